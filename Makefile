@@ -1,0 +1,54 @@
+# Two commands do everything: `make run` and `make test`. Each sets .venv up first, if requirements.lock is newer.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+RUN := .venv/bin/bert-multilabel
+PYTHON_FILES := components pipeline runners schema tests benchmarks data setup.py
+
+# A venv does not survive being moved: one that was made in another folder is made again.
+ifneq ($(shell cat .venv/.ready 2>/dev/null),$(CURDIR))
+.PHONY: .venv/.ready
+endif
+
+.PHONY: help
+help: ## What can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: setup
+setup: .venv/.ready ## .venv from requirements.lock
+
+.venv/.ready: requirements.lock setup.py scripts/bootstrap.lock scripts/setup.sh scripts/private_libc.sh
+	@scripts/setup.sh
+
+.PHONY: run
+run: .venv/.ready ## The whole pipeline on the bundled sample
+	@$(RUN) run --config configs/sample.yaml
+
+.PHONY: goemotions
+goemotions: .venv/.ready ## The same on GoEmotions, fetched from its authors where it is not there
+	@.venv/bin/python -m benchmarks.fetch_goemotions data/goemotions
+	@$(RUN) run --config configs/goemotions.yaml --set examples.input_base=data/goemotions
+
+.PHONY: test
+test: check ## Checks and every test
+	@.venv/bin/python -m pytest
+
+.PHONY: check
+check: .venv/.ready ## ruff and mypy
+	@.venv/bin/ruff check $(PYTHON_FILES)
+	@.venv/bin/ruff format --check $(PYTHON_FILES)
+	@.venv/bin/mypy
+
+.PHONY: format
+format: .venv/.ready ## Lays the code out
+	@.venv/bin/ruff check --fix $(PYTHON_FILES)
+	@.venv/bin/ruff format $(PYTHON_FILES)
+
+.PHONY: lock
+lock: .venv/.ready ## Resolves setup.py again into requirements.lock; add UPGRADE=--upgrade for newer versions
+	@.venv/bin/uv pip compile setup.py --extra dev --override requirements.overrides --python-version 3.11 \
+		--python-platform x86_64-manylinux_2_39 --generate-hashes --no-emit-index-url --quiet $(UPGRADE) \
+		--custom-compile-command "make lock" --output-file requirements.lock
+
+.PHONY: clean
+clean: ## Removes what runs have written
+	rm -rf runs

