@@ -1,0 +1,40 @@
+"""The schema as the source of the label list."""
+
+from pathlib import Path
+
+import pytest
+
+from schema.errors import Refused
+from schema.infer import infer_schema, schema_text
+from schema.label_list import label_list, read_schema
+
+
+def _written(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "schema.pbtxt"
+    path.write_text(text)
+    return str(path)
+
+
+def test_the_domain_in_its_order_is_the_label_list(tmp_path: Path) -> None:
+    path = _written(tmp_path, schema_text(infer_schema(["z", "ä", "a"], [])))
+    assert label_list(read_schema(path)) == ("z", "ä", "a")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("not a schema", "not a TF-Metadata schema"),
+        ("", "no feature 'labels'"),
+        ('feature { name: "labels" type: BYTES }', "has no string domain"),
+        (schema_text(infer_schema(["a", "b", "a"], [])), "label 'a' stands twice"),
+        (schema_text(infer_schema(["a"], [])).replace("size: 1", "size: 2"), "exactly one string"),
+    ],
+)
+def test_what_is_no_schema_of_this_project_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(Refused, match=message):
+        read_schema(_written(tmp_path, text))
+
+
+def test_a_missing_schema_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="bert-multilabel init"):
+        read_schema(str(tmp_path / "none.pbtxt"))
