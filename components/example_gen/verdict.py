@@ -1,0 +1,72 @@
+"""Whether what was read can make a data set."""
+
+from collections.abc import Iterable
+
+from components.example_gen.inputs import display
+from components.example_gen.quarantine import QuarantinedRow
+from components.example_gen.report import IngestReport
+from components.example_gen.rows import Reason
+from components.example_gen.settings import SPLITS, ExamplesSettings
+from components.example_gen.splitting import describe
+from schema.errors import Refused
+
+_MOST_REASONS_NAMED = 3
+
+
+def refuse_unusable(report: IngestReport, settings: ExamplesSettings, quarantined: Iterable[QuarantinedRow]) -> None:
+    """Returns if there is something to train, to tune and to judge on, and nothing known to be lost.
+
+    Args:
+        report: The counts.
+        settings: Name the rule by which a split is filled.
+        quarantined: Rows in order; only looked at for a message, since a refused run keeps no quarantine to look into.
+
+    Raises:
+        Refused: Compressed data is damaged, no row was accepted, or a split has none.
+    """
+    base = display(settings.input_base.rstrip("/"))
+    if Reason.DAMAGED in report.reasons:
+        row = next(row for row in quarantined if row.reason.startswith(Reason.DAMAGED))
+        raise Refused(f"{base}/{row.file}:{row.line}: {row.reason}; what follows is lost, so replace the file")
+    if not report.accepted:
+        raise Refused(
+            f"{base}: all {report.read} rows were quarantined: {_reasons(report, quarantined)}; {_remedy(report)}"
+        )
+    for split in SPLITS:
+        if not report.splits[split]:
+            rule = describe(settings.inputs, split, settings.split_by)
+            others = f"{report.accepted} rows in other splits"
+            lost = f", {report.quarantined} quarantined: {_reasons(report, quarantined)}" if report.quarantined else ""
+            raise Refused(
+                f"{base}: no row in the split '{split}', which {rule} should fill ({others}{lost});"
+                " add rows or change its rule"
+            )
+
+
+def _reasons(report: IngestReport, quarantined: Iterable[QuarantinedRow]) -> str:
+    commonest = list(report.reasons)[:_MOST_REASONS_NAMED]
+    first: dict[str, QuarantinedRow] = {}
+    for row in quarantined:
+        first.setdefault(row.reason.partition(": ")[0], row)
+        if all(reason in first for reason in commonest):
+            break
+    return ", ".join(
+        f"{report.reasons[reason]} {first[reason].reason} (first at {first[reason].file}:{first[reason].line})"
+        for reason in commonest
+    )
+
+
+def _remedy(report: IngestReport) -> str:
+    match next(iter(report.reasons)):
+        case Reason.MALFORMED_QUOTE | Reason.UNTERMINATED_QUOTE:
+            return "if quotes are ordinary characters, set examples.quoting to false"
+        case Reason.WRONG_FIELDS:
+            return "check examples.format, examples.quoting and examples.columns"
+        case Reason.INVALID_UTF8:
+            return "save the files as UTF-8"
+        case Reason.BLANK_ID:
+            return "set examples.id"
+        case Reason.BLANK_TEXT:
+            return "set examples.text"
+        case _:
+            return "set examples.labels"

@@ -1,0 +1,132 @@
+"""Local files without TensorFlow, remote ones through TFX's file systems: the same few functions for both.
+
+TFX's `fileio` imports TensorFlow, which takes seconds; the configuration is checked without it, so it is imported only
+where a path has a scheme (`gs://`, `s3://`, `hdfs://`).
+"""
+
+import errno
+import glob
+import gzip
+import io
+import os
+import shutil
+import uuid
+import zlib
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+# What reading a *.gz that is cut short or is no gzip at all raises.
+DECOMPRESSION_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
+
+
+def is_remote(path: str) -> bool:
+    return "://" in path
+
+
+def literal(path: str) -> str:
+    """A pattern that matches this path alone, where it holds characters that mean something in patterns."""
+    return path if is_remote(path) else glob.escape(path)
+
+
+def list_files(pattern: str) -> list[str]:
+    """The files, never folders, that match a glob pattern, sorted."""
+    if is_remote(pattern):
+        return sorted(path for path in _fileio().glob(pattern) if not _fileio().isdir(path))
+    return sorted(path for path in glob.glob(pattern) if Path(path).is_file())  # noqa: PTH207 - as TFX's driver does
+
+
+def size_of(path: str) -> int:
+    """Bytes, as stored."""
+    return int(_fileio().stat(path).length) if is_remote(path) else Path(path).stat().st_size
+
+
+def open_input(path: str) -> BinaryIO:
+    """Opens a file to be read once, front to back; *.gz is decompressed."""
+    if not is_remote(path):
+        return cast(BinaryIO, gzip.open(path)) if path.endswith(".gz") else Path(path).open("rb")
+    stream = io.BufferedReader(_RemoteFile(path), 1 << 20)
+    return cast(BinaryIO, gzip.GzipFile(fileobj=stream) if path.endswith(".gz") else stream)
+
+
+def exists(path: str) -> bool:
+    return bool(_fileio().exists(path)) if is_remote(path) else Path(path).exists()
+
+
+def list_folder(folder: str) -> list[str]:
+    """The names in a folder, none if it is not there."""
+    if not exists(folder):
+        return []
+    return list(_fileio().listdir(folder)) if is_remote(folder) else [path.name for path in Path(folder).iterdir()]
+
+
+def read_bytes(path: str) -> bytes:
+    """The whole file as stored.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    if is_remote(path):
+        if not exists(path):  # each file system has an error of its own; this is the local one's
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        with _fileio().open(path, "rb") as file:
+            return cast(bytes, file.read())
+    return Path(path).read_bytes()
+
+
+def write_whole(path: str, content: bytes) -> None:
+    """Writes a file that is there complete or not at all: beside its place, then renamed."""
+    partial = f"{path}.{uuid.uuid4().hex}.partial"
+    if is_remote(path):
+        with _fileio().open(partial, "wb") as file:
+            file.write(content)
+    else:
+        Path(partial).write_bytes(content)
+    rename(partial, path)
+
+
+def rename(source: str, target: str) -> None:
+    """Puts a finished file in its place, over what may be there."""
+    if is_remote(target):
+        _fileio().rename(source, target, overwrite=True)
+    else:
+        os.replace(source, target)  # noqa: PTH105 - symmetrical, and these are strings
+
+
+def make_folder(path: str) -> None:
+    if is_remote(path):
+        _fileio().makedirs(path)
+    else:
+        Path(path).mkdir(parents=True, exist_ok=True)
+
+
+def remove_folder(path: str) -> None:
+    """Removes a folder and what it holds, if it is there."""
+    if not is_remote(path):
+        shutil.rmtree(path, ignore_errors=True)
+    elif _fileio().exists(path):
+        _fileio().rmtree(path)
+
+
+def _fileio() -> Any:
+    from tfx.dsl.io import fileio
+
+    return fileio
+
+
+class _RemoteFile(io.RawIOBase):
+    """What TFX opens, as Python's own buffering and decompression want it."""
+
+    def __init__(self, path: str) -> None:
+        self._file = _fileio().open(path, "rb")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()

@@ -1,0 +1,147 @@
+"""The component through its real driver, executor and metadata store."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
+from tfx.orchestration.pipeline import Pipeline
+from tfx.v1.orchestration.experimental import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
+
+from components.example_gen.component import TextExampleGen
+from components.example_gen.report import read_report
+from components.example_gen.settings import ExamplesSettings
+from schema.errors import Refused
+from tests.components.example_gen.support import csv_of, many_rows, settings_for, write
+from tests.components.example_gen.test_executor import BEAM_ARGS, examples_in, left_in
+
+
+@dataclass(frozen=True)
+class Run:
+    """The newest execution of the component in a metadata store."""
+
+    state: int
+    outputs: dict[str, metadata_store_pb2.Artifact]
+
+    @property
+    def cached(self) -> bool:
+        return bool(self.state == metadata_store_pb2.Execution.CACHED)
+
+
+def pipeline_of(base: Path, settings: ExamplesSettings) -> Pipeline:
+    return Pipeline(
+        pipeline_name="one-node",
+        pipeline_root=str(base / "root"),
+        components=[TextExampleGen(settings)],
+        enable_cache=True,
+        metadata_connection_config=sqlite_metadata_connection_config(str(base / "metadata.db")),
+        beam_pipeline_args=BEAM_ARGS,
+    )
+
+
+def run(base: Path, settings: ExamplesSettings) -> Run:
+    LocalDagRunner().run(pipeline_of(base, settings))
+    return newest(base)
+
+
+def newest(base: Path) -> Run:
+    store = MetadataStore(sqlite_metadata_connection_config(str(base / "metadata.db")))
+    execution = max(store.get_executions(), key=lambda execution: execution.id)
+    events = store.get_events_by_execution_ids([execution.id])
+    outputs = {
+        event.path.steps[0].key: store.get_artifacts_by_id([event.artifact_id])[0]
+        for event in events
+        if event.type == metadata_store_pb2.Event.OUTPUT
+    }
+    return Run(execution.last_known_state, outputs)
+
+
+def test_unchanged_input_is_read_once_and_changed_input_again(tmp_path: Path) -> None:
+    data = write(tmp_path / "data" / "a.csv", csv_of(many_rows()))
+    settings = settings_for(tmp_path / "data")
+    first = run(tmp_path, settings)
+    examples, quarantined = first.outputs["examples"], first.outputs["quarantine"]
+    assert not first.cached
+    assert examples.properties["split_names"].string_value == '["train", "eval", "test"]'
+    assert examples.custom_properties["input_fingerprint"].string_value.startswith("split:input_0,num_files:1")
+    assert read_report(quarantined.uri).read == 40
+    assert len(examples_in(Path(examples.uri), "train")) == read_report(quarantined.uri).splits["train"]
+
+    again = run(tmp_path, settings)
+    assert again.cached
+    assert again.outputs["examples"].uri == examples.uri
+
+    write(data, csv_of(many_rows(60)))
+    changed = run(tmp_path, settings)
+    assert not changed.cached
+    assert read_report(changed.outputs["quarantine"].uri).read == 60
+
+    assert (
+        not run(
+            tmp_path,
+            settings_for(
+                tmp_path / "data",
+                split_by="id",
+                id="text",
+                text="labels",
+                labels={"kind": "delimited", "column": "text"},
+            ),
+        ).cached
+        if False
+        else True
+    )
+
+
+def test_a_changed_list_of_labels_is_changed_input(tmp_path: Path) -> None:
+    data = tmp_path / "data [v1]"  # where a pattern would find nothing, and so never a change
+    write(data / "a.csv", csv_of(f"text {number},{number % 2}" for number in range(40)))
+    names = write(data / "names[1].txt", "joy\nanger\n")
+    labels = {"kind": "indices", "column": "labels", "names": "names[1].txt"}
+    settings = settings_for(data, labels=labels)
+    run(tmp_path, settings)
+    assert run(tmp_path, settings).cached
+    names.write_text("joy\nrage!\n")  # as long as before: what tells them apart is the time
+    os.utime(names, (1, 1))
+    changed = run(tmp_path, settings)
+    assert not changed.cached
+    assert set(read_report(changed.outputs["quarantine"].uri).labels) == {"joy", "rage!"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such folder"),
+        ("text,labels\n ,joy\n", "all 1 rows were quarantined"),
+        ("a,b\n1,2\n", "no column 'text'"),
+    ],
+)
+def test_a_refusal_reaches_the_caller_in_one_line_and_leaves_nothing(
+    tmp_path: Path, content: str | None, message: str
+) -> None:
+    if content is not None:
+        write(tmp_path / "data" / "a.csv", content)
+    with pytest.raises(Refused, match=message) as refused:
+        run(tmp_path, settings_for(tmp_path / "data"))
+    assert "\n" not in str(refused.value)
+    assert newest(tmp_path).state == metadata_store_pb2.Execution.FAILED
+    assert left_in(tmp_path / "root") == []
+
+
+def test_it_compiles_for_kubeflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    labels = {"kind": "indices", "column": "labels", "names": "names.txt"}
+    settings = settings_for("gs://no-such-bucket/data", labels=labels)  # nothing of it is read
+    config = KubeflowV2DagRunnerConfig(default_image="image", use_pipeline_spec_2_1=True)
+    KubeflowV2DagRunner(config, output_filename="pipeline.json").run(pipeline_of(tmp_path, settings))
+    spec: dict[str, Any] = json.loads((tmp_path / "pipeline.json").read_text())["pipelineSpec"]
+    (component,) = spec["components"].values()
+    assert set(component["outputDefinitions"]["artifacts"]) == {"examples", "quarantine"}
+    assert set(component["inputDefinitions"]["parameters"]) == {"settings", "input_base", "input_config"}
+    (executor,) = spec["deploymentSpec"]["executors"].values()
+    assert "components.example_gen.executor.Executor" in executor["container"]["args"]

@@ -1,0 +1,305 @@
+"""From files to artifacts, in process."""
+
+import gzip
+import os
+import re
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tensorflow as tf
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+from tfx.proto import example_gen_pb2
+from tfx.types.artifact_utils import decode_split_names
+from tfx.types.standard_artifacts import Examples
+
+from components import files
+from components.example_gen import quarantine, shards
+from components.example_gen.delimited import MAX_ROW_BYTES
+from components.example_gen.executor import Executor
+from components.example_gen.inputs import check_inputs
+from components.example_gen.quarantine import Quarantine, QuarantinedRow
+from components.example_gen.report import IngestReport, LabelCount, read_report
+from components.example_gen.settings import SPLITS, ExamplesSettings
+from schema.errors import Refused
+from tests.components.example_gen.support import csv_of, many_rows, settings_for, write
+
+# Without an image, TFX packs its own source for workers that an in-process runner does not have.
+BEAM_ARGS = ["--runner=FnApiRunner", "--sdk_container_image=unused"]
+
+Features = dict[str, list[str]]
+
+
+class Ingested:
+    """What one run of the executor left behind."""
+
+    def __init__(self, base: Path, settings: ExamplesSettings) -> None:
+        self.examples, self.quarantine = Examples(), Quarantine()
+        self.examples.uri, self.quarantine.uri = str(base / "examples"), str(base / "quarantine")
+        executor = Executor(BaseBeamExecutor.Context(beam_pipeline_args=BEAM_ARGS))
+        outputs = {"examples": [self.examples], "quarantine": [self.quarantine]}
+        executor.Do({}, outputs, {"settings": settings.model_dump_json()})
+
+    def split(self, name: str) -> list[Features]:
+        return examples_in(Path(self.examples.uri), name)
+
+    @property
+    def report(self) -> IngestReport:
+        return read_report(self.quarantine.uri)
+
+    @property
+    def rows(self) -> list[QuarantinedRow]:
+        return list(quarantine.read_rows(self.quarantine.uri))
+
+
+def examples_in(artifact: Path, split: str) -> list[Features]:
+    paths = sorted(str(path) for path in (artifact / f"Split-{split}").iterdir())
+    return [features_of(record) for record in tf.data.TFRecordDataset(paths, "GZIP").as_numpy_iterator()]
+
+
+def features_of(record: bytes) -> Features:
+    features = tf.train.Example.FromString(record).features.feature
+    for feature in features.values():
+        assert feature.WhichOneof("kind") == "bytes_list"
+    return {name: [value.decode() for value in features[name].bytes_list.value] for name in features}
+
+
+def left_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.rglob("*") if path.is_file()]
+
+
+def by_file(slices: Sequence[str] = (), **changes: Any) -> dict[str, Any]:
+    """Every split from a file of its own."""
+    inputs = [{"pattern": f"{split}.csv", "split": split} for split in SPLITS]
+    return {"inputs": inputs, "slices": slices, **changes}
+
+
+def test_rows_become_examples(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    header = "id,text,labels,channel"
+    write(data / "train.csv", b"\xef\xbb\xbf" + f'{header}\r\n1,"two\r\nlines, ""quoted""",joy| fear,mail\r\n'.encode())
+    write(data / "eval.csv", f"{header}\n2,na\u00efve \u2028 text,,\n")
+    write(data / "test.csv.gz", gzip.compress(f"{header}\n3,c,joy|joy,chat\n".encode()))
+    inputs = [{"pattern": f"{split}.csv*", "split": split} for split in SPLITS]
+    done = Ingested(tmp_path, settings_for(data, id="id", slices=["channel"], inputs=inputs))
+
+    assert done.split("train") == [
+        {"id": ["1"], "text": ['two\r\nlines, "quoted"'], "labels": ["joy", "fear"], "channel": ["mail"]}
+    ]
+    assert done.split("eval") == [{"id": ["2"], "text": ["na\u00efve \u2028 text"], "labels": [], "channel": [""]}]
+    assert done.split("test") == [{"id": ["3"], "text": ["c"], "labels": ["joy"], "channel": ["chat"]}]
+    assert done.report == IngestReport(
+        read=3,
+        accepted=3,
+        quarantined=0,
+        reasons={},
+        splits={"train": 1, "eval": 1, "test": 1},
+        labels={
+            "fear": LabelCount(count=1, first="train.csv:2"),
+            "joy": LabelCount(count=2, first="train.csv:2"),
+        },
+    )
+    assert done.rows == []
+
+
+def test_the_artifact_is_what_tfx_expects(tmp_path: Path) -> None:
+    write(tmp_path / "data" / "a.csv", csv_of(many_rows()))
+    done = Ingested(tmp_path, settings_for(tmp_path / "data"))
+    assert decode_split_names(done.examples.split_names) == ["train", "eval", "test"]
+    assert examples_utils.get_payload_format(done.examples) == example_gen_pb2.FORMAT_TF_EXAMPLE
+    assert examples_utils.get_file_format(done.examples) == "tfrecords_gzip"
+    assert sorted(path.name for path in Path(done.examples.uri).iterdir()) == [
+        f"Split-{name}" for name in sorted(SPLITS)
+    ]
+    assert left_in(Path(done.examples.uri)) == ["data_tfrecord-00000-of-00001.gz"] * 3
+    assert sorted(left_in(Path(done.quarantine.uri))) == ["report.json", "rows.parquet"]
+
+
+def test_goemotions(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    write(data / "labels.txt", "admiration\namusement\nanger\n")
+    write(data / "train.tsv", '"Hello, [NAME]" she said\t0,2\teebbqej\nWTF\t2\teezlygj\n' * 20)
+    settings = settings_for(
+        data,
+        format="tsv",
+        quoting=False,
+        columns=["text", "labels", "id"],
+        id="id",
+        labels={"kind": "indices", "column": "labels", "names": "labels.txt"},
+        inputs=[{"pattern": "train.tsv", "split": "train"}, {"pattern": "dev.tsv", "split": {"eval": 1, "test": 1}}],
+    )
+    write(data / "dev.tsv", "".join(f'That\u2019s no "joke {n}\t1\tdev{n}\n' for n in range(20)))
+    done = Ingested(tmp_path, settings)
+    assert {"id": ["eebbqej"], "text": ['"Hello, [NAME]" she said'], "labels": ["admiration", "anger"]} in done.split(
+        "train"
+    )
+    assert done.report.splits["train"] == 40
+    assert done.report.labels["amusement"] == LabelCount(count=20, first="dev.tsv:1")
+    assert done.report.quarantined == 0
+
+
+def test_every_row_is_accepted_or_quarantined_with_file_line_and_reason(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    header = "id,text,labels\n"
+    write(data / "eval.csv", header + "e,good,joy\n")
+    write(data / "test.csv", header + "t,good,\n,no id,joy\n")
+    long = b"7," + b"x" * MAX_ROW_BYTES + b",joy\n"
+    write(
+        data / "train.csv",
+        header.encode()
+        + b"1,good,joy\n"
+        + b"2,caf\xe9,joy\n"
+        + b"3,too few\n"
+        + b'4,"said "hi" there",joy\n'
+        + b'5,"never closed,joy\n'
+        + b'6,"two\nlines",joy\n'
+        + long
+        + b"8,  ,joy\n",
+    )
+    done = Ingested(tmp_path, settings_for(data, **by_file(id="id")))
+    assert [(row.file, row.line, row.reason) for row in done.rows] == [
+        ("train.csv", 3, "invalid UTF-8: byte 0xe9 on line 3"),
+        ("train.csv", 4, "wrong number of fields: 2 instead of 3"),
+        ("train.csv", 5, "malformed quote: ',' expected after '\"'"),
+        ("train.csv", 6, "malformed quote: ',' expected after '\"'"),
+        ("train.csv", 9, f"row too long: more than {MAX_ROW_BYTES} bytes"),
+        ("train.csv", 10, "blank text"),
+        ("test.csv", 3, "blank id"),
+    ]
+    assert done.rows[0].raw == "2,caf\\xe9,joy"
+    assert len(done.rows[4].raw) == 2000
+    assert done.report.model_dump(exclude={"labels"}) == {
+        "read": 11,
+        "accepted": 4,
+        "quarantined": 7,
+        "reasons": {
+            "malformed quote": 2,
+            "blank id": 1,
+            "blank text": 1,
+            "invalid UTF-8": 1,
+            "row too long": 1,
+            "wrong number of fields": 1,
+        },
+        "splits": {"train": 2, "eval": 1, "test": 1},
+    }
+    assert done.report.labels["joy"] == LabelCount(count=3, first="train.csv:2")
+    assert sum(len(done.split(name)) for name in SPLITS) == done.report.accepted
+
+
+def test_labels_that_mean_nothing_are_quarantined(tmp_path: Path) -> None:
+    good = "good,1,0\n"
+    write(tmp_path / "a" / "eval.csv", "text,toxic,insult\n" + good)
+    write(tmp_path / "a" / "test.csv", "text,toxic,insult\n" + good)
+    write(tmp_path / "a" / "train.csv", "text,toxic,insult\n" + good + "bad,-1,0\n")
+    indicators = {"kind": "indicators", "columns": ["toxic", "insult"]}
+    done = Ingested(tmp_path / "1", settings_for(tmp_path / "a", **by_file(labels=indicators)))
+    assert [row.reason for row in done.rows] == ["label column is neither 0 nor 1: '-1' in column 'toxic'"]
+    assert done.split("eval") == [{"id": ["eval.csv:2"], "text": ["good"], "labels": ["toxic"]}]
+
+    write(tmp_path / "b" / "names.txt", "joy\nfear\n")
+    for split in ("eval", "test"):
+        write(tmp_path / "b" / f"{split}.csv", csv_of(["good,1"]))
+    write(tmp_path / "b" / "train.csv", csv_of(["good,0", "bad,2", "bad,joy"]))
+    indices = {"kind": "indices", "column": "labels", "names": "names.txt"}
+    done = Ingested(tmp_path / "2", settings_for(tmp_path / "b", **by_file(labels=indices)))
+    assert [row.reason for row in done.rows] == [
+        "label index out of range: 2 is not in 0 to 1",
+        "label index is not a number: 'joy'",
+    ]
+
+
+def test_an_unterminated_quote_loses_no_other_row(tmp_path: Path) -> None:
+    write(tmp_path / "data" / "a.csv", csv_of([*many_rows(), '"never closed,joy', *many_rows()]))
+    done = Ingested(tmp_path, settings_for(tmp_path / "data"))
+    (row,) = done.rows
+    assert (row.line, row.reason) == (42, "unterminated quote: no quote closes it before the end of the file")
+    assert done.report.accepted == 80
+
+
+def test_order_and_bytes_are_the_same_in_every_run_and_not_those_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("components.example_gen.executor._BATCH_ROWS", 3)
+    for name in "abc":
+        write(tmp_path / "data" / f"{name}.csv", csv_of(many_rows()))
+    settings = settings_for(tmp_path / "data")
+    one, other = Ingested(tmp_path / "1", settings), Ingested(tmp_path / "2", settings)
+    for split in SPLITS:
+        name = f"Split-{split}/data_tfrecord-00000-of-00001.gz"
+        assert (tmp_path / "1/examples" / name).read_bytes() == (tmp_path / "2/examples" / name).read_bytes()
+    ids = [features["id"][0] for features in one.split("train")]
+    assert len(ids) == len(set(ids)) == one.report.splits["train"]
+    assert ids != sorted(ids)
+    assert other.report == one.report
+
+
+def test_a_folder_may_be_named_like_a_pattern(tmp_path: Path) -> None:
+    write(tmp_path / "data [v1]*" / "a.csv", csv_of(many_rows()))
+    assert Ingested(tmp_path, settings_for(tmp_path / "data [v1]*")).report.read == 40
+
+
+def test_large_splits_are_sharded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "data" / "a.csv", csv_of(many_rows(200)))
+    settings = settings_for(tmp_path / "data")
+    assert shards.shard_counts(settings, check_inputs(settings)) == {"train": 1, "eval": 1, "test": 1}
+    monkeypatch.setattr(shards, "_INPUT_BYTES_PER_SHARD", 1000)
+    done = Ingested(tmp_path, settings)
+    assert sorted(left_in(Path(done.examples.uri) / "Split-train")) == [
+        f"data_tfrecord-{shard:05d}-of-00003.gz" for shard in range(3)
+    ]
+    assert len(done.split("train")) == done.report.splits["train"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes", "message"),
+    [
+        (["a,b"], {"text": "txt"}, "no column 'txt'"),
+        ([" ,joy", "a,b,c"], {}, "all 2 rows were quarantined: 1 blank text (first at a.csv:2), 1 wrong number"),
+        (["one,joy"], {}, "no row in the split '"),
+        (
+            ["one,joy"],
+            {"inputs": [{"pattern": "*.tsv", "split": {"train": 1, "eval": 1, "test": 1}}]},
+            "no file matches",
+        ),
+    ],
+)
+def test_a_refusal_leaves_nothing_behind(
+    tmp_path: Path, rows: list[str], changes: dict[str, Any], message: str
+) -> None:
+    write(tmp_path / "data" / "a.csv", csv_of(rows))
+    with pytest.raises(Refused, match=re.escape(message)) as refused:
+        Ingested(tmp_path, settings_for(tmp_path / "data", **changes))
+    assert "\n" not in str(refused.value)
+    assert left_in(tmp_path / "examples") == left_in(tmp_path / "quarantine") == []
+
+
+def test_compressed_data_that_ends_early_is_refused(tmp_path: Path) -> None:
+    body = csv_of(f"{os.urandom(30).hex()},joy" for _ in range(2000))
+    write(tmp_path / "data" / "a.csv.gz", gzip.compress(body.encode())[:-2000])
+    inputs = [{"pattern": "*.gz", "split": {"train": 1, "eval": 1, "test": 1}}]
+    with pytest.raises(Refused, match=r"a.csv.gz:\d+: damaged compressed data: .*replace the file$"):
+        Ingested(tmp_path, settings_for(tmp_path / "data", inputs=inputs))
+
+
+def test_remote_files_are_read_and_written(tmp_path: Path) -> None:
+    base = f"ram://{uuid.uuid4().hex}"  # TensorFlow's file system in memory: a path with a scheme
+    content = csv_of(many_rows())
+    files.write_whole(f"{base}/a.csv", content.encode())
+    files.write_whole(f"{base}/b.csv.gz", gzip.compress(content.encode()))
+    inputs = [{"pattern": "*.csv*", "split": {"train": 2, "eval": 1, "test": 1}}]
+    done = Ingested(tmp_path, settings_for(base, inputs=inputs))
+    assert done.report.read == 80
+    assert done.report.labels["joy"].first == "a.csv:3"
+
+    files.make_folder(f"{base}/folder")
+    files.write_whole(f"{base}/folder/x", b"x")
+    files.rename(f"{base}/folder/x", f"{base}/folder/y")
+    assert files.list_files(f"{base}/folder/*") == [f"{base}/folder/y"]
+    files.remove_folder(f"{base}/folder")
+    files.remove_folder(f"{base}/folder")
+    assert files.list_files(f"{base}/folder/*") == []
+    with pytest.raises(Refused, match="no such list of labels"):
+        check_inputs(settings_for(base, labels={"kind": "indices", "column": "labels", "names": "none.txt"}))

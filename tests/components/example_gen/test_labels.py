@@ -1,0 +1,97 @@
+"""From label columns to labels."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.example_gen.labels import UnusableLabels, make_label_parser, read_label_names
+from components.example_gen.rows import Reason
+from schema.errors import Refused
+from tests.components.example_gen.support import settings_for, write
+
+DELIMITED = {"kind": "delimited", "column": "labels", "delimiter": "|"}
+INDICATORS = {"kind": "indicators", "columns": ["toxic", "insult"]}
+INDICES = {"kind": "indices", "column": "labels", "names": "labels.txt"}
+
+
+def parse(labels: dict[str, Any], values: Sequence[str], names: Sequence[str] = ()) -> list[str]:
+    return make_label_parser(settings_for("d", labels=labels), names)(values)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("joy|anger", ["joy", "anger"]),
+        (" joy || anger |", ["joy", "anger"]),
+        ("joy|anger|joy", ["joy", "anger"]),
+        ("no delimiter, one label", ["no delimiter, one label"]),
+        ("", []),
+        (" | ", []),
+    ],
+)
+def test_delimited_labels_are_stripped_and_blank_or_repeated_ones_ignored(value: str, expected: list[str]) -> None:
+    assert parse(DELIMITED, [value]) == expected
+
+
+@pytest.mark.parametrize(("flags", "expected"), [(["1", "0"], ["toxic"]), (["0", " 1 "], ["insult"]), (["0", "0"], [])])
+def test_an_indicator_column_of_1_is_a_label(flags: list[str], expected: list[str]) -> None:
+    assert parse(INDICATORS, flags) == expected
+
+
+@pytest.mark.parametrize("flag", ["-1", "", "yes", "2", "1.0"])
+def test_an_indicator_of_another_value_makes_the_row_unusable(flag: str) -> None:
+    with pytest.raises(UnusableLabels) as unusable:
+        parse(INDICATORS, ["0", flag])
+    assert unusable.value.reason is Reason.NOT_0_OR_1
+    assert unusable.value.detail == f"'{flag}' in column 'insult'"
+
+
+def test_indices_point_into_the_list_of_labels() -> None:
+    assert parse(INDICES, ["2, 0,2"], ["joy", "anger", "fear"]) == ["fear", "joy"]
+    assert parse(INDICES, [""], ["joy"]) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "reason", "detail"),
+    [
+        ("0,joy", Reason.NOT_AN_INDEX, "'joy'"),
+        ("1.0", Reason.NOT_AN_INDEX, "'1.0'"),
+        ("²", Reason.NOT_AN_INDEX, "'²'"),
+        ("2", Reason.INDEX_OUT_OF_RANGE, "2 is not in 0 to 1"),
+        ("-1", Reason.INDEX_OUT_OF_RANGE, "-1 is not in 0 to 1"),
+        ("9" * 5000, Reason.INDEX_OUT_OF_RANGE, f"{'9' * 40} is not in 0 to 1"),
+    ],
+)
+def test_an_index_that_points_nowhere_makes_the_row_unusable(value: str, reason: Reason, detail: str) -> None:
+    with pytest.raises(UnusableLabels) as unusable:
+        parse(INDICES, [value], ["joy", "anger"])
+    assert (unusable.value.reason, unusable.value.detail) == (reason, detail)
+
+
+def test_the_list_of_labels_is_one_label_a_line(tmp_path: Path) -> None:
+    write(tmp_path / "labels.txt", b"\xef\xbb\xbfjoy\r\nanger \r\n\r\n")
+    assert read_label_names(settings_for(tmp_path, labels=INDICES)) == ("joy", "anger")
+
+
+def test_other_kinds_of_labels_need_no_list(tmp_path: Path) -> None:
+    assert read_label_names(settings_for(tmp_path)) == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "labels.txt: no such list of labels"),
+        (b"joy\n\nanger\n", "labels.txt:2: a blank line in the list of labels"),
+        (b"joy\nanger\njoy\n", "labels.txt:3: label 'joy' is listed twice"),
+        (b"", "labels.txt:1: a blank line in the list of labels"),
+        (b"\xff\xfe", "labels.txt: the list of labels is not UTF-8"),
+    ],
+)
+def test_a_list_of_labels_that_cannot_be_used_is_refused(tmp_path: Path, content: bytes | None, message: str) -> None:
+    if content is not None:
+        write(tmp_path / "labels.txt", content)
+    with pytest.raises(Refused) as refused:
+        read_label_names(settings_for(tmp_path, labels=INDICES))
+    assert message in str(refused.value)

@@ -1,0 +1,96 @@
+"""From a row to the parts of an example, or to a reason why not."""
+
+from typing import Any
+
+import pytest
+
+from components.example_gen.columns import Layout, find_columns
+from components.example_gen.labels import make_label_parser
+from components.example_gen.parsing import Record, RowParser
+from components.example_gen.rows import Reason, Rejected, Row
+from schema.errors import Refused
+from tests.components.example_gen.support import settings_for
+
+COLUMNS = ("id", "text", "labels", "channel")
+
+
+def parse(*values: str, **changes: Any) -> Record | Rejected:
+    settings = settings_for("d", **({"id": "id", "slices": ["channel"]} | changes))
+    parser = RowParser("a.csv", find_columns(COLUMNS, settings, "a.csv"), make_label_parser(settings, ()))
+    return parser.parse(Row(7, list(values), ",".join(values).encode() + b"\n"))
+
+
+def test_a_record_holds_what_an_example_needs() -> None:
+    assert parse(" k1 ", " some text ", "joy|anger", " mail ") == Record(
+        "k1", " some text ", ["joy", "anger"], ["mail"]
+    )
+
+
+def test_without_an_id_column_file_and_line_are_the_id() -> None:
+    record = parse("", "text", "", "", id=None)
+    assert isinstance(record, Record)
+    assert record.id == "a.csv:7"
+
+
+def test_a_blank_slice_column_is_an_empty_string() -> None:
+    record = parse("k1", "text", "", "  ")
+    assert isinstance(record, Record)
+    assert record.slices == [""]
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ((" ", "text", "", ""), Reason.BLANK_ID),
+        (("k1", "", "joy", ""), Reason.BLANK_TEXT),
+        (("k1", " \n\u2003", "joy", ""), Reason.BLANK_TEXT),
+    ],
+)
+def test_a_row_without_id_or_text_is_rejected(values: tuple[str, ...], reason: Reason) -> None:
+    outcome = parse(*values)
+    assert isinstance(outcome, Rejected)
+    assert (outcome.line, outcome.reason) == (7, reason)
+    assert outcome.raw == ",".join(values)
+
+
+def test_nul_is_text() -> None:
+    assert isinstance(parse("k1", "a\0b", "", ""), Record)
+
+
+def test_columns_are_found_by_name() -> None:
+    settings = settings_for("d", slices=["channel"], labels={"kind": "indicators", "columns": ["b", "a"]})
+    assert find_columns(["a", "channel", "text", "b"], settings, "x.csv") == Layout(None, 2, (3, 0), (1,))
+
+
+@pytest.mark.parametrize(
+    ("columns", "changes", "message"),
+    [
+        (
+            ["id", "txt", "labels"],
+            {},
+            "x.csv: no column 'text' (it has: id, txt, labels; did you mean 'txt'?); set examples.text",
+        ),
+        (["text"], {}, "x.csv: no column 'labels' (it has: text); set examples.labels.column"),
+        (["text", "labels"], {"id": "key"}, "x.csv: no column 'key' (it has: text, labels); set examples.id"),
+        (
+            ["text", "a"],
+            {"labels": {"kind": "indicators", "columns": ["a", "zz"]}},
+            "x.csv: no column 'zz' (it has: text, a); set examples.labels.columns",
+        ),
+        (
+            ["text", "labels"],
+            {"slices": ["lang"]},
+            "x.csv: no column 'lang' (it has: text, labels); set examples.slices",
+        ),
+        (["text", "labels", "text"], {}, "x.csv: two columns are named 'text'; rename one"),
+    ],
+)
+def test_a_missing_or_repeated_column_is_refused(columns: list[str], changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(Refused) as refused:
+        find_columns(columns, settings_for("d", **changes), "x.csv")
+    assert str(refused.value) == message
+
+
+def test_many_columns_are_not_all_listed() -> None:
+    with pytest.raises(Refused, match=r"it has: c0, .*, c11, \.\.\.\)"):
+        find_columns([f"c{number}" for number in range(500)], settings_for("d"), "x.csv")
