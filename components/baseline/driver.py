@@ -1,0 +1,45 @@
+"""Resolves the baseline before the cache is asked, on runners that have drivers.
+
+The version found becomes an execution property and so part of the cache key: the baseline is read from the registry
+again when, and only when, there is another one to read.
+"""
+
+from tfx.dsl.components.base import base_driver
+from tfx.orchestration import metadata
+from tfx.orchestration.portable import base_driver as portable_base_driver
+from tfx.orchestration.portable.data_types import ExecutionInfo
+from tfx.proto.orchestration import driver_output_pb2
+from tfx.types import artifact_utils
+from tfx.types.standard_component_specs import MODEL_KEY
+from tfx.utils import path_utils
+
+from components import registry
+from components.baseline.choice import choose_baseline, model_id_of
+
+REGISTRY_KEY = "registry"
+# The path of the version found, empty if there is none. Missing where no driver ran: Kubeflow has none.
+VERSION_KEY = "baseline_version"
+# In the cache key besides the path: a registry that was emptied may give a number again.
+MODEL_ID_KEY = "baseline_model_id"
+
+
+class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):  # type: ignore[misc]
+    """Puts the version to compare with into the execution's properties.
+
+    Two bases: TFX checks the class of a component's driver against the first and runs it as the second, as with the
+    driver of its own ExampleGen.
+    """
+
+    def __init__(self, metadata_handle: metadata.Metadata) -> None:
+        base_driver.BaseDriver.__init__(self, metadata_handle)
+        portable_base_driver.BaseDriver.__init__(self, metadata_handle)
+
+    def run(self, execution_info: ExecutionInfo) -> driver_output_pb2.DriverOutput:
+        """Called by the launcher, with the input artifacts resolved."""
+        model = artifact_utils.get_single_instance(execution_info.input_dict[MODEL_KEY])
+        candidate = registry.read_record(path_utils.serving_model_path(model.uri))
+        version = choose_baseline(execution_info.exec_properties[REGISTRY_KEY], candidate)
+        output = driver_output_pb2.DriverOutput()
+        output.exec_properties[VERSION_KEY].string_value = version.path if version else ""
+        output.exec_properties[MODEL_ID_KEY].string_value = (version and model_id_of(version)) or ""
+        return output

@@ -1,0 +1,104 @@
+"""Copies the model to compare with out of the registry, or records why there is none."""
+
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_text  # noqa: F401 - the exported models' tokenizer needs its operations
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+from tfx.types.standard_component_specs import MODEL_KEY
+from tfx.utils import path_utils
+
+from components import registry
+from components.baseline.choice import choose_baseline, model_id_of
+from components.baseline.driver import REGISTRY_KEY, VERSION_KEY
+from components.baseline.record import BaselineRecord, write_baseline
+from components.registry import ModelRecord, Version
+from schema.errors import Refused
+
+BASELINE_KEY = "baseline"
+_SIGNATURE = "evaluation"
+
+
+class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
+    """Fills the `baseline` artifact: with a copy, so that a registry pruned meanwhile does not matter, or without."""
+
+    def Do(  # noqa: N802 - TFX's name
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        model = artifact_utils.get_single_instance(input_dict[MODEL_KEY])
+        candidate = registry.read_record(path_utils.serving_model_path(model.uri))
+        baseline = artifact_utils.get_single_instance(output_dict[BASELINE_KEY])
+        record = _fetch(_chosen(exec_properties, candidate), candidate, baseline.uri)
+        write_baseline(baseline.uri, record)
+        _describe(baseline, record)
+
+
+def _chosen(exec_properties: dict[str, Any], candidate: ModelRecord) -> Version | None:
+    """The driver's choice, or where no driver ran, the same made now."""
+    path = exec_properties.get(VERSION_KEY)
+    if path is None:
+        return choose_baseline(exec_properties[REGISTRY_KEY], candidate)
+    return Version(number=int(path.rsplit("/", 1)[-1]), path=path) if path else None
+
+
+def _fetch(version: Version | None, candidate: ModelRecord, uri: str) -> BaselineRecord:
+    if version is None:
+        return BaselineRecord(has_baseline=False)
+    model_dir = path_utils.serving_model_dir(uri)
+    _copy(version, model_dir)
+    model_id = model_id_of(Version(number=version.number, path=model_dir))
+    why_not = _unfit(model_dir, candidate)
+    if why_not is None:
+        return BaselineRecord(has_baseline=True, version=version.number, model_id=model_id)
+    # Set aside, never refused: or no later model could replace the one that does not fit (tfx issue 4390).
+    fileio.rmtree(model_dir)
+    return BaselineRecord(has_baseline=False, version=version.number, model_id=model_id, set_aside=why_not)
+
+
+def _copy(version: Version, model_dir: str) -> None:
+    try:
+        registry.copy_model(version.path, model_dir)
+    except (OSError, tf.errors.OpError) as error:
+        raise Refused(
+            f"{version.path}: the baseline could not be copied from the registry; "
+            "was the version removed meanwhile? Run again to compare with the one that is left"
+        ) from error
+
+
+def _unfit(model_dir: str, candidate: ModelRecord) -> str | None:
+    """Why a model cannot be compared with the candidate, None if it can."""
+    try:
+        labels = registry.read_record(model_dir).labels
+    except Refused as refused:
+        return str(refused).removeprefix(f"{model_dir}/")
+    if labels != candidate.labels:
+        return _difference(labels, candidate.labels)
+    try:
+        signatures = tf.saved_model.load(model_dir).signatures
+    except Exception as error:  # whatever it is, this model cannot be evaluated
+        return f"it cannot be loaded: {(str(error).splitlines() or [type(error).__name__])[0]}"
+    return None if _SIGNATURE in signatures else f"it has no signature {_SIGNATURE!r}"
+
+
+def _difference(labels: list[str], of_candidate: list[str]) -> str:
+    lacks = [label for label in of_candidate if label not in labels]
+    only = [label for label in labels if label not in of_candidate]
+    parts = [f"it lacks {', '.join(lacks)}"] * bool(lacks) + [f"only it has {', '.join(only)}"] * bool(only)
+    return f"its labels are others than the candidate's: {'; '.join(parts) or 'another order'}"
+
+
+def _describe(baseline: types.Artifact, record: BaselineRecord) -> None:
+    """The record as artifact properties, for who looks at the metadata."""
+    baseline.set_int_custom_property("has_baseline", int(record.has_baseline))
+    if record.version is not None:
+        baseline.set_int_custom_property("version", record.version)
+    if record.model_id is not None:
+        baseline.set_string_custom_property("model_id", record.model_id)
+    if record.set_aside is not None:
+        baseline.set_string_custom_property("set_aside", record.set_aside)

@@ -1,0 +1,36 @@
+"""What a baseline artifact says of itself, in a file: artifact properties do not reach every step on every runner."""
+
+from components.files import read_bytes, write_whole
+from components.settings import Settings
+
+_FILE = "baseline.json"
+
+
+class BaselineRecord(Settings):
+    """`baseline.json` in the artifact of `RegistryBaseline`.
+
+    Attributes:
+        has_baseline: whether the artifact holds a model to compare with.
+        version: the registry's version that was found, None if there is none.
+        model_id: its model, None if unknown.
+        set_aside: why the version found is not compared with, None if it is.
+    """
+
+    has_baseline: bool
+    version: int | None = None
+    model_id: str | None = None
+    set_aside: str | None = None
+
+
+def write_baseline(uri: str, record: BaselineRecord) -> None:
+    """Writes the record into the artifact."""
+    write_whole(f"{uri}/{_FILE}", f"{record.model_dump_json(indent=2)}\n".encode())
+
+
+def read_baseline(uri: str) -> BaselineRecord:
+    """Reads the record of an artifact of `RegistryBaseline`.
+
+    Raises:
+        OSError: there is none.
+    """
+    return BaselineRecord.model_validate_json(read_bytes(f"{uri}/{_FILE}"))

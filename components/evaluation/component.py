@@ -1,0 +1,101 @@
+"""The Evaluator of this pipeline: TFX's, on the test split, with a baseline that may be missing."""
+
+from typing import Any
+
+from tensorflow_model_analysis.proto import config_pb2
+from tfx import types
+from tfx.components.evaluator import component as tfx_component
+from tfx.components.evaluator import constants
+from tfx.components.evaluator import executor as tfx_executor
+from tfx.dsl.components.base import executor_spec
+from tfx.types import artifact_utils
+from tfx.types.standard_component_specs import BASELINE_MODEL_KEY, BLESSING_KEY, EVAL_CONFIG_KEY, MODEL_KEY
+from tfx.utils import io_utils, path_utils, proto_utils
+
+from components import registry
+from components.baseline.record import read_baseline
+from components.evaluation.eval_config import labels_of
+from schema.errors import Refused
+
+TEST = "test"
+
+Artifacts = dict[str, list[types.Artifact]]
+
+
+class Executor(tfx_executor.Executor):  # type: ignore[misc]
+    """TFX's Evaluator, but for three things.
+
+    - A baseline artifact that says that it holds no model is left out: TFX then measures the candidate alone and
+      ignores the gates against the baseline.
+    - If no gate remains, TFX would neither bless nor not bless, without a word (tfx issue 5148). Here nothing was asked
+      of the model, so it is blessed, and the artifact says why.
+    - A candidate with other labels than those to be measured is refused: its columns would be taken for others.
+    """
+
+    def Do(  # noqa: N802 - TFX's name
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
+    ) -> None:
+        _check_labels(input_dict, exec_properties)
+        present = _without_missing_baseline(input_dict)
+        super().Do(present, output_dict, exec_properties)
+        blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
+        if not blessing.has_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY):
+            _bless_unasked(blessing)
+
+
+class MultiLabelEvaluator(tfx_component.Evaluator):  # type: ignore[misc]
+    """Measures the candidate, and the baseline if there is one, on the test split, and blesses by the gates.
+
+    Args:
+        examples: raw Examples with a split named test.
+        model: the candidate, with the `evaluation` signature and model.json.
+        baseline_model: what `RegistryBaseline` gives.
+        schema: of the examples.
+        eval_config: what `build_eval_config` gives.
+    """
+
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+
+    def __init__(
+        self,
+        examples: types.BaseChannel,
+        model: types.BaseChannel,
+        baseline_model: types.BaseChannel,
+        schema: types.BaseChannel,
+        eval_config: config_pb2.EvalConfig,
+    ) -> None:
+        super().__init__(
+            examples=examples,
+            model=model,
+            baseline_model=baseline_model,
+            schema=schema,
+            eval_config=eval_config,
+            example_splits=[TEST],
+        )
+
+
+def _check_labels(input_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
+    eval_config = config_pb2.EvalConfig()
+    proto_utils.json_to_proto(exec_properties[EVAL_CONFIG_KEY], eval_config)
+    model = artifact_utils.get_single_instance(input_dict[MODEL_KEY])
+    has = registry.read_record(path_utils.serving_model_path(model.uri)).labels
+    if has != labels_of(eval_config):
+        raise Refused(
+            f"the model was trained on the labels {has}, the evaluation was configured for {labels_of(eval_config)}: "
+            "was the schema changed after the pipeline was compiled?"
+        )
+
+
+def _without_missing_baseline(input_dict: Artifacts) -> Artifacts:
+    baseline = artifact_utils.get_single_instance(input_dict[BASELINE_MODEL_KEY])
+    if read_baseline(baseline.uri).has_baseline:
+        return input_dict
+    return {key: artifacts for key, artifacts in input_dict.items() if key != BASELINE_MODEL_KEY}
+
+
+def _bless_unasked(blessing: types.Artifact) -> None:
+    io_utils.write_string_file(f"{blessing.uri}/{constants.BLESSED_FILE_NAME}", "")
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, constants.BLESSED_VALUE)
+    blessing.set_string_custom_property(
+        constants.ARTIFACT_PROPERTY_BLESSING_MESSAGE_KEY, "no gate applied: nothing was asked of the model"
+    )

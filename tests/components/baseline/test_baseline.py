@@ -1,0 +1,162 @@
+"""Which model a candidate is compared with, and what becomes of one that does not fit."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.orchestration import metadata
+from tfx.orchestration.portable.data_types import ExecutionInfo
+from tfx.types import Artifact, standard_artifacts
+
+from components import registry
+from components.baseline.choice import choose_baseline
+from components.baseline.driver import Driver
+from components.baseline.executor import Executor
+from components.baseline.record import BaselineRecord, read_baseline
+from components.registry import ModelRecord, Version
+from schema.errors import Refused
+from tests.components.evaluation import small_model
+from tests.components.evaluation.small_model import LABELS, artifact
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Model artifacts: a and b are good, the others do not fit them."""
+    root = tmp_path_factory.mktemp("models")
+    uris = {name: root / name for name in ("a", "b", "other_labels", "other_order", "no_signature")}
+    small_model.export(uris["a"], small_model.good_probabilities())
+    small_model.export(uris["b"], small_model.good_probabilities(seed=7))
+    small_model.export(uris["other_labels"], small_model.bad_probabilities(), labels=[*LABELS[:-1], "praise"])
+    small_model.export(uris["other_order"], small_model.bad_probabilities(), labels=LABELS[::-1])
+    small_model.export(uris["no_signature"], small_model.bad_probabilities(), without=["evaluation"])
+    return uris
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> str:
+    return str(tmp_path / "registry")
+
+
+def record_of(model: Path) -> ModelRecord:
+    return registry.read_record(str(model / "Format-Serving"))
+
+
+def push(model: Path, base: str) -> Version:
+    return registry.push(str(model / "Format-Serving"), base, record_of(model))
+
+
+def drive(candidate: Path, base: str) -> dict[str, str]:
+    """The execution properties after the driver, as the launcher has them."""
+    properties = {"registry": base}
+    info = ExecutionInfo(
+        input_dict={"model": [artifact(standard_artifacts.Model, candidate)]}, exec_properties=dict(properties)
+    )
+    output = Driver(metadata.Metadata(None)).run(info)
+    return properties | {key: value.string_value for key, value in output.exec_properties.items()}
+
+
+def execute(candidate: Path, properties: dict[str, str], uri: Path) -> Artifact:
+    baseline = artifact(standard_artifacts.Model, uri)
+    context = BaseExecutor.Context(tmp_dir=str(uri / "tmp"), unique_id="1")
+    Executor(context).Do(
+        {"model": [artifact(standard_artifacts.Model, candidate)]}, {"baseline": [baseline]}, properties
+    )
+    return baseline
+
+
+def test_the_first_run_has_no_baseline(models: dict[str, Path], base: str, tmp_path: Path) -> None:
+    baseline = execute(models["a"], drive(models["a"], base), tmp_path / "baseline")
+    assert read_baseline(baseline.uri) == BaselineRecord(has_baseline=False)
+    assert baseline.get_int_custom_property("has_baseline") == 0
+    assert not (tmp_path / "baseline" / "Format-Serving").exists()
+
+
+@pytest.mark.parametrize("with_driver", [True, False], ids=["local", "kubeflow"])
+def test_the_baseline_is_the_last_version_and_outlives_it(
+    models: dict[str, Path], base: str, tmp_path: Path, with_driver: bool
+) -> None:
+    version = push(models["a"], base)
+    properties = drive(models["b"], base) if with_driver else {"registry": base}
+    baseline = execute(models["b"], properties, tmp_path / "baseline")
+    shutil.rmtree(base)
+    a = record_of(models["a"])
+    assert record_of(tmp_path / "baseline") == a
+    expected = BaselineRecord(has_baseline=True, version=version.number, model_id=a.model_id)
+    assert read_baseline(baseline.uri) == expected
+    assert baseline.get_int_custom_property("has_baseline") == 1
+    assert baseline.get_int_custom_property("version") == version.number
+    assert baseline.get_string_custom_property("model_id") == a.model_id
+
+
+def test_the_answer_is_the_same_after_the_candidate_was_pushed(models: dict[str, Path], base: str) -> None:
+    first_run = drive(models["a"], base)
+    push(models["a"], base)
+    assert drive(models["a"], base) == first_run
+    second_run = drive(models["b"], base)
+    push(models["b"], base)
+    assert drive(models["b"], base) == second_run != first_run
+
+
+def test_the_answer_changes_with_the_registry(models: dict[str, Path], base: str) -> None:
+    nothing = drive(models["b"], base)
+    version = push(models["a"], base)
+    assert drive(models["b"], base) == {
+        "registry": base,
+        "baseline_version": version.path,
+        "baseline_model_id": record_of(models["a"]).model_id,
+    }
+    assert nothing == {"registry": base, "baseline_version": "", "baseline_model_id": ""}
+
+
+def test_a_candidate_is_never_its_own_baseline(models: dict[str, Path], base: str) -> None:
+    a, b = record_of(models["a"]), record_of(models["b"])
+    first = push(models["a"], base)
+    second = push(models["b"], base)
+    push(models["a"], base)
+    assert choose_baseline(base, a) == second
+    assert choose_baseline(base, b) == first
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [
+        ("other_labels", "its labels are others than the candidate's: it lacks never; only it has praise"),
+        ("other_order", "its labels are others than the candidate's: another order"),
+        ("no_signature", "it has no signature 'evaluation'"),
+    ],
+)
+def test_a_baseline_that_cannot_be_compared_with_is_set_aside(
+    models: dict[str, Path], base: str, tmp_path: Path, model: str, why: str
+) -> None:
+    version = push(models[model], base)
+    baseline = execute(models["b"], drive(models["b"], base), tmp_path / "baseline")
+    said = read_baseline(baseline.uri)
+    assert (said.has_baseline, said.version, said.set_aside) == (False, version.number, why)
+    assert baseline.get_int_custom_property("has_baseline") == 0
+    assert baseline.get_string_custom_property("set_aside") == why
+    assert not (tmp_path / "baseline" / "Format-Serving").exists()
+
+
+@pytest.mark.parametrize(
+    ("gone", "why"),
+    [("model.json", "model.json: cannot be read"), ("variables/variables.index", "it cannot be loaded")],
+)
+def test_a_version_that_something_else_made_or_broke_is_set_aside(
+    models: dict[str, Path], base: str, tmp_path: Path, gone: str, why: str
+) -> None:
+    Path(push(models["a"], base).path, gone).unlink()
+    baseline = execute(models["b"], drive(models["b"], base), tmp_path / "baseline")
+    said = read_baseline(baseline.uri).set_aside
+    assert said is not None
+    assert said.startswith(why)
+    assert "\n" not in said
+
+
+def test_a_version_that_vanishes_is_one_line(models: dict[str, Path], base: str, tmp_path: Path) -> None:
+    version = push(models["a"], base)
+    properties = drive(models["b"], base)
+    shutil.rmtree(version.path)
+    with pytest.raises(Refused, match="removed meanwhile") as refused:
+        execute(models["b"], properties, tmp_path / "baseline")
+    assert "\n" not in str(refused.value)

@@ -1,0 +1,156 @@
+"""A model whose predictions are known, exported as the Trainer exports, and examples and artifacts to judge it with.
+
+Its "text" is the number of a row in a table of probabilities.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx.types import Artifact, standard_artifacts
+
+from components.registry import ModelRecord, write_record
+
+# "never" is nobody's label, "shy" is never given.
+LABELS = ["billing", "refund", "shipping", "shy", "never"]
+THRESHOLDS = [0.5, 0.3, 0.7, 0.9, 0.4]
+ROWS = 60
+
+
+def truth(seed: int = 0) -> npt.NDArray[np.bool_]:
+    """Which row has which label, [ROWS, n_labels]; the first row has none."""
+    labels = np.random.default_rng(seed).random((ROWS, len(LABELS))) < [0.4, 0.3, 0.3, 0.1, 0.0]
+    labels[0] = False
+    labels[1, 3] = True
+    return labels
+
+
+def good_probabilities(noise: float = 0.25, seed: int = 1) -> npt.NDArray[np.float32]:
+    """Probabilities that mostly fall on the right side of THRESHOLDS, [ROWS, n_labels]."""
+    right = truth()
+    generator = np.random.default_rng(seed)
+    probabilities = np.where(right, 0.8, 0.2) + generator.normal(0, noise, right.shape)
+    probabilities[:, 3] = np.where(right[:, 3], 0.7, 0.3) + generator.normal(0, 0.1, ROWS)
+    return np.clip(probabilities, 0.01, 0.89).astype(np.float32)
+
+
+def bad_probabilities() -> npt.NDArray[np.float32]:
+    """What a model says that has learnt nothing: noise below every threshold."""
+    return np.random.default_rng(2).uniform(0.01, 0.1, (ROWS, len(LABELS))).astype(np.float32)
+
+
+def decision_scores(probabilities: npt.NDArray[np.float32], thresholds: Sequence[float]) -> npt.NDArray[np.float32]:
+    """The `evaluation` signature's map, which takes each label's threshold to 0.5."""
+    t = np.asarray(thresholds, np.float32)
+    return np.where(probabilities < t, 0.5 * probabilities / t, 0.5 + 0.5 * (probabilities - t) / (1 - t))
+
+
+class SmallModel(tf.Module):  # type: ignore[misc]
+    """Looks the probabilities up; has the signatures that the Trainer exports."""
+
+    def __init__(
+        self, probabilities: npt.NDArray[np.float32], labels: Sequence[str], thresholds: Sequence[float]
+    ) -> None:
+        super().__init__()
+        self.table = tf.Variable(probabilities)
+        self.thresholds = tf.Variable(np.asarray(thresholds, np.float32))
+        self.labels = tf.constant(list(labels))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
+    def serve_text(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"probabilities": tf.gather(self.table, tf.strings.to_number(text, tf.int32))}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
+    def serving_default(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        spec = {"text": tf.io.FixedLenFeature([], tf.string)}
+        return dict(self.serve_text(tf.io.parse_example(examples, spec)["text"]))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
+    def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        spec = {"labels": tf.io.RaggedFeature(tf.string)}
+        words = tf.io.parse_example(examples, spec)["labels"].to_tensor("")
+        hot = tf.reduce_any(words[:, :, None] == self.labels, axis=1)
+        return {"labels": tf.cast(hot, tf.float32), "token_ids": tf.zeros_like(hot, tf.int64)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
+    def evaluation(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        p, t = self.serving_default(examples)["probabilities"], self.thresholds
+        return {"decision_scores": tf.where(p < t, 0.5 * p / t, 0.5 + 0.5 * (p - t) / (1 - t))}
+
+
+def export(
+    model_uri: Path,
+    probabilities: npt.NDArray[np.float32],
+    labels: Sequence[str] = LABELS,
+    thresholds: Sequence[float] = THRESHOLDS,
+    without: Sequence[str] = (),
+) -> ModelRecord:
+    """Writes `<model_uri>/Format-Serving` as the Trainer does, and returns its record."""
+    model = SmallModel(probabilities, labels, thresholds)
+    names = ["serving_default", "serve_text", "transform_features", "evaluation"]
+    signatures = {name: getattr(model, name) for name in names if name not in without}
+    model_dir = model_uri / "Format-Serving"
+    tf.saved_model.save(model, str(model_dir), signatures=signatures)
+    record = ModelRecord(
+        model_id=hashlib.sha256(probabilities.tobytes() + repr(thresholds).encode()).hexdigest(),
+        labels=list(labels),
+        thresholds=list(thresholds),
+        checkpoint="none",
+        created="2026-01-01T00:00:00+00:00",
+        versions={"tensorflow": tf.__version__},
+    )
+    write_record(str(model_dir), record)
+    return record
+
+
+def write_examples(uri: Path, labels: npt.NDArray[np.bool_], splits: Sequence[str] = ("train", "eval", "test")) -> None:
+    """Writes Examples whose test split has these labels, and whose other splits have none at all."""
+    for split in splits:
+        rows = labels if split == "test" else np.zeros_like(labels)
+        folder = uri / f"Split-{split}"
+        folder.mkdir(parents=True)
+        with tf.io.TFRecordWriter(str(folder / "data.gz"), "GZIP") as writer:
+            for row, hot in enumerate(rows):
+                writer.write(_example(row, [LABELS[column] for column in np.flatnonzero(hot)]))
+
+
+def language(row: int) -> str:
+    """The slice column's value."""
+    return "zh" if row % 3 == 0 else "en"
+
+
+def write_schema(uri: Path) -> None:
+    """Writes the examples' schema."""
+    features = [
+        f'feature {{ name: "{name}" type: BYTES shape {{ dim {{ size: 1 }} }} presence {{ min_fraction: 1 }} }}'
+        for name in ("id", "text", "language")
+    ]
+    schema = text_format.Parse(" ".join([*features, 'feature { name: "labels" type: BYTES }']), schema_pb2.Schema())
+    uri.mkdir(parents=True)
+    (uri / "schema.pbtxt").write_text(text_format.MessageToString(schema))
+
+
+def artifact(kind: type[Artifact], uri: Path, number: int = 1) -> Artifact:
+    """A TFX artifact at `uri`."""
+    made = kind()
+    made.uri = str(uri)
+    made.id = number
+    uri.mkdir(parents=True, exist_ok=True)
+    if kind is standard_artifacts.Examples:
+        made.split_names = '["train", "eval", "test"]'
+    return made
+
+
+def _example(row: int, labels: Sequence[str]) -> bytes:
+    values = {"id": [f"row-{row}"], "text": [str(row)], "language": [language(row)], "labels": labels}
+    features = {
+        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.encode() for value in texts]))
+        for name, texts in values.items()
+    }
+    serialized: bytes = tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    return serialized

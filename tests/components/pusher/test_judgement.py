@@ -1,0 +1,167 @@
+"""Baseline, Evaluator and Pusher together on the local runner, with the real drivers, executors, metadata and cache.
+
+The candidate is a folder that an Importer brings in; in a whole run a Trainer makes it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ml_metadata.proto import metadata_store_pb2
+from tfx import v1 as tfx
+from tfx.orchestration import metadata
+from tfx.types import standard_artifacts
+
+from components import registry
+from components.baseline.component import RegistryBaseline
+from components.baseline.record import read_baseline
+from components.evaluation.component import MultiLabelEvaluator
+from components.evaluation.eval_config import build_eval_config
+from components.evaluation.gates import parse_gate
+from components.evaluation.results import gate_results, read_evaluation, reasons_against
+from components.evaluation.settings import EvaluationSettings
+from components.pusher.component import RegistryPusher
+from tests.components.evaluation import small_model
+from tests.components.evaluation.small_model import LABELS
+
+GATES = ["macro_f1 >= 0.3", "macro_f1 >= baseline - 0.5"]
+STEPS = ["RegistryBaseline", "MultiLabelEvaluator", "RegistryPusher"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run left in the metadata: step -> whether it came from the cache, step -> output -> artifact."""
+
+    cached: dict[str, bool]
+    outputs: dict[str, dict[str, Any]]
+
+    @property
+    def blessed(self) -> bool:
+        return bool(self.outputs["MultiLabelEvaluator"]["blessing"].custom_properties["blessed"].int_value)
+
+    @property
+    def pushed(self) -> str | None:
+        properties = self.outputs["RegistryPusher"]["pushed_model"].custom_properties
+        return properties["pushed_destination"].string_value if properties["pushed"].int_value else None
+
+    @property
+    def compared_with(self) -> str | None:
+        return read_baseline(self.outputs["RegistryBaseline"]["baseline"].uri).model_id
+
+    @property
+    def reasons(self) -> list[str]:
+        evaluation = read_evaluation(self.outputs["MultiLabelEvaluator"]["evaluation"].uri, LABELS)
+        return reasons_against(gate_results([parse_gate(gate) for gate in GATES], evaluation))
+
+
+class Workshop:
+    """Runs the three steps on a candidate, again and again, with one metadata store and one registry."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.registry = str(root / "registry")
+        self.connection = metadata.sqlite_metadata_connection_config(str(root / "metadata.db"))
+        small_model.write_examples(root / "examples", small_model.truth())
+        small_model.write_schema(root / "schema")
+
+    def model(self, name: str, probabilities: Any) -> str:
+        return small_model.export(self.root / name, probabilities).model_id
+
+    def run(self, candidate: str) -> Run:
+        with metadata.Metadata(self.connection) as handle:
+            before = {execution.id for execution in handle.store.get_executions()}
+        tfx.orchestration.LocalDagRunner().run(self._pipeline(candidate))
+        with metadata.Metadata(self.connection) as handle:
+            return _read_run(handle.store, before)
+
+    def _pipeline(self, candidate: str) -> Any:
+        examples = self._import("examples", standard_artifacts.Examples, split_names='["train", "eval", "test"]')
+        schema = self._import("schema", standard_artifacts.Schema)
+        model = self._import(candidate, standard_artifacts.Model)
+        baseline = RegistryBaseline(model=model.outputs["result"], registry=self.registry)
+        evaluator = MultiLabelEvaluator(
+            examples=examples.outputs["result"],
+            model=model.outputs["result"],
+            baseline_model=baseline.outputs["baseline"],
+            schema=schema.outputs["result"],
+            eval_config=build_eval_config(LABELS, EvaluationSettings(gates=GATES, label_slices=False)),
+        )
+        pusher = RegistryPusher(
+            model=model.outputs["result"],
+            model_blessing=evaluator.outputs["blessing"],
+            push_destination=self.registry,
+        )
+        return tfx.dsl.Pipeline(
+            pipeline_name="judgement",
+            pipeline_root=str(self.root / "root"),
+            metadata_connection_config=self.connection,
+            enable_cache=True,
+            components=[examples, schema, model, baseline, evaluator, pusher],
+            beam_pipeline_args=["--runner=FnApiRunner"],
+        )
+
+    def _import(self, name: str, kind: Any, **properties: str) -> Any:
+        node_id = name if kind is not standard_artifacts.Model else "candidate"
+        return tfx.dsl.Importer(
+            source_uri=str(self.root / name), artifact_type=kind, properties=properties or None
+        ).with_id(node_id)
+
+
+def _read_run(store: Any, before: set[int]) -> Run:
+    cached, outputs = {}, {}
+    types = {kind.id: kind.name.rsplit(".", 1)[-1] for kind in store.get_execution_types()}
+    for execution in store.get_executions():
+        step = types[execution.type_id]
+        if execution.id in before or step not in STEPS:
+            continue
+        cached[step] = execution.last_known_state == metadata_store_pb2.Execution.CACHED
+        events = store.get_events_by_execution_ids([execution.id])
+        made = [event for event in events if event.type == metadata_store_pb2.Event.OUTPUT]
+        artifacts = {each.id: each for each in store.get_artifacts_by_id([event.artifact_id for event in made])}
+        outputs[step] = {event.path.steps[0].key: artifacts[event.artifact_id] for event in made}
+    return Run(cached, outputs)
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    return Workshop(tmp_path_factory.mktemp("judgement"))
+
+
+def test_a_story_of_four_models(workshop: Workshop) -> None:
+    """In the order of life: each run meets what the runs before it left."""
+    first = workshop.model("first", small_model.good_probabilities())
+    workshop.model("untrained", small_model.bad_probabilities())
+    second = workshop.model("second", small_model.good_probabilities(seed=7))
+
+    # The first good model: nothing to compare with, blessed, pushed.
+    run = workshop.run("first")
+    assert run.cached == dict.fromkeys(STEPS, False)
+    assert (run.blessed, run.compared_with, run.reasons) == (True, None, [])
+    (version,) = registry.versions(workshop.registry)
+    assert run.pushed == version.path
+    assert registry.read_record(version.path).model_id == first
+
+    # The same again: all from the cache, although the registry has grown meanwhile.
+    run = workshop.run("first")
+    assert run.cached == dict.fromkeys(STEPS, True)
+    assert registry.versions(workshop.registry) == [version]
+
+    # A model that has learnt nothing: not blessed, not pushed, for reasons in words.
+    run = workshop.run("untrained")
+    assert (run.blessed, run.pushed, run.compared_with) == (False, None, first)
+    assert run.reasons == [
+        "macro_f1 is 0, below the bound of 0.3",
+        "macro_f1 is 0 after 0.514448 of the baseline, below the bound of 0.0144482",
+    ]
+    assert registry.versions(workshop.registry) == [version]
+
+    # The next good one is compared with the first, not with the bad one.
+    run = workshop.run("second")
+    assert (run.blessed, run.compared_with, run.reasons) == (True, first, [])
+    old, new = registry.versions(workshop.registry)
+    assert (old, run.pushed) == (version, new.path)
+    assert registry.read_record(new.path).model_id == second
+
+    run = workshop.run("second")
+    assert run.cached == dict.fromkeys(STEPS, True)
