@@ -1,0 +1,63 @@
+"""What happens while the model is fitted: progress, and an end to it when the loss is lost."""
+
+import logging
+import math
+import time
+from typing import Any
+
+import keras
+
+from components.progress import PROGRESS
+
+_SECONDS_BETWEEN_MESSAGES = 2.0
+
+
+class ReportProgress(keras.callbacks.Callback):  # type: ignore[misc]
+    """Logs how far training is, at most every two seconds, and each epoch's losses."""
+
+    def __init__(self, total_steps: int, epochs: int) -> None:
+        super().__init__()
+        self._total_steps = total_steps
+        self._epochs = epochs
+        self._step = 0
+        self._epoch = 0
+        self._last_message = 0.0
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        self._started = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        self._epoch = epoch + 1
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        self._step += 1
+        now = time.monotonic()
+        if now - self._last_message < _SECONDS_BETWEEN_MESSAGES:
+            return
+        self._last_message = now
+        left = (now - self._started) / self._step * (self._total_steps - self._step)
+        PROGRESS.info(
+            "epoch %d of %d, step %d of %d, loss %.4f, about %s left",
+            self._epoch, self._epochs, self._step, self._total_steps, (logs or {})["loss"], _duration(left),
+        )  # fmt: skip
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        losses = logs or {}
+        logging.getLogger(__name__).info("epoch %d: %s", epoch + 1, losses)
+        PROGRESS.info("epoch %d of %d, eval loss %.4f", epoch + 1, self._epochs, losses.get("val_loss", math.nan))
+
+
+class StopOnNaN(keras.callbacks.Callback):  # type: ignore[misc]
+    """Raises at the first loss that is not a number: nothing is to be exported from such a model."""
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        if not math.isfinite((logs or {})["loss"]):
+            rate: Any = self.model.optimizer.learning_rate
+            raise FloatingPointError(
+                f"the loss is not a number at batch {batch} of this epoch (learning rate {float(rate):.2g}); "
+                "lower training.learning_rate"
+            )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

@@ -1,0 +1,58 @@
+"""Prediction by length, decision scores and the labels that are given."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.trainer.checkpoint import find_checkpoint, load_backbone
+from components.trainer.export import _decision_scores, _labels_above, predict_by_length
+from components.trainer.input_pipeline import encoder_inputs
+from components.trainer.model import build_classifier
+from tests.tiny_bert import write_tiny_bert
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder: Path = write_tiny_bert(tmp_path_factory.mktemp("bert"))
+    keras.utils.set_random_seed(0)
+    return build_classifier(load_backbone(find_checkpoint(str(folder))), n_labels=3, dropout=0.1)
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 64, 65, 200])
+def test_a_large_request_is_answered_in_its_own_order(model: Any, n_rows: int) -> None:
+    rng = np.random.default_rng(0)
+    rows = [[2, *rng.integers(5, 20, rng.integers(0, 30)), 3] for _ in range(n_rows)]
+    ragged = tf.ragged.constant(rows, dtype=tf.int64, ragged_rank=1) if rows else tf.RaggedTensor.from_row_lengths(
+        tf.constant([], tf.int64), tf.constant([], tf.int64)
+    )  # fmt: skip
+    found = tf.function(lambda ids: predict_by_length(model, ids, 3))(ragged)
+    assert found.shape == (n_rows, 3)
+    for row, probabilities in zip(rows, found.numpy(), strict=True):
+        alone = model(encoder_inputs(tf.ragged.constant([row], dtype=tf.int64)), training=False)
+        np.testing.assert_allclose(probabilities, tf.sigmoid(alone)[0], atol=1e-5)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(st.floats(0, 1, width=32), min_size=2, max_size=20),
+    st.floats(1e-4, 1 - 1e-4, width=32),
+)
+def test_decision_scores_keep_the_order_and_put_the_threshold_at_one_half(values: list[float], cut: float) -> None:
+    probabilities = np.sort(np.array(values, np.float32))[:, np.newaxis]
+    scores = _decision_scores(tf.constant(probabilities), tf.constant([cut], tf.float32)).numpy()
+    assert ((scores >= 0) & (scores <= 1)).all()
+    assert (np.diff(scores[:, 0]) >= 0).all()
+    np.testing.assert_array_equal(scores > 0.5, probabilities > np.float32(cut))
+
+
+def test_given_labels_come_first_most_probable_first() -> None:
+    probabilities = tf.constant([[0.3, 0.9, 0.2], [0.1, 0.1, 0.1]])
+    thresholds = tf.constant([0.25, 0.5, 0.4])
+    labels = _labels_above(probabilities, thresholds, tf.constant(["a", "b", "c"])).numpy()
+    assert labels.tolist() == [[b"b", b"a", b""], [b"", b"", b""]]

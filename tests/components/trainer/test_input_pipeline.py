@@ -1,0 +1,85 @@
+"""Length-grouped batches: every example once, padded to its own batch's longest."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.preprocessing.features import LABELS, TOKEN_IDS
+from components.trainer.input_pipeline import count_examples, length_grouped_batches
+
+_N = 4_000  # two windows and a half
+_LENGTHS = np.random.default_rng(0).geometric(0.05, _N) + 1
+
+
+@pytest.fixture(scope="module")
+def pattern(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder: Path = tmp_path_factory.mktemp("examples")
+    for shard in range(2):
+        path = str(folder / f"transformed_examples-0000{shard}-of-00002.gz")
+        with tf.io.TFRecordWriter(path, tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
+            for number in range(shard, _N, 2):
+                # The first id names the example, the label repeats it: what comes out can be told apart.
+                ids = [number, *[7] * (int(_LENGTHS[number]) - 1)]
+                writer.write(
+                    tf.train.Example(
+                        features=tf.train.Features(
+                            feature={
+                                TOKEN_IDS: tf.train.Feature(int64_list=tf.train.Int64List(value=ids)),
+                                LABELS: tf.train.Feature(float_list=tf.train.FloatList(value=[number % 2, 1])),
+                            }
+                        )
+                    ).SerializeToString()
+                )
+    return f"{folder}/*"
+
+
+def _epoch(dataset: tf.data.Dataset) -> list[tuple[dict[str, np.ndarray], np.ndarray]]:
+    return [({name: value.numpy() for name, value in inputs.items()}, labels.numpy()) for inputs, labels in dataset]
+
+
+def test_counts_over_all_files(pattern: str) -> None:
+    assert count_examples([pattern]) == _N
+
+
+def test_each_example_comes_once_with_its_labels(pattern: str) -> None:
+    batches = _epoch(length_grouped_batches([pattern], 2, 32, shuffle_seed=0))
+    numbers = np.concatenate([inputs["token_ids"][:, 0] for inputs, _ in batches])
+    assert sorted(numbers) == list(range(_N))
+    labels = np.concatenate([labels for _, labels in batches])
+    np.testing.assert_array_equal(labels[:, 0], numbers % 2)
+    for inputs, _ in batches:
+        np.testing.assert_array_equal(inputs["padding_mask"].sum(axis=1), _LENGTHS[inputs["token_ids"][:, 0]])
+        assert inputs["padding_mask"].sum(axis=1).max() == inputs["token_ids"].shape[1], "padded to its own longest"
+        assert not inputs["token_ids"][inputs["padding_mask"] == 0].any()
+
+
+def test_little_is_padding(pattern: str) -> None:
+    def cells(dataset: tf.data.Dataset) -> int:
+        return sum(inputs["token_ids"].size for inputs, _ in _epoch(dataset))
+
+    grouped = cells(length_grouped_batches([pattern], 2, 32, shuffle_seed=0))
+    assert grouped < 1.15 * _LENGTHS.sum()
+    shuffled = np.random.default_rng(0).permutation(_LENGTHS)
+    ungrouped = sum(32 * shuffled[start : start + 32].max() for start in range(0, _N, 32))
+    assert ungrouped > 2.5 * grouped
+
+
+def test_order_is_random_differs_by_epoch_and_repeats_by_seed(pattern: str) -> None:
+    def order(dataset: tf.data.Dataset) -> list[int]:
+        return [int(number) for inputs, _ in _epoch(dataset) for number in inputs["token_ids"][:, 0]]
+
+    dataset = length_grouped_batches([pattern], 2, 32, shuffle_seed=0)
+    first, second = order(dataset), order(dataset)
+    assert first != second
+    assert order(length_grouped_batches([pattern], 2, 32, shuffle_seed=0)) == first
+    assert order(length_grouped_batches([pattern], 2, 32, shuffle_seed=1)) != first
+    lengths = [inputs["token_ids"].shape[1] for inputs, _ in _epoch(dataset)]
+    assert np.abs(np.corrcoef(lengths, np.arange(len(lengths)))[0, 1]) < 0.3, "not from short to long"
+
+
+def test_without_a_seed_the_order_is_always_the_same(pattern: str) -> None:
+    dataset = length_grouped_batches([pattern], 2, 64)
+    first, second = ([inputs["token_ids"][:, 0].tolist() for inputs, _ in _epoch(dataset)] for _ in range(2))
+    assert first == second
