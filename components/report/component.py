@@ -1,0 +1,47 @@
+"""The last step: gathers what the others found into one summary."""
+
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types.artifact import Artifact
+from tfx.types.standard_artifacts import Model, ModelBlessing, ModelEvaluation, PushedModel
+
+from components.example_gen.quarantine import Quarantine
+
+
+class RunReport(Artifact):  # type: ignore[misc]
+    """`summary.json`, a `components.report.summary.Summary`."""
+
+    TYPE_NAME = "components.RunReport"
+
+
+@component  # type: ignore[untyped-decorator]
+def Report(  # noqa: N802 - a component class
+    report: OutputArtifact[RunReport],
+    quarantine: InputArtifact[Quarantine],
+    model: InputArtifact[Model],
+    baseline: InputArtifact[Model],
+    evaluation: InputArtifact[ModelEvaluation],
+    blessing: InputArtifact[ModelBlessing],
+    pushed_model: InputArtifact[PushedModel],
+    gates: Parameter[str],
+) -> None:
+    """Writes the summary of a run that came to its end; `gates` is the configuration's list as JSON."""
+    import json
+
+    from tfx.components.util import model_utils
+
+    from components.files import make_folder
+    from components.report.gather import gather_summary
+    from components.report.summary import write_summary
+
+    summary = gather_summary(
+        quarantine_uri=quarantine.uri,
+        model_uri=model.uri,
+        baseline_uri=baseline.uri,
+        evaluation_uri=evaluation.uri,
+        blessed=model_utils.is_model_blessed(blessing),
+        pushed=pushed_model.get_string_custom_property("pushed_destination") or None,
+        gates=json.loads(gates),
+    )
+    make_folder(report.uri)
+    write_summary(report.uri, summary)

@@ -1,0 +1,100 @@
+"""`summary.json`: what came of a run, for a program."""
+
+from typing import Any
+
+from pydantic import Field
+
+from components.files import read_bytes, write_whole
+from components.settings import Settings
+
+SUMMARY_FILE = "summary.json"
+
+
+class Rows(Settings):
+    """What became of the rows: read = accepted + quarantined."""
+
+    read: int
+    accepted: int
+    quarantined: int
+
+
+class LabelMetrics(Settings):
+    """One label on the test split, at its own threshold; None where a metric is undefined."""
+
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    auc: float | None
+    pr_auc: float | None
+    threshold: float
+    support: int
+
+
+class Metrics(Settings):
+    """One model on the test split."""
+
+    examples: int
+    macro_f1: float | None
+    micro_f1: float | None
+    macro_precision: float | None
+    micro_precision: float | None
+    macro_recall: float | None
+    micro_recall: float | None
+    macro_auc: float | None
+    macro_pr_auc: float | None
+    per_label: dict[str, LabelMetrics]
+
+
+class Gate(Settings):
+    """One gate's outcome: the value found, the bound it was held to, and a word on it."""
+
+    gate: str
+    value: float | None
+    bound: float | None
+    passed: bool
+    note: str
+
+
+class Summary(Settings):
+    """One run.
+
+    Attributes:
+        blessed: Whether every gate held.
+        pushed: The version directory, or None.
+        reasons: Why it was not blessed, or what stopped the run; empty otherwise.
+        rows: None where the run ended before the data was read.
+        metrics: The candidate's, None where the run ended before it was evaluated.
+        baseline: The last blessed model's on the same split; None if there was none.
+        baseline_note: Why there is no baseline, or which it is.
+        gates: In the order of the configuration.
+        slices: Slice such as `language=zh` -> model (candidate, baseline) -> metrics.
+        durations_s: Seconds by component.
+        versions: Of the packages that made the model.
+    """
+
+    blessed: bool
+    pushed: str | None
+    reasons: list[str]
+    rows: Rows | None = None
+    metrics: Metrics | None = None
+    baseline: Metrics | None = None
+    baseline_note: str = ""
+    gates: list[Gate] = Field(default_factory=list)
+    slices: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    durations_s: dict[str, float] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+def failed_summary(reason: str) -> Summary:
+    """Of a run that ended before its model was judged."""
+    return Summary(blessed=False, pushed=None, reasons=[reason])
+
+
+def write_summary(folder: str, summary: Summary) -> None:
+    """Writes summary.json into a folder, local or remote, complete or not at all."""
+    write_whole(f"{folder}/{SUMMARY_FILE}", f"{summary.model_dump_json(indent=2)}\n".encode())
+
+
+def read_summary(folder: str) -> Summary:
+    """Reads the summary.json of a folder."""
+    return Summary.model_validate_json(read_bytes(f"{folder}/{SUMMARY_FILE}"))
