@@ -1,0 +1,105 @@
+"""The command line.
+
+Exit status: 0 ran, blessed and pushed; 1 a step failed; 2 the configuration or the data was refused; 3 ran, not
+blessed.
+TensorFlow and TFX are imported by the commands that need them, after everything cheap has been checked.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.loading import load_configuration
+from pipeline.outcome import StepFailed
+from schema.errors import Refused
+
+FAILED, REFUSED, NOT_BLESSED, INTERRUPTED = 1, 2, 3, 130
+
+app = typer.Typer(
+    name="bert-multilabel",
+    help="Keeps a multi-label BERT text classifier in service.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _commands() -> None:
+    """Keeps a multi-label BERT text classifier in service."""
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Option(help="The pipeline's YAML file.")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace one key, e.g. training.epochs=1.")
+    ] = None,
+) -> None:
+    """Train, evaluate and, if every gate holds, push."""
+    from pipeline.run import run_pipeline
+
+    summary = run_pipeline(load_configuration(config, set_ or ()), Console())
+    if not summary.blessed:
+        raise typer.Exit(NOT_BLESSED)
+
+
+@app.command()
+def init(
+    data: Annotated[Path, typer.Option(help="A CSV or TSV file with a header.")],
+    output: Annotated[Path, typer.Option(help="Folder for schema.pbtxt and pipeline.yaml; made if missing.")],
+    text: Annotated[str | None, typer.Option(help="The text column, where it cannot be told from the data.")] = None,
+    labels: Annotated[str | None, typer.Option(help="The column of delimited labels, likewise.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Between two labels of that column, likewise.")] = None,
+) -> None:
+    """Infer a schema and a configuration from data, ready to be curated."""
+    from pipeline.init import write_project
+
+    written = write_project(data, output, text=text, labels=labels, delimiter=delimiter)
+    console = Console()
+    console.print(Text(written.in_words()), soft_wrap=True)
+    console.print(Text(f"Next: look through both files, then bert-multilabel run --config {written.configuration}"))
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Option(help="A pushed version, or the registry: then its newest version.")],
+    text: Annotated[list[str], typer.Option(help="A text; repeat the option for more.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a text instead of a table.")] = False,
+) -> None:
+    """Print each label's probability and whether it is given."""
+    from pipeline.predict import predict_texts
+
+    for prediction in predict_texts(model, text):
+        if as_json:
+            sys.stdout.write(json.dumps(prediction.as_json(), ensure_ascii=False) + "\n")
+            continue
+        table = Table("label", "probability", "threshold", "given", title=Text(prediction.text), title_justify="left")
+        for label in prediction.labels:
+            table.add_row(
+                label.name, f"{label.probability:.3f}", f"{label.threshold:.3f}", "yes" if label.given else ""
+            )
+        Console().print(table)
+
+
+def main() -> None:
+    """Runs the command line; an error that a user can cause ends in one line on stderr."""
+    try:
+        app()
+    except Refused as refusal:
+        _end(str(refusal), REFUSED)
+    except StepFailed as failure:
+        _end(str(failure), FAILED)
+    except KeyboardInterrupt:
+        _end("interrupted; what was finished is kept, the next run goes on from there", INTERRUPTED)
+
+
+def _end(message: str, status: int) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False).print(Text(f"error: {message}"))
+    sys.exit(status)

@@ -1,0 +1,48 @@
+"""The configuration: one YAML file, composed of each component's own settings."""
+
+from pydantic import Field, field_validator
+
+from components.evaluation.settings import EvaluationSettings
+from components.example_gen.settings import ExamplesSettings
+from components.settings import Settings
+from components.trainer.settings import TrainingSettings
+
+_NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+
+
+class BeamSettings(Settings):
+    """Where the components' Beam work runs."""
+
+    pipeline_args: list[str] = Field(
+        # In-process: Beam's own default tries to fetch a Go binary first. Nothing is shipped anywhere, and naming an
+        # image keeps TFX from building a source package of itself, for seconds, in every component.
+        ["--runner=FnApiRunner", "--sdk_container_image=none"],
+        description="Arguments of every Beam pipeline, as Beam's own command line takes them.",
+    )
+
+
+class Configuration(Settings):
+    """Everything a person decides. Paths are relative to the configuration's own file."""
+
+    name: str = Field(
+        pattern=_NAME_PATTERN,
+        description="Of the pipeline: lower-case letters, digits and dashes; Kubeflow and Vertex ask for that.",
+    )
+    work_dir: str = Field(description="Artifacts, metadata and runs/ go there; one pipeline each.")
+    schema_file: str = Field(description="TF-Metadata schema in text format; its labels domain is the label list.")
+    registry: str = Field(description="Push destination: version directories as TensorFlow Serving watches them.")
+    examples: ExamplesSettings
+    checkpoint: str = Field("minilm-l6", description="minilm-l6, or the folder of a Hugging Face BERT.")
+    max_tokens: int = Field(
+        128, ge=3, description="Longer texts are cut to so many word pieces, [CLS] and [SEP] in it."
+    )
+    training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings
+    beam: BeamSettings = BeamSettings()
+
+    @field_validator("checkpoint")
+    @classmethod
+    def _not_blank(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("name a checkpoint, or leave the key out for minilm-l6")
+        return value

@@ -1,0 +1,124 @@
+"""The pipeline, read top to bottom in the order the data meets it."""
+
+import json
+
+from tfx import v1 as tfx
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
+from tfx.orchestration.pipeline import Pipeline
+
+from components.baseline.component import RegistryBaseline
+from components.data_gate import DataGate
+from components.evaluation.component import MultiLabelEvaluator
+from components.evaluation.eval_config import build_eval_config
+from components.example_gen.component import TextExampleGen
+from components.preprocessing.settings import PreprocessingSettings, TokenizerSettings
+from components.pusher.component import RegistryPusher
+from components.report.component import Report
+from components.schema_import import SchemaImport
+from components.trainer.checkpoint import find_checkpoint
+from components.trainer.settings import TrainerConfig
+from pipeline.config import Configuration
+from pipeline.paths import WorkDir
+from schema.infer import schema_text
+from schema.label_list import label_list, read_schema
+
+
+def create_pipeline(config: Configuration) -> Pipeline:
+    """Builds the pipeline that every runner runs.
+
+    Raises:
+        Refused: The schema, the checkpoint or a gate does not fit the configuration.
+    """
+    schema = read_schema(config.schema_file)
+    labels = label_list(schema)
+    checkpoint = find_checkpoint(config.checkpoint)
+    fingerprint = checkpoint.fingerprint()
+
+    # Files become tf.Examples {id, text, labels, slice columns}, split into train, eval and test.
+    example_gen = TextExampleGen(config.examples)
+    # What the data is, and what it should be.
+    statistics_gen = tfx.components.StatisticsGen(examples=example_gen.outputs["examples"])
+    schema_import = SchemaImport(text=schema_text(schema))
+    example_validator = tfx.components.ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"], schema=schema_import.outputs["schema"]
+    )
+    # Nothing below runs on data that does not fit the schema.
+    data_gate = DataGate(
+        anomalies=example_validator.outputs["anomalies"],
+        quarantine=example_gen.outputs["quarantine"],
+        schema=schema_import.outputs["schema"],
+    )
+    # Texts become token ids, label lists become multi-hot vectors, in one graph that serving shares.
+    transform = tfx.components.Transform(
+        examples=example_gen.outputs["examples"],
+        schema=schema_import.outputs["schema"],
+        preprocessing_fn="components.preprocessing.preprocessing.preprocessing_fn",
+        # The test split meets no step before the Evaluator.
+        splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
+        disable_statistics=True,
+        custom_config={
+            "preprocessing": PreprocessingSettings(
+                tokenizer=TokenizerSettings(
+                    vocabulary=str(checkpoint.vocabulary),
+                    lower_case=checkpoint.lower_case,
+                    strip_accents=checkpoint.strip_accents,
+                    max_tokens=config.max_tokens,
+                ),
+                labels=labels,
+                slices=config.examples.slices,
+            ).model_dump(mode="json"),
+            "checkpoint_fingerprint": fingerprint,
+        },
+    )
+    transform.add_upstream_node(data_gate)
+    # The encoder and its sigmoid head: gradients from train; early stopping and thresholds from eval.
+    trainer = tfx.components.Trainer(
+        run_fn="components.trainer.run.run_fn",
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema_import.outputs["schema"],
+        train_args=tfx.proto.TrainArgs(splits=["train"]),
+        eval_args=tfx.proto.EvalArgs(splits=["eval"]),
+        custom_config={
+            "trainer": TrainerConfig(
+                training=config.training, checkpoint=config.checkpoint, checkpoint_fingerprint=fingerprint
+            ).model_dump(mode="json")
+        },
+    )
+    # The last blessed and pushed model, to be measured beside the candidate on the same test split.
+    baseline = RegistryBaseline(model=trainer.outputs["model"], registry=config.registry)
+    evaluator = MultiLabelEvaluator(
+        examples=example_gen.outputs["examples"],
+        model=trainer.outputs["model"],
+        baseline_model=baseline.outputs["baseline"],
+        schema=schema_import.outputs["schema"],
+        eval_config=build_eval_config(labels, config.evaluation),
+    )
+    # A blessed model becomes a new version directory, complete or absent.
+    pusher = RegistryPusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=config.registry,
+    )
+    report = Report(
+        quarantine=example_gen.outputs["quarantine"],
+        model=trainer.outputs["model"],
+        baseline=baseline.outputs["baseline"],
+        evaluation=evaluator.outputs["evaluation"],
+        blessing=evaluator.outputs["blessing"],
+        pushed_model=pusher.outputs["pushed_model"],
+        gates=json.dumps(config.evaluation.gates),
+    )
+
+    work_dir = WorkDir(config.work_dir)
+    return Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=str(work_dir.artifacts),
+        components=[
+            example_gen, statistics_gen, schema_import, example_validator, data_gate, transform, trainer, baseline,
+            evaluator, pusher, report,
+        ],
+        enable_cache=True,
+        metadata_connection_config=sqlite_metadata_connection_config(str(work_dir.metadata)),
+        beam_pipeline_args=config.beam.pipeline_args,
+    )  # fmt: skip

@@ -1,0 +1,41 @@
+"""What the command line and the runners say to each other."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Observer(Protocol):
+    """Whoever wants to know how far a run is."""
+
+    def step_started(self, name: str, position: int, total: int) -> None:
+        """Component `name`, the `position`-th of `total`, begins."""
+
+    def step_finished(self, name: str, seconds: float, cached: bool) -> None:
+        """Component `name` is done; `cached`: its outputs of an earlier run were taken."""
+
+
+@dataclass(frozen=True)
+class PipelineOutcome:
+    """What a run that came to its end leaves.
+
+    Attributes:
+        report_uri: The folder of the Report component's artifact, where summary.json lies.
+        durations_s: Seconds by component, in the order they ran.
+    """
+
+    report_uri: str
+    durations_s: dict[str, float]
+
+
+class StepFailed(Exception):  # noqa: N818 - it reads as what happened
+    """A component raised something that is not the user's to mend in the data or the configuration."""
+
+    def __init__(self, step: str, cause: Exception) -> None:
+        super().__init__(f"{step} failed: {type(cause).__name__}: {_last_line(str(cause))}")
+        self.step = step
+
+
+def _last_line(message: str) -> str:
+    """Tracebacks inside messages, as TensorFlow and Beam write them, say only at their end what was wrong."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    return next((line for line in reversed(lines) if not line.startswith("[[")), "no message")

@@ -1,0 +1,100 @@
+"""What a user can get wrong: one line on stderr, exit status 2, nothing left half-written."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.small_project import Project, make_project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return make_project(tmp_path / "project", rows=40)
+
+
+def _refused(project: Project, *options: str) -> str:
+    """The one line that the command ends with."""
+    command = [sys.executable, "-m", "pipeline", "run", "--config", str(project.configuration), *options]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2, ended.stderr
+    lines = ended.stderr.strip().splitlines()
+    assert len(lines) == 1, ended.stderr
+    assert lines[0].startswith("error: ")
+    assert not project.registry.exists()
+    return lines[0]
+
+
+def test_no_such_configuration(project: Project) -> None:
+    project.configuration.rename(project.folder / "other.yaml")
+    assert "no such configuration" in _refused(project)
+
+
+def test_unknown_key_names_the_nearest(project: Project) -> None:
+    assert "unknown key 'training.epochz'; did you mean 'epochs'?" in _refused(project, "--set", "training.epochz=1")
+
+
+def test_no_such_file(project: Project) -> None:
+    project.data.unlink()
+    assert "no file matches '*.csv'" in _refused(project)
+
+
+def test_empty_file(project: Project) -> None:
+    project.data.write_text("")
+    assert "rows.csv: the file is empty" in _refused(project)
+
+
+def test_missing_column(project: Project) -> None:
+    project.data.write_text(project.data.read_text().replace("id,text,", "id,texts,", 1))
+    line = _refused(project)
+    assert "rows.csv: no column 'text'" in line
+    assert "did you mean 'texts'?" in line
+
+
+def test_checkpoint_folder_that_is_none(project: Project) -> None:
+    assert "no such folder" in _refused(project, "--set", "checkpoint=./nowhere")
+    (project.folder / "bert" / "config.json").unlink()
+    assert "no config.json in it" in _refused(project)
+
+
+def test_gate_on_a_label_that_does_not_exist(project: Project) -> None:
+    line = _refused(project, "--set", "evaluation.gates=['f1[refunds] >= 0.5']")
+    assert "refunds" in line
+    assert "refund" in line
+
+
+def test_text_limit_above_the_checkpoint(project: Project) -> None:
+    assert "has 64 positions; lower max_tokens" in _refused(project, "--set", "max_tokens=128")
+
+
+def test_a_refusal_needs_no_tensorflow(project: Project) -> None:
+    code = (
+        "import sys; from pipeline import cli; sys.argv[1:] = ['run', '--config', sys.argv[1], '--set', 'x=1']\n"
+        "try: cli.main()\n"
+        "finally: assert not {'tensorflow', 'tfx', 'apache_beam', 'keras'} & set(sys.modules), 'imported too much'"
+    )
+    started = time.monotonic()
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(project.configuration)], capture_output=True, text=True, check=False
+    )
+    assert "imported too much" not in ended.stderr
+    assert ended.returncode == 2
+    assert time.monotonic() - started < 60
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("id,text,labels,channel\n" + "".join(f"r{i},,refund,chat\n" for i in range(9)), "quarantined"),
+        ("id,text,labels,channel\nr0,my money,refund,chat\n", "split"),
+    ],
+    ids=["all rows quarantined", "a split with no row"],
+)
+def test_data_that_leaves_nothing_to_train_on(project: Project, rows: str, message: str) -> None:
+    project.data.write_text(rows)
+    assert message in _refused(project)
+    # Nothing half-written: the step's outputs are gone with its failure.
+    examples = project.folder / "work" / "artifacts" / "TextExampleGen" / "examples"
+    assert not list(examples.rglob("*.gz"))

@@ -1,0 +1,167 @@
+"""Whole runs through the command line: what is blessed, what is pushed, what is compared with what."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import cli
+from tests.small_project import LABELS, Project, make_project
+
+_FRESH_PROCESS = """
+import json, sys
+import tensorflow as tf, tensorflow_text
+model = tf.saved_model.load(sys.argv[1])
+texts = ["refund my money", "thanks i love it", "the slow", ""]
+served = model.signatures["serve_text"](texts=tf.constant(texts))
+examples = [
+    tf.train.Example(features=tf.train.Features(feature={
+        "text": tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode()])),
+        "labels": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"refund"])),
+        "id": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"1"])),
+    })).SerializeToString()
+    for text in texts
+]
+default = model.signatures["serving_default"](examples=tf.constant(examples))
+transformed = model.signatures["transform_features"](examples=tf.constant(examples))
+nothing = model.signatures["serve_text"](texts=tf.constant([], tf.string))
+print(json.dumps({
+    "tfx": sorted(name for name in sys.modules if name.split(".")[0] in ("tfx", "tensorflow_transform", "keras_hub")),
+    "served": served["probabilities"].numpy().tolist(),
+    "labels": [[label.decode() for label in row] for row in served["labels"].numpy()],
+    "default": default["probabilities"].numpy().tolist(),
+    "multi_hot": transformed["labels_multi_hot"].numpy().tolist(),
+    "token_ids": transformed["token_ids"].numpy().tolist(),
+    "nothing": list(nothing["probabilities"].shape),
+}))
+"""
+
+
+def _command(*arguments: str) -> int:
+    """Runs the command line in this process; returns its exit status."""
+    before = sys.argv
+    sys.argv = ["bert-multilabel", *arguments]
+    try:
+        cli.main()
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    finally:
+        sys.argv = before
+    return 0
+
+
+def _summaries(project: Project) -> list[dict[str, Any]]:
+    return [json.loads((run / "summary.json").read_text()) for run in sorted(project.runs.iterdir())]
+
+
+def _run(project: Project, *changes: str) -> tuple[int, dict[str, Any]]:
+    options = [option for change in changes for option in ("--set", change)]
+    status = _command("run", "--config", str(project.configuration), *options)
+    return status, _summaries(project)[-1]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    # A space, as many a home folder has.
+    return make_project(tmp_path_factory.mktemp("with a space") / "project")
+
+
+@pytest.fixture(scope="module")
+def first(project: Project) -> tuple[int, dict[str, Any]]:
+    return _run(project)
+
+
+def test_a_first_good_model_is_blessed_and_pushed(project: Project, first: tuple[int, dict[str, Any]]) -> None:
+    status, summary = first
+    assert status == 0
+    assert summary["blessed"]
+    assert summary["reasons"] == []
+    assert summary["baseline"] is None
+    assert summary["rows"] == {"read": 400, "accepted": 400, "quarantined": 0}
+    assert [path.name for path in project.registry.iterdir() if path.name.isdigit()] == [Path(summary["pushed"]).name]
+    metrics = summary["metrics"]
+    assert metrics["macro_f1"] >= 0.8
+    assert tuple(metrics["per_label"]) == LABELS
+    for label in LABELS:
+        assert set(metrics["per_label"][label]) == {
+            "precision", "recall", "f1", "auc", "pr_auc", "threshold", "support",
+        }  # fmt: skip
+        assert 0 < metrics["per_label"][label]["threshold"] < 1
+    assert {"channel=chat", "channel=mail", "labels=refund"} <= set(summary["slices"])
+    assert set(summary["durations_s"]) >= {"TextExampleGen", "Trainer", "MultiLabelEvaluator", "RegistryPusher"}
+    assert summary["versions"]["tfx"]
+
+
+def test_the_pushed_model_answers_in_a_process_without_tfx(first: tuple[int, dict[str, Any]]) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-c", _FRESH_PROCESS, first[1]["pushed"]],
+        capture_output=True, text=True, check=True, cwd="/",
+    )  # fmt: skip
+    found = json.loads(answer.stdout.splitlines()[-1])
+    assert found["tfx"] == []
+    assert [sorted(filter(None, row)) for row in found["labels"]] == [["refund"], ["praise"], [], []]
+    assert found["multi_hot"] == [[0.0, 0.0, 1.0]] * 4
+    assert found["token_ids"][3][:2] == [2, 3], "an empty text is [CLS] [SEP]"
+    assert found["nothing"] == [0, 3]
+    for served, default in zip(found["served"], found["default"], strict=True):
+        assert served == pytest.approx(default, abs=1e-6)
+
+
+def test_predict_prints_labels_and_probabilities(
+    project: Project, first: tuple[int, dict[str, Any]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert first[0] == 0
+    assert _command("predict", "--model", str(project.registry), "--text", "refund my money", "--json") == 0
+    prediction = json.loads(capfd.readouterr().out.splitlines()[-1])
+    assert prediction["labels"] == ["refund"]
+    assert set(prediction["probabilities"]) == set(LABELS)
+
+
+def test_an_unchanged_run_takes_everything_from_the_cache(
+    project: Project, first: tuple[int, dict[str, Any]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    status, summary = _run(project)
+    assert status == 0
+    shown = capfd.readouterr().out
+    steps = [line for line in shown.splitlines() if line.startswith("[") and not line.endswith("...")]
+    assert len(steps) == len(summary["durations_s"])
+    assert [step for step in steps if "taken from the cache" not in step] == []
+    assert summary["pushed"] == first[1]["pushed"]
+    assert summary["metrics"] == first[1]["metrics"]
+
+
+def test_a_bad_model_is_not_pushed_and_never_becomes_the_baseline(
+    project: Project, first: tuple[int, dict[str, Any]]
+) -> None:
+    status, bad = _run(project, "training.max_steps=1")
+    assert status == 3
+    assert not bad["blessed"]
+    assert bad["pushed"] is None
+    assert any("macro_f1" in reason and "below" in reason for reason in bad["reasons"])
+    assert bad["baseline"]["macro_f1"] == first[1]["metrics"]["macro_f1"]
+
+    status, good = _run(project, "training.seed=1")
+    assert status == 0
+    assert good["pushed"] not in (None, first[1]["pushed"])
+    # Compared with the first, which is what is served, not with the bad one in between.
+    assert good["baseline"]["macro_f1"] == first[1]["metrics"]["macro_f1"]
+    assert Path(first[1]["pushed"]).is_dir()
+
+
+def test_an_unknown_label_stops_the_run_before_training(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    project = make_project(tmp_path / "project", rows=60)
+    with project.data.open("a", encoding="utf-8") as rows:
+        rows.write("x1,my money,refnd|praise,chat\nx2,a refund,refnd,chat\n")
+    status, summary = _run(project)
+    assert status == 2
+    line = capfd.readouterr().err.strip().splitlines()[-1]
+    assert "'refnd'" in line
+    assert "2 rows" in line
+    assert "rows.csv:62" in line
+    assert "did you mean 'refund'?" in line
+    assert summary["reasons"] == [line.removeprefix("error: ")]
+    assert not (project.folder / "work" / "artifacts" / "Trainer").exists()
+    assert not project.registry.exists()

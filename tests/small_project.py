@@ -1,0 +1,83 @@
+"""A whole project small enough for tests: easy data, a tiny BERT, a schema, a configuration."""
+
+import csv
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from schema.infer import infer_schema, schema_text
+from tests.tiny_bert import write_tiny_bert
+
+LABELS = ("account", "praise", "refund")
+_WORDS = {"account": ("login", "password"), "praise": ("thanks", "love"), "refund": ("refund", "money")}
+_FILLERS = ("the", "a", "is", "my", "i", "to", "and", "it", "not", "broken", "slow")
+
+
+@dataclass(frozen=True)
+class Project:
+    """Where things are."""
+
+    folder: Path
+
+    @property
+    def configuration(self) -> Path:
+        return self.folder / "pipeline.yaml"
+
+    @property
+    def registry(self) -> Path:
+        return self.folder / "registry"
+
+    @property
+    def runs(self) -> Path:
+        return self.folder / "work" / "runs"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data" / "rows.csv"
+
+    def configure(self, **changes: Any) -> None:
+        """Replaces top-level keys of the configuration."""
+        content = yaml.safe_load(self.configuration.read_text())
+        self.configuration.write_text(yaml.safe_dump(content | changes))
+
+
+def make_project(folder: Path, *, rows: int = 400, seed: int = 0) -> Project:
+    """Writes a project whose labels a tiny BERT learns in seconds: each is told by one of two words."""
+    (folder / "data").mkdir(parents=True)
+    write_tiny_bert(folder / "bert")
+    _write_rows(folder / "data" / "rows.csv", rows, random.Random(seed))
+    (folder / "schema.pbtxt").write_text(schema_text(infer_schema(LABELS, ["channel"])))
+    project = Project(folder)
+    project.configuration.write_text(yaml.safe_dump({
+        "name": "small",
+        "work_dir": "work",
+        "schema_file": "schema.pbtxt",
+        "registry": "registry",
+        "checkpoint": "bert",
+        "max_tokens": 32,
+        "examples": {
+            "input_base": "data",
+            "id": "id",
+            "labels": {"kind": "delimited", "column": "labels"},
+            "slices": ["channel"],
+            "split_by": "id",
+            "inputs": [{"pattern": "*.csv", "split": {"train": 6, "eval": 2, "test": 2}}],
+        },
+        "training": {"epochs": 8, "batch_size": 16, "learning_rate": 5e-3, "dropout": 0.0, "patience": 8},
+        "evaluation": {"slices": ["channel"], "gates": ["macro_f1 >= 0.8", "macro_f1 >= baseline - 0.2"]},
+    }))  # fmt: skip
+    return project
+
+
+def _write_rows(path: Path, rows: int, rng: random.Random) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "text", "labels", "channel"])
+        for number in range(rows):
+            labels = [label for label in LABELS if rng.random() < 0.35]
+            words = [rng.choice(_WORDS[label]) for label in labels] + rng.choices(_FILLERS, k=rng.randint(1, 6))
+            rng.shuffle(words)
+            writer.writerow([f"r{number}", " ".join(words), "|".join(labels), rng.choice(["chat", "mail"])])
