@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 RUN := .venv/bin/bert-multilabel
+GOEMOTIONS ?= data/goemotions
 PYTHON_FILES := components pipeline runners schema tests benchmarks data setup.py
 
 # A venv does not survive being moved: one that was made in another folder is made again.
@@ -24,9 +25,9 @@ run: .venv/.ready ## The whole pipeline on the bundled sample
 	@$(RUN) run --config configs/sample.yaml
 
 .PHONY: goemotions
-goemotions: .venv/.ready ## The same on GoEmotions, fetched from its authors where it is not there
-	@.venv/bin/python -m benchmarks.fetch_goemotions data/goemotions
-	@$(RUN) run --config configs/goemotions.yaml --set examples.input_base=data/goemotions
+goemotions: .venv/.ready ## The same on GoEmotions, fetched from its authors unless GOEMOTIONS=FOLDER has it
+	@.venv/bin/python -m benchmarks.fetch_goemotions "$(GOEMOTIONS)"
+	@$(RUN) run --config configs/goemotions.yaml --set examples.input_base="$(GOEMOTIONS)"
 
 .PHONY: test
 test: check ## Checks and every test

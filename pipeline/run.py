@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,7 +56,8 @@ def _run(config: Configuration, folder: Path, console: Console) -> Summary:
         # By name: runners know the pipeline, the pipeline does not know what runs it.
         outcome = import_module("runners.local").run(config, display)
     summary = read_summary(outcome.report_uri)
-    return summary.model_copy(update={"durations_s": outcome.durations_s})
+    peak_memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return summary.model_copy(update={"durations_s": outcome.durations_s, "peak_memory_mb": peak_memory_mb})
 
 
 @contextmanager

@@ -34,4 +34,4 @@ venv_python=.venv/bin/python
 [ "$needs_private_libc" = 0 ] || scripts/private_libc.sh
 .venv/bin/uv pip install --quiet --python "$venv_python" --no-deps --require-hashes -r requirements.lock
 .venv/bin/uv pip install --quiet --python "$venv_python" --no-deps --no-build-isolation --editable .
-pwd > .venv/.ready
+pwd -P > .venv/.ready

@@ -1,4 +1,4 @@
-"""A whole project small enough for tests: easy data, a tiny BERT, a schema, a configuration."""
+"""A whole project small enough for tests: easy data, a checkpoint, a schema, a configuration."""
 
 import csv
 import random
@@ -44,8 +44,11 @@ class Project:
         self.configuration.write_text(yaml.safe_dump(content | changes))
 
 
-def make_project(folder: Path, *, rows: int = 400, seed: int = 0) -> Project:
-    """Writes a project whose labels a tiny BERT learns in seconds: each is told by one of two words."""
+def make_project(folder: Path, *, rows: int = 400, seed: int = 0, checkpoint: str = "bert") -> Project:
+    """Writes a project whose labels a pretrained BERT learns in seconds: each is told by one of two words.
+
+    The checkpoint is a tiny random BERT, with which everything runs but little is learned, or `minilm-l6`.
+    """
     (folder / "data").mkdir(parents=True)
     write_tiny_bert(folder / "bert")
     _write_rows(folder / "data" / "rows.csv", rows, random.Random(seed))
@@ -56,7 +59,7 @@ def make_project(folder: Path, *, rows: int = 400, seed: int = 0) -> Project:
         "work_dir": "work",
         "schema_file": "schema.pbtxt",
         "registry": "registry",
-        "checkpoint": "bert",
+        "checkpoint": checkpoint,
         "max_tokens": 32,
         "examples": {
             "input_base": "data",
@@ -66,7 +69,7 @@ def make_project(folder: Path, *, rows: int = 400, seed: int = 0) -> Project:
             "split_by": "id",
             "inputs": [{"pattern": "*.csv", "split": {"train": 6, "eval": 2, "test": 2}}],
         },
-        "training": {"epochs": 8, "batch_size": 16, "learning_rate": 5e-3, "dropout": 0.0, "patience": 8},
+        "training": {"epochs": 3, "batch_size": 16, "learning_rate": 3e-4},
         "evaluation": {"slices": ["channel"], "gates": ["macro_f1 >= 0.8", "macro_f1 >= baseline - 0.2"]},
     }))  # fmt: skip
     return project

@@ -5,8 +5,8 @@ of every label at once. It is numpy on whole arrays: TFMA's own way, one binariz
 takes minutes where this takes seconds.
 
 Precision, recall and F1 come from exact counts. ROC AUC and PR AUC are exact while the scores fit into
-`MEMORY_BYTES` (with 28 labels: 60,000 examples of a slice); beyond, the scores become a histogram of that size. The
-tests say how close its areas come, and benchmarks/ what all of it costs.
+`MEMORY_BYTES` (with 28 labels: 60,000 examples of a slice); beyond, the scores become a histogram of that size; the
+tests say how close its areas come.
 """
 
 from collections.abc import Sequence

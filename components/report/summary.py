@@ -69,6 +69,7 @@ class Summary(Settings):
         gates: In the order of the configuration.
         slices: Slice such as `language=zh` -> model (candidate, baseline) -> metrics.
         durations_s: Seconds by component.
+        peak_memory_mb: The most that the run's process held, in MiB; None where nothing measured it.
         versions: Of the packages that made the model.
     """
 
@@ -82,6 +83,7 @@ class Summary(Settings):
     gates: list[Gate] = Field(default_factory=list)
     slices: dict[str, dict[str, Any]] = Field(default_factory=dict)
     durations_s: dict[str, float] = Field(default_factory=dict)
+    peak_memory_mb: int | None = None
     versions: dict[str, str] = Field(default_factory=dict)
 
 

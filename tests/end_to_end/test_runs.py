@@ -66,7 +66,7 @@ def _run(project: Project, *changes: str) -> tuple[int, dict[str, Any]]:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     # A space, as many a home folder has.
-    return make_project(tmp_path_factory.mktemp("with a space") / "project")
+    return make_project(tmp_path_factory.mktemp("with a space") / "project", checkpoint="minilm-l6")
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_the_pushed_model_answers_in_a_process_without_tfx(first: tuple[int, dic
     assert found["tfx"] == []
     assert [sorted(filter(None, row)) for row in found["labels"]] == [["refund"], ["praise"], [], []]
     assert found["multi_hot"] == [[0.0, 0.0, 1.0]] * 4
-    assert found["token_ids"][3][:2] == [2, 3], "an empty text is [CLS] [SEP]"
+    assert found["token_ids"][3][:3] == [101, 102, 0], "an empty text is [CLS] [SEP], then padding"
     assert found["nothing"] == [0, 3]
     for served, default in zip(found["served"], found["default"], strict=True):
         assert served == pytest.approx(default, abs=1e-6)
