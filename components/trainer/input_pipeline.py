@@ -6,8 +6,11 @@ shuffling the batches cut from a window, keeps nearly all of the gain and the ra
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from components.preprocessing.features import LABELS, TOKEN_IDS
 
@@ -18,9 +21,30 @@ _SHUFFLE_BUFFER = 200_000
 _PAD_ID = 0  # [PAD] is line 0 of every published BERT vocabulary; the padding mask is what hides it.
 
 
-def count_examples(patterns: Sequence[str]) -> int:
-    """How many records the TFRecord files (gzip) of the patterns hold."""
-    return int(_records(patterns).reduce(0, lambda count, _: count + 1).numpy())
+@dataclass(frozen=True)
+class LabelCounts:
+    """How many examples a split has, and how many of them have each label (float64 [n_labels])."""
+
+    examples: int
+    positives: NDArray[np.float64]
+
+    def log_odds(self) -> NDArray[np.float64]:
+        """log(p / (1 - p)) of each label's frequency, half an example added on both sides so that it is finite."""
+        return np.asarray(np.log(self.positives + 0.5) - np.log(self.examples - self.positives + 0.5))
+
+
+def count_labels(patterns: Sequence[str], n_labels: int) -> LabelCounts:
+    """Counts over all records of the patterns' TFRecord files (gzip), in one pass."""
+    labels = _records(patterns).batch(1024).map(lambda serialized: _parse(serialized, n_labels)[1])
+    start = (tf.constant(0, tf.int64), tf.zeros([n_labels], tf.float64))
+    examples, positives = labels.reduce(
+        start,
+        lambda so_far, batch: (
+            so_far[0] + tf.shape(batch, tf.int64)[0],
+            so_far[1] + tf.reduce_sum(tf.cast(batch, tf.float64), axis=0),
+        ),
+    )
+    return LabelCounts(int(examples.numpy()), positives.numpy())
 
 
 def length_grouped_batches(

@@ -19,7 +19,7 @@ from components.registry import ModelRecord, write_record
 from components.trainer.callbacks import ReportProgress, StopOnNaN
 from components.trainer.checkpoint import find_checkpoint, load_backbone
 from components.trainer.export import export_classifier
-from components.trainer.input_pipeline import count_examples, length_grouped_batches
+from components.trainer.input_pipeline import count_labels, length_grouped_batches
 from components.trainer.model import build_classifier, build_optimizer, multi_hot_loss
 from components.trainer.settings import TrainerConfig, TrainingSettings
 from components.trainer.thresholds import choose_thresholds
@@ -46,7 +46,10 @@ def run_fn(fn_args: FnArgs) -> None:
     model = build_classifier(load_backbone(checkpoint), len(labels), settings.dropout)
     train = length_grouped_batches(fn_args.train_files, len(labels), settings.batch_size, shuffle_seed=settings.seed)
     evaluation = length_grouped_batches(fn_args.eval_files, len(labels), settings.batch_size)
-    fit(model, train, evaluation, settings, count_examples(fn_args.train_files), fn_args.model_run_dir)
+    counts = count_labels(fn_args.train_files, len(labels))
+    if settings.head_bias == "prior":
+        model.layers[-1].bias.assign(counts.log_odds())
+    fit(model, train, evaluation, settings, counts.examples, fn_args.model_run_dir)
 
     PROGRESS.info("choosing thresholds on the eval split")
     thresholds = choose_thresholds(*predict(model, evaluation))

@@ -1,5 +1,7 @@
 """What a person can choose about training."""
 
+from typing import Literal
+
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from components.settings import Settings
@@ -15,6 +17,11 @@ class TrainingSettings(Settings):
     warmup: float = Field(0.1, ge=0, lt=1, description="Share of the steps over which the learning rate rises.")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's, for all but biases and LayerNorm.")
     dropout: float = Field(0.1, ge=0, lt=1, description="Between the pooled output and the head.")
+    head_bias: Literal["prior", "zeros"] = Field(
+        "prior",
+        description="prior: the head begins at each label's log odds in train, so that no step is spent on learning "
+        "how rare labels are; zeros: as BERT's run_classifier.py.",
+    )
     clip_norm: PositiveFloat = Field(1.0, description="Gradients are scaled down to this global norm.")
     patience: PositiveInt = Field(2, description="Epochs without a better eval loss before training stops.")
     seed: int = Field(0, ge=0, description="Of the initial head, the dropout and the order of examples.")

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from components.preprocessing.features import LABELS, TOKEN_IDS
-from components.trainer.input_pipeline import count_examples, length_grouped_batches
+from components.trainer.input_pipeline import count_labels, length_grouped_batches
 
 _N = 4_000  # two windows and a half
 _LENGTHS = np.random.default_rng(0).geometric(0.05, _N) + 1
@@ -40,7 +40,12 @@ def _epoch(dataset: tf.data.Dataset) -> list[tuple[dict[str, np.ndarray], np.nda
 
 
 def test_counts_over_all_files(pattern: str) -> None:
-    assert count_examples([pattern]) == _N
+    counts = count_labels([pattern], 2)
+    assert counts.examples == _N
+    assert counts.positives.tolist() == [_N / 2, _N]
+    even, always = counts.log_odds()
+    assert even == pytest.approx(0.0)
+    assert always == pytest.approx(np.log((_N + 0.5) / 0.5)), "finite where every example has the label"
 
 
 def test_each_example_comes_once_with_its_labels(pattern: str) -> None:
