@@ -26,7 +26,8 @@ touch "$apt/status" # an empty package database: nothing counts as installed
 echo "deb $mirror $newer main" > "$apt/sources.list"
 own=(-qq -o "Dir::Etc::SourceList=$apt/sources.list" -o Dir::Etc::SourceParts=- -o "Dir::State::Lists=$apt/lists"
     -o "Dir::State::Status=$apt/status" -o "Dir::Cache=$apt/cache" -o "APT::Sandbox::User=$(id -un)")
-apt-get "${own[@]}" update
+# Hooks of the system's apt that clean its own folders fail where the user is not root; that matters to nobody here.
+output=$(apt-get "${own[@]}" update 2>&1) || { echo "$output" >&2; exit 1; }
 (cd "$apt" && apt-get "${own[@]}" download libc6 libstdc++6 libgcc-s1)
 for package in "$apt"/*.deb; do dpkg -x "$package" .libc; done
 rm -rf "$apt"

@@ -35,7 +35,11 @@ class ReportProgress(keras.callbacks.Callback):  # type: ignore[misc]
         if now - self._last_message < _SECONDS_BETWEEN_MESSAGES:
             return
         self._last_message = now
-        left = (now - self._started) / self._step * (self._total_steps - self._step)
+        if self._step == 1:
+            # The first step traces the graph: the time left is told from the others.
+            self._started = now
+            return
+        left = (now - self._started) / (self._step - 1) * (self._total_steps - self._step)
         PROGRESS.info(
             "epoch %d of %d, step %d of %d, loss %.4f, about %s left",
             self._epoch, self._epochs, self._step, self._total_steps, (logs or {})["loss"], _duration(left),
