@@ -15,6 +15,12 @@ class FusedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
     variable's size, and a BERT has tens of millions of values of which a batch's gradient touches few.
     """
 
+    def _clip_gradients(self, grads: Any) -> Any:
+        # An embedding's gradient comes as rows, one for each token: TensorFlow's norm of them would count a token that
+        # occurs twice as two, and the update needs the sum in any case.
+        dense = [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in grads]
+        return super()._clip_gradients(dense)
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         index = self._get_variable_index(variable)
         if isinstance(variable, keras.Variable):
@@ -30,7 +36,7 @@ class FusedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
             beta1=self.beta_1,
             beta2=self.beta_2,
             epsilon=self.epsilon,
-            grad=tf.convert_to_tensor(gradient),
+            grad=gradient,
         )
 
 
