@@ -111,7 +111,9 @@ def _decision_scores(probabilities: tf.Tensor, thresholds: tf.Tensor) -> tf.Tens
     """
     below = 0.5 * probabilities / thresholds
     above = 0.5 + 0.5 * (probabilities - thresholds) / (1.0 - thresholds)
-    return tf.where(probabilities > thresholds, above, tf.minimum(below, 0.5))
+    # Rounding must not take a label that is given to 0.5 itself: what is measured is what is served.
+    least_above = np.nextafter(np.float32(0.5), np.float32(1.0))
+    return tf.where(probabilities > thresholds, tf.maximum(above, least_above), tf.minimum(below, 0.5))
 
 
 def _labels_above(probabilities: tf.Tensor, thresholds: tf.Tensor, names: tf.Tensor) -> tf.Tensor:

@@ -41,10 +41,11 @@ def test_a_large_request_is_answered_in_its_own_order(model: Any, n_rows: int) -
 @settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.floats(0, 1, width=32), min_size=2, max_size=20),
-    st.floats(1e-4, 1 - 1e-4, width=32),
+    st.floats(2**-13, 1 - 2**-13, width=32),
 )
 def test_decision_scores_keep_the_order_and_put_the_threshold_at_one_half(values: list[float], cut: float) -> None:
-    probabilities = np.sort(np.array(values, np.float32))[:, np.newaxis]
+    just_above = np.nextafter(np.float32(cut), np.float32(1))
+    probabilities = np.sort(np.array([*values, cut, just_above], np.float32))[:, np.newaxis]
     scores = _decision_scores(tf.constant(probabilities), tf.constant([cut], tf.float32)).numpy()
     assert ((scores >= 0) & (scores <= 1)).all()
     assert (np.diff(scores[:, 0]) >= 0).all()
