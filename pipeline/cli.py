@@ -64,7 +64,8 @@ def init(
     written = write_project(data, output, text=text, labels=labels, delimiter=delimiter)
     console = Console()
     console.print(Text(written.in_words()), soft_wrap=True)
-    console.print(Text(f"Next: look through both files, then bert-multilabel run --config {written.configuration}"))
+    next_step = f"Next: look through both files, then bert-multilabel run --config {written.configuration}"
+    console.print(Text(next_step), soft_wrap=True)
 
 
 @app.command()

@@ -165,3 +165,17 @@ def test_an_unknown_label_stops_the_run_before_training(tmp_path: Path, capfd: p
     assert summary["reasons"] == [line.removeprefix("error: ")]
     assert not (project.folder / "work" / "artifacts" / "Trainer").exists()
     assert not project.registry.exists()
+
+
+def test_what_init_writes_runs_as_it_stands(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", rows=200)
+    output = tmp_path / "new"
+    assert _command("init", "--data", str(project.data), "--output", str(output)) == 0
+    configuration = str(output / "pipeline.yaml")
+    # A trial of a few steps: whether its model is any good is not what this asks.
+    status = _command("run", "--config", configuration, "--set", "training.max_steps=3")
+    assert status in (0, 3)
+    (run,) = (output / "runs" / "rows" / "runs").iterdir()
+    summary = json.loads((run / "summary.json").read_text())
+    assert sorted(summary["metrics"]["per_label"]) == sorted(LABELS)
+    assert summary["rows"]["accepted"] == 200
