@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from components.progress import PROGRESS
-from components.report.summary import LabelMetrics, Summary
+from components.report.summary import LabelSummary, Summary
 
 _SECONDS_BETWEEN_PLAIN_LINES = 15.0
 
@@ -100,7 +100,7 @@ def _metrics_table(summary: Summary) -> Table:
     return table
 
 
-def _cells(metrics: LabelMetrics) -> list[str]:
+def _cells(metrics: LabelSummary) -> list[str]:
     numbers = (metrics.precision, metrics.recall, metrics.f1, metrics.auc, metrics.threshold)
     return [*(_number(value) for value in numbers), str(metrics.support)]
 

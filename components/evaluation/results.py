@@ -1,4 +1,4 @@
-"""The Evaluator's results as types, and the gates' outcome in words.
+"""Reads the Evaluator's results, and puts the gates' outcome in words.
 
 TFMA's files are read here and nowhere else. Whether a model is blessed is the blessing artifact's to say; the words
 follow the same arithmetic (`GateResult.passed` for all gates is `blessed`, as a test shows).
@@ -11,78 +11,11 @@ from typing import Any
 import tensorflow_model_analysis as tfma
 
 from components.evaluation.gates import AVERAGES, LABEL_METRICS, Gate
+from components.evaluation.measured import Evaluation, GateResult, LabelMetrics, Metrics
 from components.evaluation.metrics import EXAMPLES, SUPPORT, name_of_array
-from components.settings import Settings
 from schema.errors import Refused
 
 _OVERALL = ""
-
-
-class LabelMetrics(Settings):
-    """One label's metrics at its threshold; None where undefined (the areas of a label that no example has)."""
-
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    auc: float | None
-    pr_auc: float | None
-    support: int
-
-
-class Metrics(Settings):
-    """One model's metrics on some examples.
-
-    Macro precision, recall and F1 count a label without examples as 0; macro areas leave it out.
-    """
-
-    examples: int
-    macro_f1: float | None
-    micro_f1: float | None
-    macro_precision: float | None
-    micro_precision: float | None
-    macro_recall: float | None
-    micro_recall: float | None
-    macro_auc: float | None
-    macro_pr_auc: float | None
-    per_label: dict[str, LabelMetrics]
-
-    def value(self, gate: Gate) -> float | None:
-        """The number that a gate is about."""
-        owner = self if gate.label is None else self.per_label[gate.label]
-        number: float | None = getattr(owner, gate.metric)
-        return number
-
-
-class Evaluation(Settings):
-    """All that was measured on the test split.
-
-    Attributes:
-        candidate: the new model.
-        baseline: the last blessed one on the same examples, None if there is none.
-        slices: slice (`language=zh`) -> model (`candidate`, `baseline`) -> metrics.
-    """
-
-    candidate: Metrics
-    baseline: Metrics | None
-    slices: dict[str, dict[str, Metrics]]
-
-
-class GateResult(Settings):
-    """One gate's outcome.
-
-    Attributes:
-        gate: as it was written.
-        value: the candidate's number, None if it is undefined.
-        bound: the least number that passes, None if there is no baseline to tell.
-        passed: whether the gate lets the model through.
-        note: the outcome in words.
-    """
-
-    gate: str
-    value: float | None
-    bound: float | None
-    passed: bool
-    note: str
 
 
 def read_evaluation(evaluation_uri: str, labels: Sequence[str]) -> Evaluation:

@@ -7,9 +7,10 @@ from tfx.utils import path_utils
 from components.baseline.record import BaselineRecord, read_baseline
 from components.evaluation import results
 from components.evaluation.gates import parse_gate
+from components.evaluation.measured import Metrics
 from components.example_gen.report import read_report
 from components.registry import ModelRecord, read_record
-from components.report.summary import Gate, LabelMetrics, Metrics, Rows, Summary
+from components.report.summary import LabelSummary, MetricsSummary, Rows, Summary
 
 
 def gather_summary(
@@ -46,28 +47,25 @@ def gather_summary(
         metrics=_with_thresholds(evaluation.candidate, model),
         baseline=_baseline_metrics(evaluation.baseline, baseline_uri),
         baseline_note=_baseline_note(baseline),
-        gates=[Gate(**outcome.model_dump()) for outcome in outcomes],
-        slices={
-            name: {which: metrics.model_dump() for which, metrics in by_model.items()}
-            for name, by_model in evaluation.slices.items()
-        },
+        gates=outcomes,
+        slices=evaluation.slices,
         versions=model.versions,
     )
 
 
-def _with_thresholds(metrics: results.Metrics, model: ModelRecord) -> Metrics:
+def _with_thresholds(metrics: Metrics, model: ModelRecord) -> MetricsSummary:
     thresholds = dict(zip(model.labels, model.thresholds, strict=True))
     averages = metrics.model_dump(exclude={"per_label"})
-    return Metrics(
+    return MetricsSummary(
         **averages,
         per_label={
-            label: LabelMetrics(**measured.model_dump(), threshold=thresholds[label])
+            label: LabelSummary(**measured.model_dump(), threshold=thresholds[label])
             for label, measured in metrics.per_label.items()
         },
     )
 
 
-def _baseline_metrics(metrics: results.Metrics | None, baseline_uri: str) -> Metrics | None:
+def _baseline_metrics(metrics: Metrics | None, baseline_uri: str) -> MetricsSummary | None:
     if metrics is None:
         return None
     return _with_thresholds(metrics, read_record(path_utils.serving_model_path(baseline_uri)))

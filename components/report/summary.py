@@ -1,9 +1,8 @@
 """`summary.json`: what came of a run, for a program."""
 
-from typing import Any
-
 from pydantic import Field
 
+from components.evaluation.measured import GateResult, LabelMetrics, Metrics
 from components.files import read_bytes, write_whole
 from components.settings import Settings
 
@@ -18,41 +17,16 @@ class Rows(Settings):
     quarantined: int
 
 
-class LabelMetrics(Settings):
-    """One label on the test split, at its own threshold; None where a metric is undefined."""
+class LabelSummary(LabelMetrics):
+    """One label on the test split, with the threshold its metrics were taken at."""
 
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    auc: float | None
-    pr_auc: float | None
     threshold: float
-    support: int
 
 
-class Metrics(Settings):
+class MetricsSummary(Metrics):
     """One model on the test split."""
 
-    examples: int
-    macro_f1: float | None
-    micro_f1: float | None
-    macro_precision: float | None
-    micro_precision: float | None
-    macro_recall: float | None
-    micro_recall: float | None
-    macro_auc: float | None
-    macro_pr_auc: float | None
-    per_label: dict[str, LabelMetrics]
-
-
-class Gate(Settings):
-    """One gate's outcome: the value found, the bound it was held to, and a word on it."""
-
-    gate: str
-    value: float | None
-    bound: float | None
-    passed: bool
-    note: str
+    per_label: dict[str, LabelSummary]  # type: ignore[assignment]  # narrower, and frozen
 
 
 class Summary(Settings):
@@ -77,11 +51,11 @@ class Summary(Settings):
     pushed: str | None
     reasons: list[str]
     rows: Rows | None = None
-    metrics: Metrics | None = None
-    baseline: Metrics | None = None
+    metrics: MetricsSummary | None = None
+    baseline: MetricsSummary | None = None
     baseline_note: str = ""
-    gates: list[Gate] = Field(default_factory=list)
-    slices: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    gates: list[GateResult] = Field(default_factory=list)
+    slices: dict[str, dict[str, Metrics]] = Field(default_factory=dict)
     durations_s: dict[str, float] = Field(default_factory=dict)
     peak_memory_mb: int | None = None
     versions: dict[str, str] = Field(default_factory=dict)

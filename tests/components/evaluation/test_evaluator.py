@@ -19,14 +19,8 @@ from components.baseline.record import BaselineRecord, write_baseline
 from components.evaluation.component import Executor
 from components.evaluation.eval_config import build_eval_config
 from components.evaluation.gates import LABEL_METRICS, parse_gate
-from components.evaluation.results import (
-    Evaluation,
-    LabelMetrics,
-    Metrics,
-    gate_results,
-    read_evaluation,
-    reasons_against,
-)
+from components.evaluation.measured import Evaluation, LabelMetrics, Metrics
+from components.evaluation.results import gate_results, read_evaluation, reasons_against
 from components.evaluation.settings import EvaluationSettings
 from schema.errors import Refused
 from tests.components.evaluation import small_model
