@@ -65,7 +65,6 @@ def create_pipeline(config: Configuration) -> Pipeline:
                     max_tokens=config.max_tokens,
                 ),
                 labels=labels,
-                slices=config.examples.slices,
             ).model_dump(mode="json"),
             "checkpoint_fingerprint": fingerprint,
         },

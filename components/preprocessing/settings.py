@@ -28,9 +28,7 @@ class PreprocessingSettings(Settings):
     Attributes:
         tokenizer: how text becomes token ids.
         labels: every label, in the order of the multi-hot's columns.
-        slices: the raw columns that the Evaluator slices by. They are read as they are and never transformed.
     """
 
     tokenizer: TokenizerSettings
     labels: tuple[str, ...] = Field(min_length=1)
-    slices: tuple[str, ...] = ()

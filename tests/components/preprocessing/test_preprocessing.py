@@ -63,7 +63,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = {
         "tokenizer": {"vocabulary": str(uncased_vocabulary_path()), "lower_case": True, "max_tokens": MAX_TOKENS},
         "labels": LABELS,
-        "slices": ["channel"],
     }
     context = base_beam_executor.BaseBeamExecutor.Context(
         beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(root / "tmp"), unique_id="1"

@@ -12,7 +12,6 @@ from tests.components.preprocessing.conftest import REPOSITORY
 PLAIN = {
     "tokenizer": {"vocabulary": "vocab.txt", "lower_case": True},
     "labels": ["anger", "joy"],
-    "slices": ["channel"],
 }
 
 
