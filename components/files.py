@@ -12,6 +12,8 @@ import os
 import shutil
 import uuid
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -21,6 +23,11 @@ DECOMPRESSION_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
 
 def is_remote(path: str) -> bool:
     return "://" in path
+
+
+def display(path: str) -> str:
+    """The path as a user would write it: relative, where it lies below the working directory."""
+    return path if is_remote(path) or not Path(path).is_relative_to(Path.cwd()) else os.path.relpath(path)
 
 
 def literal(path: str) -> str:
@@ -40,12 +47,22 @@ def size_of(path: str) -> int:
     return int(_fileio().stat(path).length) if is_remote(path) else Path(path).stat().st_size
 
 
+def modified(path: str) -> float:
+    """When a file was last changed, in seconds since 1970; more than one file system keeps whole seconds only."""
+    return float(_fileio().stat(path).mtime_ns) / 1e9 if is_remote(path) else Path(path).stat().st_mtime
+
+
 def open_input(path: str) -> BinaryIO:
     """Opens a file to be read once, front to back; *.gz is decompressed."""
     if not is_remote(path):
         return cast(BinaryIO, gzip.open(path)) if path.endswith(".gz") else Path(path).open("rb")
     stream = io.BufferedReader(_RemoteFile(path), 1 << 20)
     return cast(BinaryIO, gzip.GzipFile(fileobj=stream) if path.endswith(".gz") else stream)
+
+
+def open_seekable(path: str) -> BinaryIO:
+    """Opens a file, as stored, to be read in any order."""
+    return cast(BinaryIO, io.BufferedReader(_RemoteFile(path), 1 << 20)) if is_remote(path) else Path(path).open("rb")
 
 
 def exists(path: str) -> bool:
@@ -73,14 +90,18 @@ def read_bytes(path: str) -> bytes:
     return Path(path).read_bytes()
 
 
-def write_whole(path: str, content: bytes) -> None:
+def write_whole(path: str, content: Any) -> None:
     """Writes a file that is there complete or not at all: beside its place, then renamed."""
+    with create_whole(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def create_whole(path: str) -> Iterator[BinaryIO]:
+    """Opens a file for writing that is there complete, when the context is left without an error, or not at all."""
     partial = f"{path}.{uuid.uuid4().hex}.partial"
-    if is_remote(path):
-        with _fileio().open(partial, "wb") as file:
-            file.write(content)
-    else:
-        Path(partial).write_bytes(content)
+    with _fileio().open(partial, "wb") if is_remote(path) else Path(partial).open("wb") as file:
+        yield file
     rename(partial, path)
 
 
@@ -121,6 +142,16 @@ class _RemoteFile(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._file.seek(offset, whence)
+        return self.tell()
+
+    def tell(self) -> int:
+        return int(self._file.tell())
 
     def readinto(self, buffer: Any) -> int:
         data = self._file.read(len(buffer))

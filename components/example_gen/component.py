@@ -2,29 +2,27 @@
 
 from typing import Any
 
-from tfx.components.example_gen.component import FileBasedExampleGen
-from tfx.components.example_gen.driver import FileBasedDriver
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
-from tfx.proto import example_gen_pb2
 from tfx.types import standard_artifacts
 from tfx.types.channel import Channel
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
-from tfx.types.standard_component_specs import EXAMPLES_KEY, INPUT_BASE_KEY, INPUT_CONFIG_KEY
+from tfx.types.standard_component_specs import EXAMPLES_KEY
 
-from components.example_gen.executor import QUARANTINE_KEY, SETTINGS_KEY, Executor
+from components.example_gen.driver import PROJECT_KEY, SETTINGS_KEY, Driver
+from components.example_gen.executor import LABEL_CHANGES_KEY, QUARANTINE_KEY, Executor
+from components.example_gen.label_changes import LabelChanges
 from components.example_gen.quarantine import Quarantine
-from components.example_gen.settings import ExamplesSettings, IndexedLabels
-from components.files import literal
+from components.example_gen.settings import ExamplesSettings
 
 
 class TextExampleGenSpec(ComponentSpec):  # type: ignore[misc]
-    """The settings as JSON, and beside them what TFX's file-based driver reads."""
+    """Interface of `TextExampleGen`."""
 
     PARAMETERS = {  # noqa: RUF012 - TFX's way to declare
         SETTINGS_KEY: ExecutionParameter(type=str),
-        INPUT_BASE_KEY: ExecutionParameter(type=str),
-        INPUT_CONFIG_KEY: ExecutionParameter(type=example_gen_pb2.Input),
+        LABEL_CHANGES_KEY: ExecutionParameter(type=str),
+        PROJECT_KEY: ExecutionParameter(type=str),
     }
     INPUTS: dict[str, Any] = {}  # noqa: RUF012
     OUTPUTS = {  # noqa: RUF012
@@ -33,11 +31,11 @@ class TextExampleGenSpec(ComponentSpec):  # type: ignore[misc]
     }
 
 
-class TextExampleGen(FileBasedExampleGen):  # type: ignore[misc]
-    """Reads CSV and TSV files of labelled texts into tf.Examples {id, text, labels, slices}, split and shuffled.
+class TextExampleGen(BaseBeamComponent):  # type: ignore[misc]
+    """Reads labelled texts into tf.Examples {id, text, labels, slices}, split and shuffled.
 
-    It is a `FileBasedExampleGen` so that every orchestrator treats it as one: its driver fingerprints the input files,
-    an unchanged input is not read again, a changed one is.
+    Spans are resolved as TFX's file-based ExampleGens do it, but for several at once, and without need of a driver. Its
+    own driver fingerprints the input: where there is one, an unchanged input is not read again, a changed one is.
 
     Outputs:
         examples: `Examples` with the splits train, eval and test.
@@ -48,33 +46,26 @@ class TextExampleGen(FileBasedExampleGen):  # type: ignore[misc]
         example_gen = TextExampleGen(ExamplesSettings.model_validate({
             "input_base": "/data/comments",
             "labels": {"kind": "delimited", "column": "labels"},
-            "inputs": [{"pattern": "*.csv", "split": {"train": 8, "eval": 1, "test": 1}}],
+            "inputs": [{"pattern": "{YYYY}-{MM}-{DD}/*.csv", "split": {"train": 8, "eval": 1, "test": 1}}],
+            "spans": {"last": 7},
         }))
         ```
     """
 
     SPEC_CLASS = TextExampleGenSpec
     EXECUTOR_SPEC = BeamExecutorSpec(Executor)
-    DRIVER_CLASS = FileBasedDriver
+    DRIVER_CLASS = Driver
 
-    def __init__(self, settings: ExamplesSettings) -> None:
-        spec = TextExampleGenSpec(
-            settings=settings.model_dump_json(),
-            input_base=literal(settings.input_base),  # the driver joins it with the patterns
-            input_config=example_gen_pb2.Input(splits=_fingerprinted(settings)),
-            examples=Channel(type=standard_artifacts.Examples),
-            quarantine=Channel(type=Quarantine),
+    def __init__(
+        self, settings: ExamplesSettings, label_changes: LabelChanges | None = None, project: str = ""
+    ) -> None:
+        """Args: the settings; what has become of labels that rows may still have; the project that pays for queries."""
+        super().__init__(
+            spec=TextExampleGenSpec(
+                settings=settings.model_dump_json(),
+                label_changes=(label_changes or LabelChanges()).model_dump_json(),
+                project=project,
+                examples=Channel(type=standard_artifacts.Examples),
+                quarantine=Channel(type=Quarantine),
+            )
         )
-        # Past FileBasedExampleGen's own constructor, which knows only its own spec.
-        BaseBeamComponent.__init__(self, spec=spec)
-
-
-def _fingerprinted(settings: ExamplesSettings) -> list[example_gen_pb2.Input.Split]:
-    """Everything that is read, under unique names: what the driver looks at to tell whether the input has changed."""
-    splits = [
-        example_gen_pb2.Input.Split(name=f"input_{index}", pattern=entry.pattern)
-        for index, entry in enumerate(settings.inputs)
-    ]
-    if isinstance(settings.labels, IndexedLabels):
-        splits.append(example_gen_pb2.Input.Split(name="label_names", pattern=literal(settings.labels.names)))
-    return splits

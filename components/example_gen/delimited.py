@@ -14,7 +14,7 @@ one that is broken, and that reading then goes on at the right line.
 import csv
 from collections import deque
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from components.example_gen.rows import Reason, Rejected, Row, Table, readable
 from components.example_gen.settings import ExamplesSettings
@@ -81,7 +81,7 @@ def read_rows(stream: BinaryIO, delimiter: str, quoting: bool = True) -> Iterato
             yield Row(line, values, raw)
 
 
-def _reader(lines: "_Lines", delimiter: str, quoting: bool) -> Iterator[list[str]]:
+def _reader(lines: "_Lines", delimiter: str, quoting: bool) -> Iterator[list[Any]]:
     if quoting:
         return csv.reader(lines, delimiter=delimiter, strict=True)
     return (_split(line, delimiter) for line in lines)
@@ -182,9 +182,10 @@ def _header(rows: Iterator[Row | Rejected], name: str) -> tuple[str, ...]:
     if isinstance(header, Rejected):
         remedy = "save the file as UTF-8" if header.reason is Reason.INVALID_UTF8 else "correct that line"
         raise Refused(f"{name}:{header.line}: the header cannot be read ({header.sentence}); {remedy}")
-    if any("\r" in column for column in header.values):
+    columns = cast(list[str], header.values)
+    if any("\r" in column for column in columns):
         raise Refused(f"{name}: its lines end in a carriage return alone; save it with LF or CRLF line ends")
-    return tuple(column.strip() for column in header.values)
+    return tuple(column.strip() for column in columns)
 
 
 def _with_width(rows: Iterator[Row | Rejected], width: int) -> Iterator[Row | Rejected]:
@@ -192,7 +193,7 @@ def _with_width(rows: Iterator[Row | Rejected], width: int) -> Iterator[Row | Re
         if isinstance(row, Rejected) or len(row.values) == width:
             yield row
         else:
-            extent = row.raw.rstrip(b"\n").count(b"\n") + 1
+            extent = cast(bytes, row.raw).rstrip(b"\n").count(b"\n") + 1
             # A stray quote can pair with a much later one: say how many lines the row swallowed.
             span = f" (the row spans {extent} lines)" if extent > 1 else ""
             yield row.reject(Reason.WRONG_FIELDS, f"{len(row.values)} instead of {width}{span}")

@@ -1,11 +1,11 @@
-"""Reads the files with Beam, and writes examples, quarantine and report."""
+"""Reads the inputs with Beam, and writes examples, quarantine and report."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.windowed_value import WindowedValue
 from tfx.components.example_gen.write_split import to_file_format_str
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
@@ -13,24 +13,22 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 
 from components import files
-from components.example_gen import quarantine, shards
-from components.example_gen.columns import find_columns
-from components.example_gen.inputs import InputFile, check_inputs, read_table
-from components.example_gen.labels import make_label_parser, read_label_names
-from components.example_gen.parsing import RowParser
-from components.example_gen.quarantine import QuarantinedRow
-from components.example_gen.report import Tally, read_report, write_report
-from components.example_gen.rows import Rejected, Table
-from components.example_gen.settings import SPLITS, ExamplesSettings, Split
-from components.example_gen.splitting import Splitter
+from components.example_gen import quarantine, runs, shards
+from components.example_gen.bigquery import to_row
+from components.example_gen.driver import PROJECT_KEY, SETTINGS_KEY, SPANS_KEY, decided_sources
+from components.example_gen.formats import open_table
+from components.example_gen.ingest import Ingest, Ingestion, Part, merge
+from components.example_gen.inputs import check_sources
+from components.example_gen.label_changes import LabelChanges
+from components.example_gen.labels import read_label_names
+from components.example_gen.report import IngestReport, read_report, write_report
+from components.example_gen.settings import SPLITS, ExamplesSettings
+from components.example_gen.sources import InputFile, Sources
 from components.example_gen.verdict import refuse_unusable
 from components.progress import PROGRESS
 
-SETTINGS_KEY = "settings"  # the execution property that holds the settings as JSON
+LABEL_CHANGES_KEY = "label_changes"  # the execution property that holds a LabelChanges as JSON
 QUARANTINE_KEY = "quarantine"
-
-_BATCH_ROWS = 100  # Beam's own work on an element costs more than reading a row: it gets a hundred at a time
-_EXAMPLES, _REJECTED, _TALLY = "examples", "rejected", "tally"
 
 
 class Executor(BaseBeamExecutor):  # type: ignore[misc]
@@ -39,22 +37,25 @@ class Executor(BaseBeamExecutor):  # type: ignore[misc]
     def Do(  # noqa: N802 - TFX's name
         self, input_dict: dict[str, list[Any]], output_dict: dict[str, list[Any]], exec_properties: dict[str, Any]
     ) -> None:
-        """Reads every file once and fills the artifacts `examples` and `quarantine`.
+        """Reads every input once and fills the artifacts `examples` and `quarantine`.
 
         Raises:
             Refused: The input cannot make a data set; the artifacts are then left empty.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         settings = ExamplesSettings.model_validate_json(exec_properties[SETTINGS_KEY])
+        changes = LabelChanges.model_validate_json(exec_properties.get(LABEL_CHANGES_KEY) or "{}")
         examples = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
         quarantine_uri = artifact_utils.get_single_instance(output_dict[QUARANTINE_KEY]).uri
-        inputs = check_inputs(settings)
-        PROGRESS.info("reading %d file%s", len(inputs), "" if len(inputs) == 1 else "s")
+        sources = decided_sources(settings, exec_properties.get(SPANS_KEY))
+        sources = check_sources(sources, settings, exec_properties.get(PROJECT_KEY, ""))
+        what = "query" if settings.format == "bigquery" else "file"
+        PROGRESS.info("reading %d x %s", len(sources.files), what)
         try:
             shards.make_folders(examples.uri)
             files.make_folder(quarantine_uri)
             with self._make_beam_pipeline() as pipeline:
-                _ingest(pipeline, settings, inputs, examples.uri, quarantine_uri)
+                _ingest(pipeline, settings, changes, sources, examples.uri, quarantine_uri)
             report = read_report(quarantine_uri)
             refuse_unusable(report, settings, quarantine.read_rows(quarantine_uri))
             shards.remove_unfinished(examples.uri)
@@ -62,9 +63,7 @@ class Executor(BaseBeamExecutor):  # type: ignore[misc]
             _empty(examples.uri, quarantine_uri)
             raise
         PROGRESS.info("%d rows read, %d accepted, %d quarantined", report.read, report.accepted, report.quarantined)
-        examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
-        examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
-        examples_utils.set_file_format(examples, to_file_format_str(example_gen_pb2.FORMAT_TFRECORDS_GZIP))
+        _describe(examples, report)
 
 
 def _empty(*uris: str) -> None:
@@ -73,101 +72,120 @@ def _empty(*uris: str) -> None:
         files.make_folder(uri)  # TFX removes it, and would stumble over its absence
 
 
+def _describe(examples: Any, report: IngestReport) -> None:
+    """What TFX's components ask of an Examples artifact."""
+    examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
+    examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
+    examples_utils.set_file_format(examples, to_file_format_str(example_gen_pb2.FORMAT_TFRECORDS_GZIP))
+    if report.spans:
+        examples.span = report.spans[-1].span
+        examples.version = report.spans[-1].version or 0
+
+
 def _ingest(
     pipeline: beam.Pipeline,
     settings: ExamplesSettings,
-    inputs: Sequence[InputFile],
+    changes: LabelChanges,
+    sources: Sources,
     examples_uri: str,
     quarantine_uri: str,
 ) -> None:
-    """Builds the Beam graph: files -> (examples, rejected rows, one tally a file) -> artifacts."""
-    read = _ReadFile(settings, read_label_names(settings), shards.shard_counts(settings, inputs))
-    outcomes = (
-        pipeline
-        | "Files" >> beam.Create(inputs)
-        | "Spread" >> beam.Reshuffle()
-        | "Read" >> beam.ParDo(read).with_outputs(_REJECTED, _TALLY, main=_EXAMPLES)
-    )
-    _ = outcomes[_EXAMPLES] | "Gather" >> beam.GroupByKey() | "WriteShard" >> beam.Map(_write_shard, uri=examples_uri)
-    _ = (
-        outcomes[_REJECTED]
-        | "Collect" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
-        | "WriteRows" >> beam.Map(_write_rejected, names=[file.name for file in inputs], uri=quarantine_uri)
-    )
-    _ = (
-        outcomes[_TALLY]
-        | "Count" >> beam.CombineGlobally(_MergeTallies())
-        | "WriteReport" >> beam.Map(_write_tally, names=[file.name for file in inputs], uri=quarantine_uri)
-    )
+    """Builds the Beam graph: files -> runs of rows on disk -> one shard a partition and split -> the report.
 
-
-class _ReadFile(beam.DoFn):  # type: ignore[misc]
-    """Yields what becomes of each row of a file, and at its end how many became what.
-
-    A file is one element: a bundle that is retried does all of it again, so its tally always fits its rows.
+    Only paths and counts go through Beam.
     """
-
-    def __init__(self, settings: ExamplesSettings, label_names: Sequence[str], shard_counts: dict[Split, int]) -> None:
-        self._settings = settings
-        self._label_names = label_names
-        self._shard_counts = shard_counts
-
-    def process(self, file: InputFile) -> Iterator[Any]:
-        with files.open_input(file.path) as stream:
-            yield from self._outcomes(file, read_table(stream, self._settings, file.name))
-
-    def _outcomes(self, file: InputFile, table: Table) -> Iterator[Any]:
-        settings = self._settings
-        layout = find_columns(table.columns, settings, file.name)
-        parser = RowParser(file.name, layout, make_label_parser(settings, self._label_names))
-        splitter = Splitter(settings, settings.inputs[file.input])
-        tally = Tally()
-        batches: defaultdict[str, list[bytes]] = defaultdict(list)
-        for row in table.rows:
-            tally.read += 1
-            outcome = row if isinstance(row, Rejected) else parser.parse(row)
-            if isinstance(outcome, Rejected):
-                tally.reasons[outcome.reason] += 1
-                yield beam.pvalue.TaggedOutput(_REJECTED, (file.order, outcome.line, outcome.sentence, outcome.raw))
-                continue
-            split = splitter.split_of(outcome)
-            tally.accept(split, outcome.labels, file.order, row.line)
-            order = shards.order_of(file.name, row.line)
-            shard = shards.shard_name(split, order, self._shard_counts[split])
-            batches[shard].append(order + shards.serialize(outcome, settings.slices))
-            if len(batches[shard]) == _BATCH_ROWS:
-                yield shard, batches.pop(shard)
-        yield from batches.items()
-        yield beam.pvalue.TaggedOutput(_TALLY, tally)
+    partitions = runs.partition_count(sum(map(runs.expanded_size, sources.files)))
+    folder = f"{examples_uri}/{shards.UNFINISHED}"
+    job = Ingestion(settings, read_label_names(settings), changes, folder, partitions)
+    read_sources = _read_queries if settings.format == "bigquery" else _read_files
+    read = read_sources(pipeline, job, sources)
+    written = (
+        pipeline
+        | "Partitions" >> beam.Create(range(partitions))
+        | "SpreadPartitions" >> beam.Reshuffle()
+        | "Write" >> beam.ParDo(_WritePartition(job, sources.files, examples_uri), beam.pvalue.AsList(read))
+    )
+    _ = (
+        pipeline
+        | "Once" >> beam.Create([quarantine_uri])
+        | "Report" >> beam.Map(_finish, beam.pvalue.AsList(read), beam.pvalue.AsList(written), sources)
+    )
 
 
-class _MergeTallies(beam.CombineFn):  # type: ignore[misc]
-    def create_accumulator(self) -> Tally:
-        return Tally()
-
-    def add_input(self, accumulator: Tally, element: Tally) -> Tally:
-        accumulator.merge(element)
-        return accumulator
-
-    def merge_accumulators(self, accumulators: Iterable[Tally]) -> Tally:
-        merged = Tally()
-        for accumulator in accumulators:
-            merged.merge(accumulator)
-        return merged
-
-    def extract_output(self, accumulator: Tally) -> Tally:
-        return accumulator
+def _read_files(pipeline: beam.Pipeline, job: Ingestion, sources: Sources) -> beam.PCollection:
+    return (
+        pipeline
+        | "Files" >> beam.Create(runs.units_of_work(sources.files))
+        | "SpreadFiles" >> beam.Reshuffle()
+        | "Read" >> beam.ParDo(_ReadFiles(job))
+    )
 
 
-def _write_shard(shard: tuple[str, Iterable[list[bytes]]], uri: str) -> None:
-    name, batches = shard
-    shards.write_shard(name, chain.from_iterable(batches), uri)
+def _read_queries(pipeline: beam.Pipeline, job: Ingestion, sources: Sources) -> beam.PCollection:
+    from components.example_gen.bigquery_read import ReadRows
+
+    rows = pipeline | "Queries" >> ReadRows(sources.queries, job.settings)
+    return rows | "Read" >> beam.ParDo(_ReadQueryRows(job, sources.files))
 
 
-def _write_tally(tally: Tally, names: Sequence[str], uri: str) -> None:
-    write_report(tally.report(names), uri)
+class _ReadFiles(beam.DoFn):  # type: ignore[misc]
+    """Some files to runs on disk. A bundle that is retried writes other runs; only those of the last attempt count."""
+
+    def __init__(self, job: Ingestion) -> None:
+        self._job = job
+
+    def process(self, unit: Sequence[InputFile]) -> Iterator[Part]:
+        ingest = Ingest(self._job, unit[0].order)
+        for file in unit:
+            with open_table(file.path, self._job.settings, file.name) as table:
+                ingest.add_table(table, file)
+        yield ingest.finish()
 
 
-def _write_rejected(rows: list[tuple[int, int, str, str]], names: Sequence[str], uri: str) -> None:
-    in_order = (QuarantinedRow(names[order], line, reason, raw) for order, line, reason, raw in sorted(rows))
-    quarantine.write_rows(in_order, uri)
+class _ReadQueryRows(beam.DoFn):  # type: ignore[misc]
+    """Rows of queries, a bundle at a time, to runs on disk; they have neither order nor number."""
+
+    def __init__(self, job: Ingestion, queries: Sequence[InputFile]) -> None:
+        self._job = job
+        self._queries = queries
+
+    def start_bundle(self) -> None:
+        self._ingest = Ingest(self._job, order=0)
+        self._sinks = {
+            query.order: self._ingest.sink(self._job.settings.used_columns, query) for query in self._queries
+        }
+
+    def process(self, row: tuple[int, dict[str, Any]]) -> None:
+        order, fields = row
+        self._sinks[order].add(to_row(0, fields, self._job.settings.used_columns))
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        yield WindowedValue(self._ingest.finish(), GlobalWindow().max_timestamp(), [GlobalWindow()])
+
+
+class _WritePartition(beam.DoFn):  # type: ignore[misc]
+    """One partition of all runs to a shard of each split."""
+
+    def __init__(self, job: Ingestion, inputs: Sequence[InputFile], uri: str) -> None:
+        self._job = job
+        self._inputs = inputs
+        self._uri = uri
+
+    def process(self, partition: int, parts: list[Part]) -> Iterator[Part]:
+        paths = [path for part in sorted(parts, key=_order) for path in part.runs]
+        table = runs.read_partition(paths, partition)
+        shard = f"{partition:05d}-of-{self._job.partitions:05d}"
+        tally, rejects = shards.write_partition(table, shard, self._uri, self._inputs)
+        yield Part(partition, tally, rejects=[runs.write_rejects(rejects, self._job.folder)] if rejects else [])
+
+
+def _finish(quarantine_uri: str, read: list[Part], written: list[Part], sources: Sources) -> None:
+    """Rows that could not be read come first in the quarantine, in their order, then those that are copies."""
+    parts = [*sorted(read, key=_order), *sorted(written, key=_order)]
+    rejects = [path for part in parts for path in part.rejects]
+    quarantine.write_rows(runs.read_rejects(rejects), quarantine_uri)
+    write_report(merge(parts).report([file.name for file in sources.files], sources.spans), quarantine_uri)
+
+
+def _order(part: Part) -> int:
+    return part.order

@@ -1,24 +1,22 @@
 """From the label columns of a row to its labels."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from components.example_gen.rows import Reason
-from components.example_gen.settings import DelimitedLabels, ExamplesSettings, IndexedLabels, IndicatorLabels
+from components.example_gen.rows import Reason, Value
+from components.example_gen.settings import (
+    DelimitedLabels,
+    ExamplesSettings,
+    IndexedLabels,
+    IndicatorLabels,
+    ListLabels,
+)
+from components.example_gen.values import Unusable, shown, single
 from components.files import read_bytes
 from schema.errors import Refused
 
-# The values of a row's label columns -> its labels, in the order of the row, each once. Raises UnusableLabels.
-LabelParser = Callable[[Sequence[str]], list[str]]
-
-
-class UnusableLabels(Exception):  # noqa: N818 - it says what the row has
-    """The row's labels mean nothing."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(reason, detail)
-        self.reason = reason
-        self.detail = detail
+# The values of a row's label columns -> its labels, in the order of the row, each once. Raises Unusable.
+LabelParser = Callable[[Sequence[Value]], list[str]]
 
 
 def make_label_parser(settings: ExamplesSettings, names: Sequence[str]) -> LabelParser:
@@ -29,12 +27,14 @@ def make_label_parser(settings: ExamplesSettings, names: Sequence[str]) -> Label
         names: What `read_label_names` returned.
     """
     match settings.labels:
-        case DelimitedLabels(delimiter=delimiter):
-            return lambda values: split_labels(values[0], delimiter)
+        case DelimitedLabels(column=column, delimiter=delimiter):
+            return lambda values: split_labels(single(values[0], column), delimiter)
         case IndicatorLabels(columns=columns):
             return _Indicators(columns)
-        case IndexedLabels(delimiter=delimiter):
-            return _Indices(delimiter, tuple(names))
+        case IndexedLabels(column=column, delimiter=delimiter):
+            return _Indices(column, delimiter, tuple(names))
+        case ListLabels(column=column):
+            return _List(column)
 
 
 def read_label_names(settings: ExamplesSettings) -> tuple[str, ...]:
@@ -62,36 +62,60 @@ def read_label_names(settings: ExamplesSettings) -> tuple[str, ...]:
 
 def split_labels(value: str, delimiter: str) -> list[str]:
     """The parts of a delimited list, stripped, without blank and repeated ones, in their order."""
-    return list(dict.fromkeys(label for part in value.split(delimiter) if (label := part.strip())))
+    return _distinct(value.split(delimiter))
+
+
+def _distinct(labels: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(stripped for label in labels if (stripped := label.strip())))
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    column: str
+
+    def __call__(self, values: Sequence[Value]) -> list[str]:
+        (labels,) = values
+        if labels is None:
+            raise Unusable(Reason.MISSING_FIELD, f"'{shown(self.column)}'")
+        if not isinstance(labels, str):
+            return _distinct(labels)
+        if labels:  # "" is what null is read as
+            raise Unusable(Reason.NOT_A_LIST, f"'{shown(self.column)}' holds '{shown(labels)}'")
+        return []
 
 
 @dataclass(frozen=True, slots=True)
 class _Indicators:
     names: tuple[str, ...]
 
-    def __call__(self, values: Sequence[str]) -> list[str]:
+    def __call__(self, values: Sequence[Value]) -> list[str]:
         labels = []
         for name, value in zip(self.names, values, strict=True):
-            flag = value.strip()
+            flag = single(value, name).strip()
             if flag == "1":
                 labels.append(name)
             elif flag != "0":
-                raise UnusableLabels(Reason.NOT_0_OR_1, f"'{flag[:40]}' in column '{name}'")
+                raise Unusable(Reason.NOT_0_OR_1, f"'{flag[:40]}' in column '{name}'")
         return labels
 
 
 @dataclass(frozen=True, slots=True)
 class _Indices:
+    column: str
     delimiter: str
     names: tuple[str, ...]
 
-    def __call__(self, values: Sequence[str]) -> list[str]:
-        return list(dict.fromkeys(self._name(index) for index in split_labels(values[0], self.delimiter)))
+    def __call__(self, values: Sequence[Value]) -> list[str]:
+        (value,) = values
+        # A list may hold one delimited string: in a tf.Example everything is a list.
+        written = value if isinstance(value, list) else [single(value, self.column)]
+        indices = (index for part in written for index in split_labels(part, self.delimiter))
+        return list(dict.fromkeys(self._name(index) for index in indices))
 
     def _name(self, index: str) -> str:
         if not (index.isascii() and index.removeprefix("-").isdigit()):
-            raise UnusableLabels(Reason.NOT_AN_INDEX, f"'{index[:40]}'")
+            raise Unusable(Reason.NOT_AN_INDEX, f"'{index[:40]}'")
         # A number of a thousand digits is out of range too; int() would refuse to read it.
         if len(index) > 9 or not 0 <= int(index) < len(self.names):
-            raise UnusableLabels(Reason.INDEX_OUT_OF_RANGE, f"{index[:40]} is not in 0 to {len(self.names) - 1}")
+            raise Unusable(Reason.INDEX_OUT_OF_RANGE, f"{index[:40]} is not in 0 to {len(self.names) - 1}")
         return self.names[int(index)]

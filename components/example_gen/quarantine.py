@@ -1,18 +1,19 @@
 """The rows that could not be examples, kept for a person to look at and mend."""
 
-import io
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tfx.types.artifact import Artifact
 
-from components.files import read_bytes, write_whole
+from components.files import create_whole, open_seekable
 
 ROWS_FILE = "rows.parquet"
+_GROUP_ROWS = 20_000
 
-_SCHEMA = pa.schema([("file", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string())])
+SCHEMA = pa.schema([("file", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string())])
 
 
 class Quarantine(Artifact):  # type: ignore[misc]
@@ -36,16 +37,19 @@ class QuarantinedRow(NamedTuple):
 
 
 def write_rows(rows: Iterable[QuarantinedRow], uri: str) -> None:
-    """Writes the rows, in the order given, complete or not at all."""
-    columns = list(zip(*rows, strict=True)) or [()] * len(_SCHEMA)
-    table = pa.table([pa.array(values, field.type) for values, field in zip(columns, _SCHEMA, strict=True)], _SCHEMA)
-    sink = io.BytesIO()
-    pq.write_table(table, sink)
-    write_whole(f"{uri}/{ROWS_FILE}", sink.getvalue())
+    """Writes the rows, in the order given, complete or not at all, with no more than a group of them in memory."""
+    remaining = iter(rows)
+    with create_whole(f"{uri}/{ROWS_FILE}") as file, pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+        writer.write_table(SCHEMA.empty_table())  # a file of no groups is not read back
+        while group := list(islice(remaining, _GROUP_ROWS)):
+            columns = zip(zip(*group, strict=True), SCHEMA, strict=True)
+            arrays = [pa.array(values, field.type) for values, field in columns]
+            writer.write_batch(pa.record_batch(arrays, schema=SCHEMA))
 
 
 def read_rows(uri: str) -> Iterator[QuarantinedRow]:
     """Reads the rows of an artifact, in order."""
-    for batch in pq.ParquetFile(io.BytesIO(read_bytes(f"{uri}/{ROWS_FILE}"))).iter_batches():
-        for row in batch.to_pylist():
-            yield QuarantinedRow(**row)
+    with open_seekable(f"{uri}/{ROWS_FILE}") as file:
+        for batch in pq.ParquetFile(file).iter_batches():
+            for row in batch.to_pylist():
+                yield QuarantinedRow(**row)

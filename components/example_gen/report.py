@@ -4,7 +4,7 @@ Imports neither TensorFlow nor Beam, so that whoever reads a report need not.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -12,10 +12,12 @@ from pydantic import Field, model_validator
 
 from components.example_gen.rows import Reason
 from components.example_gen.settings import SPLITS, Split
+from components.example_gen.spans import SpanVersion
 from components.files import read_bytes, write_whole
 from components.settings import Settings
 
 REPORT_FILE = "report.json"
+MOST_CONTRADICTIONS = 10  # told of
 MOST_LABELS = 10_000  # kept; a column of free text taken for labels has one per row
 
 
@@ -24,6 +26,30 @@ class LabelCount(Settings):
 
     count: int = Field(description="Accepted rows that have the label.")
     first: str = Field(description='The first of them: "file:line".')
+
+
+class SpanCount(Settings):
+    """A span that was read."""
+
+    span: int
+    version: int | None = None
+    rows: int = Field(description="Accepted rows of the span.")
+
+
+class Contradiction(Settings):
+    """Two copies of a text with different labels."""
+
+    rows: list[str] = Field(description='Where they are: "file:line" each.')
+    labels: list[list[str]] = Field(description="The labels of each.")
+
+
+class Duplicates(Settings):
+    """Texts that occur more than once, without regard to case and white space."""
+
+    texts: int = Field(default=0, description="Different texts that have copies.")
+    rows: int = Field(default=0, description="Rows that have one of these texts.")
+    contradictory: int = Field(default=0, description="Of the texts, those whose copies differ in their labels.")
+    contradictions: list[Contradiction] = Field(default=[], description="Some of these.")
 
 
 class IngestReport(Settings):
@@ -37,6 +63,12 @@ class IngestReport(Settings):
     labels: dict[str, LabelCount] = Field(
         description=f"Labels by first occurrence; the first {MOST_LABELS} (beyond which counts are lower bounds)."
     )
+    retired_labels: dict[str, int] = Field(
+        default={}, description="Labels that rows have, but the schema has retired; the rows were kept without them."
+    )
+    duplicates: Duplicates = Duplicates()
+    spans: list[SpanCount] = Field(default=[], description="Ascending; empty where inputs have no spans.")
+    digest: str = Field(default="", description="The same for the same examples, in whatever files they came.")
 
     @model_validator(mode="after")
     def _accounts_for_every_row(self) -> Self:
@@ -45,6 +77,15 @@ class IngestReport(Settings):
         if self.accepted != sum(self.splits.values()) or self.quarantined != sum(self.reasons.values()):
             raise ValueError("the rows of the splits and of the reasons do not add up")
         return self
+
+    def share_of(self, reason: Reason) -> float:
+        """The part of all rows that was quarantined for a reason."""
+        return self.reasons.get(reason, 0) / self.read if self.read else 0.0
+
+    @property
+    def unusable_share(self) -> float:
+        """The part of all rows that was quarantined for what is wrong with it: not for being a copy."""
+        return self.quarantined / self.read - self.share_of(Reason.IN_OTHER_SPLIT) if self.read else 0.0
 
 
 @dataclass(slots=True)
@@ -56,6 +97,32 @@ class LabelTally:
 
 
 @dataclass(slots=True)
+class DuplicatesTally:
+    """As `Duplicates`, to be added up."""
+
+    texts: int = 0
+    rows: int = 0
+    contradictory: int = 0
+    contradictions: list[Contradiction] = field(default_factory=list)
+
+    def merge(self, other: "DuplicatesTally") -> None:
+        self.texts += other.texts
+        self.rows += other.rows
+        self.contradictory += other.contradictory
+        # Sorted, so that the order in which parts are merged does not tell.
+        both = sorted(self.contradictions + other.contradictions, key=lambda each: each.rows)
+        self.contradictions = both[:MOST_CONTRADICTIONS]
+
+    def report(self) -> Duplicates:
+        return Duplicates(
+            texts=self.texts,
+            rows=self.rows,
+            contradictory=self.contradictory,
+            contradictions=self.contradictions,
+        )
+
+
+@dataclass(slots=True)
 class Tally:
     """Counts of some of the rows, from which a report is made; tallies of parts are merged in any order."""
 
@@ -63,30 +130,33 @@ class Tally:
     splits: Counter[Split] = field(default_factory=Counter)
     reasons: Counter[Reason] = field(default_factory=Counter)
     labels: dict[str, LabelTally] = field(default_factory=dict)
+    retired: Counter[str] = field(default_factory=Counter)
+    spans: Counter[int | None] = field(default_factory=Counter)
+    duplicates: DuplicatesTally = field(default_factory=DuplicatesTally)
+    digest: int = 0
 
-    def accept(self, split: Split, labels: Iterable[str], file: int, line: int) -> None:
-        """Counts an accepted row; the rows of a file are to come in order."""
-        self.splits[split] += 1
-        for label in labels:
-            if seen := self.labels.get(label):
-                seen.count += 1
-            elif len(self.labels) < MOST_LABELS:
-                self.labels[label] = LabelTally(1, (file, line))
+    def count_label(self, label: str, count: int, first: tuple[int, int]) -> None:
+        """Counts so many more rows of a label, the first of them at `first`: (order of the file, line)."""
+        seen = self.labels.get(label)
+        if seen is None:
+            self.labels[label] = LabelTally(count, first)
+        else:
+            seen.count += count
+            seen.first = min(seen.first, first)
 
     def merge(self, other: "Tally") -> None:
         self.read += other.read
         self.splits.update(other.splits)
         self.reasons.update(other.reasons)
+        self.retired.update(other.retired)
+        self.spans.update(other.spans)
+        self.duplicates.merge(other.duplicates)
+        self.digest += other.digest
         for label, theirs in other.labels.items():
-            mine = self.labels.get(label)
-            if mine is None:
-                self.labels[label] = LabelTally(theirs.count, theirs.first)
-            else:
-                mine.count += theirs.count
-                mine.first = min(mine.first, theirs.first)
+            self.count_label(label, theirs.count, theirs.first)
         self._keep_first_labels()
 
-    def report(self, files: Sequence[str]) -> IngestReport:
+    def report(self, files: Sequence[str], spans: Sequence[SpanVersion] = ()) -> IngestReport:
         """The report, with files called by `files[order]`."""
         self._keep_first_labels()
         return IngestReport(
@@ -96,12 +166,17 @@ class Tally:
             reasons={
                 str(reason): count
                 for reason, count in sorted(self.reasons.items(), key=lambda item: (-item[1], item[0]))
+                if count
             },
             splits={split: self.splits[split] for split in SPLITS},
             labels={
                 label: LabelCount(count=seen.count, first=f"{files[seen.first[0]]}:{seen.first[1]}")
                 for label, seen in sorted(self.labels.items(), key=lambda item: (item[1].first, item[0]))
             },
+            retired_labels=dict(sorted(self.retired.items())),
+            duplicates=self.duplicates.report(),
+            spans=[SpanCount(span=span, version=version, rows=self.spans[span]) for span, version in spans],
+            digest=f"{self.digest % (1 << 64):016x}",
         )
 
     def _keep_first_labels(self) -> None:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
-from components.example_gen.inputs import display
 from components.example_gen.quarantine import QuarantinedRow
 from components.example_gen.report import IngestReport
 from components.example_gen.rows import Reason
 from components.example_gen.settings import SPLITS, ExamplesSettings
 from components.example_gen.splitting import describe
+from components.files import display
 from schema.errors import Refused
 
 _MOST_REASONS_NAMED = 3
@@ -22,7 +22,7 @@ def refuse_unusable(report: IngestReport, settings: ExamplesSettings, quarantine
         quarantined: Rows in order; only looked at for a message, since a refused run keeps no quarantine to look into.
 
     Raises:
-        Refused: Compressed data is damaged, no row was accepted, or a split has none.
+        Refused: A file is damaged, no row was accepted, or a split has none.
     """
     base = display(settings.input_base.rstrip("/"))
     if Reason.DAMAGED in report.reasons:
@@ -62,6 +62,12 @@ def _remedy(report: IngestReport) -> str:
             return "if quotes are ordinary characters, set examples.quoting to false"
         case Reason.WRONG_FIELDS:
             return "check examples.format, examples.quoting and examples.columns"
+        case Reason.NOT_JSON | Reason.NOT_A_RECORD | Reason.TOO_LONG:
+            return "check examples.format"
+        case Reason.MISSING_FIELD | Reason.NOT_A_STRING:
+            return "name columns under examples that every row has, with one string in it"
+        case Reason.NOT_A_LIST:
+            return "set examples.labels.kind to delimited"
         case Reason.INVALID_UTF8:
             return "save the files as UTF-8"
         case Reason.BLANK_ID:

@@ -69,7 +69,6 @@ def test_unchanged_input_is_read_once_and_changed_input_again(tmp_path: Path) ->
     examples, quarantined = first.outputs["examples"], first.outputs["quarantine"]
     assert not first.cached
     assert examples.properties["split_names"].string_value == '["train", "eval", "test"]'
-    assert examples.custom_properties["input_fingerprint"].string_value.startswith("split:input_0,num_files:1")
     assert read_report(quarantined.uri).read == 40
     assert len(examples_in(Path(examples.uri), "train")) == read_report(quarantined.uri).splits["train"]
 
@@ -81,21 +80,6 @@ def test_unchanged_input_is_read_once_and_changed_input_again(tmp_path: Path) ->
     changed = run(tmp_path, settings)
     assert not changed.cached
     assert read_report(changed.outputs["quarantine"].uri).read == 60
-
-    assert (
-        not run(
-            tmp_path,
-            settings_for(
-                tmp_path / "data",
-                split_by="id",
-                id="text",
-                text="labels",
-                labels={"kind": "delimited", "column": "text"},
-            ),
-        ).cached
-        if False
-        else True
-    )
 
 
 def test_a_changed_list_of_labels_is_changed_input(tmp_path: Path) -> None:
@@ -142,6 +126,6 @@ def test_it_compiles_for_kubeflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     spec: dict[str, Any] = json.loads((tmp_path / "pipeline.json").read_text())["pipelineSpec"]
     (component,) = spec["components"].values()
     assert set(component["outputDefinitions"]["artifacts"]) == {"examples", "quarantine"}
-    assert set(component["inputDefinitions"]["parameters"]) == {"settings", "input_base", "input_config"}
+    assert set(component["inputDefinitions"]["parameters"]) == {"settings", "label_changes", "project"}
     (executor,) = spec["deploymentSpec"]["executors"].values()
     assert "components.example_gen.executor.Executor" in executor["container"]["args"]

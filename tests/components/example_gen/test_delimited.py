@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from components.example_gen import delimited
 from components.example_gen.delimited import MAX_ROW_BYTES, read_rows, read_table
-from components.example_gen.rows import Reason, Rejected, Row
+from components.example_gen.rows import Reason, Rejected, Row, Value
 from schema.errors import Refused
 from tests.components.example_gen.support import accepted, rejected, settings_for, stream_of
 
@@ -20,7 +20,7 @@ def read(content: bytes, delimiter: str = ",", quoting: bool = True) -> list[Row
     return list(read_rows(stream_of(content), delimiter, quoting))
 
 
-def values(content: bytes, delimiter: str = ",", quoting: bool = True) -> list[list[str]]:
+def values(content: bytes, delimiter: str = ",", quoting: bool = True) -> list[list[Value]]:
     return [row.values for row in accepted(read(content, delimiter, quoting))]
 
 

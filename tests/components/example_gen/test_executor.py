@@ -17,7 +17,7 @@ from tfx.types.artifact_utils import decode_split_names
 from tfx.types.standard_artifacts import Examples
 
 from components import files
-from components.example_gen import quarantine, shards
+from components.example_gen import quarantine, runs
 from components.example_gen.delimited import MAX_ROW_BYTES
 from components.example_gen.executor import Executor
 from components.example_gen.inputs import check_inputs
@@ -36,12 +36,12 @@ Features = dict[str, list[str]]
 class Ingested:
     """What one run of the executor left behind."""
 
-    def __init__(self, base: Path, settings: ExamplesSettings) -> None:
+    def __init__(self, base: Path, settings: ExamplesSettings, **properties: str) -> None:
         self.examples, self.quarantine = Examples(), Quarantine()
         self.examples.uri, self.quarantine.uri = str(base / "examples"), str(base / "quarantine")
         executor = Executor(BaseBeamExecutor.Context(beam_pipeline_args=BEAM_ARGS))
         outputs = {"examples": [self.examples], "quarantine": [self.quarantine]}
-        executor.Do({}, outputs, {"settings": settings.model_dump_json()})
+        executor.Do({}, outputs, {"settings": settings.model_dump_json(), **properties})
 
     def split(self, name: str) -> list[Features]:
         return examples_in(Path(self.examples.uri), name)
@@ -61,10 +61,16 @@ def examples_in(artifact: Path, split: str) -> list[Features]:
 
 
 def features_of(record: bytes) -> Features:
+    """The strings of an example; its length, which they tell, is checked here."""
     features = tf.train.Example.FromString(record).features.feature
-    for feature in features.values():
-        assert feature.WhichOneof("kind") == "bytes_list"
-    return {name: [value.decode() for value in features[name].bytes_list.value] for name in features}
+    strings = {
+        name: [value.decode() for value in feature.bytes_list.value]
+        for name, feature in features.items()
+        if feature.WhichOneof("kind") == "bytes_list"
+    }
+    (length,) = features["text_length"].int64_list.value
+    assert length == len(strings["text"][0]) + len(strings.get("text_pair", [""])[0])
+    return strings
 
 
 def left_in(folder: Path) -> list[str]:
@@ -92,6 +98,7 @@ def test_rows_become_examples(tmp_path: Path) -> None:
     assert done.split("eval") == [{"id": ["2"], "text": ["na\u00efve \u2028 text"], "labels": [], "channel": [""]}]
     assert done.split("test") == [{"id": ["3"], "text": ["c"], "labels": ["joy"], "channel": ["chat"]}]
     assert done.report == IngestReport(
+        digest=done.report.digest,
         read=3,
         accepted=3,
         quarantined=0,
@@ -144,8 +151,8 @@ def test_goemotions(tmp_path: Path) -> None:
 def test_every_row_is_accepted_or_quarantined_with_file_line_and_reason(tmp_path: Path) -> None:
     data = tmp_path / "data"
     header = "id,text,labels\n"
-    write(data / "eval.csv", header + "e,good,joy\n")
-    write(data / "test.csv", header + "t,good,\n,no id,joy\n")
+    write(data / "eval.csv", header + "e,good for eval,joy\n")
+    write(data / "test.csv", header + "t,good for test,\n,no id,joy\n")
     long = b"7," + b"x" * MAX_ROW_BYTES + b",joy\n"
     write(
         data / "train.csv",
@@ -171,7 +178,7 @@ def test_every_row_is_accepted_or_quarantined_with_file_line_and_reason(tmp_path
     ]
     assert done.rows[0].raw == "2,caf\\xe9,joy"
     assert len(done.rows[4].raw) == 2000
-    assert done.report.model_dump(exclude={"labels"}) == {
+    assert done.report.model_dump(include={"read", "accepted", "quarantined", "reasons", "splits"}) == {
         "read": 11,
         "accepted": 4,
         "quarantined": 7,
@@ -190,19 +197,18 @@ def test_every_row_is_accepted_or_quarantined_with_file_line_and_reason(tmp_path
 
 
 def test_labels_that_mean_nothing_are_quarantined(tmp_path: Path) -> None:
-    good = "good,1,0\n"
-    write(tmp_path / "a" / "eval.csv", "text,toxic,insult\n" + good)
-    write(tmp_path / "a" / "test.csv", "text,toxic,insult\n" + good)
-    write(tmp_path / "a" / "train.csv", "text,toxic,insult\n" + good + "bad,-1,0\n")
+    for split in SPLITS:
+        bad = "bad,-1,0\n" if split == "train" else ""
+        write(tmp_path / "a" / f"{split}.csv", f"text,toxic,insult\n{split},1,0\n{bad}")
     indicators = {"kind": "indicators", "columns": ["toxic", "insult"]}
     done = Ingested(tmp_path / "1", settings_for(tmp_path / "a", **by_file(labels=indicators)))
     assert [row.reason for row in done.rows] == ["label column is neither 0 nor 1: '-1' in column 'toxic'"]
-    assert done.split("eval") == [{"id": ["eval.csv:2"], "text": ["good"], "labels": ["toxic"]}]
+    assert done.split("eval") == [{"id": ["eval.csv:2"], "text": ["eval"], "labels": ["toxic"]}]
 
     write(tmp_path / "b" / "names.txt", "joy\nfear\n")
     for split in ("eval", "test"):
-        write(tmp_path / "b" / f"{split}.csv", csv_of(["good,1"]))
-    write(tmp_path / "b" / "train.csv", csv_of(["good,0", "bad,2", "bad,joy"]))
+        write(tmp_path / "b" / f"{split}.csv", csv_of([f"{split},1"]))
+    write(tmp_path / "b" / "train.csv", csv_of(["train,0", "bad,2", "bad,joy"]))
     indices = {"kind": "indices", "column": "labels", "names": "names.txt"}
     done = Ingested(tmp_path / "2", settings_for(tmp_path / "b", **by_file(labels=indices)))
     assert [row.reason for row in done.rows] == [
@@ -222,7 +228,7 @@ def test_an_unterminated_quote_loses_no_other_row(tmp_path: Path) -> None:
 def test_order_and_bytes_are_the_same_in_every_run_and_not_those_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("components.example_gen.executor._BATCH_ROWS", 3)
+    monkeypatch.setattr(runs, "_RUN_BYTES", 300)
     for name in "abc":
         write(tmp_path / "data" / f"{name}.csv", csv_of(many_rows()))
     settings = settings_for(tmp_path / "data")
@@ -243,10 +249,8 @@ def test_a_folder_may_be_named_like_a_pattern(tmp_path: Path) -> None:
 
 def test_large_splits_are_sharded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "data" / "a.csv", csv_of(many_rows(200)))
-    settings = settings_for(tmp_path / "data")
-    assert shards.shard_counts(settings, check_inputs(settings)) == {"train": 1, "eval": 1, "test": 1}
-    monkeypatch.setattr(shards, "_INPUT_BYTES_PER_SHARD", 1000)
-    done = Ingested(tmp_path, settings)
+    monkeypatch.setattr(runs, "_PARTITION_BYTES", 2000)
+    done = Ingested(tmp_path, settings_for(tmp_path / "data"))
     assert sorted(left_in(Path(done.examples.uri) / "Split-train")) == [
         f"data_tfrecord-{shard:05d}-of-00003.gz" for shard in range(3)
     ]
@@ -280,7 +284,7 @@ def test_compressed_data_that_ends_early_is_refused(tmp_path: Path) -> None:
     body = csv_of(f"{os.urandom(30).hex()},joy" for _ in range(2000))
     write(tmp_path / "data" / "a.csv.gz", gzip.compress(body.encode())[:-2000])
     inputs = [{"pattern": "*.gz", "split": {"train": 1, "eval": 1, "test": 1}}]
-    with pytest.raises(Refused, match=r"a.csv.gz:\d+: damaged compressed data: .*replace the file$"):
+    with pytest.raises(Refused, match=r"a.csv.gz:\d+: damaged data: .*replace the file$"):
         Ingested(tmp_path, settings_for(tmp_path / "data", inputs=inputs))
 
 

@@ -6,18 +6,20 @@ from typing import Any
 
 import pytest
 
-from components.example_gen.labels import UnusableLabels, make_label_parser, read_label_names
-from components.example_gen.rows import Reason
+from components.example_gen.labels import make_label_parser, read_label_names
+from components.example_gen.rows import Reason, Value
+from components.example_gen.values import Unusable
 from schema.errors import Refused
 from tests.components.example_gen.support import settings_for, write
 
 DELIMITED = {"kind": "delimited", "column": "labels", "delimiter": "|"}
 INDICATORS = {"kind": "indicators", "columns": ["toxic", "insult"]}
+LIST = {"kind": "list", "column": "labels"}
 INDICES = {"kind": "indices", "column": "labels", "names": "labels.txt"}
 
 
-def parse(labels: dict[str, Any], values: Sequence[str], names: Sequence[str] = ()) -> list[str]:
-    return make_label_parser(settings_for("d", labels=labels), names)(values)
+def parse(labels: dict[str, Any], values: Sequence[Value], names: Sequence[str] = ()) -> list[str]:
+    return make_label_parser(settings_for("d", format="jsonl", labels=labels), names)(values)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +44,7 @@ def test_an_indicator_column_of_1_is_a_label(flags: list[str], expected: list[st
 
 @pytest.mark.parametrize("flag", ["-1", "", "yes", "2", "1.0"])
 def test_an_indicator_of_another_value_makes_the_row_unusable(flag: str) -> None:
-    with pytest.raises(UnusableLabels) as unusable:
+    with pytest.raises(Unusable) as unusable:
         parse(INDICATORS, ["0", flag])
     assert unusable.value.reason is Reason.NOT_0_OR_1
     assert unusable.value.detail == f"'{flag}' in column 'insult'"
@@ -65,9 +67,47 @@ def test_indices_point_into_the_list_of_labels() -> None:
     ],
 )
 def test_an_index_that_points_nowhere_makes_the_row_unusable(value: str, reason: Reason, detail: str) -> None:
-    with pytest.raises(UnusableLabels) as unusable:
+    with pytest.raises(Unusable) as unusable:
         parse(INDICES, [value], ["joy", "anger"])
     assert (unusable.value.reason, unusable.value.detail) == (reason, detail)
+
+
+@pytest.mark.parametrize("value", [["2", " 0", "2"], ["2,0"], ["2", "", "0,2"]])
+def test_indices_may_come_as_a_list(value: list[str]) -> None:
+    assert parse(INDICES, [value], ["joy", "anger", "fear"]) == ["fear", "joy"]
+
+
+def test_a_list_holds_labels_themselves() -> None:
+    assert parse(LIST, [[" joy ", "", "a|b", "joy", " "]]) == ["joy", "a|b"]
+    assert parse(LIST, [[]]) == parse(LIST, [""]) == []
+
+
+def test_a_list_of_one_is_its_element() -> None:
+    assert parse(DELIMITED, [["joy|anger"]]) == ["joy", "anger"]
+    assert parse(DELIMITED, [[]]) == []
+    assert parse(INDICATORS, [["1"], ["0"]]) == ["toxic"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "values", "sentence"),
+    [
+        (DELIMITED, [None], "missing field: 'labels'"),
+        (DELIMITED, [["joy", "anger"]], "not a string: 'labels' holds 2 values"),
+        (LIST, [None], "missing field: 'labels'"),
+        (LIST, ["joy"], "labels are not a list: 'labels' holds 'joy'"),
+        (INDICES, [None], "missing field: 'labels'"),
+        (INDICES, [["0", "joy"]], "label index is not a number: 'joy'"),
+        (INDICATORS, ["1", None], "missing field: 'insult'"),
+        (INDICATORS, ["1", ["1", "0"]], "not a string: 'insult' holds 2 values"),
+        (INDICATORS, ["1", []], "label column is neither 0 nor 1: '' in column 'insult'"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_makes_the_row_unusable(
+    labels: dict[str, Any], values: list[Value], sentence: str
+) -> None:
+    with pytest.raises(Unusable) as unusable:
+        parse(labels, values, ["joy"])
+    assert f"{unusable.value.reason}: {unusable.value.detail}" == sentence
 
 
 def test_the_list_of_labels_is_one_label_a_line(tmp_path: Path) -> None:

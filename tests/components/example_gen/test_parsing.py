@@ -7,17 +7,17 @@ import pytest
 from components.example_gen.columns import Layout, find_columns
 from components.example_gen.labels import make_label_parser
 from components.example_gen.parsing import Record, RowParser
-from components.example_gen.rows import Reason, Rejected, Row
+from components.example_gen.rows import Reason, Rejected, Row, Value
 from schema.errors import Refused
 from tests.components.example_gen.support import settings_for
 
 COLUMNS = ("id", "text", "labels", "channel")
 
 
-def parse(*values: str, **changes: Any) -> Record | Rejected:
+def parse(*values: Value, **changes: Any) -> Record | Rejected:
     settings = settings_for("d", **({"id": "id", "slices": ["channel"]} | changes))
     parser = RowParser("a.csv", find_columns(COLUMNS, settings, "a.csv"), make_label_parser(settings, ()))
-    return parser.parse(Row(7, list(values), ",".join(values).encode() + b"\n"))
+    return parser.parse(Row(7, list(values), ",".join(map(str, values)).encode() + b"\n"))
 
 
 def test_a_record_holds_what_an_example_needs() -> None:
@@ -57,9 +57,40 @@ def test_nul_is_text() -> None:
     assert isinstance(parse("k1", "a\0b", "", ""), Record)
 
 
+def test_a_list_of_one_is_its_element_and_an_empty_one_blank() -> None:
+    assert parse(["k1"], ["text"], ["joy"], []) == Record("k1", "text", ["joy"], [""])
+
+
+def test_pairs_and_groups_are_carried_along() -> None:
+    settings: dict[str, Any] = {"text_pair": "channel", "slices": [], "id": None, "group": "id"}
+    assert parse(" k1", "text", "", " pair ", **settings) == Record("a.csv:7", "text", [], [], " pair ", "k1")
+    blank = parse("k1", "text", "", "", **settings)
+    assert isinstance(blank, Record)
+    assert blank.pair == ""
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ((None, "text", "", ""), "missing field: 'id'"),
+        (("k1", None, "", ""), "missing field: 'text'"),
+        (("k1", "text", None, ""), "missing field: 'labels'"),
+        (("k1", "text", "", None), "missing field: 'channel'"),
+        (("k1", ["some", "text"], "", ""), "not a string: 'text' holds 2 values"),
+        (("k1", [], "", ""), "blank text"),
+    ],
+)
+def test_a_value_that_is_no_string_rejects_the_row(values: tuple[Value, ...], sentence: str) -> None:
+    outcome = parse(*values)
+    assert isinstance(outcome, Rejected)
+    assert outcome.sentence == sentence
+
+
 def test_columns_are_found_by_name() -> None:
     settings = settings_for("d", slices=["channel"], labels={"kind": "indicators", "columns": ["b", "a"]})
-    assert find_columns(["a", "channel", "text", "b"], settings, "x.csv") == Layout(None, 2, (3, 0), (1,))
+    assert find_columns(["a", "channel", "text", "b"], settings, "x.csv") == Layout(
+        columns=("a", "channel", "text", "b"), id=None, text=2, text_pair=None, labels=(3, 0), slices=(1,), group=None
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,3 +125,9 @@ def test_a_missing_or_repeated_column_is_refused(columns: list[str], changes: di
 def test_many_columns_are_not_all_listed() -> None:
     with pytest.raises(Refused, match=r"it has: c0, .*, c11, \.\.\.\)"):
         find_columns([f"c{number}" for number in range(500)], settings_for("d"), "x.csv")
+
+
+def test_columns_that_were_not_read_are_named_too() -> None:
+    with pytest.raises(Refused) as refused:
+        find_columns(["labels"], settings_for("d"), "x.csv", others=["txt", "a\nb"])
+    assert "(it has: labels, txt, a\\nb; did you mean 'txt'?)" in str(refused.value)

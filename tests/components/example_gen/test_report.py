@@ -32,7 +32,9 @@ def tally_of(order: int, rows: FileRows) -> Tally:
             tally.reasons[row] += 1
         else:
             split, labels = row
-            tally.accept(split, labels, order, line)
+            tally.splits[split] += 1
+            for label in labels:
+                tally.count_label(label, 1, (order, line))
     return tally
 
 

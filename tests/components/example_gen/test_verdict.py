@@ -70,5 +70,5 @@ def test_a_split_that_lost_its_rows_says_why() -> None:
 
 
 def test_damaged_data_is_refused_though_rows_were_read() -> None:
-    rows = [QuarantinedRow("a.csv.gz", 900, "damaged compressed data: cut short", "")]
-    assert refusal(report_of(1, 1, 1, DAMAGED=1), rows).startswith("d/a.csv.gz:900: damaged compressed data: cut short")
+    rows = [QuarantinedRow("a.csv.gz", 900, "damaged data: cut short", "")]
+    assert refusal(report_of(1, 1, 1, DAMAGED=1), rows).startswith("d/a.csv.gz:900: damaged data: cut short")

@@ -1,0 +1,87 @@
+"""Resolves what a run reads before the cache is asked, on runners that have drivers.
+
+Spans, versions and a fingerprint of the files become execution properties and so part of the cache key: an unchanged
+input is not read again, a changed one is. Where no driver runs (open-source Kubeflow), the executor resolves the same.
+"""
+
+import json
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
+
+from tfx.dsl.components.base import base_driver
+from tfx.orchestration import metadata
+from tfx.orchestration.portable import base_driver as portable_base_driver
+from tfx.orchestration.portable.data_types import ExecutionInfo
+from tfx.proto.orchestration import driver_output_pb2
+
+from components.example_gen.settings import ExamplesSettings, IndexedLabels
+from components.example_gen.sources import InputFile, Sources, find_sources
+from components.example_gen.spans import SpanVersion
+from components.files import modified
+from schema.errors import Refused
+
+SETTINGS_KEY = "settings"  # the execution property that holds the settings as JSON
+PROJECT_KEY = "project"  # what pays for queries
+SPANS_KEY = "spans"  # likewise the spans to read, as [[span, version], ...]
+FINGERPRINT_KEY = "input_fingerprint"  # TFX's name
+
+
+class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):  # type: ignore[misc]
+    """Puts spans and fingerprint into the execution's properties.
+
+    Two bases: TFX checks the class of a component's driver against the first and runs it as the second, as with the
+    driver of its own ExampleGen.
+    """
+
+    def __init__(self, metadata_handle: metadata.Metadata) -> None:
+        base_driver.BaseDriver.__init__(self, metadata_handle)
+        portable_base_driver.BaseDriver.__init__(self, metadata_handle)
+
+    def run(self, execution_info: ExecutionInfo) -> driver_output_pb2.DriverOutput:
+        """Called by the launcher."""
+        settings = ExamplesSettings.model_validate_json(execution_info.exec_properties[SETTINGS_KEY])
+        output = driver_output_pb2.DriverOutput()
+        try:
+            sources = find_sources(settings)
+        except Refused:
+            # TFX would leave an execution whose driver fails as running for ever. The executor refuses the same.
+            return output
+        output.exec_properties[SPANS_KEY].string_value = json.dumps(sources.spans)
+        project = execution_info.exec_properties.get(PROJECT_KEY, "")
+        output.exec_properties[FINGERPRINT_KEY].string_value = fingerprint(settings, sources, project)
+        return output
+
+
+def decided_sources(settings: ExamplesSettings, spans: str | None) -> Sources:
+    """What the driver decided on, or where none ran, the same decided now.
+
+    Args:
+        settings: The configuration.
+        spans: The execution property, None where no driver ran.
+    """
+    if spans is None:
+        return find_sources(settings)
+    return find_sources(settings, [SpanVersion(*span) for span in json.loads(spans)])
+
+
+def fingerprint(settings: ExamplesSettings, sources: Sources, project: str = "") -> str:
+    """SHA-256, in hex, over name, size and time of change of everything that is read, or what queries have for it."""
+    if settings.format == "bigquery":
+        from components.example_gen import bigquery_check
+
+        described: list[Any] = [bigquery_check.fingerprint(sources.queries, project), *_label_names(settings)]
+        return sha256(json.dumps(described).encode()).hexdigest()
+    described = [*_described(sources.files), *_label_names(settings)]
+    return sha256(json.dumps(described).encode()).hexdigest()
+
+
+def _described(files: Sequence[InputFile]) -> list[list[str | int | float]]:
+    return [[file.name, file.size, modified(file.path)] for file in files]
+
+
+def _label_names(settings: ExamplesSettings) -> list[list[str | int | float]]:
+    if not isinstance(settings.labels, IndexedLabels):
+        return []
+    path = f"{settings.input_base.rstrip('/')}/{settings.labels.names}"
+    return [[settings.labels.names, modified(path)]]

@@ -1,0 +1,46 @@
+"""What rows from before a change of the label list become."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.example_gen.label_changes import LabelChanges, apply, label_changes
+from schema.label_list import LabelList
+
+CHANGES = label_changes(LabelList(("a", "b", "c"), frozenset({"c"}), {"old": "a", "older": "a", "gone": "c"}))
+
+
+def test_the_changes_are_those_of_the_schema_and_survive_json() -> None:
+    assert LabelChanges(renamed={"old": "a", "older": "a", "gone": "c"}, retired=("c",)) == CHANGES
+    assert LabelChanges.model_validate_json(CHANGES.model_dump_json()) == CHANGES
+    assert label_changes(LabelList(("a",))) == LabelChanges()
+
+
+@pytest.mark.parametrize(
+    ("labels", "current", "dropped"),
+    [
+        ([], [], []),
+        (["b", "a"], ["b", "a"], []),
+        (["old", "b", "a", "older"], ["a", "b"], []),
+        (["c", "b"], ["b"], ["c"]),
+        (["gone", "c"], [], ["c"]),
+        (["unknown", "old"], ["unknown", "a"], []),
+    ],
+)
+def test_old_names_become_new_ones_and_retired_ones_are_dropped(
+    labels: list[str], current: list[str], dropped: list[str]
+) -> None:
+    assert apply(labels, CHANGES) == (current, dropped)
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", "old", "older", "gone", "unknown"])))
+def test_nothing_is_lost_or_said_twice_and_a_second_time_changes_nothing(labels: list[str]) -> None:
+    current, dropped = apply(labels, CHANGES)
+    renamed = [CHANGES.renamed.get(label, label) for label in labels]
+    assert sorted(current + dropped) == sorted(set(renamed))
+    assert current == sorted(current, key=renamed.index)
+    assert apply(current, CHANGES) == (current, [])
+
+
+def test_without_changes_labels_stay_as_they_are() -> None:
+    assert apply(["c", "old"], LabelChanges()) == (["c", "old"], [])
