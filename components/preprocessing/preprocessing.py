@@ -14,17 +14,18 @@ Batch = dict[str, tf.Tensor | tf.SparseTensor]
 
 
 def preprocessing_fn(inputs: Batch, custom_config: dict[str, Any]) -> Batch:
-    """Token ids and multi-hot labels of raw examples.
+    """Token ids and multi-hot labels of raw examples; segment ids too where the schema has a second text.
 
     No output needs more than its own input, so the graph can be applied to texts alone.
 
     Args:
-        inputs: `text` string [n, 1], `labels` sparse string [n, None], `id` string [n, 1]; others are left alone.
+        inputs: `text` string [n, 1], `labels` sparse string [n, None], `id` string [n, 1], and of pairs `text_pair`
+            string [n, 1]; others are left alone.
         custom_config: a JSON `PreprocessingSettings` under "preprocessing".
 
     Returns:
-        What `components.preprocessing.features` lists: token ids sparse int64 [n, None], labels float32 [n, n_labels],
-        id string [n].
+        What `components.preprocessing.features` lists: token ids (and segment ids of pairs) sparse int64 [n, None],
+        labels float32 [n, n_labels], id string [n].
 
     Raises:
         pydantic.ValidationError: the settings are not such.
@@ -33,26 +34,37 @@ def preprocessing_fn(inputs: Batch, custom_config: dict[str, Any]) -> Batch:
     settings = PreprocessingSettings.model_validate(custom_config["preprocessing"])
     tokenizer = tft.make_and_track_object(lambda: _tokenizer(settings.tokenizer), name="bert_tokenizer")
     return {
-        # Sparse, because Transform would file a ragged tensor under another name than its own.
-        features.TOKEN_IDS: tokenizer(tf.squeeze(inputs[raw.TEXT], axis=1)).to_sparse(),
-        features.LABELS: multi_hot(inputs[raw.LABELS], settings.labels),
+        **_tokens(tokenizer, inputs),
+        features.LABELS: multi_hot(inputs[raw.LABELS], settings.labels, settings.retired),
         features.ID: tf.squeeze(inputs[raw.ID], axis=1),
     }
 
 
-def multi_hot(labels: tf.SparseTensor, names: tuple[str, ...]) -> tf.Tensor:
-    """1 for each label that a row has, however often; a name not in `names` counts for nothing.
+def multi_hot(labels: tf.SparseTensor, names: tuple[str, ...], retired: tuple[str, ...] = ()) -> tf.Tensor:
+    """1 for each label that a row has, however often; a name not in `names`, or retired, counts for nothing.
 
     Args:
         labels: string [n, None].
         names: one for each column.
+        retired: those of them whose column is always 0.
 
     Returns:
         float32 [n, len(names)].
     """
     matches = tf.cast(labels.values[:, tf.newaxis] == tf.constant(names), tf.float32)
+    if retired:
+        matches *= tf.constant([0.0 if name in retired else 1.0 for name in names])
     counts = tf.math.unsorted_segment_sum(matches, labels.indices[:, 0], labels.dense_shape[0])
     return tf.minimum(counts, 1.0)
+
+
+def _tokens(tokenizer: BertTokenizer, inputs: Batch) -> Batch:
+    texts = tf.squeeze(inputs[raw.TEXT], axis=1)
+    # Sparse, because Transform would file a ragged tensor under another name than its own.
+    if raw.TEXT_PAIR not in inputs:
+        return {features.TOKEN_IDS: tokenizer(texts).to_sparse()}
+    token_ids, segment_ids = tokenizer.pair(texts, tf.squeeze(inputs[raw.TEXT_PAIR], axis=1))
+    return {features.TOKEN_IDS: token_ids.to_sparse(), features.SEGMENT_IDS: segment_ids.to_sparse()}
 
 
 def _tokenizer(settings: TokenizerSettings) -> BertTokenizer:
@@ -61,4 +73,5 @@ def _tokenizer(settings: TokenizerSettings) -> BertTokenizer:
         lower_case=settings.lower_case,
         strip_accents=settings.strip_accents,
         max_tokens=settings.max_tokens,
+        truncation=settings.truncation,
     )

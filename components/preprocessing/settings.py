@@ -1,8 +1,15 @@
 """What preprocessing can be told, as it travels to Transform's executor in `custom_config`."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from components.settings import Settings
+
+Truncation = Literal["head", "head_tail"]
+
+# [CLS] a [SEP] b [SEP]: with fewer max_tokens a second text would be cut to nothing.
+LEAST_PAIR_TOKENS = 5
 
 
 class TokenizerSettings(Settings):
@@ -13,13 +20,16 @@ class TokenizerSettings(Settings):
             builds the graph (Transform's executor) must be able to read it there.
         lower_case: whether the checkpoint is an uncased one.
         strip_accents: whether accents are removed. None does as BERT does: exactly when `lower_case`.
-        max_tokens: the longest sequence, [CLS] and [SEP] counted; what follows is cut off.
+        max_tokens: the longest sequence, [CLS] and [SEP] counted; longer ones are cut.
+        truncation: which pieces stay of a text that is cut: the first ones, or (head_tail) the first quarter and the
+            rest from its end.
     """
 
     vocabulary: str
     lower_case: bool
     strip_accents: bool | None = None
     max_tokens: int = Field(default=128, ge=3)
+    truncation: Truncation = "head"
 
 
 class PreprocessingSettings(Settings):
@@ -28,7 +38,9 @@ class PreprocessingSettings(Settings):
     Attributes:
         tokenizer: how text becomes token ids.
         labels: every label, in the order of the multi-hot's columns.
+        retired: those of them whose column stays 0.
     """
 
     tokenizer: TokenizerSettings
     labels: tuple[str, ...] = Field(min_length=1)
+    retired: tuple[str, ...] = ()

@@ -11,10 +11,13 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from components.preprocessing import characters
+from components.preprocessing.settings import LEAST_PAIR_TOKENS, Truncation
+from components.preprocessing.truncation import cut, shared_budget
 from schema.errors import Refused
 
 PAD, UNKNOWN, FIRST, LAST = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
+_LONGEST_TOKEN_BYTES = 256  # FastBertTokenizer's, not counting a piece's ##
 _LONGEST_WORD = 200  # characters; Google's max_input_chars_per_word
 _LONGEST_WORD_BYTES = 4 * _LONGEST_WORD
 _HAS_OVERLONG = rf"(?s).*[^ ]{{{_LONGEST_WORD + 1}}}.*"
@@ -43,19 +46,21 @@ class BertTokenizer(tf.Module):  # type: ignore[misc]  # TensorFlow ships no typ
         lower_case: bool,
         strip_accents: bool | None = None,
         max_tokens: int = 128,
+        truncation: Truncation = "head",
     ) -> None:
         """Args: as `TokenizerSettings` says, but the vocabulary itself, as `read_vocabulary` gives it.
 
         Raises:
             ValueError: `max_tokens` leaves no room for a token, or a special token is missing.
-            RuntimeError: TensorFlow Text does not take the vocabulary.
+            RuntimeError: TensorFlow Text does not take the vocabulary: see what `read_vocabulary` refuses.
         """
         super().__init__(name="bert_tokenizer")
         if max_tokens < 3:
             raise ValueError(f"max_tokens must be at least 3 ([CLS], a token, [SEP]), got {max_tokens}")
         self._lower_case = lower_case
         self._strip_accents = lower_case if strip_accents is None else strip_accents
-        self._max_pieces = max_tokens - 2
+        self._max_tokens = max_tokens
+        self._truncation: Truncation = truncation
         self._first_id, self._last_id = vocabulary.index(FIRST), vocabulary.index(LAST)
         self._stranger = characters.stranger(vocabulary)
         self._unassigned = characters.unassigned(vocabulary)
@@ -74,12 +79,53 @@ class BertTokenizer(tf.Module):  # type: ignore[misc]  # TensorFlow ships no typ
             texts: string [n], UTF-8.
 
         Returns:
-            int64 [n, None]: [CLS], the text's first `max_tokens` - 2 pieces, [SEP].
+            int64 [n, None]: [CLS], the text's pieces, of which at most `max_tokens` - 2 stay, [SEP].
         """
-        pieces = self._wordpiece.tokenize(self._normalize(texts))[:, : self._max_pieces]
-        edge = [pieces.nrows(), 1]
-        first, last = (tf.fill(edge, tf.constant(token, tf.int64)) for token in (self._first_id, self._last_id))
-        return tf.concat([first, pieces, last], axis=1)
+        pieces, limit = self._pieces(texts), self._max_tokens - 2
+        if self._truncation == "head":
+            pieces = pieces[:, :limit]  # as `cut` does, in fewer operations
+        else:
+            pieces = cut(pieces, tf.minimum(pieces.row_lengths(), limit), self._truncation)
+        n_rows = pieces.nrows()
+        return tf.concat([_column(n_rows, self._first_id), pieces, _column(n_rows, self._last_id)], axis=1)
+
+    def pair(self, texts: tf.Tensor, pairs: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+        """Tokenizes two texts a row into one sequence, as google-research/bert's run_classifier.py does.
+
+        A second text without pieces (it is blank) leaves its row a single text, [CLS] a [SEP]: that is Google's rule,
+        and no BERT was pretrained on an empty second segment. Hugging Face would write [CLS] a [SEP] [SEP].
+
+        Args:
+            texts: string [n], UTF-8.
+            pairs: string [n], UTF-8, the second texts.
+
+        Returns:
+            Token ids int64 [n, None]: [CLS] a [SEP] b [SEP], at most `max_tokens`, see `shared_budget`. Segment ids
+            int64 [n, None] of the same row lengths: 0 up to and including the first [SEP], 1 after it.
+
+        Raises:
+            ValueError: `max_tokens` leaves no room for a token of each.
+        """
+        if self._max_tokens < LEAST_PAIR_TOKENS:
+            raise ValueError(f"max_tokens must be at least {LEAST_PAIR_TOKENS} for pairs, got {self._max_tokens}")
+        # Stacked, so that both go through the graph at once and arguments of different lengths are an error.
+        pieces = self._pieces(tf.reshape(tf.stack([texts, pairs]), [-1]))
+        n_rows = tf.size(texts)
+        first, second = pieces[:n_rows], pieces[n_rows:]
+        has_second = tf.minimum(second.row_lengths(), 1)
+        budget = self._max_tokens - 2 - has_second  # a second text needs a [SEP] of its own
+        kept_first, kept_second = shared_budget(budget, first.row_lengths(), second.row_lengths())
+        starts, separators = _column(n_rows, self._first_id), _column(n_rows, self._last_id)
+        ends = tf.RaggedTensor.from_tensor(separators, lengths=has_second)
+        first, second = cut(first, kept_first, self._truncation), cut(second, kept_second, self._truncation)
+        token_ids = tf.concat([starts, first, separators, second, ends], axis=1)
+        lengths = tf.stack([kept_first + 2, kept_second + has_second], axis=1)
+        segments = tf.tile(tf.constant([0, 1], tf.int64), [n_rows])
+        return token_ids, token_ids.with_values(tf.repeat(segments, tf.reshape(lengths, [-1])))
+
+    def _pieces(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """Word pieces int64 [n, None] of whole texts."""
+        return self._wordpiece.tokenize(self._normalize(texts))
 
     def _normalize(self, texts: tf.Tensor) -> tf.Tensor:
         """Texts of which the plain split and look-up give Google's ids."""
@@ -107,6 +153,11 @@ class BertTokenizer(tf.Module):  # type: ignore[misc]  # TensorFlow ships no typ
         return tf.cond(has_overlong, replaced, lambda: texts)
 
 
+def _column(n_rows: tf.Tensor, token_id: int) -> tf.Tensor:
+    """int64 [n_rows, 1]."""
+    return tf.fill([n_rows, 1], tf.constant(token_id, tf.int64))
+
+
 def _well_formed(texts: tf.Tensor) -> tf.Tensor:
     """Drops what is not UTF-8, as bytes.decode("utf-8", "ignore") does. Seeing that all is well is quicker."""
     return tf.cond(
@@ -132,7 +183,8 @@ def read_vocabulary(path: str) -> list[str]:
         path: anything that `tf.io.gfile` opens.
 
     Raises:
-        Refused: no such file, not UTF-8, empty, a token given twice, or a special token missing.
+        Refused: no such file, not UTF-8, empty, a token given twice or not one that TensorFlow Text can look up, or a
+            special token missing.
     """
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
@@ -158,6 +210,19 @@ def _check_vocabulary(path: str, tokens: list[str]) -> None:
                 "a line's number is its token's id, so restore the checkpoint's own file"
             )
         seen[token] = number
+        _check_token(path, number, token)
     missing = [token for token in SPECIAL_TOKENS if token not in seen]
     if missing:
         raise Refused(f"vocabulary {path} has no {' '.join(missing)}; a BERT checkpoint's vocab.txt has")
+
+
+def _check_token(path: str, number: int, token: str) -> None:
+    """Refuses what FastBertTokenizer would end in a RuntimeError over."""
+    n_bytes = len(token.removeprefix("##").encode())
+    if n_bytes > _LONGEST_TOKEN_BYTES:
+        wrong = f"a token of {n_bytes} bytes ({token[:20]!r}...), more than {_LONGEST_TOKEN_BYTES}"
+    elif "\0" in token:
+        wrong = f"a NUL byte ({token[:20]!r})"
+    else:
+        return
+    raise Refused(f"vocabulary {path}, line {number}: {wrong}; is it the checkpoint's own vocab.txt?")

@@ -30,6 +30,7 @@ class Checkpoint:
         lower_case: Whether text is lower-cased, as it was for pretraining.
         strip_accents: Whether accents are removed; None means as `lower_case` says, which is BERT's own rule.
         max_positions: The longest input in word pieces, [CLS] and [SEP] included.
+        segments: How many segment ids it has an embedding for; pairs need two.
     """
 
     folder: Path
@@ -37,6 +38,7 @@ class Checkpoint:
     lower_case: bool
     strip_accents: bool | None
     max_positions: int
+    segments: int
 
     @property
     def vocabulary(self) -> Path:
@@ -80,6 +82,7 @@ def find_checkpoint(source: str) -> Checkpoint:
         lower_case=bool(tokenizer.get("do_lower_case", True)),
         strip_accents=tokenizer.get("strip_accents"),
         max_positions=int(config.get("max_position_embeddings", 512)),
+        segments=int(config.get("type_vocab_size", 2)),
     )
 
 

@@ -7,6 +7,9 @@ Signatures:
     transform_features: {examples: string [n]} -> {labels_multi_hot: float32 [n, n_labels],
         token_ids: int64 [n, longest]}, padded with zeros: what the model was trained on.
     evaluation: {examples: string [n]} -> {decision_scores: float32 [n, n_labels]}, see `_decision_scores`.
+
+A model of pairs reads `text_pair` from the examples too; its serve_text takes {texts, text_pairs: string [n]} and its
+transform_features gives segment_ids: int64 [n, longest] as well. A second text may be blank.
 """
 
 from collections.abc import Sequence
@@ -19,14 +22,20 @@ import tensorflow_transform as tft
 
 from components.preprocessing import features as transformed
 from components.trainer.input_pipeline import encoder_inputs
-from schema.features import LABELS, TEXT
+from schema.features import LABELS, TEXT, TEXT_PAIR
 
 # Texts that go through the encoder at once. A caller may send thousands; their attention matrices must fit in memory.
 _CHUNK = 64
 
 
 def export_classifier(
-    model: Any, transform: tft.TFTransformOutput, labels: Sequence[str], thresholds: np.ndarray, directory: str
+    model: Any,
+    transform: tft.TFTransformOutput,
+    labels: Sequence[str],
+    thresholds: np.ndarray,
+    directory: str,
+    *,
+    retired: Sequence[int] = (),
 ) -> None:
     """Writes the SavedModel.
 
@@ -36,31 +45,36 @@ def export_classifier(
         labels: The label list.
         thresholds: float32 [n_labels].
         directory: Where to; must not exist.
+        retired: Columns of labels that are not in use any more: their probability is 0, whatever the head says.
     """
     layer = transform.transform_features_layer()
     raw_spec = transform.raw_feature_spec()
-    text_spec = {TEXT: raw_spec[TEXT]}
-    labelled_spec = {TEXT: raw_spec[TEXT], LABELS: raw_spec[LABELS]}
+    pair = transformed.SEGMENT_IDS in transform.transformed_feature_spec()
+    columns = {TEXT: "texts", TEXT_PAIR: "text_pairs"} if pair else {TEXT: "texts"}
+    token_names = (transformed.TOKEN_IDS, transformed.SEGMENT_IDS) if pair else (transformed.TOKEN_IDS,)
+    text_spec = {name: raw_spec[name] for name in columns}
+    labelled_spec = {**text_spec, LABELS: raw_spec[LABELS]}
     cuts = tf.constant(thresholds, tf.float32)
     names = tf.constant(list(labels))
 
     def probabilities_of(features: dict[str, tf.Tensor]) -> tf.Tensor:
-        return predict_by_length(
-            model, tf.RaggedTensor.from_sparse(layer(features)[transformed.TOKEN_IDS]), len(labels)
-        )
+        outputs = layer(features)
+        token_ids, *segment_ids = (tf.RaggedTensor.from_sparse(outputs[name]) for name in token_names)
+        return without_columns(predict_by_length(model, token_ids, len(labels), *segment_ids), retired)
 
     def serving_default(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"probabilities": probabilities_of(tf.io.parse_example(examples, text_spec))}
 
-    def serve_text(texts: tf.Tensor) -> dict[str, tf.Tensor]:
-        probabilities = probabilities_of({TEXT: texts[:, tf.newaxis]})
+    def serve_text(*texts: tf.Tensor) -> dict[str, tf.Tensor]:
+        features = {name: column[:, tf.newaxis] for name, column in zip(columns, texts, strict=True)}
+        probabilities = probabilities_of(features)
         return {"probabilities": probabilities, "labels": _labels_above(probabilities, cuts, names)}
 
     def transform_features(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         features = layer(tf.io.parse_example(examples, labelled_spec))
         return {
             transformed.LABELS: features[transformed.LABELS],
-            transformed.TOKEN_IDS: tf.sparse.to_dense(features[transformed.TOKEN_IDS]),
+            **{name: tf.sparse.to_dense(features[name]) for name in token_names},
         }
 
     def evaluation(examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -69,18 +83,23 @@ def export_classifier(
     archive = keras.export.ExportArchive()
     archive.track(model)
     archive.track(layer)
-    for endpoint, argument in (
-        (serving_default, "examples"),
-        (serve_text, "texts"),
-        (transform_features, "examples"),
-        (evaluation, "examples"),
+    for endpoint, arguments in (
+        (serving_default, ["examples"]),
+        (serve_text, list(columns.values())),
+        (transform_features, ["examples"]),
+        (evaluation, ["examples"]),
     ):
-        archive.add_endpoint(endpoint.__name__, endpoint, [tf.TensorSpec([None], tf.string, name=argument)])
+        signature = [tf.TensorSpec([None], tf.string, name=argument) for argument in arguments]
+        archive.add_endpoint(endpoint.__name__, endpoint, signature)
     archive.write_out(directory, verbose=False)
 
 
-def predict_by_length(model: Any, token_ids: tf.RaggedTensor, n_labels: int) -> tf.Tensor:
+def predict_by_length(
+    model: Any, token_ids: tf.RaggedTensor, n_labels: int, segment_ids: tf.RaggedTensor | None = None
+) -> tf.Tensor:
     """Probabilities float32 [n, n_labels] of ragged token ids [n, None], in their order; n may be 0.
+
+    Segment ids [n, None] lie beside the token ids of pairs.
 
     Shortest texts first, a chunk at a time, each padded to its own longest: the cost and the memory of a large request
     follow its tokens, not its length times its longest text.
@@ -90,7 +109,8 @@ def predict_by_length(model: Any, token_ids: tf.RaggedTensor, n_labels: int) -> 
 
     def one_chunk(start: tf.Tensor, done: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         rows = by_length[start : start + _CHUNK]
-        logits = model(encoder_inputs(tf.gather(token_ids, rows)), training=False)
+        segments = None if segment_ids is None else tf.gather(segment_ids, rows)
+        logits = model(encoder_inputs(tf.gather(token_ids, rows), segments), training=False)
         return start + _CHUNK, tf.concat([done, tf.cast(logits, tf.float32)], axis=0)
 
     _, logits = tf.while_loop(
@@ -103,11 +123,21 @@ def predict_by_length(model: Any, token_ids: tf.RaggedTensor, n_labels: int) -> 
     return tf.sigmoid(tf.gather(logits, tf.math.invert_permutation(by_length)))
 
 
+def without_columns(values: tf.Tensor, columns: Sequence[int]) -> tf.Tensor:
+    """Float [n, n_columns] with zeros in some columns; the tensor itself if there are none."""
+    if not columns:
+        return values
+    kept = np.ones(values.shape[-1], bool)
+    kept[list(columns)] = False
+    return tf.where(kept, values, tf.zeros_like(values))
+
+
 def _decision_scores(probabilities: tf.Tensor, thresholds: tf.Tensor) -> tf.Tensor:
     """Maps each label's probability so that its threshold comes to lie at 0.5, in two straight pieces.
 
     The order of scores within a label is that of the probabilities, so areas under curves are unchanged, while every
     metric at 0.5 becomes the metric at the label's own threshold: candidate and baseline each bring their own.
+    A retired label, of probability 0 and threshold 1, scores 0.
     """
     below = 0.5 * probabilities / thresholds
     above = 0.5 + 0.5 * (probabilities - thresholds) / (1.0 - thresholds)

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components.preprocessing.features import LABELS, TOKEN_IDS
+from components.preprocessing.features import LABELS, SEGMENT_IDS, TOKEN_IDS
 
 # Batches cut from one sorted window: 50 is where a longer window stops paying.
 _WINDOW = 50
@@ -35,7 +35,7 @@ class LabelCounts:
 
 def count_labels(patterns: Sequence[str], n_labels: int) -> LabelCounts:
     """Counts over all records of the patterns' TFRecord files (gzip), in one pass."""
-    labels = _records(patterns).batch(1024).map(lambda serialized: _parse(serialized, n_labels)[1])
+    labels = _records(patterns).batch(1024).map(lambda serialized: _parse(serialized, n_labels, pair=False)[1])
     start = (tf.constant(0, tf.int64), tf.zeros([n_labels], tf.float64))
     examples, positives = labels.reduce(
         start,
@@ -48,7 +48,7 @@ def count_labels(patterns: Sequence[str], n_labels: int) -> LabelCounts:
 
 
 def length_grouped_batches(
-    patterns: Sequence[str], n_labels: int, batch_size: int, *, shuffle_seed: int | None = None
+    patterns: Sequence[str], n_labels: int, batch_size: int, *, pair: bool = False, shuffle_seed: int | None = None
 ) -> tf.data.Dataset:
     """Batches of (encoder inputs, multi-hot labels) from transformed examples.
 
@@ -56,6 +56,7 @@ def length_grouped_batches(
         patterns: Of TFRecord files (gzip) of transformed tf.Examples.
         n_labels: Width of the multi-hot vector.
         batch_size: Examples per batch; the last of a window may be smaller.
+        pair: Whether the examples are pairs: then they bring their segment ids.
         shuffle_seed: Seed of the order, which differs in every epoch; None reads in the files' order.
 
     Returns:
@@ -65,24 +66,32 @@ def length_grouped_batches(
     if shuffle_seed is not None:
         records = records.shuffle(_SHUFFLE_BUFFER, seed=shuffle_seed, reshuffle_each_iteration=True)
 
-    def batches_of_window(token_ids: tf.RaggedTensor, labels: tf.Tensor) -> tf.data.Dataset:
-        by_length = tf.argsort(token_ids.row_lengths(), stable=True)
+    def batches_of_window(tokens: dict[str, tf.RaggedTensor], labels: tf.Tensor) -> tf.data.Dataset:
+        def batch(row: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+            chosen = {name: tf.gather(values, row) for name, values in tokens.items()}
+            return encoder_inputs(chosen[TOKEN_IDS], chosen.get(SEGMENT_IDS)), tf.gather(labels, row)
+
+        by_length = tf.argsort(tokens[TOKEN_IDS].row_lengths(), stable=True)
         rows = tf.data.Dataset.from_tensor_slices(by_length).batch(batch_size)
         if shuffle_seed is not None:
             rows = rows.shuffle(_WINDOW, seed=shuffle_seed)
-        return rows.map(lambda row: (encoder_inputs(tf.gather(token_ids, row)), tf.gather(labels, row)))
+        return rows.map(batch)
 
     windows = records.batch(_WINDOW * batch_size).map(
-        lambda serialized: _parse(serialized, n_labels), num_parallel_calls=tf.data.AUTOTUNE
+        lambda serialized: _parse(serialized, n_labels, pair=pair), num_parallel_calls=tf.data.AUTOTUNE
     )
     return windows.flat_map(batches_of_window).prefetch(tf.data.AUTOTUNE)
 
 
-def encoder_inputs(token_ids: tf.RaggedTensor) -> dict[str, tf.Tensor]:
-    """Pads ragged token ids [n, None] to the longest of them and adds mask and segment ids, each int32 [n, longest]."""
+def encoder_inputs(token_ids: tf.RaggedTensor, segment_ids: tf.RaggedTensor | None = None) -> dict[str, tf.Tensor]:
+    """Pads ragged token ids [n, None] to the longest of them and adds mask and segment ids, each int32 [n, longest].
+
+    Segment ids [n, None] are padded with zeros, as BERT's; single texts have none and get zeros.
+    """
     padded = tf.cast(token_ids.to_tensor(_PAD_ID), tf.int32)
     mask = tf.sequence_mask(token_ids.row_lengths(), tf.shape(padded)[1], dtype=tf.int32)
-    return {"token_ids": padded, "padding_mask": mask, "segment_ids": tf.zeros_like(padded)}
+    segments = tf.zeros_like(padded) if segment_ids is None else tf.cast(segment_ids.to_tensor(0), tf.int32)
+    return {"token_ids": padded, "padding_mask": mask, "segment_ids": segments}
 
 
 def _records(patterns: Sequence[str]) -> tf.data.Dataset:
@@ -91,7 +100,7 @@ def _records(patterns: Sequence[str]) -> tf.data.Dataset:
     return tf.data.TFRecordDataset(files, compression_type="GZIP", num_parallel_reads=min(4, len(files)))
 
 
-def _parse(serialized: tf.Tensor, n_labels: int) -> tuple[tf.RaggedTensor, tf.Tensor]:
-    spec = {TOKEN_IDS: tf.io.RaggedFeature(tf.int64), LABELS: tf.io.FixedLenFeature([n_labels], tf.float32)}
-    parsed = tf.io.parse_example(serialized, spec)
-    return parsed[TOKEN_IDS], parsed[LABELS]
+def _parse(serialized: tf.Tensor, n_labels: int, *, pair: bool) -> tuple[dict[str, tf.RaggedTensor], tf.Tensor]:
+    tokens = {name: tf.io.RaggedFeature(tf.int64) for name in (TOKEN_IDS, *([SEGMENT_IDS] if pair else []))}
+    parsed = tf.io.parse_example(serialized, tokens | {LABELS: tf.io.FixedLenFeature([n_labels], tf.float32)})
+    return {name: parsed[name] for name in tokens}, parsed[LABELS]

@@ -1,5 +1,6 @@
 """The classifier: a BERT encoder under a multi-hot sigmoid head."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -29,13 +30,32 @@ def build_classifier(backbone: Any, n_labels: int, dropout: float) -> Any:
     )
 
 
-def multi_hot_loss() -> keras.losses.Loss:
+def multi_hot_loss(retired: Sequence[int] = ()) -> keras.losses.Loss:
     """The mean over examples and labels of sigmoid cross entropy with logits.
 
-    For logit z and label y in {0, 1}: max(z, 0) - z y + log(1 + exp(-|z|)), the form that neither overflows nor
-    loses digits. Each label is its own yes or no; nothing couples them.
+    For logit z and label y in {0, 1}: l(z, y) = max(z, 0) - z y + log(1 + exp(-|z|)), the form that neither overflows
+    nor loses digits. Each label is its own yes or no; nothing couples them. Over n examples and the set A of columns
+    that are not retired, the loss is the sum of l(z_ij, y_ij) over all i and all j in A, divided by n |A|: a retired
+    column adds nothing, has no gradient, and does not thin out the others.
+
+    Args:
+        retired: Columns of labels that are not in use any more.
     """
+    if retired:
+        return _LossOfOthers(frozenset(retired))
     return keras.losses.BinaryCrossentropy(from_logits=True, name="sigmoid_cross_entropy")
+
+
+class _LossOfOthers(keras.losses.BinaryCrossentropy):  # type: ignore[misc]
+    """Leaves columns out, whatever stands in them."""
+
+    def __init__(self, left_out: frozenset[int]) -> None:
+        super().__init__(from_logits=True, name="sigmoid_cross_entropy")
+        self._left_out = left_out
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        columns = [column for column in range(y_pred.shape[-1]) if column not in self._left_out]
+        return super().call(keras.ops.take(y_true, columns, axis=-1), keras.ops.take(y_pred, columns, axis=-1))
 
 
 def build_optimizer(settings: TrainingSettings, total_steps: int) -> keras.optimizers.Optimizer:

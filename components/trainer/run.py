@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +15,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from components.preprocessing.features import SEGMENT_IDS
 from components.progress import PROGRESS
 from components.registry import ModelRecord, write_record
 from components.trainer.callbacks import ReportProgress, StopOnNaN
@@ -39,22 +41,26 @@ def run_fn(fn_args: FnArgs) -> None:
     settings = config.training
     keras.utils.set_random_seed(settings.seed)
     transform = tft.TFTransformOutput(fn_args.transform_output)
-    labels = label_list(read_schema(fn_args.schema_path))
+    places = label_list(read_schema(fn_args.schema_path))
+    labels, retired = places.names, places.retired_columns
 
     checkpoint = find_checkpoint(config.checkpoint)
     PROGRESS.info("reading checkpoint %s", config.checkpoint)
     model = build_classifier(load_backbone(checkpoint), len(labels), settings.dropout)
-    train = length_grouped_batches(fn_args.train_files, len(labels), settings.batch_size, shuffle_seed=settings.seed)
-    evaluation = length_grouped_batches(fn_args.eval_files, len(labels), settings.batch_size)
+    pair = SEGMENT_IDS in transform.transformed_feature_spec()
+    train = length_grouped_batches(
+        fn_args.train_files, len(labels), settings.batch_size, pair=pair, shuffle_seed=settings.seed
+    )
+    evaluation = length_grouped_batches(fn_args.eval_files, len(labels), settings.batch_size, pair=pair)
     counts = count_labels(fn_args.train_files, len(labels))
     if settings.head_bias == "prior":
         model.layers[-1].bias.assign(counts.log_odds())
-    fit(model, train, evaluation, settings, counts.examples, fn_args.model_run_dir)
+    fit(model, train, evaluation, settings, counts.examples, fn_args.model_run_dir, retired=retired)
 
     PROGRESS.info("choosing thresholds on the eval split")
-    thresholds = choose_thresholds(*predict(model, evaluation))
+    thresholds = choose_thresholds(*predict(model, evaluation), retired)
     PROGRESS.info("exporting")
-    export_classifier(model, transform, labels, thresholds, fn_args.serving_model_dir)
+    export_classifier(model, transform, labels, thresholds, fn_args.serving_model_dir, retired=retired)
     record = ModelRecord(
         model_id=_directory_digest(Path(fn_args.serving_model_dir)),
         labels=list(labels),
@@ -62,6 +68,8 @@ def run_fn(fn_args: FnArgs) -> None:
         checkpoint=config.checkpoint,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions={package: version(package) for package in _PACKAGES},
+        retired=[label for label in labels if label in places.retired],
+        renamed=dict(places.aliases),
     )
     write_record(fn_args.serving_model_dir, record)
 
@@ -73,6 +81,8 @@ def fit(
     settings: TrainingSettings,
     n_examples: int,
     log_dir: str,
+    *,
+    retired: Sequence[int] = (),
 ) -> None:
     """Fits the model in place and leaves it at the epoch with the lowest eval loss.
 
@@ -83,6 +93,7 @@ def fit(
         settings: The recipe.
         n_examples: Of the train split.
         log_dir: TensorBoard events and history.json go there.
+        retired: Columns that the loss leaves out.
     """
     epochs = settings.epochs
     total_steps = epochs * math.ceil(n_examples / settings.batch_size)
@@ -92,7 +103,7 @@ def fit(
         train = train.repeat().take(total_steps)
     model.compile(
         optimizer=build_optimizer(settings, total_steps),
-        loss=multi_hot_loss(),
+        loss=multi_hot_loss(retired),
         metrics=[],
         # A batch has its own length, and XLA would compile for each.
         jit_compile=False,

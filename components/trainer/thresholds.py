@@ -4,6 +4,8 @@ With rare labels a fixed 0.5 predicts almost nothing: a well-calibrated model se
 happens once in five hundred rows.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +17,7 @@ _LOWEST, _HIGHEST = 1e-4, 1.0 - 1e-4
 Floats = NDArray[np.floating]
 
 
-def choose_thresholds(probabilities: Floats, labels: Floats) -> NDArray[np.float32]:
+def choose_thresholds(probabilities: Floats, labels: Floats, retired: Sequence[int] = ()) -> NDArray[np.float32]:
     """Picks, per label, the cut of best F1, shrunk towards the pooled cut where there are few positives.
 
     The best cut of a label with three positives is mostly noise. In logits, a label's threshold is the weighted mean
@@ -24,15 +26,24 @@ def choose_thresholds(probabilities: Floats, labels: Floats) -> NDArray[np.float
     Args:
         probabilities: [n, n_labels], of the eval split.
         labels: [n, n_labels], 0 or 1.
+        retired: Columns of labels that are not in use any more; the others are chosen as if these were not there.
 
     Returns:
-        [n_labels] float32, each strictly between 0 and 1. A label is given where its probability is above it.
+        [n_labels] float32, each strictly between 0 and 1, those of retired columns 1. A label is given where its
+        probability is above it.
 
     Raises:
         ValueError: There is no example.
     """
     if not len(probabilities):
         raise ValueError("thresholds need at least one example of the eval split")
+    thresholds = np.ones(labels.shape[1], np.float32)
+    active = np.delete(np.arange(labels.shape[1]), list(retired))
+    thresholds[active] = _thresholds(probabilities[:, active], labels[:, active])
+    return thresholds
+
+
+def _thresholds(probabilities: Floats, labels: Floats) -> NDArray[np.float32]:
     pooled = _pooled_threshold(probabilities, labels)
     positives = labels.sum(axis=0)
     own = np.array(

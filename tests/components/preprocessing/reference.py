@@ -79,6 +79,42 @@ def _is_punctuation(character: str) -> bool:
     return unicodedata.category(character).startswith("P")
 
 
+def google_pair(
+    first: Sequence[int], second: Sequence[int], max_tokens: int, truncation: str = "head"
+) -> tuple[list[int], list[int]]:
+    """Token ids and segment ids of a pair by the rules of run_classifier.py, from the ids [CLS] ... [SEP] of each text.
+
+    With a second text that has no pieces it is a single one: `convert_single_example` asks `if tokens_b`.
+    """
+    a, b = list(first[1:-1]), list(second[1:-1])
+    room = max_tokens - (3 if b else 2)
+    kept_a, kept_b = truncated_lengths(len(a), len(b), room)
+    token_ids = [first[0], *kept_pieces(a, kept_a, truncation), first[-1]]
+    segment_ids = [0] * len(token_ids)
+    if b:
+        token_ids += [*kept_pieces(b, kept_b, truncation), second[-1]]
+        segment_ids += [1] * (kept_b + 1)
+    return token_ids, segment_ids
+
+
+def truncated_lengths(a: int, b: int, room: int) -> tuple[int, int]:
+    """`_truncate_seq_pair`, in lengths: the loop as Google wrote it."""
+    while a + b > room:
+        if a > b:
+            a -= 1
+        else:
+            b -= 1
+    return a, b
+
+
+def kept_pieces(pieces: Sequence[int], kept: int, truncation: str) -> list[int]:
+    """The pieces that stay of a text, one way or the other."""
+    if truncation == "head" or kept >= len(pieces):
+        return list(pieces[:kept])
+    head = -(-kept // 4)
+    return [*pieces[:head], *pieces[len(pieces) - (kept - head) :]]
+
+
 def hugging_face(vocabulary: Sequence[str], *, lower_case: bool, strip_accents: bool | None = None) -> Tokenizer:
     """Hugging Face's BERT tokenizer; its `encode_batch` answers encodings with `.ids`."""
     ids = {token: number for number, token in enumerate(vocabulary)}

@@ -8,16 +8,14 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
-from tfx.components.transform import executor as transform
-from tfx.dsl.components.base import base_beam_executor
-from tfx.types import artifact_utils, standard_artifacts, standard_component_specs
 
 from components.preprocessing import features
 from components.preprocessing.preprocessing import multi_hot
 from schema import features as raw
 from tests.components.preprocessing.conftest import uncased_vocabulary, uncased_vocabulary_path
-from tests.components.preprocessing.reference import GoogleTokenizer
+from tests.components.preprocessing.reference import GoogleTokenizer, google_pair
 from tests.components.preprocessing.texts import HARD
+from tests.components.preprocessing.transform import run_transform, transformed_examples
 
 LABELS = ("anger", "joy", "sadness")
 ROWS = [
@@ -26,13 +24,10 @@ ROWS = [
     ("row-3", "[MASK] İstanbul 你好", ["anger", "anger"]),
     ("row-4", "word " * 200, ["unheard of", "sadness"]),
 ]
+# The last two pairs: one text gives way to the other, and both are cut.
+PAIRS = ["A question? Maybe…", "Only the second", "", "word " * 3]
 MAX_TOKENS = 16
-SCHEMA = """
-feature { name: "id" type: BYTES presence { min_fraction: 1 } shape { dim { size: 1 } } }
-feature { name: "text" type: BYTES presence { min_fraction: 1 } shape { dim { size: 1 } } }
-feature { name: "labels" type: BYTES }
-feature { name: "channel" type: BYTES }
-"""
+TOKENIZER = {"vocabulary": str(uncased_vocabulary_path()), "lower_case": True, "max_tokens": MAX_TOKENS}
 
 
 def cut_ids(texts: list[str]) -> list[list[int]]:
@@ -47,58 +42,13 @@ def cut_ids(texts: list[str]) -> list[list[int]]:
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `graph` and `examples`, written by Transform's executor."""
-    root = tmp_path_factory.mktemp("transform")
-    examples, schema = standard_artifacts.Examples(), standard_artifacts.Schema()
-    examples.uri, schema.uri = str(root / "raw"), str(root / "schema")
-    examples.split_names = artifact_utils.encode_split_names(["train"])
-    _write_examples(root / "raw" / "Split-train")
-    (root / "schema").mkdir()
-    (root / "schema" / "schema.pbtxt").write_text(SCHEMA)
-    outputs = {
-        standard_component_specs.TRANSFORM_GRAPH_KEY: standard_artifacts.TransformGraph(),
-        standard_component_specs.TRANSFORMED_EXAMPLES_KEY: standard_artifacts.Examples(),
-    }
-    outputs[standard_component_specs.TRANSFORM_GRAPH_KEY].uri = str(root / "graph")
-    outputs[standard_component_specs.TRANSFORMED_EXAMPLES_KEY].uri = str(root / "examples")
-    settings = {
-        "tokenizer": {"vocabulary": str(uncased_vocabulary_path()), "lower_case": True, "max_tokens": MAX_TOKENS},
-        "labels": LABELS,
-    }
-    context = base_beam_executor.BaseBeamExecutor.Context(
-        beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(root / "tmp"), unique_id="1"
-    )
-    transform.Executor(context).Do(
-        {
-            standard_component_specs.EXAMPLES_KEY: [examples],
-            standard_component_specs.SCHEMA_KEY: [schema],
-        },
-        {key: [artifact] for key, artifact in outputs.items()},
-        {
-            standard_component_specs.PREPROCESSING_FN_KEY: ("components.preprocessing.preprocessing.preprocessing_fn"),
-            standard_component_specs.CUSTOM_CONFIG_KEY: json.dumps({"preprocessing": settings}),
-            standard_component_specs.DISABLE_STATISTICS_KEY: 1,
-        },
-    )
-    return root
-
-
-def _write_examples(folder: Path) -> None:
-    folder.mkdir(parents=True)
-    with tf.io.TFRecordWriter(str(folder / "rows.gz"), "GZIP") as writer:
-        for row in ROWS:
-            columns = zip((raw.ID, raw.TEXT, raw.LABELS), ([row[0]], [row[1]], row[2]), strict=True)
-            feature = {name: _strings(values) for name, values in columns}
-            writer.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
-
-
-def _strings(values: list[str]) -> tf.train.Feature:
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.encode() for value in values]))
+    rows = [{raw.ID: [id_], raw.TEXT: [text], raw.LABELS: labels} for id_, text, labels in ROWS]
+    return run_transform(tmp_path_factory.mktemp("transform"), rows, LABELS, TOKENIZER)
 
 
 @pytest.fixture(scope="module")
 def written(root: Path) -> tf.Tensor:
-    files = [str(path) for path in (root / "examples" / "Split-train").iterdir()]
-    return next(iter(tf.data.TFRecordDataset(files, "GZIP").batch(len(ROWS) + 1)))
+    return transformed_examples(root)
 
 
 def test_a_transformed_example_holds_unpadded_ids_and_the_multi_hot(written: tf.Tensor) -> None:
@@ -118,6 +68,49 @@ def test_transforms_own_specification_reads_the_same(root: Path, written: tf.Ten
     assert set(parsed) == {features.TOKEN_IDS, features.LABELS, features.ID}
     ragged = tf.RaggedTensor.from_sparse(parsed[features.TOKEN_IDS])
     assert ragged.to_list() == cut_ids([text for _, text, _ in ROWS])
+
+
+# === Pairs ===
+
+
+@pytest.fixture(scope="module", params=["head", "head_tail"])
+def pair_root(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> tuple[str, Path]:
+    """How texts are cut, and a folder as `root` is, of the same rows with a second text each."""
+    rows = [
+        {raw.ID: [id_], raw.TEXT: [text], raw.TEXT_PAIR: [pair], raw.LABELS: labels}
+        for (id_, text, labels), pair in zip(ROWS, PAIRS, strict=True)
+    ]
+    settings = {**TOKENIZER, "truncation": request.param}
+    return request.param, run_transform(tmp_path_factory.mktemp("transform"), rows, LABELS, settings, pair=True)
+
+
+def test_a_transformed_pair_holds_segment_ids_beside_its_token_ids(pair_root: tuple[str, Path]) -> None:
+    truncation, root = pair_root
+    spec = tft.TFTransformOutput(str(root / "graph")).transformed_feature_spec()
+    assert spec[features.SEGMENT_IDS] == tf.io.VarLenFeature(tf.int64)
+    parsed = tf.io.parse_example(transformed_examples(root), spec)
+    token_ids, segment_ids = (
+        tf.RaggedTensor.from_sparse(parsed[name]).to_list() for name in (features.TOKEN_IDS, features.SEGMENT_IDS)
+    )
+    reference = GoogleTokenizer(uncased_vocabulary(), lower_case=True)
+    expected = [
+        google_pair(reference.ids(text), reference.ids(pair), MAX_TOKENS, truncation)
+        for (_, text, _), pair in zip(ROWS, PAIRS, strict=True)
+    ]
+    assert list(zip(token_ids, segment_ids, strict=True)) == expected
+    assert parsed[features.LABELS].numpy().tolist() == [[1, 1, 0], [0, 0, 0], [1, 0, 0], [0, 0, 1]]
+
+
+def test_a_pairs_texts_alone_have_the_same_ids(pair_root: tuple[str, Path]) -> None:
+    _, root = pair_root
+    output = tft.TFTransformOutput(str(root / "graph"))
+    served = output.transform_features_layer()({
+        raw.TEXT: tf.constant([[text] for _, text, _ in ROWS]), raw.TEXT_PAIR: tf.constant([[pair] for pair in PAIRS])
+    })  # fmt: skip
+    written = tf.io.parse_example(transformed_examples(root), output.transformed_feature_spec())
+    assert set(served) == {features.TOKEN_IDS, features.SEGMENT_IDS}
+    for name, values in served.items():
+        assert tf.sparse.to_dense(values).numpy().tolist() == tf.sparse.to_dense(written[name]).numpy().tolist()
 
 
 # === The graph elsewhere ===
@@ -171,6 +164,11 @@ def test_columns_follow_the_order_of_the_label_list() -> None:
 
 def test_repeated_labels_count_once_and_unknown_ones_not_at_all() -> None:
     assert multi_hot(sparse([["joy", "joy", "?"], ["?"]]), ("joy",)).numpy().tolist() == [[1], [0]]
+
+
+def test_a_retired_labels_column_stays_empty() -> None:
+    rows = sparse([["joy", "anger"], ["joy"], []])
+    assert multi_hot(rows, ("joy", "anger"), ("joy",)).numpy().tolist() == [[0, 1], [0, 0], [0, 0]]
 
 
 def test_rows_without_any_label_are_zeros() -> None:

@@ -20,12 +20,14 @@ def test_settings_survive_json() -> None:
     assert PreprocessingSettings.model_validate_json(settings.model_dump_json()) == settings
     assert settings.tokenizer.strip_accents is None
     assert settings.tokenizer.max_tokens == 128
+    assert settings.tokenizer.truncation == "head"
 
 
 @pytest.mark.parametrize(
     ("change", "where"),
     [
         ({"tokenizer": {"vocabulary": "v", "lower_case": True, "max_tokens": 2}}, "max_tokens"),
+        ({"tokenizer": {"vocabulary": "v", "lower_case": True, "truncation": "tail"}}, "truncation"),
         ({"tokenizer": {"vocabulary": "v"}}, "lower_case"),
         ({"labels": []}, "labels"),
         ({"unheard_of": 1}, "unheard_of"),

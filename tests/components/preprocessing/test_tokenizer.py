@@ -6,6 +6,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tensorflow as tf
@@ -20,7 +21,7 @@ from tests.components.preprocessing.texts import GOOGLE_ONLY, HARD
 UNCASED, CASED, LOWER_WITH_ACCENTS = "uncased", "cased", "lower case with accents"
 KINDS = (UNCASED, CASED, LOWER_WITH_ACCENTS)
 _UNCUT = 100_000
-_SETTINGS = {
+_SETTINGS: dict[str, dict[str, Any]] = {
     UNCASED: {"lower_case": True},
     CASED: {"lower_case": False},
     LOWER_WITH_ACCENTS: {"lower_case": True, "strip_accents": False},

@@ -17,6 +17,7 @@ def test_the_bundled_checkpoint_is_the_pinned_one() -> None:
     bundled = find_checkpoint(BUNDLED)
     assert bundled.lower_case
     assert bundled.max_positions == 512
+    assert bundled.segments == 2
     backbone = load_backbone(bundled)
     assert backbone.count_params() == 22_713_216
     ids = np.array([[101, 7592, 102]])

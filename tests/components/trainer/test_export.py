@@ -10,8 +10,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.preprocessing import features as transformed
 from components.trainer.checkpoint import find_checkpoint, load_backbone
-from components.trainer.export import _decision_scores, _labels_above, predict_by_length
+from components.trainer.export import _decision_scores, _labels_above, export_classifier, predict_by_length
 from components.trainer.input_pipeline import encoder_inputs
 from components.trainer.model import build_classifier
 from tests.tiny_bert import write_tiny_bert
@@ -57,3 +58,57 @@ def test_given_labels_come_first_most_probable_first() -> None:
     thresholds = tf.constant([0.25, 0.5, 0.4])
     labels = _labels_above(probabilities, thresholds, tf.constant(["a", "b", "c"])).numpy()
     assert labels.tolist() == [[b"b", b"a", b""], [b"", b"", b""]]
+
+
+class _WordsAreIds(tf.Module):  # type: ignore[misc]
+    """Stands for the transform graph: a text is a list of token ids."""
+
+    def __call__(self, features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        words = tf.strings.split(tf.squeeze(features["text"], axis=1))
+        ids = tf.strings.to_number(words, tf.int64).to_sparse()
+        return {transformed.TOKEN_IDS: ids, transformed.LABELS: tf.zeros([ids.dense_shape[0], 3])}
+
+    def transform_features_layer(self) -> "_WordsAreIds":
+        return self
+
+    def transformed_feature_spec(self) -> dict[str, Any]:
+        return {transformed.TOKEN_IDS: tf.io.VarLenFeature(tf.int64)}
+
+    def raw_feature_spec(self) -> dict[str, Any]:
+        return {"text": tf.io.FixedLenFeature([1], tf.string), "labels": tf.io.VarLenFeature(tf.string)}
+
+
+def test_a_retired_label_is_never_given_and_leaves_the_others_as_they_are(model: Any, tmp_path: Path) -> None:
+    model.layers[-1].bias.assign([3.0, 9.0, 2.0])
+    exports: list[tuple[str, list[float], list[int]]] = [
+        ("all", [0.5, 0.5, 0.5], []),
+        ("retired", [0.5, 1.0, 0.5], [1]),
+    ]
+    for name, thresholds, retired in exports:
+        export_classifier(
+            model,
+            _WordsAreIds(),
+            ["a", "b", "c"],
+            np.array(thresholds, np.float32),
+            str(tmp_path / name),
+            retired=retired,
+        )
+    texts = tf.constant(["2 7 3", "2 8 9 3"])
+    examples = tf.constant([
+        tf.train.Example(features=tf.train.Features(feature={
+            "text": tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode()]))
+        })).SerializeToString()
+        for text in ("2 7 3", "2 8 9 3")
+    ])  # fmt: skip
+    whole, loaded = (tf.saved_model.load(str(tmp_path / name)).signatures for name in ("all", "retired"))
+    served = loaded["serve_text"](texts=texts)
+    probabilities = served["probabilities"].numpy()
+    assert (probabilities[:, 1] == 0).all()
+    np.testing.assert_array_equal(
+        probabilities[:, [0, 2]], whole["serve_text"](texts=texts)["probabilities"].numpy()[:, [0, 2]]
+    )
+    assert served["labels"].numpy().tolist() == [[b"a", b"c", b""]] * 2
+    np.testing.assert_array_equal(loaded["serving_default"](examples=examples)["probabilities"], probabilities)
+    scores, before = (each["evaluation"](examples=examples)["decision_scores"].numpy() for each in (loaded, whole))
+    assert (scores[:, 1] == 0).all()
+    np.testing.assert_array_equal(scores[:, [0, 2]], before[:, [0, 2]])

@@ -48,6 +48,16 @@ def test_the_best_epoch_is_restored_and_training_stops_early(model: Any, tmp_pat
     assert min(losses) < losses[-1]
 
 
+def test_a_retired_label_is_not_learned(model: Any, tmp_path: Path) -> None:
+    before = model.layers[-1].get_weights()
+    settings = TrainingSettings(epochs=1, batch_size=16, learning_rate=1e-2, weight_decay=0.0, warmup=0.0)
+    fit(model, _batches(0, noise=False), _batches(1, noise=False), settings, _N, str(tmp_path), retired=[1])
+    after = model.layers[-1].get_weights()
+    for old, new in zip(before, after, strict=True):
+        np.testing.assert_array_equal(old[..., 1], new[..., 1])
+        assert (old[..., 0] != new[..., 0]).any()
+
+
 def test_tensorboard_events_are_written(model: Any, tmp_path: Path) -> None:
     fit(model, _batches(0, noise=False), _batches(1, noise=False), TrainingSettings(epochs=1), _N, str(tmp_path))
     assert list((tmp_path / "train").glob("events.out.tfevents.*"))

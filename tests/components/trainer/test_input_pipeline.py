@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.preprocessing.features import LABELS, TOKEN_IDS
-from components.trainer.input_pipeline import count_labels, length_grouped_batches
+from components.preprocessing.features import LABELS, SEGMENT_IDS, TOKEN_IDS
+from components.trainer.input_pipeline import count_labels, encoder_inputs, length_grouped_batches
 
 _N = 4_000  # two windows and a half
 _LENGTHS = np.random.default_rng(0).geometric(0.05, _N) + 1
@@ -20,6 +20,8 @@ def pattern(tmp_path_factory: pytest.TempPathFactory) -> str:
         path = str(folder / f"transformed_examples-0000{shard}-of-00002.gz")
         with tf.io.TFRecordWriter(path, tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
             for number in range(shard, _N, 2):
+                # Ten ids are the first text's, the others the second's.
+                segments = [int(place >= 10) for place in range(int(_LENGTHS[number]))]
                 # The first id names the example, the label repeats it: what comes out can be told apart.
                 ids = [number, *[7] * (int(_LENGTHS[number]) - 1)]
                 writer.write(
@@ -27,6 +29,7 @@ def pattern(tmp_path_factory: pytest.TempPathFactory) -> str:
                         features=tf.train.Features(
                             feature={
                                 TOKEN_IDS: tf.train.Feature(int64_list=tf.train.Int64List(value=ids)),
+                                SEGMENT_IDS: tf.train.Feature(int64_list=tf.train.Int64List(value=segments)),
                                 LABELS: tf.train.Feature(float_list=tf.train.FloatList(value=[number % 2, 1])),
                             }
                         )
@@ -88,3 +91,28 @@ def test_without_a_seed_the_order_is_always_the_same(pattern: str) -> None:
     dataset = length_grouped_batches([pattern], 2, 64)
     first, second = ([inputs["token_ids"][:, 0].tolist() for inputs, _ in _epoch(dataset)] for _ in range(2))
     assert first == second
+
+
+def test_segment_ids_go_with_their_token_ids(pattern: str) -> None:
+    batches = _epoch(length_grouped_batches([pattern], 2, 32, pair=True, shuffle_seed=0))
+    assert sorted(np.concatenate([inputs["token_ids"][:, 0] for inputs, _ in batches])) == list(range(_N))
+    for inputs, _ in batches:
+        places = np.arange(inputs["token_ids"].shape[1])
+        np.testing.assert_array_equal(inputs["segment_ids"], (places >= 10) & (inputs["padding_mask"] == 1))
+        assert inputs["segment_ids"].dtype == np.int32
+
+
+def test_pairs_come_in_the_order_of_single_texts(pattern: str) -> None:
+    single, pair = (
+        _epoch(length_grouped_batches([pattern], 2, 32, pair=pair, shuffle_seed=0)) for pair in (False, True)
+    )
+    for (without, _), (inputs, _) in zip(single, pair, strict=True):
+        np.testing.assert_array_equal(without["token_ids"], inputs["token_ids"])
+        assert not without["segment_ids"].any()
+
+
+def test_without_segment_ids_there_are_zeros_padded_alike() -> None:
+    token_ids = tf.ragged.constant([[2, 5, 3, 6, 3], [2, 3]], tf.int64)
+    segment_ids = tf.ragged.constant([[0, 0, 0, 1, 1], [0, 0]], tf.int64)
+    assert encoder_inputs(token_ids)["segment_ids"].numpy().tolist() == [[0] * 5] * 2
+    assert encoder_inputs(token_ids, segment_ids)["segment_ids"].numpy().tolist() == [[0, 0, 0, 1, 1], [0] * 5]

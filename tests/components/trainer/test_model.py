@@ -49,6 +49,27 @@ def test_gradient_with_respect_to_logits_is_sigmoid_minus_label_over_their_numbe
     np.testing.assert_allclose(tape.gradient(loss, variable).numpy(), expected, atol=1e-7)
 
 
+@pytest.mark.parametrize("retired", [[1], [0, 3], [0, 1, 2]])
+def test_a_retired_column_has_no_part_in_the_loss(retired: list[int]) -> None:
+    logits, labels = _logits_and_labels()
+    others = [column for column in range(4) if column not in retired]
+    labels[:, retired] = 1.0
+    logits[:, retired] = np.inf  # would be lost in a sum, even times 0
+    variable = tf.Variable(logits, dtype=tf.float32)
+    with tf.GradientTape() as tape:
+        loss = multi_hot_loss(retired)(tf.constant(labels, tf.float32), variable)
+    z, y = logits[:, others], labels[:, others]
+    terms = np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))
+    assert float(loss) == pytest.approx(terms.sum() / (7 * len(others)), rel=1e-6)
+    gradient = tf.convert_to_tensor(tape.gradient(loss, variable)).numpy()
+    np.testing.assert_array_equal(gradient[:, retired], 0)
+    np.testing.assert_allclose(gradient[:, others], (_sigmoid(z) - y) / z.size, atol=1e-7)
+
+
+def test_without_a_retired_column_the_loss_is_kerass_own() -> None:
+    assert type(multi_hot_loss()) is type(multi_hot_loss([])) is keras.losses.BinaryCrossentropy
+
+
 def test_each_label_is_its_own_yes_or_no(classifier: Any) -> None:
     inputs = {
         "token_ids": np.array([[2, 12, 13, 3]]), "padding_mask": np.ones((1, 4)), "segment_ids": np.zeros((1, 4)),

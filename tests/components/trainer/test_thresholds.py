@@ -48,3 +48,14 @@ def test_a_label_without_positives_takes_the_pooled_cut() -> None:
 def test_thresholds_need_examples() -> None:
     with pytest.raises(ValueError, match="at least one example"):
         choose_thresholds(np.zeros((0, 3)), np.zeros((0, 3)))
+
+
+def test_retired_columns_get_1_and_do_not_touch_the_others() -> None:
+    rng = np.random.default_rng(1)
+    probabilities, labels = rng.random((200, 4)), (rng.random((200, 4)) < 0.3).astype(float)
+    labels[:, 2] = 0
+    probabilities[:, 2] = np.nan  # whatever the head says there
+    thresholds = choose_thresholds(probabilities, labels, retired=[2])
+    assert thresholds[2] == 1.0
+    others = [0, 1, 3]
+    np.testing.assert_array_equal(thresholds[others], choose_thresholds(probabilities[:, others], labels[:, others]))

@@ -1,0 +1,81 @@
+"""Transform's own executor over rows that a test writes down."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tfx.components.transform import executor as transform
+from tfx.dsl.components.base import base_beam_executor
+from tfx.types import artifact_utils, standard_artifacts, standard_component_specs
+
+from schema.infer import infer_schema, schema_text
+
+Row = Mapping[str, Sequence[str]]
+
+
+def run_transform(
+    root: Path, rows: Sequence[Row], labels: Sequence[str], tokenizer: Mapping[str, Any], *, pair: bool = False
+) -> Path:
+    """Writes a transform graph to `graph` and transformed examples to `examples/Split-train` below `root`.
+
+    Args:
+        root: An empty folder; returned.
+        rows: The strings of each feature.
+        labels: The label list.
+        tokenizer: JSON of `TokenizerSettings`.
+        pair: Whether the schema has a second text.
+    """
+    examples, schema = standard_artifacts.Examples(), standard_artifacts.Schema()
+    examples.uri, schema.uri = str(root / "raw"), str(root / "schema")
+    examples.split_names = artifact_utils.encode_split_names(["train"])
+    _write_examples(root / "raw" / "Split-train", rows)
+    (root / "schema").mkdir()
+    (root / "schema" / "schema.pbtxt").write_text(schema_text(infer_schema(labels, ["channel"], pair=pair)))
+    outputs = {
+        standard_component_specs.TRANSFORM_GRAPH_KEY: standard_artifacts.TransformGraph(),
+        standard_component_specs.TRANSFORMED_EXAMPLES_KEY: standard_artifacts.Examples(),
+    }
+    outputs[standard_component_specs.TRANSFORM_GRAPH_KEY].uri = str(root / "graph")
+    outputs[standard_component_specs.TRANSFORMED_EXAMPLES_KEY].uri = str(root / "examples")
+    context = base_beam_executor.BaseBeamExecutor.Context(
+        beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(root / "tmp"), unique_id="1"
+    )
+    settings = {"tokenizer": dict(tokenizer), "labels": list(labels)}
+    transform.Executor(context).Do(
+        {
+            standard_component_specs.EXAMPLES_KEY: [examples],
+            standard_component_specs.SCHEMA_KEY: [schema],
+        },
+        {key: [artifact] for key, artifact in outputs.items()},
+        {
+            standard_component_specs.PREPROCESSING_FN_KEY: ("components.preprocessing.preprocessing.preprocessing_fn"),
+            standard_component_specs.CUSTOM_CONFIG_KEY: json.dumps({"preprocessing": settings}),
+            standard_component_specs.DISABLE_STATISTICS_KEY: 1,
+        },
+    )
+    return root
+
+
+def transformed_examples(root: Path) -> tf.Tensor:
+    """What `run_transform` wrote, string [n]: serialized tf.Examples in the order of the rows."""
+    files = [str(path) for path in (root / "examples" / "Split-train").iterdir()]
+    return next(iter(tf.data.TFRecordDataset(files, "GZIP").batch(1_000_000)))
+
+
+def serialized(row: Row) -> bytes:
+    """A tf.Example of strings."""
+    features = {
+        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.encode() for value in values]))
+        for name, values in row.items()
+    }
+    example: bytes = tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    return example
+
+
+def _write_examples(folder: Path, rows: Sequence[Row]) -> None:
+    folder.mkdir(parents=True)
+    with tf.io.TFRecordWriter(str(folder / "rows.gz"), "GZIP") as writer:
+        for row in rows:
+            writer.write(serialized({"channel": ["chat"], **row}))
