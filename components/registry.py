@@ -36,12 +36,14 @@ class ModelRecord(Settings):
 
     Attributes:
         model_id: SHA-256, in hex, over the exported variables and graph.
-        labels: in the order of the model's outputs.
+        labels: in the order of the model's outputs, one for each.
         thresholds: in the same order; a label is given above its threshold.
         checkpoint: what it was fine-tuned from.
         created: when it was exported, ISO 8601.
         versions: package -> version at export.
         trained_on: whatever the Trainer records of the data, such as spans and row counts.
+        retired: those of `labels` that are not in use any more: their outputs are always 0, and never given.
+        renamed: what a label was called before -> what it is called in `labels`.
     """
 
     model_id: str
@@ -51,6 +53,13 @@ class ModelRecord(Settings):
     created: str
     versions: dict[str, str]
     trained_on: dict[str, Any] = Field(default={})
+    retired: list[str] = Field(default=[])
+    renamed: dict[str, str] = Field(default={})
+
+    @property
+    def outputs(self) -> list[str | None]:
+        """The label of every output, None for one that is retired."""
+        return [None if label in self.retired else label for label in self.labels]
 
 
 class Version(Settings):

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from schema.features import ID, LABELS, TEXT
+from schema.features import ID, LABELS, TEXT, TEXT_PAIR
 
 
-def infer_schema(labels: Sequence[str], slices: Sequence[str]) -> schema_pb2.Schema:
+def infer_schema(labels: Sequence[str], slices: Sequence[str], *, pair: bool = False) -> schema_pb2.Schema:
     """A schema in the form that `schema.label_list` reads.
 
     TFDV's own inference would describe what it saw; here the shape of a row is known, and only the label list and the
@@ -17,9 +17,10 @@ def infer_schema(labels: Sequence[str], slices: Sequence[str]) -> schema_pb2.Sch
     Args:
         labels: The label list, in the order that every multi-hot vector will have.
         slices: Names of the string columns carried along for evaluation slices.
+        pair: Whether every row has a second text.
     """
     schema = schema_pb2.Schema()
-    for name in (ID, TEXT, *slices):
+    for name in (ID, TEXT, *([TEXT_PAIR] if pair else []), *slices):
         feature = schema.feature.add(name=name, type=schema_pb2.BYTES)
         feature.presence.min_fraction = 1.0
         feature.presence.min_count = 1

@@ -15,6 +15,7 @@ from components import registry
 from components.baseline.choice import choose_baseline, model_id_of
 from components.baseline.driver import REGISTRY_KEY, VERSION_KEY
 from components.baseline.record import BaselineRecord, write_baseline
+from components.baseline.shared import lacking, outputs_in_terms_of
 from components.registry import ModelRecord, Version
 from schema.errors import Refused
 
@@ -55,7 +56,10 @@ def _fetch(version: Version | None, candidate: ModelRecord, uri: str) -> Baselin
     model_id = model_id_of(Version(number=version.number, path=model_dir))
     why_not = _unfit(model_dir, candidate)
     if why_not is None:
-        return BaselineRecord(has_baseline=True, version=version.number, model_id=model_id)
+        lacks, only_its = _difference(registry.read_record(model_dir), candidate)
+        return BaselineRecord(
+            has_baseline=True, version=version.number, model_id=model_id, lacks=lacks, only_its=only_its
+        )
     # Set aside, never refused: or no later model could replace the one that does not fit (tfx issue 4390).
     fileio.rmtree(model_dir)
     return BaselineRecord(has_baseline=False, version=version.number, model_id=model_id, set_aside=why_not)
@@ -74,11 +78,15 @@ def _copy(version: Version, model_dir: str) -> None:
 def _unfit(model_dir: str, candidate: ModelRecord) -> str | None:
     """Why a model cannot be compared with the candidate, None if it can."""
     try:
-        labels = registry.read_record(model_dir).labels
+        baseline = registry.read_record(model_dir)
     except Refused as refused:
         return str(refused).removeprefix(f"{model_dir}/")
-    if labels != candidate.labels:
-        return _difference(labels, candidate.labels)
+    if not any(outputs_in_terms_of(baseline, candidate)):
+        lacks, only_its = _difference(baseline, candidate)
+        return (
+            f"none of its labels is the candidate's: it lacks {', '.join(lacks)}; "
+            f"only it has {', '.join(only_its) or 'retired ones'}"
+        )
     try:
         signatures = tf.saved_model.load(model_dir).signatures
     except Exception as error:  # whatever it is, this model cannot be evaluated
@@ -86,11 +94,11 @@ def _unfit(model_dir: str, candidate: ModelRecord) -> str | None:
     return None if _SIGNATURE in signatures else f"it has no signature {_SIGNATURE!r}"
 
 
-def _difference(labels: list[str], of_candidate: list[str]) -> str:
-    lacks = [label for label in of_candidate if label not in labels]
-    only = [label for label in labels if label not in of_candidate]
-    parts = [f"it lacks {', '.join(lacks)}"] * bool(lacks) + [f"only it has {', '.join(only)}"] * bool(only)
-    return f"its labels are others than the candidate's: {'; '.join(parts) or 'another order'}"
+def _difference(baseline: ModelRecord, candidate: ModelRecord) -> tuple[list[str], list[str]]:
+    """The labels that only the candidate has in use, and those that only the baseline has."""
+    outputs = outputs_in_terms_of(baseline, candidate)
+    only_its = [label for label, shared in zip(baseline.outputs, outputs, strict=True) if label and not shared]
+    return lacking(outputs, candidate), only_its
 
 
 def _describe(baseline: types.Artifact, record: BaselineRecord) -> None:

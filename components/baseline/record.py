@@ -1,5 +1,7 @@
 """What a baseline artifact says of itself, in a file: artifact properties do not reach every step on every runner."""
 
+from pydantic import Field
+
 from components.files import read_bytes, write_whole
 from components.settings import Settings
 
@@ -14,12 +16,16 @@ class BaselineRecord(Settings):
         version: the registry's version that was found, None if there is none.
         model_id: its model, None if unknown.
         set_aside: why the version found is not compared with, None if it is.
+        lacks: the candidate's labels that it has not, and so is not compared on.
+        only_its: its labels that the candidate has not, or not any more.
     """
 
     has_baseline: bool
     version: int | None = None
     model_id: str | None = None
     set_aside: str | None = None
+    lacks: list[str] = Field(default=[])
+    only_its: list[str] = Field(default=[])
 
 
 def write_baseline(uri: str, record: BaselineRecord) -> None:

@@ -14,7 +14,9 @@ from tfx.utils import io_utils, path_utils, proto_utils
 
 from components import registry
 from components.baseline.record import read_baseline
-from components.evaluation.eval_config import labels_of
+from components.baseline.shared import outputs_in_terms_of
+from components.evaluation.eval_config import compared_with, outputs_of
+from components.registry import ModelRecord
 from schema.errors import Refused
 
 TEST = "test"
@@ -23,10 +25,12 @@ Artifacts = dict[str, list[types.Artifact]]
 
 
 class Executor(tfx_executor.Executor):  # type: ignore[misc]
-    """TFX's Evaluator, but for three things.
+    """TFX's Evaluator, but for four things.
 
     - A baseline artifact that says that it holds no model is left out: TFX then measures the candidate alone and
       ignores the gates against the baseline.
+    - A baseline with another label list is compared on the labels that both models have. Only here are both known, so
+      the configured evaluation is adapted here, and with it what decides, TFMA's thresholds.
     - If no gate remains, TFX would neither bless nor not bless, without a word (tfx issue 5148). Here nothing was asked
       of the model, so it is blessed, and the artifact says why.
     - A candidate with other labels than those to be measured is refused: its columns would be taken for others.
@@ -35,8 +39,15 @@ class Executor(tfx_executor.Executor):  # type: ignore[misc]
     def Do(  # noqa: N802 - TFX's name
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
-        _check_labels(input_dict, exec_properties)
+        eval_config = _read_eval_config(exec_properties)
+        candidate = _record(input_dict, MODEL_KEY)
+        _check_labels(candidate, eval_config)
         present = _without_missing_baseline(input_dict)
+        if BASELINE_MODEL_KEY in present:
+            outputs = outputs_in_terms_of(_record(present, BASELINE_MODEL_KEY), candidate)
+            if outputs != candidate.outputs:
+                adapted = proto_utils.proto_to_json(compared_with(eval_config, outputs))
+                exec_properties = {**exec_properties, EVAL_CONFIG_KEY: adapted}
         super().Do(present, output_dict, exec_properties)
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
         if not blessing.has_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY):
@@ -74,15 +85,22 @@ class MultiLabelEvaluator(tfx_component.Evaluator):  # type: ignore[misc]
         )
 
 
-def _check_labels(input_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
+def _read_eval_config(exec_properties: dict[str, Any]) -> config_pb2.EvalConfig:
     eval_config = config_pb2.EvalConfig()
     proto_utils.json_to_proto(exec_properties[EVAL_CONFIG_KEY], eval_config)
-    model = artifact_utils.get_single_instance(input_dict[MODEL_KEY])
-    has = registry.read_record(path_utils.serving_model_path(model.uri)).labels
-    if has != labels_of(eval_config):
+    return eval_config
+
+
+def _record(input_dict: Artifacts, key: str) -> ModelRecord:
+    model = artifact_utils.get_single_instance(input_dict[key])
+    return registry.read_record(path_utils.serving_model_path(model.uri))
+
+
+def _check_labels(candidate: ModelRecord, eval_config: config_pb2.EvalConfig) -> None:
+    if candidate.outputs != outputs_of(eval_config):
         raise Refused(
-            f"the model was trained on the labels {has}, the evaluation was configured for {labels_of(eval_config)}: "
-            "was the schema changed after the pipeline was compiled?"
+            f"the model was trained on the labels {candidate.outputs}, the evaluation was configured for "
+            f"{outputs_of(eval_config)} (None: retired): was the schema changed after the pipeline was compiled?"
         )
 
 

@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from typing import NoReturn
 
 from schema.errors import Refused
+from schema.label_list import LabelList
 
 LABEL_METRICS = ("precision", "recall", "f1", "auc", "pr_auc")
 AVERAGES = (
@@ -84,8 +85,8 @@ def parse_gate(text: str) -> Gate:
     return Gate(text=text.strip(), metric=metric, label=label, bound=bound, baseline=baseline)
 
 
-def check_gates(gates: Sequence[Gate], labels: Sequence[str]) -> None:
-    """Refuses gates on labels that do not exist.
+def check_gates(gates: Sequence[Gate], labels: LabelList) -> None:
+    """Refuses gates on labels that do not exist, or not any more.
 
     Args:
         gates: parsed gates; their metrics exist, or `parse_gate` would have refused them.
@@ -95,9 +96,15 @@ def check_gates(gates: Sequence[Gate], labels: Sequence[str]) -> None:
         Refused: naming the gate and the nearest label.
     """
     for gate in gates:
-        if gate.label is not None and gate.label not in labels:
-            hint = _did_you_mean(gate.label, labels) or f"the labels are: {', '.join(labels)}"
-            raise Refused(f"gate {gate.text!r}: there is no label {gate.label!r}; {hint}")
+        if gate.label is None or gate.label in labels.active:
+            continue
+        if gate.label in labels.retired:
+            raise Refused(f"gate {gate.text!r}: label {gate.label!r} is retired; take the gate out")
+        if gate.label in labels.aliases:
+            now = labels.aliases[gate.label]
+            raise Refused(f"gate {gate.text!r}: label {gate.label!r} is called {now!r} now; write the gate with that")
+        hint = _did_you_mean(gate.label, labels.active) or f"the labels are: {', '.join(labels.active)}"
+        raise Refused(f"gate {gate.text!r}: there is no label {gate.label!r}; {hint}")
 
 
 class _Reader:

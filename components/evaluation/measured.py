@@ -1,5 +1,7 @@
 """What was measured, as types: read by the report and by programs, so they need neither TensorFlow nor TFMA."""
 
+from pydantic import Field
+
 from components.evaluation.gates import Gate
 from components.settings import Settings
 
@@ -40,17 +42,20 @@ class Metrics(Settings):
 
 
 class Evaluation(Settings):
-    """All that was measured on the test split.
+    """All that was measured on the test split, of the labels in use.
 
     Attributes:
         candidate: the new model.
-        baseline: the last blessed one on the same examples, None if there is none.
+        baseline: the last blessed one on the same examples, None if there is none; labels that it lacks are left out.
+        compared: model (`candidate`, `baseline`) -> average -> its value over the labels that both have, where these
+            are not all, of the averages that gates compare.
         slices: slice (`language=zh`) -> model (`candidate`, `baseline`) -> metrics.
     """
 
     candidate: Metrics
     baseline: Metrics | None
     slices: dict[str, dict[str, Metrics]]
+    compared: dict[str, dict[str, float | None]] = Field(default={})
 
 
 class GateResult(Settings):
@@ -59,7 +64,7 @@ class GateResult(Settings):
     Attributes:
         gate: as it was written.
         value: the candidate's number, None if it is undefined.
-        bound: the least number that passes, None if there is no baseline to tell.
+        bound: the least number that passes, None if there is no baseline to tell, or it lacks the label.
         passed: whether the gate lets the model through.
         note: the outcome in words.
     """

@@ -150,16 +150,22 @@ class Tally:
             column[self._not_a_number] = np.nan
         return LabelScores(*columns, support=self._support.copy())
 
-    def averages(self, labels: LabelScores) -> Averages:
-        """The averages over the labels, given what `labels()` returned."""
-        pooled = self._true_positives.sum(), self._given.sum(), self._support.sum()
-        broken = np.nan if self._not_a_number.any() else 0.0
+    def averages(self, labels: LabelScores, columns: Sequence[int] | None = None) -> Averages:
+        """The averages over the labels.
+
+        Args:
+            labels: what `labels()` returned.
+            columns: the labels that count, at least one; None for all.
+        """
+        some = slice(None) if columns is None else list(columns)
+        pooled = self._true_positives[some].sum(), self._given[some].sum(), self._support[some].sum()
+        broken = np.nan if self._not_a_number[some].any() else 0.0
         return Averages(
-            macro_precision=float(labels.precision.mean()),
-            macro_recall=float(labels.recall.mean()),
-            macro_f1=float(labels.f1.mean()),
-            macro_auc=_mean_of_defined(labels.auc) + broken,
-            macro_pr_auc=_mean_of_defined(labels.pr_auc) + broken,
+            macro_precision=float(labels.precision[some].mean()),
+            macro_recall=float(labels.recall[some].mean()),
+            macro_f1=float(labels.f1[some].mean()),
+            macro_auc=_mean_of_defined(labels.auc[some]) + broken,
+            macro_pr_auc=_mean_of_defined(labels.pr_auc[some]) + broken,
             micro_precision=float(_ratio(pooled[0], pooled[1])) + broken,
             micro_recall=float(_ratio(pooled[0], pooled[2])) + broken,
             micro_f1=float(_ratio(2 * pooled[0], pooled[1] + pooled[2])) + broken,

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from schema.errors import Refused
+from schema.features import ID, LABELS, TEXT, TEXT_PAIR
 from schema.infer import infer_schema, schema_text
 from schema.label_list import label_list, read_schema
 
@@ -15,9 +16,15 @@ def _written(tmp_path: Path, text: str) -> str:
     return str(path)
 
 
+def _with_two_second_texts() -> str:
+    schema = infer_schema(["a"], [], pair=True)
+    next(feature for feature in schema.feature if feature.name == TEXT_PAIR).shape.dim[0].size = 2
+    return schema_text(schema)
+
+
 def test_the_domain_in_its_order_is_the_label_list(tmp_path: Path) -> None:
     path = _written(tmp_path, schema_text(infer_schema(["z", "ä", "a"], [])))
-    assert label_list(read_schema(path)) == ("z", "ä", "a")
+    assert label_list(read_schema(path)).names == ("z", "ä", "a")
 
 
 @pytest.mark.parametrize(
@@ -27,12 +34,20 @@ def test_the_domain_in_its_order_is_the_label_list(tmp_path: Path) -> None:
         ("", "no feature 'labels'"),
         ('feature { name: "labels" type: BYTES }', "has no string domain"),
         (schema_text(infer_schema(["a", "b", "a"], [])), "label 'a' stands twice"),
-        (schema_text(infer_schema(["a"], [])).replace("size: 1", "size: 2"), "exactly one string"),
+        (schema_text(infer_schema(["a"], [])).replace("size: 1", "size: 2"), "'text' .* exactly one string"),
+        (_with_two_second_texts(), "'text_pair' .* exactly one string"),
     ],
 )
 def test_what_is_no_schema_of_this_project_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(Refused, match=message):
         read_schema(_written(tmp_path, text))
+
+
+def test_a_second_text_is_described_as_the_first_is() -> None:
+    described = {feature.name: feature for feature in infer_schema(["a"], ["channel"], pair=True).feature}
+    assert list(described) == [ID, TEXT, TEXT_PAIR, "channel", LABELS]
+    described[TEXT_PAIR].name = TEXT
+    assert described[TEXT_PAIR] == described[TEXT]
 
 
 def test_a_missing_schema_says_how_to_get_one(tmp_path: Path) -> None:

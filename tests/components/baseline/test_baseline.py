@@ -24,11 +24,11 @@ from tests.components.evaluation.small_model import LABELS, artifact
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Model artifacts: a and b are good, the others do not fit them."""
     root = tmp_path_factory.mktemp("models")
-    uris = {name: root / name for name in ("a", "b", "other_labels", "other_order", "no_signature")}
+    uris = {name: root / name for name in ("a", "b", "some_labels", "no_label", "no_signature")}
     small_model.export(uris["a"], small_model.good_probabilities())
     small_model.export(uris["b"], small_model.good_probabilities(seed=7))
-    small_model.export(uris["other_labels"], small_model.bad_probabilities(), labels=[*LABELS[:-1], "praise"])
-    small_model.export(uris["other_order"], small_model.bad_probabilities(), labels=LABELS[::-1])
+    small_model.export(uris["some_labels"], small_model.bad_probabilities(), labels=["praise", *LABELS[:0:-1]])
+    small_model.export(uris["no_label"], small_model.bad_probabilities(), labels=["p", "q", "r", "s", "t"], retired="t")
     small_model.export(uris["no_signature"], small_model.bad_probabilities(), without=["evaluation"])
     return uris
 
@@ -121,8 +121,10 @@ def test_a_candidate_is_never_its_own_baseline(models: dict[str, Path], base: st
 @pytest.mark.parametrize(
     ("model", "why"),
     [
-        ("other_labels", "its labels are others than the candidate's: it lacks never; only it has praise"),
-        ("other_order", "its labels are others than the candidate's: another order"),
+        (
+            "no_label",
+            f"none of its labels is the candidate's: it lacks {', '.join(LABELS)}; only it has p, q, r, s",
+        ),
         ("no_signature", "it has no signature 'evaluation'"),
     ],
 )
@@ -136,6 +138,16 @@ def test_a_baseline_that_cannot_be_compared_with_is_set_aside(
     assert baseline.get_int_custom_property("has_baseline") == 0
     assert baseline.get_string_custom_property("set_aside") == why
     assert not (tmp_path / "baseline" / "Format-Serving").exists()
+
+
+def test_a_baseline_with_some_of_the_labels_is_compared_with_and_says_which_not(
+    models: dict[str, Path], base: str, tmp_path: Path
+) -> None:
+    push(models["some_labels"], base)
+    baseline = execute(models["b"], drive(models["b"], base), tmp_path / "baseline")
+    said = read_baseline(baseline.uri)
+    assert (said.has_baseline, said.lacks, said.only_its) == (True, ["billing"], ["praise"])
+    assert (tmp_path / "baseline" / "Format-Serving" / "saved_model.pb").exists()
 
 
 @pytest.mark.parametrize(

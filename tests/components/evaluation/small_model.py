@@ -62,8 +62,8 @@ class SmallModel(tf.Module):  # type: ignore[misc]
         self.labels = tf.constant(list(labels))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
-    def serve_text(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"probabilities": tf.gather(self.table, tf.strings.to_number(text, tf.int32))}
+    def serve_text(self, texts: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"probabilities": tf.gather(self.table, tf.strings.to_number(texts, tf.int32))}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
     def serving_default(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -89,8 +89,13 @@ def export(
     labels: Sequence[str] = LABELS,
     thresholds: Sequence[float] = THRESHOLDS,
     without: Sequence[str] = (),
+    retired: Sequence[str] = (),
+    renamed: dict[str, str] | None = None,
 ) -> ModelRecord:
-    """Writes `<model_uri>/Format-Serving` as the Trainer does, and returns its record."""
+    """Writes `<model_uri>/Format-Serving` as the Trainer does, and returns its record.
+
+    What is retired must have probabilities of 0 and thresholds of 1, as the Trainer sees to.
+    """
     model = SmallModel(probabilities, labels, thresholds)
     names = ["serving_default", "serve_text", "transform_features", "evaluation"]
     signatures = {name: getattr(model, name) for name in names if name not in without}
@@ -103,6 +108,8 @@ def export(
         checkpoint="none",
         created="2026-01-01T00:00:00+00:00",
         versions={"tensorflow": tf.__version__},
+        retired=list(retired),
+        renamed=renamed or {},
     )
     write_record(str(model_dir), record)
     return record

@@ -23,6 +23,7 @@ from components.evaluation.measured import Evaluation, LabelMetrics, Metrics
 from components.evaluation.results import gate_results, read_evaluation, reasons_against
 from components.evaluation.settings import EvaluationSettings
 from schema.errors import Refused
+from schema.label_list import LabelList
 from tests.components.evaluation import small_model
 from tests.components.evaluation.small_model import LABELS, ROWS, THRESHOLDS, artifact
 
@@ -59,7 +60,7 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
             },
             {"evaluation": [artifact(standard_artifacts.ModelEvaluation, out / "evaluation")], "blessing": [blessing]},
             {
-                "eval_config": proto_utils.proto_to_json(build_eval_config(labels, settings)),
+                "eval_config": proto_utils.proto_to_json(build_eval_config(LabelList(tuple(labels)), settings)),
                 "example_splits": '["test"]',
             },
         )
@@ -187,7 +188,7 @@ def test_a_model_with_other_labels_than_configured_is_refused(judge: Judge) -> N
 
 def test_a_gate_on_an_unknown_label_is_refused_before_anything_runs() -> None:
     with pytest.raises(Refused, match="did you mean 'refund'"):
-        build_eval_config(LABELS, EvaluationSettings(gates=["f1[refnd] >= 0.1"]))
+        build_eval_config(LabelList(tuple(LABELS)), EvaluationSettings(gates=["f1[refnd] >= 0.1"]))
 
 
 metric = st.one_of(st.none(), st.floats(0, 1), st.sampled_from([0.45, 0.44, 0.46, 0.1, 0.3]))
@@ -203,7 +204,7 @@ def test_the_words_and_the_blessing_always_agree(
     evaluation = Evaluation(
         candidate=metrics_with(candidate), baseline=None if missing else metrics_with(baseline), slices={}
     )
-    config = build_eval_config(LABELS, EvaluationSettings(gates=[gate.text]))
+    config = build_eval_config(LabelList(tuple(LABELS)), EvaluationSettings(gates=[gate.text]))
     config = tfma.utils.update_eval_config_with_defaults(config, has_baseline=not missing, rubber_stamp=True)
     key = tfma.metrics.MetricKey(gate.key, model_name="" if missing else "candidate", example_weighted=None)
     numbers = {key: number(candidate)}

@@ -9,8 +9,9 @@ from pydantic import ValidationError
 from components.evaluation.gates import Gate, check_gates, parse_gate
 from components.evaluation.settings import EvaluationSettings
 from schema.errors import Refused
+from schema.label_list import LabelList
 
-LABELS = ["billing", "refund", "shipping"]
+LABELS = LabelList(("billing", "refund", "shipping"))
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,16 @@ def test_a_gate_on_an_unknown_label_is_refused_with_the_nearest() -> None:
         check_gates([parse_gate("f1[refnd] >= 0.4")], LABELS)
     with pytest.raises(Refused, match="the labels are: billing, refund, shipping"):
         check_gates([parse_gate("f1[*] >= 0.4")], LABELS)
+
+
+def test_a_gate_on_a_label_of_the_past_says_what_became_of_it() -> None:
+    labels = LabelList(("billing", "refund"), frozenset({"billing"}), {"money": "refund"})
+    with pytest.raises(Refused, match="label 'billing' is retired; take the gate out"):
+        check_gates([parse_gate("f1[billing] >= 0.4")], labels)
+    with pytest.raises(Refused, match="label 'money' is called 'refund' now"):
+        check_gates([parse_gate("f1[money] >= 0.4")], labels)
+    with pytest.raises(Refused, match=r"the labels are: refund$"):
+        check_gates([parse_gate("f1[*] >= 0.4")], labels)
 
 
 def test_gates_must_be_said_even_if_there_are_none() -> None:

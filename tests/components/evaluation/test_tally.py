@@ -102,3 +102,25 @@ def test_no_example_is_no_metric_but_no_error() -> None:
     assert labels.f1.tolist() == [0, 0]
     assert np.isnan(labels.auc).all()
     assert np.isnan(empty.averages(labels).macro_auc)
+
+
+def test_averages_over_some_labels_are_scikit_learns_over_those_columns() -> None:
+    scores, truth = made_up(500, 6)
+    columns = [0, 2, 5]
+    filled, some = tallied(scores, truth), tallied(scores[:, columns], truth[:, columns])
+    labels = filled.labels()
+    assert filled.averages(labels, columns) == some.averages(some.labels())
+    assert filled.averages(labels, range(6)) == filled.averages(labels)
+    average = filled.averages(labels, columns)
+    given = scores[:, columns] > 0.5
+    expected = metrics.f1_score(truth[:, columns], given, average="micro", zero_division=0)
+    assert average.micro_f1 == pytest.approx(expected)
+
+
+def test_a_score_that_is_not_a_number_spoils_only_the_averages_that_it_is_in() -> None:
+    scores, truth = made_up(100, 3)
+    scores[:, 1] = np.nan
+    filled = tallied(scores, truth)
+    labels = filled.labels()
+    assert np.isfinite(list(vars(filled.averages(labels, [0, 2])).values())[:4]).all()
+    assert np.isnan(list(vars(filled.averages(labels, [0, 1])).values())).all()

@@ -22,6 +22,7 @@ from components.evaluation.gates import parse_gate
 from components.evaluation.results import gate_results, read_evaluation, reasons_against
 from components.evaluation.settings import EvaluationSettings
 from components.pusher.component import RegistryPusher
+from schema.label_list import LabelList
 from tests.components.evaluation import small_model
 from tests.components.evaluation.small_model import LABELS
 
@@ -85,7 +86,9 @@ class Workshop:
             model=model.outputs["result"],
             baseline_model=baseline.outputs["baseline"],
             schema=schema.outputs["result"],
-            eval_config=build_eval_config(LABELS, EvaluationSettings(gates=GATES, label_slices=False)),
+            eval_config=build_eval_config(
+                LabelList(tuple(LABELS)), EvaluationSettings(gates=GATES, label_slices=False)
+            ),
         )
         pusher = RegistryPusher(
             model=model.outputs["result"],

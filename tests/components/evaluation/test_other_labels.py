@@ -1,0 +1,303 @@
+"""A baseline with another label list, through the real executors: whatever both models have is compared, exactly."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import tensorflow_model_analysis as tfma
+from sklearn import metrics as sk
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.types import Artifact, standard_artifacts
+from tfx.utils import proto_utils
+
+from components import registry
+from components.baseline import executor as baseline_executor
+from components.baseline.record import BaselineRecord, read_baseline
+from components.evaluation.component import Executor
+from components.evaluation.eval_config import build_eval_config, compared_with
+from components.evaluation.gates import AVERAGES, parse_gate
+from components.evaluation.measured import Evaluation, GateResult, Metrics
+from components.evaluation.results import gate_results, read_evaluation
+from components.evaluation.settings import EvaluationSettings
+from components.report.gather import _baseline_metrics, _baseline_note
+from schema.errors import Refused
+from schema.label_list import LabelList
+from tests.components.evaluation import small_model
+from tests.components.evaluation.small_model import LABELS, ROWS, THRESHOLDS, artifact
+
+NOT_LOWER = [f"{average} >= baseline - 0.001" for average in AVERAGES if average != "macro_auc"]
+Table = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Side:
+    """A model of some of LABELS under its own names: `columns` says which label each of its outputs is, None none."""
+
+    names: tuple[str, ...]
+    columns: tuple[int | None, ...]
+    retired: tuple[str, ...] = ()
+    renamed: dict[str, str] = field(default_factory=dict)
+
+    def table(self, whole: Table) -> Table:
+        """Its probabilities, made of those of all LABELS; noise where it has a label of its own."""
+        table = np.random.default_rng(9).uniform(0.01, 0.99, (ROWS, len(self.names))).astype(np.float32)
+        for output, (name, column) in enumerate(zip(self.names, self.columns, strict=True)):
+            if name in self.retired:
+                table[:, output] = 0
+            elif column is not None:
+                table[:, output] = whole[:, column]
+        return table
+
+    @property
+    def thresholds(self) -> list[float]:
+        return [
+            1.0 if name in self.retired else 0.5 if column is None else THRESHOLDS[column]
+            for name, column in zip(self.names, self.columns, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A candidate and a baseline; `shared` are the columns of LABELS that both have in use."""
+
+    candidate: Side
+    baseline: Side
+    shared: tuple[int, ...]
+    lacks: tuple[str, ...] = ()
+    only_its: tuple[str, ...] = ()
+
+
+ALL = Side(tuple(LABELS), (0, 1, 2, 3, 4))
+CASES = {
+    "other order": Case(ALL, Side(tuple(reversed(LABELS)), (4, 3, 2, 1, 0)), shared=(0, 1, 2, 3, 4)),
+    "added since": Case(
+        ALL, Side(("shy", "billing", "shipping"), (3, 0, 2)), shared=(0, 2, 3), lacks=("refund", "never")
+    ),
+    "retired since": Case(
+        Side(ALL.names, ALL.columns, retired=("shipping",)), ALL, shared=(0, 1, 3, 4), only_its=("shipping",)
+    ),
+    "retired before": Case(
+        Side(ALL.names, ALL.columns, retired=("shipping",)),
+        Side(ALL.names, ALL.columns, retired=("shipping",)),
+        shared=(0, 1, 3, 4),
+    ),
+    "brought back": Case(
+        ALL, Side(ALL.names, ALL.columns, retired=("shipping",)), shared=(0, 1, 3, 4), lacks=("shipping",)
+    ),
+    "renamed, and all the rest": Case(
+        Side(ALL.names, ALL.columns, retired=("never",), renamed={"money": "refund", "gone": "never"}),
+        Side(("praise", "gone", "money", "billing", "old"), (None, 4, 1, 0, None), retired=("old",)),
+        shared=(0, 1),
+        lacks=("shipping", "shy"),
+        only_its=("praise", "gone"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What came of a candidate and a baseline."""
+
+    evaluation: Evaluation
+    blessed: bool
+    record: BaselineRecord
+    baseline: Artifact
+    gates: list[GateResult]
+    failed_by_tfma: set[str]
+    note: str
+
+
+Judge = Callable[[Case, Sequence[str]], Judged]
+
+
+@pytest.fixture(scope="module")
+def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
+    root = tmp_path_factory.mktemp("other_labels")
+    small_model.write_examples(root / "examples", small_model.truth())
+    small_model.write_schema(root / "schema")
+    runs = iter(range(100))
+
+    def run(case: Case, gates: Sequence[str]) -> Judged:
+        out = root / f"run-{next(runs)}"
+        for side, name, whole in (
+            (case.candidate, "candidate", candidate_table()),
+            (case.baseline, "live", baseline_table()),
+        ):
+            small_model.export(
+                out / name, side.table(whole), side.names, side.thresholds, retired=side.retired, renamed=side.renamed
+            )
+        live = str(out / "live" / "Format-Serving")
+        registry.push(live, str(out / "registry"), registry.read_record(live))
+        model = artifact(standard_artifacts.Model, out / "candidate")
+        baseline = artifact(standard_artifacts.Model, out / "baseline", number=2)
+        baseline_executor.Executor(BaseExecutor.Context(tmp_dir=str(out / "tmp"), unique_id="1")).Do(
+            {"model": [model]}, {"baseline": [baseline]}, {"registry": str(out / "registry")}
+        )
+        labels = LabelList(case.candidate.names, frozenset(case.candidate.retired), case.candidate.renamed)
+        settings = EvaluationSettings(gates=list(gates), slices=["language"])
+        blessing = artifact(standard_artifacts.ModelBlessing, out / "blessing")
+        context = BaseBeamExecutor.Context(
+            beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(out / "tmp"), unique_id="2"
+        )
+        Executor(context).Do(
+            {
+                "examples": [artifact(standard_artifacts.Examples, root / "examples")],
+                "model": [model],
+                "baseline_model": [baseline],
+                "schema": [artifact(standard_artifacts.Schema, root / "schema")],
+            },
+            {"evaluation": [artifact(standard_artifacts.ModelEvaluation, out / "evaluation")], "blessing": [blessing]},
+            {
+                "eval_config": proto_utils.proto_to_json(build_eval_config(labels, settings)),
+                "example_splits": '["test"]',
+            },
+        )
+        record = read_baseline(baseline.uri)
+        evaluation = read_evaluation(str(out / "evaluation"), labels.active, record.lacks)
+        validation = tfma.load_validation_result(str(out / "evaluation"))
+        return Judged(
+            evaluation=evaluation,
+            blessed=bool(blessing.get_int_custom_property("blessed")),
+            record=record,
+            baseline=baseline,
+            gates=gate_results([parse_gate(gate) for gate in gates], evaluation),
+            failed_by_tfma={
+                failure.metric_key.name for each in validation.metric_validations_per_slice for failure in each.failures
+            },
+            note=_baseline_note(record, labels.active),
+        )
+
+    return run
+
+
+def candidate_table() -> Table:
+    return small_model.good_probabilities()
+
+
+def baseline_table() -> Table:
+    return small_model.good_probabilities(noise=0.5, seed=5)
+
+
+def averages_of_scikit_learn(table: Table, columns: Sequence[int]) -> dict[str, float]:
+    """Every average over some of LABELS, from probabilities of all of them."""
+    right, scores = small_model.truth()[:, columns], table[:, columns]
+    given = scores > np.asarray(THRESHOLDS, np.float32)[list(columns)]
+    found: dict[str, float] = {}
+    for average in ("macro", "micro"):
+        values = sk.precision_recall_fscore_support(right, given, average=average, zero_division=0)
+        found |= {
+            f"{average}_{name}": value for name, value in zip(("precision", "recall", "f1"), values, strict=False)
+        }
+    present = [column for column in range(len(columns)) if right[:, column].any()]
+    found["macro_auc"] = float(np.mean([sk.roc_auc_score(right[:, c], scores[:, c]) for c in present]))
+    found["macro_pr_auc"] = float(np.mean([sk.average_precision_score(right[:, c], scores[:, c]) for c in present]))
+    return found
+
+
+def assert_label_as_scikit_learn(measured: Metrics, table: Table, label: str) -> None:
+    column = LABELS.index(label)
+    right, given = small_model.truth()[:, column], table[:, column] > np.float32(THRESHOLDS[column])
+    one = measured.per_label[label]
+    expected = sk.precision_recall_fscore_support(right, given, average="binary", zero_division=0)
+    assert [one.precision, one.recall, one.f1] == pytest.approx(expected[:3])
+    assert one.support == right.sum()
+    assert one.auc == (pytest.approx(sk.roc_auc_score(right, table[:, column]), abs=1e-6) if right.any() else None)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_what_both_have_is_compared_exactly(judge: Judge, case: Case) -> None:
+    judged = judge(case, NOT_LOWER)
+    active = [column for column, name in enumerate(LABELS) if name not in case.candidate.retired]
+    evaluation = judged.evaluation
+    assert evaluation.baseline is not None
+    assert (tuple(judged.record.lacks), tuple(judged.record.only_its)) == (case.lacks, case.only_its)
+
+    # The candidate's own numbers are over all its labels in use, the baseline's over the shared ones.
+    tables = {"candidate": candidate_table(), "baseline": baseline_table()}
+    for name, expected in averages_of_scikit_learn(tables["candidate"], active).items():
+        assert getattr(evaluation.candidate, name) == pytest.approx(expected, abs=1e-6)
+    for name, expected in averages_of_scikit_learn(tables["baseline"], case.shared).items():
+        assert getattr(evaluation.baseline, name) == pytest.approx(expected, abs=1e-6)
+    assert list(evaluation.candidate.per_label) == [LABELS[column] for column in active]
+    assert list(evaluation.baseline.per_label) == [LABELS[column] for column in case.shared]
+    for label in evaluation.candidate.per_label:
+        assert_label_as_scikit_learn(evaluation.candidate, tables["candidate"], label)
+    for label in evaluation.baseline.per_label:
+        assert_label_as_scikit_learn(evaluation.baseline, tables["baseline"], label)
+
+    # The gates are about the shared ones alone, for both.
+    before, after = (averages_of_scikit_learn(tables[name], case.shared) for name in ("baseline", "candidate"))
+    for gate in judged.gates:
+        metric = parse_gate(gate.gate).metric
+        assert gate.value == pytest.approx(after[metric], abs=1e-6)
+        assert gate.bound == pytest.approx(before[metric] - 0.001, abs=1e-6)
+        assert gate.passed == (after[metric] - before[metric] >= -0.001)
+    assert judged.blessed == all(gate.passed for gate in judged.gates)
+    failed = {parse_gate(gate.gate).metric for gate in judged.gates if not gate.passed}
+    assert {name.removesuffix("/compared") for name in judged.failed_by_tfma} == failed
+    assert bool(evaluation.compared) == bool(case.lacks)
+
+    # No slice of a label that is not in use.
+    assert {f"labels={name}" for name in case.candidate.retired} & evaluation.slices.keys() == set()
+    assert {"language=zh", "labels=billing"} < evaluation.slices.keys()
+
+
+def test_the_shared_labels_decide_and_the_candidates_own_bounds_do_not_move(judge: Judge) -> None:
+    """Over all labels the candidate is far below the baseline, for a label that is new and hard; not where both are."""
+    case = CASES["added since"]
+    gates = [
+        "macro_f1 >= baseline - 0.001",
+        "macro_f1 >= 0.9",
+        "f1[refund] >= baseline + 0.9",
+        "f1[refund] >= 0.999",
+        "f1[billing] >= baseline - 0.5",
+    ]
+    judged = judge(case, gates)
+    assert not judged.blessed
+    assert [gate.passed for gate in judged.gates] == [True, False, True, False, True]
+    assert judged.failed_by_tfma == {"macro_f1", "f1/refund"}
+    over_all = averages_of_scikit_learn(candidate_table(), range(5))["macro_f1"]
+    assert judged.gates[1].value == pytest.approx(over_all)
+    assert judged.gates[0].value == pytest.approx(averages_of_scikit_learn(candidate_table(), (0, 2, 3))["macro_f1"])
+    assert judged.gates[0].note.startswith("macro_f1 over the labels that both have is ")
+    not_asked = judged.gates[2]
+    assert not_asked.bound is None
+    assert not_asked.note == "the baseline has no label 'refund': f1[refund] >= baseline + 0.9 is not asked"
+    # Nothing but a gate that is not asked: nothing was asked, and the model is blessed.
+    assert judge(case, [gates[2]]).blessed
+
+
+def test_the_summary_says_what_was_compared(judge: Judge) -> None:
+    judged = judge(CASES["renamed, and all the rest"], ["macro_f1 >= 0.1"])
+    version = judged.record.version
+    assert judged.note == (
+        f"version {version}; compared on 2 of 4 labels: all but shipping, shy; "
+        "what only it has is left out: praise, gone"
+    )
+    candidate = registry.read_record(str(Path(judged.baseline.uri).parent / "candidate" / "Format-Serving"))
+    summary = _baseline_metrics(judged.evaluation.baseline, judged.baseline.uri, candidate)
+    assert summary is not None
+    assert {label: one.threshold for label, one in summary.per_label.items()} == {"billing": 0.5, "refund": 0.3}
+    few = BaselineRecord(has_baseline=True, version=7, lacks=["b", "c", "d"])
+    assert _baseline_note(few, ["a", "b", "c", "d"]) == "version 7; compared on 1 of 4 labels: a"
+    assert _baseline_note(BaselineRecord(has_baseline=True, version=7), ["a"]) == "version 7"
+
+
+def test_a_gate_on_a_label_that_is_retired_or_renamed_is_refused_before_anything_runs() -> None:
+    labels = LabelList(("a", "b"), frozenset({"b"}), {"old": "a"})
+    with pytest.raises(Refused, match="label 'b' is retired; take the gate out"):
+        build_eval_config(labels, EvaluationSettings(gates=["f1[b] >= 0.1"]))
+    with pytest.raises(Refused, match="label 'old' is called 'a' now"):
+        build_eval_config(labels, EvaluationSettings(gates=["f1[old] >= baseline"]))
+
+
+def test_where_only_the_order_differs_no_threshold_is_touched() -> None:
+    config = build_eval_config(LabelList(tuple(LABELS)), EvaluationSettings(gates=NOT_LOWER))
+    adapted = compared_with(config, list(reversed(LABELS)))
+    (before,), (after,) = config.metrics_specs, adapted.metrics_specs
+    assert dict(after.per_slice_thresholds) == dict(before.per_slice_thresholds)
+    assert "baseline_outputs" not in before.metrics[0].config
