@@ -1,29 +1,44 @@
 """What can be refused before TensorFlow is even imported."""
 
 from components.evaluation.gates import check_gates, parse_gate
+from components.example_gen.bigquery import project_of
 from components.example_gen.inputs import check_inputs
-from components.trainer.checkpoint import find_checkpoint
+from components.example_gen.sources import Sources
+from components.preprocessing.settings import LEAST_PAIR_TOKENS
+from components.trainer.checkpoint import Checkpoint, find_checkpoint
 from pipeline.config import Configuration
 from schema.errors import Refused
+from schema.features import TEXT_PAIR
 from schema.label_list import label_list, read_schema
 
 
-def check_configuration(config: Configuration) -> None:
+def check_configuration(config: Configuration) -> Sources:
     """Checks that files, columns, schema, checkpoint and gates fit each other; takes well under a second.
+
+    Returns:
+        What a run would read.
 
     Raises:
         Refused: Something does not fit; the message says what to do.
     """
-    check_inputs(config.examples)
+    sources = check_inputs(config.examples, project_of_queries(config))
     schema = read_schema(config.schema_file)
     check_gates([parse_gate(gate) for gate in config.evaluation.gates], label_list(schema))
-    _check_slices(config, {feature.name for feature in schema.feature})
+    in_schema = {feature.name for feature in schema.feature}
+    _check_slices(config, in_schema)
     checkpoint = find_checkpoint(config.checkpoint)
     if config.max_tokens > checkpoint.max_positions:
         raise Refused(
             f"max_tokens is {config.max_tokens}, but checkpoint {config.checkpoint} has {checkpoint.max_positions} "
             "positions; lower max_tokens"
         )
+    _check_pair(config, in_schema, checkpoint)
+    return sources
+
+
+def project_of_queries(config: Configuration) -> str:
+    """The project that pays for BigQuery; empty where nothing is asked of it."""
+    return project_of(config.examples, config.beam.pipeline_args) if config.examples.format == "bigquery" else ""
 
 
 def _check_slices(config: Configuration, in_schema: set[str]) -> None:
@@ -36,3 +51,27 @@ def _check_slices(config: Configuration, in_schema: set[str]) -> None:
             raise Refused(
                 f"evaluation.slices names '{name}', which examples.slices does not carry along (it has: {known})"
             )
+
+
+def _check_pair(config: Configuration, in_schema: set[str], checkpoint: Checkpoint) -> None:
+    """Schema and configuration agree on whether texts come in pairs, and what trains can tell the two apart."""
+    column = config.examples.text_pair
+    if column is None:
+        if TEXT_PAIR in in_schema:
+            raise Refused(
+                f"{config.schema_file}: has feature '{TEXT_PAIR}', but examples.text_pair names no column; "
+                "name it, or remove the feature"
+            )
+        return
+    if TEXT_PAIR not in in_schema:
+        raise Refused(
+            f"{config.schema_file}: no feature '{TEXT_PAIR}', which examples.text_pair ({column}) fills; "
+            "add it there, of type BYTES, with the shape and presence of 'text'"
+        )
+    if config.max_tokens < LEAST_PAIR_TOKENS:
+        raise Refused(f"max_tokens is {config.max_tokens}; pairs of texts need at least {LEAST_PAIR_TOKENS}")
+    if checkpoint.segments < 2:
+        raise Refused(
+            f"checkpoint {config.checkpoint} has {checkpoint.segments} segment embedding (type_vocab_size); pairs of "
+            "texts need 2, so give another checkpoint or leave examples.text_pair out"
+        )

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.labels import app as labels_app
 from pipeline.loading import load_configuration
 from pipeline.outcome import StepFailed
 from schema.errors import Refused
@@ -28,6 +29,13 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(labels_app, name="labels")
+
+
+ConfigOption = Annotated[Path, typer.Option(help="The pipeline's YAML file.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace one key, e.g. training.epochs=1.")
+]
 
 
 @app.callback()
@@ -37,31 +45,63 @@ def _commands() -> None:
 
 @app.command()
 def run(
-    config: Annotated[Path, typer.Option(help="The pipeline's YAML file.")],
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace one key, e.g. training.epochs=1.")
-    ] = None,
+    config: ConfigOption,
+    set_: SetOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Run even if no span is newer than the last.")] = False,
 ) -> None:
     """Train, evaluate and, if every gate holds, push."""
     from pipeline.run import run_pipeline
 
-    summary = run_pipeline(load_configuration(config, set_ or ()), Console())
-    if not summary.blessed:
+    summary = run_pipeline(load_configuration(config, set_ or ()), Console(), force=force)
+    if summary is not None and not summary.blessed:
         raise typer.Exit(NOT_BLESSED)
 
 
 @app.command()
+def check(config: ConfigOption, set_: SetOption = None) -> None:
+    """Check configuration and data, without training."""
+    from pipeline.run import check_data
+
+    check_data(load_configuration(config, set_ or ()), Console())
+
+
+@app.command()
+def quarantine(
+    run: Annotated[Path, typer.Argument(help="A run's folder, <work_dir>/runs/<time>; or a work_dir: its newest run.")],
+    reason: Annotated[str | None, typer.Option(help="Only this reason, or those that begin like it.")] = None,
+    examples: Annotated[int, typer.Option(min=0, help="Rows to show of each reason.")] = 3,
+) -> None:
+    """List why rows were quarantined, with counts and examples."""
+    from pipeline.quarantine import show_quarantine
+
+    show_quarantine(run, Console(), reason=reason, examples=examples)
+
+
+@app.command()
 def init(
-    data: Annotated[Path, typer.Option(help="A CSV or TSV file with a header.")],
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="A file, its format told by its name: .csv or .tsv (with a header), .jsonl, .tfrecord (of tf.Examples)"
+            " - each also .gz - or .parquet."
+        ),
+    ],
     output: Annotated[Path, typer.Option(help="Folder for schema.pbtxt and pipeline.yaml; made if missing.")],
     text: Annotated[str | None, typer.Option(help="The text column, where it cannot be told from the data.")] = None,
-    labels: Annotated[str | None, typer.Option(help="The column of delimited labels, likewise.")] = None,
+    labels: Annotated[str | None, typer.Option(help="The column of the labels, likewise.")] = None,
     delimiter: Annotated[str | None, typer.Option(help="Between two labels of that column, likewise.")] = None,
+    label_names: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where that column holds positions: the file they point into, one label a line, the first 0; beside"
+            " the data or below."
+        ),
+    ] = None,
 ) -> None:
     """Infer a schema and a configuration from data, ready to be curated."""
-    from pipeline.init import write_project
+    from pipeline.init import Hints, write_project
 
-    written = write_project(data, output, text=text, labels=labels, delimiter=delimiter)
+    written = write_project(data, output, Hints(text, labels, delimiter, label_names))
     console = Console()
     console.print(Text(written.in_words()), soft_wrap=True)
     next_step = f"Next: look through both files, then bert-multilabel run --config {written.configuration}"
@@ -72,16 +112,20 @@ def init(
 def predict(
     model: Annotated[Path, typer.Option(help="A pushed version, or the registry: then its newest version.")],
     text: Annotated[list[str], typer.Option(help="A text; repeat the option for more.")],
+    text_pair: Annotated[
+        list[str] | None, typer.Option(help="The second text of each, where the model takes pairs; in their order.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a text instead of a table.")] = False,
 ) -> None:
     """Print each label's probability and whether it is given."""
     from pipeline.predict import predict_texts
 
-    for prediction in predict_texts(model, text):
+    for prediction in predict_texts(model, text, text_pair or ()):
         if as_json:
             sys.stdout.write(json.dumps(prediction.as_json(), ensure_ascii=False) + "\n")
             continue
-        table = Table("label", "probability", "threshold", "given", title=Text(prediction.text), title_justify="left")
+        title = "\n".join(filter(None, (prediction.text, prediction.text_pair)))
+        table = Table("label", "probability", "threshold", "given", title=Text(title), title_justify="left")
         for label in prediction.labels:
             table.add_row(
                 label.name, f"{label.probability:.3f}", f"{label.threshold:.3f}", "yes" if label.given else ""

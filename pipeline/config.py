@@ -2,8 +2,10 @@
 
 from pydantic import Field, field_validator
 
+from components.data_gate.settings import DataGateSettings
 from components.evaluation.settings import EvaluationSettings
 from components.example_gen.settings import ExamplesSettings
+from components.preprocessing.settings import Truncation
 from components.settings import Settings
 from components.trainer.settings import TrainingSettings
 
@@ -32,9 +34,15 @@ class Configuration(Settings):
     schema_file: str = Field(description="TF-Metadata schema in text format; its labels domain is the label list.")
     registry: str = Field(description="Push destination: version directories as TensorFlow Serving watches them.")
     examples: ExamplesSettings
+    data_gate: DataGateSettings = DataGateSettings()
     checkpoint: str = Field("minilm-l6", description="minilm-l6, or the folder of a Hugging Face BERT.")
     max_tokens: int = Field(
         128, ge=3, description="Longer texts are cut to so many word pieces, [CLS] and [SEP] in it."
+    )
+    truncation: Truncation = Field(
+        "head",
+        description="What stays of a text that is cut. head: its first pieces; head_tail: a quarter from its start, the"
+        " rest from its end.",
     )
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings

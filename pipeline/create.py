@@ -7,16 +7,22 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
 
 from components.baseline.component import RegistryBaseline
-from components.data_gate import DataGate
+from components.data_gate.component import DataGate
+from components.data_gate.schema import complete_schema
 from components.evaluation.component import MultiLabelEvaluator
 from components.evaluation.eval_config import build_eval_config
 from components.example_gen.component import TextExampleGen
+from components.example_gen.label_changes import label_changes
+from components.example_gen.sources import has_spans
 from components.preprocessing.settings import PreprocessingSettings, TokenizerSettings
 from components.pusher.component import RegistryPusher
 from components.report.component import Report
 from components.schema_import import SchemaImport
+from components.statistics import statistics_options
 from components.trainer.checkpoint import find_checkpoint
 from components.trainer.settings import TrainerConfig
+from components.training_record import TrainingRecord
+from pipeline.check import project_of_queries
 from pipeline.config import Configuration
 from pipeline.paths import WorkDir
 from schema.infer import schema_text
@@ -31,22 +37,29 @@ def create_pipeline(config: Configuration) -> Pipeline:
     """
     schema = read_schema(config.schema_file)
     labels = label_list(schema)
+    spans = has_spans(config.examples)
     checkpoint = find_checkpoint(config.checkpoint)
     fingerprint = checkpoint.fingerprint()
 
-    # Files become tf.Examples {id, text, labels, slice columns}, split into train, eval and test.
-    example_gen = TextExampleGen(config.examples)
+    # Rows become tf.Examples {id, text (or two), labels, slice columns}, split into train, eval and test.
+    example_gen = TextExampleGen(config.examples, label_changes(labels), project_of_queries(config))
     # What the data is, and what it should be.
-    statistics_gen = tfx.components.StatisticsGen(examples=example_gen.outputs["examples"])
-    schema_import = SchemaImport(text=schema_text(schema))
+    statistics_gen = tfx.components.StatisticsGen(
+        examples=example_gen.outputs["examples"],
+        stats_options=statistics_options(len(labels.names), by_span=spans and config.examples.spans.last != 1),
+    )
+    schema_import = SchemaImport(text=schema_text(complete_schema(schema, config.data_gate, spans=spans)))
     example_validator = tfx.components.ExampleValidator(
         statistics=statistics_gen.outputs["statistics"], schema=schema_import.outputs["schema"]
     )
-    # Nothing below runs on data that does not fit the schema.
+    # Nothing below runs on data that may not be trained on.
     data_gate = DataGate(
+        statistics=statistics_gen.outputs["statistics"],
         anomalies=example_validator.outputs["anomalies"],
         quarantine=example_gen.outputs["quarantine"],
         schema=schema_import.outputs["schema"],
+        settings=config.data_gate.model_dump_json(),
+        registry=config.registry,
     )
     # Texts become token ids, label lists become multi-hot vectors, in one graph that serving shares.
     transform = tfx.components.Transform(
@@ -63,8 +76,10 @@ def create_pipeline(config: Configuration) -> Pipeline:
                     lower_case=checkpoint.lower_case,
                     strip_accents=checkpoint.strip_accents,
                     max_tokens=config.max_tokens,
+                    truncation=config.truncation,
                 ),
-                labels=labels,
+                labels=labels.names,
+                retired=tuple(name for name in labels.names if name in labels.retired),
             ).model_dump(mode="json"),
             "checkpoint_fingerprint": fingerprint,
         },
@@ -99,8 +114,16 @@ def create_pipeline(config: Configuration) -> Pipeline:
         model_blessing=evaluator.outputs["blessing"],
         push_destination=config.registry,
     )
+    training_record = TrainingRecord(
+        quarantine=example_gen.outputs["quarantine"],
+        statistics=statistics_gen.outputs["statistics"],
+        schema=schema_import.outputs["schema"],
+        pushed_model=pusher.outputs["pushed_model"],
+        registry=config.registry,
+    )
     report = Report(
         quarantine=example_gen.outputs["quarantine"],
+        data_verdict=data_gate.outputs["verdict"],
         model=trainer.outputs["model"],
         baseline=baseline.outputs["baseline"],
         evaluation=evaluator.outputs["evaluation"],
@@ -115,7 +138,7 @@ def create_pipeline(config: Configuration) -> Pipeline:
         pipeline_root=str(work_dir.artifacts),
         components=[
             example_gen, statistics_gen, schema_import, example_validator, data_gate, transform, trainer, baseline,
-            evaluator, pusher, report,
+            evaluator, pusher, training_record, report,
         ],
         enable_cache=True,
         metadata_connection_config=sqlite_metadata_connection_config(str(work_dir.metadata)),

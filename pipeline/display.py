@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.status import Status
@@ -9,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from components.progress import PROGRESS
-from components.report.summary import LabelSummary, Summary
+from components.report.summary import DataSummary, LabelSummary, Rows, Summary
 
+_MOST_CONTRADICTIONS = 5
 _SECONDS_BETWEEN_PLAIN_LINES = 15.0
 
 
@@ -45,7 +47,13 @@ class RunDisplay(logging.Handler):
         else:
             self._line(f"{self._step} ...")
 
-    def step_finished(self, name: str, seconds: float, cached: bool) -> None:  # noqa: ARG002
+    def step_finished(
+        self,
+        name: str,  # noqa: ARG002 - it is in the line that the step began with
+        seconds: float,
+        cached: bool,
+        outputs: Mapping[str, str],  # noqa: ARG002
+    ) -> None:
         self._stop()
         self._line(f"{self._step}: " + ("unchanged, taken from the cache" if cached else f"{seconds:.1f} s"))
 
@@ -66,8 +74,39 @@ class RunDisplay(logging.Handler):
         self._console.print(Text(text), highlight=False, soft_wrap=True)
 
 
+def show_data(console: Console, rows: Rows, data: DataSummary) -> None:
+    """Prints what there is to know of the data before it is trained on."""
+    by_split = ", ".join(f"{count} {split}" for split, count in data.splits.items())
+    counts = f"{rows.read} read, {rows.accepted} accepted ({by_split}), {rows.quarantined} quarantined"
+    console.print(f"Rows: {counts}", soft_wrap=True)
+    if data.spans:
+        console.print("Spans: " + ", ".join(f"{span.span} ({span.rows} rows)" for span in data.spans))
+    copies = data.duplicates
+    if copies.texts:
+        console.print(
+            f"Texts with copies: {copies.texts} ({copies.rows} rows); {copies.contradictory} of them with different"
+            " labels",
+            soft_wrap=True,
+        )
+    for contradiction in copies.contradictions[:_MOST_CONTRADICTIONS]:
+        pairs = zip(contradiction.rows, contradiction.labels, strict=True)
+        each = (f"{row} [{', '.join(labels)}]" for row, labels in pairs)
+        console.print(Text("  " + " and ".join(each)), soft_wrap=True)
+    if data.retired_labels:
+        dropped = ", ".join(f"{label} ({count} rows)" for label, count in data.retired_labels.items())
+        console.print(Text(f"Retired labels, left out: {dropped}"), soft_wrap=True)
+    if data.compared_with:
+        console.print(Text(f"Drift from {data.compared_with}:"), soft_wrap=True)
+        for drift in data.drift:
+            console.print(Text(f"  {drift.feature}: {drift.measure} {drift.value:.4f} (bound {drift.bound:g})"))
+    for warning in data.warnings:
+        console.print(Text(f"Warning: {warning}"), soft_wrap=True)
+
+
 def show_summary(console: Console, summary: Summary) -> None:
-    """Prints the metrics, the gates, and what became of the model."""
+    """Prints the data, the metrics, the gates, and what became of the model."""
+    if summary.rows is not None and summary.data is not None:
+        show_data(console, summary.rows, summary.data)
     if summary.metrics is not None:
         console.print(_metrics_table(summary))
     if summary.gates:

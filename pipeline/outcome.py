@@ -1,5 +1,6 @@
 """What the command line and the runners say to each other."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,8 +11,23 @@ class Observer(Protocol):
     def step_started(self, name: str, position: int, total: int) -> None:
         """Component `name`, the `position`-th of `total`, begins."""
 
-    def step_finished(self, name: str, seconds: float, cached: bool) -> None:
-        """Component `name` is done; `cached`: its outputs of an earlier run were taken."""
+    def step_finished(self, name: str, seconds: float, cached: bool, outputs: Mapping[str, str]) -> None:
+        """Component `name` is done; `cached`: its outputs, URIs by key, are those of an earlier run."""
+
+
+class Observers:
+    """Several of them as one."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def step_started(self, name: str, position: int, total: int) -> None:
+        for observer in self._observers:
+            observer.step_started(name, position, total)
+
+    def step_finished(self, name: str, seconds: float, cached: bool, outputs: Mapping[str, str]) -> None:
+        for observer in self._observers:
+            observer.step_finished(name, seconds, cached, outputs)
 
 
 @dataclass(frozen=True)
@@ -19,11 +35,11 @@ class PipelineOutcome:
     """What a run that came to its end leaves.
 
     Attributes:
-        report_uri: The folder of the Report component's artifact, where summary.json lies.
+        artifacts: URIs of the outputs, by component and key.
         durations_s: Seconds by component, in the order they ran.
     """
 
-    report_uri: str
+    artifacts: dict[str, dict[str, str]]
     durations_s: dict[str, float]
 
 

@@ -9,6 +9,11 @@ from typing import Any
 from components.registry import latest, read_record
 from schema.errors import Refused
 
+_ASKS = {
+    True: "pairs of texts; add a --text-pair for each --text, in their order (it may be empty)",
+    False: "single texts; leave --text-pair out",
+}
+
 
 @dataclass(frozen=True)
 class LabelPrediction:
@@ -25,29 +30,34 @@ class LabelPrediction:
 
 @dataclass(frozen=True)
 class TextPrediction:
-    """A text's labels, most probable first."""
+    """A text's labels, or a pair's, most probable first."""
 
     text: str
+    text_pair: str | None
     labels: tuple[LabelPrediction, ...]
 
     def as_json(self) -> dict[str, Any]:
         return {
             "text": self.text,
+            **({} if self.text_pair is None else {"text_pair": self.text_pair}),
             "labels": [label.name for label in self.labels if label.given],
             "probabilities": {label.name: round(label.probability, 6) for label in self.labels},
         }
 
 
-def predict_texts(model: Path, texts: Sequence[str]) -> list[TextPrediction]:
+def predict_texts(model: Path, texts: Sequence[str], pairs: Sequence[str] = ()) -> list[TextPrediction]:
     """Classifies texts with the model's `serve_text` signature.
 
     Args:
         model: A version directory, or a registry: then its newest version.
         texts: At least one.
+        pairs: The second text of each, where the model was trained on pairs; none elsewhere.
 
     Raises:
-        Refused: There is no model there.
+        Refused: There is no model there, or it does not take so many texts.
     """
+    if pairs and len(pairs) != len(texts):
+        raise Refused(f"--text is given {len(texts)} times, --text-pair {len(pairs)} times; give one of each a pair")
     directory = _version_directory(model)
     record = read_record(str(directory))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -55,13 +65,23 @@ def predict_texts(model: Path, texts: Sequence[str]) -> list[TextPrediction]:
     import tensorflow_text  # noqa: F401 - registers the tokenizer's operations
 
     serve = tf.saved_model.load(str(directory)).signatures["serve_text"]
-    probabilities = serve(texts=tf.constant(list(texts)))["probabilities"].numpy()
+    takes_pairs = "text_pairs" in serve.structured_input_signature[1]
+    if takes_pairs != bool(pairs):
+        raise Refused(f"{directory}: the model takes {_ASKS[takes_pairs]}")
+    columns = {"texts": texts, "text_pairs": pairs} if takes_pairs else {"texts": texts}
+    served = serve(**{name: tf.constant(list(column)) for name, column in columns.items()})
+    probabilities = served["probabilities"].numpy()
+    second: Sequence[str | None] = pairs or [None] * len(texts)
     return [
-        TextPrediction(text, tuple(sorted(
-            (LabelPrediction(*answer) for answer in zip(record.labels, row.tolist(), record.thresholds, strict=True)),
+        TextPrediction(text, pair, tuple(sorted(
+            (
+                LabelPrediction(*answer)
+                for answer in zip(record.labels, row.tolist(), record.thresholds, strict=True)
+                if answer[0] not in record.retired
+            ),
             key=lambda label: -label.probability,
         )))
-        for text, row in zip(texts, probabilities, strict=True)
+        for text, pair, row in zip(texts, second, probabilities, strict=True)
     ]  # fmt: skip
 
 

@@ -12,22 +12,68 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from components.report.summary import SUMMARY_FILE, Summary, failed_summary, read_summary, write_summary
+from components import data_log
+from components.data_gate.verdict import read_verdict
+from components.example_gen.report import read_report
+from components.example_gen.sources import Sources, has_dates
+from components.example_gen.spans import in_words
+from components.report.summary import (
+    SUMMARY_FILE,
+    Summary,
+    data_of,
+    failed_summary,
+    read_summary,
+    rows_of,
+    write_summary,
+)
 from pipeline.check import check_configuration
 from pipeline.config import Configuration
-from pipeline.display import RunDisplay, show_summary
-from pipeline.outcome import StepFailed
+from pipeline.display import RunDisplay, show_data, show_summary
+from pipeline.outcome import Observers, PipelineOutcome, StepFailed
 from pipeline.paths import WorkDir
+from pipeline.run_folder import RunFolder
 from schema.errors import Refused
 
 
-def run_pipeline(config: Configuration, console: Console) -> Summary:
+def run_pipeline(config: Configuration, console: Console, *, force: bool = False) -> Summary | None:
     """Runs the pipeline on this machine and shows what came of it.
 
-    The run's folder, `<work_dir>/runs/<time>`, gets summary.json and log.txt, whatever the outcome.
+    The run's folder, `<work_dir>/runs/<time>`, gets summary.json, artifacts.json and log.txt, whatever the outcome.
+
+    Args:
+        config: The configuration.
+        console: Where to show it.
+        force: Run even if no span is newer than the last one trained on.
 
     Returns:
-        The summary, as written.
+        The summary, as written; None if there was nothing new to train on.
+
+    Raises:
+        Refused: The configuration or the data was refused.
+        StepFailed: A component failed.
+    """
+    sources = check_configuration(config)
+    work_dir = WorkDir(config.work_dir)
+    with work_dir.locked(config.name):
+        folder = RunFolder(work_dir.new_run())
+        nothing_new = None if force else why_nothing_is_new(config, sources)
+        if nothing_new is not None:
+            write_summary(str(folder.path), failed_summary(nothing_new))
+            console.print(Text(f"Nothing new: {nothing_new}; --force runs even so"), soft_wrap=True)
+            return None
+        with _recorded(folder, console):
+            outcome = _run(config, folder, console)
+            summary = read_summary(outcome.artifacts["Report"]["report"]).model_copy(
+                update={"durations_s": outcome.durations_s, "peak_memory_mb": _peak_memory_mb()}
+            )
+        write_summary(str(folder.path), summary)
+    show_summary(console, summary)
+    console.print(Text(f"Summary: {folder.path / SUMMARY_FILE}"), soft_wrap=True)
+    return summary
+
+
+def check_data(config: Configuration, console: Console) -> None:
+    """Checks configuration and data, as far as the data gate, and shows what the data is.
 
     Raises:
         Refused: The configuration or the data was refused.
@@ -36,28 +82,51 @@ def run_pipeline(config: Configuration, console: Console) -> Summary:
     check_configuration(config)
     work_dir = WorkDir(config.work_dir)
     with work_dir.locked(config.name):
-        folder = work_dir.new_run()
-        try:
-            summary = _run(config, folder, console)
-        except (Refused, StepFailed) as error:
-            write_summary(str(folder), failed_summary(str(error)))
-            if isinstance(error, StepFailed):
-                console.print(Text(f"Log: {folder / 'log.txt'}"), soft_wrap=True)
-            raise
-        write_summary(str(folder), summary)
-    show_summary(console, summary)
-    console.print(Text(f"Summary: {folder / SUMMARY_FILE}"), soft_wrap=True)
-    return summary
+        folder = RunFolder(work_dir.new_run())
+        with _recorded(folder, console):
+            outcome = _run(config, folder, console, until="DataGate")
+    report = read_report(outcome.artifacts["TextExampleGen"]["quarantine"])
+    verdict = read_verdict(outcome.artifacts["DataGate"]["verdict"])
+    show_data(console, rows_of(report), data_of(report, verdict))
+    if report.quarantined:
+        console.print(Text(f"Quarantined rows: bert-multilabel quarantine {folder.path}"), soft_wrap=True)
+    console.print(Text("The data may be trained on.", style="bold"))
 
 
-def _run(config: Configuration, folder: Path, console: Console) -> Summary:
+def why_nothing_is_new(config: Configuration, sources: Sources) -> str | None:
+    """Why there is nothing to train on that was not trained on before; None if there is, or if nothing has spans."""
+    trained = data_log.last(config.registry)
+    if not sources.spans or trained is None or trained.newest < sources.newest:
+        return None
+    spans = in_words(sources.spans[-1:], dates=has_dates(config.examples))
+    return f"no span is newer than {spans}, which was trained on {trained.when}"
+
+
+@contextmanager
+def _recorded(folder: RunFolder, console: Console) -> Iterator[None]:
+    """Leaves a summary in the run's folder also of a run that fails."""
+    try:
+        yield
+    except (Refused, StepFailed) as error:
+        write_summary(str(folder.path), folder.failed(str(error)))
+        if isinstance(error, StepFailed):
+            console.print(Text(f"Log: {folder.path / 'log.txt'}"), soft_wrap=True)
+        elif folder.quarantined:
+            console.print(Text(f"Quarantined rows: bert-multilabel quarantine {folder.path}"), soft_wrap=True)
+        raise
+
+
+def _run(config: Configuration, folder: RunFolder, console: Console, until: str | None = None) -> PipelineOutcome:
     console.print(Text(f"Pipeline {config.name}: loading TensorFlow and TFX ..."))
-    with _noise_to(folder / "log.txt"), RunDisplay(console) as display:
+    with _noise_to(folder.path / "log.txt"), RunDisplay(console) as display:
         # By name: runners know the pipeline, the pipeline does not know what runs it.
-        outcome = import_module("runners.local").run(config, display)
-    summary = read_summary(outcome.report_uri)
-    peak_memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return summary.model_copy(update={"durations_s": outcome.durations_s, "peak_memory_mb": peak_memory_mb})
+        run = import_module("runners.local").run
+        outcome: PipelineOutcome = run(config, Observers(display, folder), until=until)
+    return outcome
+
+
+def _peak_memory_mb() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from tfx.dsl.compiler import constants
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.metadata import Metadata
-from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.orchestration.pipeline import RunOptions
+from tfx.orchestration.portable import launcher, partial_run_utils, runtime_parameter_utils
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 
@@ -19,24 +20,24 @@ from pipeline.outcome import Observer, PipelineOutcome, StepFailed
 from schema.errors import Refused
 
 
-def run(config: Configuration, observer: Observer) -> PipelineOutcome:
+def run(config: Configuration, observer: Observer, *, until: str | None = None) -> PipelineOutcome:
     """Runs the pipeline to its end.
 
     Args:
         config: The configuration.
         observer: Told of each component as it starts and ends.
+        until: Run only what this component needs, and itself; None: everything. A whole run takes that from the cache.
 
     Returns:
-        Where the report lies, and how long each component took.
+        Where the outputs lie, and how long each component took.
 
     Raises:
         Refused: A component refused the data.
         StepFailed: A component failed for any other reason; the cause is chained.
     """
-    pipeline = create_pipeline(config)
     runner = _ObservedDagRunner(observer)
-    runner.run(pipeline)
-    return PipelineOutcome(report_uri=runner.report_uri, durations_s=runner.durations_s)
+    runner.run(create_pipeline(config), RunOptions(to_nodes=[until]) if until else None)
+    return PipelineOutcome(artifacts=runner.artifacts, durations_s=runner.durations_s)
 
 
 class _ObservedDagRunner(LocalDagRunner):  # type: ignore[misc]
@@ -46,25 +47,26 @@ class _ObservedDagRunner(LocalDagRunner):  # type: ignore[misc]
         super().__init__()
         self._observer = observer
         self.durations_s: dict[str, float] = {}
-        self.report_uri = ""
+        self.artifacts: dict[str, dict[str, str]] = {}
 
     def run_with_ir(self, pipeline: pipeline_pb2.Pipeline, run_options: pipeline_pb2.RunOptions | None = None) -> None:
         if run_options is not None:
-            raise NotImplementedError("partial runs: the cache already skips what has not changed")
+            partial_run_utils.mark_pipeline(pipeline, to_nodes=run_options.partial_run.to_nodes)
         runtime_parameter_utils.substitute_runtime_parameter(
             pipeline, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: datetime.datetime.now().isoformat()}
         )
         deployment = runner_utils.extract_local_deployment_config(pipeline)
         connection = deployment.metadata_connection_config
         metadata = Metadata(getattr(connection, connection.WhichOneof("connection_config")))
-        for position, node in enumerate(pipeline.nodes, start=1):
+        nodes = [node for node in pipeline.nodes if not node.pipeline_node.execution_options.HasField("skip")]
+        for position, node in enumerate(nodes, start=1):
             name = node.pipeline_node.node_info.id
-            self._observer.step_started(name, position, len(pipeline.nodes))
+            self._observer.step_started(name, position, len(nodes))
             started = time.monotonic()
             execution_id = self._launch(node.pipeline_node, pipeline, deployment, metadata)
             cached = self._finish(name, execution_id, metadata)
             self.durations_s[name] = round(time.monotonic() - started, 2)
-            self._observer.step_finished(name, self.durations_s[name], cached)
+            self._observer.step_finished(name, self.durations_s[name], cached, self.artifacts[name])
 
     def _launch(
         self,
@@ -92,12 +94,11 @@ class _ObservedDagRunner(LocalDagRunner):  # type: ignore[misc]
         return int(execution.execution_id)
 
     def _finish(self, name: str, execution_id: int, metadata: Metadata) -> bool:
-        """Whether the execution came from the cache; remembers where the report lies."""
+        """Whether the execution came from the cache; remembers where its outputs lie."""
         with metadata as handle:
             (execution,) = handle.store.get_executions_by_id([execution_id])
-            if name == "Report":
-                outputs = execution_lib.get_output_artifacts(handle, execution_id)
-                self.report_uri = outputs["report"][0].uri
+            outputs = execution_lib.get_output_artifacts(handle, execution_id)
+            self.artifacts[name] = {key: artifacts[0].uri for key, artifacts in outputs.items()}
         if execution.last_known_state not in (
             metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED,
         ):  # fmt: skip

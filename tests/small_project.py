@@ -2,6 +2,7 @@
 
 import csv
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def make_project(folder: Path, *, rows: int = 400, seed: int = 0, checkpoint: st
     """
     (folder / "data").mkdir(parents=True)
     write_tiny_bert(folder / "bert")
-    _write_rows(folder / "data" / "rows.csv", rows, random.Random(seed))
+    write_rows(folder / "data" / "rows.csv", rows, seed=seed)
     (folder / "schema.pbtxt").write_text(schema_text(infer_schema(LABELS, ["channel"])))
     project = Project(folder)
     project.configuration.write_text(yaml.safe_dump({
@@ -75,12 +76,15 @@ def make_project(folder: Path, *, rows: int = 400, seed: int = 0, checkpoint: st
     return project
 
 
-def _write_rows(path: Path, rows: int, rng: random.Random) -> None:
+def write_rows(path: Path, rows: int, *, seed: int, likely: float = 0.35, labels: Sequence[str] = LABELS) -> None:
+    """Writes rows, each of whose labels is given with the probability `likely`."""
+    rng = random.Random(seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "text", "labels", "channel"])
         for number in range(rows):
-            labels = [label for label in LABELS if rng.random() < 0.35]
-            words = [rng.choice(_WORDS[label]) for label in labels] + rng.choices(_FILLERS, k=rng.randint(1, 6))
+            given = [label for label in labels if rng.random() < likely]
+            words = [rng.choice(_WORDS[label]) for label in given] + rng.choices(_FILLERS, k=rng.randint(1, 6))
             rng.shuffle(words)
-            writer.writerow([f"r{number}", " ".join(words), "|".join(labels), rng.choice(["chat", "mail"])])
+            writer.writerow([f"r{number}", " ".join(words), "|".join(given), rng.choice(["chat", "mail"])])

@@ -5,6 +5,7 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types.artifact import Artifact
 from tfx.types.standard_artifacts import Model, ModelBlessing, ModelEvaluation, PushedModel
 
+from components.data_gate.component import DataVerdict
 from components.example_gen.quarantine import Quarantine
 
 
@@ -18,6 +19,7 @@ class RunReport(Artifact):  # type: ignore[misc]
 def Report(  # noqa: N802 - a component class
     report: OutputArtifact[RunReport],
     quarantine: InputArtifact[Quarantine],
+    data_verdict: InputArtifact[DataVerdict],
     model: InputArtifact[Model],
     baseline: InputArtifact[Model],
     evaluation: InputArtifact[ModelEvaluation],
@@ -36,6 +38,7 @@ def Report(  # noqa: N802 - a component class
 
     summary = gather_summary(
         quarantine_uri=quarantine.uri,
+        data_verdict_uri=data_verdict.uri,
         model_uri=model.uri,
         baseline_uri=baseline.uri,
         evaluation_uri=evaluation.uri,

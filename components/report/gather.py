@@ -5,17 +5,20 @@ from collections.abc import Sequence
 from tfx.utils import path_utils
 
 from components.baseline.record import BaselineRecord, read_baseline
+from components.baseline.shared import outputs_in_terms_of
+from components.data_gate.verdict import read_verdict
 from components.evaluation import results
 from components.evaluation.gates import parse_gate
 from components.evaluation.measured import Metrics
 from components.example_gen.report import read_report
 from components.registry import ModelRecord, read_record
-from components.report.summary import LabelSummary, MetricsSummary, Rows, Summary
+from components.report.summary import LabelSummary, MetricsSummary, Summary, data_of, rows_of
 
 
 def gather_summary(
     *,
     quarantine_uri: str,
+    data_verdict_uri: str,
     model_uri: str,
     baseline_uri: str,
     evaluation_uri: str,
@@ -27,6 +30,7 @@ def gather_summary(
 
     Args:
         quarantine_uri: Of the ExampleGen's Quarantine artifact.
+        data_verdict_uri: Of the DataGate's.
         model_uri: Of the candidate.
         baseline_uri: Of what `RegistryBaseline` gave.
         evaluation_uri: Of the Evaluator's ModelEvaluation.
@@ -37,41 +41,53 @@ def gather_summary(
     ingest = read_report(quarantine_uri)
     model = read_record(path_utils.serving_model_path(model_uri))
     baseline = read_baseline(baseline_uri)
-    evaluation = results.read_evaluation(evaluation_uri, model.labels)
+    active = [label for label in model.outputs if label is not None]
+    evaluation = results.read_evaluation(evaluation_uri, active, baseline.lacks)
     outcomes = results.gate_results([parse_gate(gate) for gate in gates], evaluation)
     return Summary(
         blessed=blessed,
         pushed=pushed,
         reasons=results.reasons_against(outcomes),
-        rows=Rows(read=ingest.read, accepted=ingest.accepted, quarantined=ingest.quarantined),
-        metrics=_with_thresholds(evaluation.candidate, model),
-        baseline=_baseline_metrics(evaluation.baseline, baseline_uri),
-        baseline_note=_baseline_note(baseline),
+        rows=rows_of(ingest),
+        data=data_of(ingest, read_verdict(data_verdict_uri)),
+        metrics=_with_thresholds(evaluation.candidate, model.outputs, model.thresholds),
+        baseline=_baseline_metrics(evaluation.baseline, baseline_uri, model),
+        baseline_note=_baseline_note(baseline, active),
         gates=outcomes,
         slices=evaluation.slices,
         versions=model.versions,
     )
 
 
-def _with_thresholds(metrics: Metrics, model: ModelRecord) -> MetricsSummary:
-    thresholds = dict(zip(model.labels, model.thresholds, strict=True))
+def _with_thresholds(metrics: Metrics, outputs: Sequence[str | None], thresholds: Sequence[float]) -> MetricsSummary:
+    threshold_of = dict(zip(outputs, thresholds, strict=True))
     averages = metrics.model_dump(exclude={"per_label"})
     return MetricsSummary(
         **averages,
         per_label={
-            label: LabelSummary(**measured.model_dump(), threshold=thresholds[label])
+            label: LabelSummary(**measured.model_dump(), threshold=threshold_of[label])
             for label, measured in metrics.per_label.items()
         },
     )
 
 
-def _baseline_metrics(metrics: Metrics | None, baseline_uri: str) -> MetricsSummary | None:
+def _baseline_metrics(metrics: Metrics | None, baseline_uri: str, candidate: ModelRecord) -> MetricsSummary | None:
     if metrics is None:
         return None
-    return _with_thresholds(metrics, read_record(path_utils.serving_model_path(baseline_uri)))
+    baseline = read_record(path_utils.serving_model_path(baseline_uri))
+    return _with_thresholds(metrics, outputs_in_terms_of(baseline, candidate), baseline.thresholds)
 
 
-def _baseline_note(baseline: BaselineRecord) -> str:
+def _baseline_note(baseline: BaselineRecord, labels: Sequence[str]) -> str:
     if baseline.set_aside:
         return f"version {baseline.version} was set aside: {baseline.set_aside}"
-    return f"version {baseline.version}" if baseline.has_baseline else "none yet: nothing has been pushed before"
+    if not baseline.has_baseline:
+        return "none yet: nothing has been pushed before"
+    notes = [f"version {baseline.version}"]
+    if baseline.lacks:
+        shared = [label for label in labels if label not in baseline.lacks]
+        which = f"all but {', '.join(baseline.lacks)}" if len(baseline.lacks) <= len(shared) else ", ".join(shared)
+        notes.append(f"compared on {len(shared)} of {len(labels)} labels: {which}")
+    if baseline.only_its:
+        notes.append(f"what only it has is left out: {', '.join(baseline.only_its)}")
+    return "; ".join(notes)

@@ -2,7 +2,10 @@
 
 from pydantic import Field
 
+from components.data_gate.verdict import Drift, Verdict
 from components.evaluation.measured import GateResult, LabelMetrics, Metrics
+from components.example_gen.report import Duplicates, IngestReport, SpanCount
+from components.example_gen.settings import Split
 from components.files import read_bytes, write_whole
 from components.settings import Settings
 
@@ -15,6 +18,18 @@ class Rows(Settings):
     read: int
     accepted: int
     quarantined: int
+
+
+class DataSummary(Settings):
+    """What there is to know of the data besides the number of its rows."""
+
+    splits: dict[Split, int] = Field(default_factory=dict)
+    spans: list[SpanCount] = Field(default_factory=list)
+    duplicates: Duplicates = Duplicates()
+    retired_labels: dict[str, int] = Field(default_factory=dict)
+    compared_with: str = ""
+    drift: list[Drift] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list)
 
 
 class LabelSummary(LabelMetrics):
@@ -37,6 +52,7 @@ class Summary(Settings):
         pushed: The version directory, or None.
         reasons: Why it was not blessed, or what stopped the run; empty otherwise.
         rows: None where the run ended before the data was read.
+        data: Spans, duplicates and drift; None where the run ended before the data was judged.
         metrics: The candidate's, None where the run ended before it was evaluated.
         baseline: The last blessed model's on the same split; None if there was none.
         baseline_note: Why there is no baseline, or which it is.
@@ -51,6 +67,7 @@ class Summary(Settings):
     pushed: str | None
     reasons: list[str]
     rows: Rows | None = None
+    data: DataSummary | None = None
     metrics: MetricsSummary | None = None
     baseline: MetricsSummary | None = None
     baseline_note: str = ""
@@ -59,6 +76,24 @@ class Summary(Settings):
     durations_s: dict[str, float] = Field(default_factory=dict)
     peak_memory_mb: int | None = None
     versions: dict[str, str] = Field(default_factory=dict)
+
+
+def rows_of(report: IngestReport) -> Rows:
+    """The rows of a summary."""
+    return Rows(read=report.read, accepted=report.accepted, quarantined=report.quarantined)
+
+
+def data_of(report: IngestReport, verdict: Verdict) -> DataSummary:
+    """The data of a summary."""
+    return DataSummary(
+        splits=report.splits,
+        spans=report.spans,
+        duplicates=report.duplicates,
+        retired_labels=report.retired_labels,
+        compared_with=verdict.compared_with,
+        drift=verdict.drift,
+        warnings=verdict.warnings,
+    )
 
 
 def failed_summary(reason: str) -> Summary:

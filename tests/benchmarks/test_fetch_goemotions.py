@@ -52,4 +52,4 @@ def test_no_network_is_one_line(tmp_path: Path) -> None:
 
 def test_the_schema_lists_the_same_labels() -> None:
     path = Path(__file__).parents[2] / "schema" / "goemotions.pbtxt"
-    assert list(label_list(read_schema(str(path)))) == LABELS
+    assert list(label_list(read_schema(str(path))).names) == LABELS

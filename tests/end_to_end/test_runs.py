@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import cli
+from tests.end_to_end.command import command, run
 from tests.small_project import LABELS, Project, make_project
 
 _FRESH_PROCESS = """
@@ -40,29 +40,6 @@ print(json.dumps({
 """
 
 
-def _command(*arguments: str) -> int:
-    """Runs the command line in this process; returns its exit status."""
-    before = sys.argv
-    sys.argv = ["bert-multilabel", *arguments]
-    try:
-        cli.main()
-    except SystemExit as ended:
-        return int(ended.code or 0)
-    finally:
-        sys.argv = before
-    return 0
-
-
-def _summaries(project: Project) -> list[dict[str, Any]]:
-    return [json.loads((run / "summary.json").read_text()) for run in sorted(project.runs.iterdir())]
-
-
-def _run(project: Project, *changes: str) -> tuple[int, dict[str, Any]]:
-    options = [option for change in changes for option in ("--set", change)]
-    status = _command("run", "--config", str(project.configuration), *options)
-    return status, _summaries(project)[-1]
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     # A space, as many a home folder has.
@@ -71,7 +48,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="module")
 def first(project: Project) -> tuple[int, dict[str, Any]]:
-    return _run(project)
+    return run(project)
 
 
 def test_a_first_good_model_is_blessed_and_pushed(project: Project, first: tuple[int, dict[str, Any]]) -> None:
@@ -114,7 +91,7 @@ def test_predict_prints_labels_and_probabilities(
     project: Project, first: tuple[int, dict[str, Any]], capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert first[0] == 0
-    assert _command("predict", "--model", str(project.registry), "--text", "refund my money", "--json") == 0
+    assert command("predict", "--model", str(project.registry), "--text", "refund my money", "--json") == 0
     prediction = json.loads(capfd.readouterr().out.splitlines()[-1])
     assert prediction["labels"] == ["refund"]
     assert set(prediction["probabilities"]) == set(LABELS)
@@ -123,7 +100,7 @@ def test_predict_prints_labels_and_probabilities(
 def test_an_unchanged_run_takes_everything_from_the_cache(
     project: Project, first: tuple[int, dict[str, Any]], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    status, summary = _run(project)
+    status, summary = run(project)
     assert status == 0
     shown = capfd.readouterr().out
     steps = [line for line in shown.splitlines() if line.startswith("[") and not line.endswith("...")]
@@ -136,14 +113,14 @@ def test_an_unchanged_run_takes_everything_from_the_cache(
 def test_a_bad_model_is_not_pushed_and_never_becomes_the_baseline(
     project: Project, first: tuple[int, dict[str, Any]]
 ) -> None:
-    status, bad = _run(project, "training.max_steps=1")
+    status, bad = run(project, "training.max_steps=1")
     assert status == 3
     assert not bad["blessed"]
     assert bad["pushed"] is None
     assert any("macro_f1" in reason and "below" in reason for reason in bad["reasons"])
     assert bad["baseline"]["macro_f1"] == first[1]["metrics"]["macro_f1"]
 
-    status, good = _run(project, "training.seed=1")
+    status, good = run(project, "training.seed=1")
     assert status == 0
     assert good["pushed"] not in (None, first[1]["pushed"])
     # Compared with the first, which is what is served, not with the bad one in between.
@@ -155,7 +132,7 @@ def test_an_unknown_label_stops_the_run_before_training(tmp_path: Path, capfd: p
     project = make_project(tmp_path / "project", rows=60)
     with project.data.open("a", encoding="utf-8") as rows:
         rows.write("x1,my money,refnd|praise,chat\nx2,a refund,refnd,chat\n")
-    status, summary = _run(project)
+    status, summary = run(project)
     assert status == 2
     line = capfd.readouterr().err.strip().splitlines()[-1]
     assert "'refnd'" in line
@@ -170,10 +147,10 @@ def test_an_unknown_label_stops_the_run_before_training(tmp_path: Path, capfd: p
 def test_what_init_writes_runs_as_it_stands(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project", rows=200)
     output = tmp_path / "new"
-    assert _command("init", "--data", str(project.data), "--output", str(output)) == 0
+    assert command("init", "--data", str(project.data), "--output", str(output)) == 0
     configuration = str(output / "pipeline.yaml")
     # A trial of a few steps: whether its model is any good is not what this asks.
-    status = _command("run", "--config", configuration, "--set", "training.max_steps=3")
+    status = command("run", "--config", configuration, "--set", "training.max_steps=3")
     assert status in (0, 3)
     (run,) = (output / "runs" / "rows" / "runs").iterdir()
     summary = json.loads((run / "summary.json").read_text())

@@ -1,0 +1,64 @@
+"""The folder of one run: `<work_dir>/runs/<time>`."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from components.example_gen.report import IngestReport, read_report
+from components.files import write_whole
+from components.report.summary import Summary, failed_summary, rows_of
+from schema.errors import Refused
+
+_ARTIFACTS = "artifacts.json"  # {component: {output: URI}}
+
+
+class RunFolder:
+    """Notes where each component's outputs lie, so that they are found also if a later one fails. An `Observer`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._artifacts: dict[str, Mapping[str, str]] = {}
+
+    def step_started(self, name: str, position: int, total: int) -> None:
+        """Nothing to note."""
+
+    def step_finished(self, name: str, seconds: float, cached: bool, outputs: Mapping[str, str]) -> None:  # noqa: ARG002
+        self._artifacts[name] = dict(outputs)
+        write_whole(str(self.path / _ARTIFACTS), json.dumps(self._artifacts, indent=2).encode())
+
+    def failed(self, reason: str) -> Summary:
+        """The summary of a run that ended early: why, and of what data as far as it was read."""
+        report = self._report()
+        return failed_summary(reason).model_copy(update={"rows": None if report is None else rows_of(report)})
+
+    @property
+    def quarantined(self) -> int:
+        """Rows in the quarantine, as far as there is one."""
+        report = self._report()
+        return 0 if report is None else report.quarantined
+
+    def _report(self) -> IngestReport | None:
+        outputs = self._artifacts.get("TextExampleGen")
+        return None if outputs is None else read_report(outputs["quarantine"])
+
+
+def quarantine_of(path: Path) -> str:
+    """Where the quarantine of a run lies.
+
+    Args:
+        path: The run's folder, or a working directory, for its newest run that has one.
+
+    Raises:
+        Refused: There is no such folder, no run in it that read data, or its artifacts are gone.
+    """
+    if not path.is_dir():
+        raise Refused(f"{path}: no such run; give a folder that lies in <work_dir>/runs")
+    candidates = [path] if (path / _ARTIFACTS).exists() else sorted((path / "runs").glob("*"), reverse=True)
+    for run in candidates:
+        if (run / _ARTIFACTS).exists():
+            artifacts = json.loads((run / _ARTIFACTS).read_text(encoding="utf-8"))
+            uri = str(artifacts["TextExampleGen"]["quarantine"])
+            if not Path(uri).is_dir():
+                raise Refused(f"{run}: its quarantine {uri} is gone; run check again")
+            return uri
+    raise Refused(f"{path}: no run here has read any data; give a folder that lies in <work_dir>/runs")

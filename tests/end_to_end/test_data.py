@@ -1,0 +1,144 @@
+"""Data that comes day by day, through the command line: what is new, what is stopped, what is told of it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.command import command, run, summaries
+from tests.small_project import Project, make_project, write_rows
+
+# Whether a model is any good is not asked here: a few steps are enough, and every model is blessed.
+_TRIAL = ("training.max_steps=2", "evaluation.gates=[]", "evaluation.slices=[]", "evaluation.label_slices=false")
+
+
+def _day(project: Project, name: str, seed: int, rows: int = 200, **how: Any) -> None:
+    write_rows(project.folder / "days" / name / "rows.csv", rows, seed=seed, **how)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = make_project(tmp_path_factory.mktemp("daily") / "project", rows=1)
+    examples = {
+        "input_base": "days",
+        "labels": {"kind": "delimited", "column": "labels"},
+        "slices": ["channel"],
+        "inputs": [{"pattern": "{YYYY}-{MM}-{DD}/*.csv", "split": {"train": 6, "eval": 2, "test": 2}}],
+        "spans": {"last": 2},
+    }
+    project.configure(examples=examples)
+    for day in (20, 21, 22):
+        _day(project, f"2026-11-{day}", seed=day)
+    return project
+
+
+def test_the_last_days_are_trained_on_and_a_second_run_finds_nothing_new(
+    project: Project, capfd: pytest.CaptureFixture[str]
+) -> None:
+    status, summary = run(project, *_TRIAL)
+    assert status == 0
+    assert summary["data"]["spans"] == [
+        {"span": 20778, "version": None, "rows": 200},
+        {"span": 20779, "version": None, "rows": 200},
+    ]
+    assert summary["rows"] == {"read": 400, "accepted": 400, "quarantined": 0}
+    assert summary["pushed"]
+
+    capfd.readouterr()
+    status, nothing = run(project, *_TRIAL)
+    assert status == 0
+    assert "no span is newer than 2026-11-22" in capfd.readouterr().out
+    assert nothing["pushed"] is None
+    assert len(nothing["reasons"]) == 1
+
+    status, forced = run(project, *_TRIAL, force=True)
+    assert status == 0
+    assert forced["pushed"] == summary["pushed"]
+
+
+def test_a_day_that_has_drifted_stops_the_run_and_what_is_served_stays(
+    project: Project, capfd: pytest.CaptureFixture[str]
+) -> None:
+    served = sorted(path.name for path in project.registry.iterdir())
+    _day(project, "2026-11-23", seed=23, labels=("account", "praise"), likely=0.9)
+    status, summary = run(project, *_TRIAL)
+    assert status == 2
+    error = capfd.readouterr().err.strip().splitlines()[-1]
+    # The day before is in the window too, so the label has not vanished from it.
+    assert "'labels' has drifted from span 20779" in error
+    assert "vanished" not in error
+    assert summary["rows"]["read"] == 400
+    assert sorted(path.name for path in project.registry.iterdir()) == served
+
+    status, _ = run(project, *_TRIAL, "examples.spans.last=1")
+    assert status == 2
+    assert "label 'refund' has vanished" in capfd.readouterr().err
+
+
+def test_a_day_that_is_mended_is_trained_on(project: Project) -> None:
+    _day(project, "2026-11-23", seed=23)
+    status, summary = run(project, *_TRIAL)
+    assert status == 0
+    assert [span["span"] for span in summary["data"]["spans"]] == [20779, 20780]
+    assert summary["data"]["compared_with"].startswith("span 20779")
+    assert {drift["feature"] for drift in summary["data"]["drift"]} == {"labels", "text_length"}
+    assert all(0 <= drift["value"] <= drift["bound"] for drift in summary["data"]["drift"])
+
+
+def test_check_tells_what_the_data_is_and_trains_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    project = make_project(tmp_path / "project", rows=200)
+    with project.data.open("a", encoding="utf-8") as rows:
+        rows.write("x1,one text twice,praise,chat\nx2,One text  twice,refund,chat\nx3, ,praise,chat\n")
+    configuration = str(project.configuration)
+    assert command("check", "--config", configuration) == 0
+    shown = " ".join(capfd.readouterr().out.split())
+    assert "Rows: 203 read, 202 accepted" in shown
+    assert "1 of them with different labels" in shown or "rows.csv:202 [praise] and rows.csv:203 [refund]" in shown
+    assert "The data may be trained on." in shown
+    assert not (project.folder / "work" / "artifacts" / "Transform").exists()
+    assert summaries(project) == []
+
+    (folder,) = project.runs.iterdir()
+    for run_folder in (folder, project.folder / "work"):
+        assert command("quarantine", str(run_folder)) == 0
+        shown = " ".join(capfd.readouterr().out.split())
+        assert "203 rows read, 202 accepted, 1 quarantined" in shown
+        assert "1 blank text rows.csv:204" in shown
+
+    status, summary = run(project, "data_gate.quarantined=0.001", *_TRIAL)
+    assert status == 2
+    assert "0.49% of the rows are quarantined (1 blank text)" in summary["reasons"][0]
+    assert f"bert-multilabel quarantine {sorted(project.runs.iterdir())[-1]}" in capfd.readouterr().out
+
+
+def test_a_quarantine_that_is_not_there_is_told_in_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert command("quarantine", str(tmp_path / "nowhere")) == 2
+    assert command("quarantine", str(tmp_path)) == 2
+    errors = capfd.readouterr().err.strip().splitlines()
+    assert [error.split(": ", 2)[2] for error in errors] == [
+        "no such run; give a folder that lies in <work_dir>/runs",
+        "no run here has read any data; give a folder that lies in <work_dir>/runs",
+    ]
+
+
+def test_the_label_list_may_change_between_runs(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", rows=200)
+    status, _ = run(project, *_TRIAL)
+    assert status == 0
+    schema = ("--schema", str(project.folder / "schema.pbtxt"))
+    assert command("labels", "rename", "refund", "money_back", *schema) == 0
+    assert command("labels", "retire", "praise", *schema) == 0
+    assert command("labels", "add", "slow", *schema) == 0
+
+    # The rows still call it refund, and still praise.
+    trial = [change for change in _TRIAL if "gates" not in change]
+    status, summary = run(project, *trial, "evaluation.gates=[macro_f1 >= baseline - 0.99]")
+    assert status == 0, summary["reasons"]
+    assert list(summary["metrics"]["per_label"]) == ["account", "money_back", "slow"]
+    assert summary["metrics"]["per_label"]["money_back"]["support"] > 0
+    assert list(summary["baseline"]["per_label"]) == ["account", "money_back"]
+    assert set(summary["data"]["retired_labels"]) == {"praise"}
+    assert summary["data"]["warnings"] == ["no row has the label slow"]
+    (gate,) = summary["gates"]
+    assert gate["passed"]
+    assert gate["value"] is not None
