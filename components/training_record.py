@@ -4,7 +4,7 @@ from tfx.dsl.component.experimental.annotations import InputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import ExampleStatistics, PushedModel, Schema
 
-from components.example_gen.quarantine import Quarantine
+from components.example_gen.artifacts import Quarantine
 
 
 @component  # type: ignore[untyped-decorator]

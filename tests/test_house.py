@@ -46,6 +46,18 @@ def test_help_answers_without_tensorflow() -> None:
         assert command in ended.stdout
 
 
+@pytest.mark.parametrize("arguments", [["quarantine", "/nowhere"], ["labels", "list", "--schema", "/nowhere"]])
+def test_what_reads_files_only_needs_no_tensorflow(arguments: list[str]) -> None:
+    code = (
+        f"import sys; from pipeline import cli; sys.argv[1:] = {arguments}\n"
+        "try: cli.main()\n"
+        "finally: assert not {'tensorflow', 'tfx', 'apache_beam', 'keras'} & set(sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2, ended.stderr
+    assert ended.stderr.startswith("error: /nowhere: no such")
+
+
 def test_every_tfx_component_can_be_imported() -> None:
     # tfx.components swallows ImportErrors and leaves None.
     from tfx.v1 import components

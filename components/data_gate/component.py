@@ -9,7 +9,7 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types.artifact import Artifact
 from tfx.types.standard_artifacts import ExampleAnomalies, ExampleStatistics, Schema
 
-from components.example_gen.quarantine import Quarantine
+from components.example_gen.artifacts import Quarantine
 
 
 class DataVerdict(Artifact):  # type: ignore[misc]

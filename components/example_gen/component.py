@@ -9,10 +9,10 @@ from tfx.types.channel import Channel
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.types.standard_component_specs import EXAMPLES_KEY
 
+from components.example_gen.artifacts import Quarantine
 from components.example_gen.driver import PROJECT_KEY, SETTINGS_KEY, Driver
 from components.example_gen.executor import LABEL_CHANGES_KEY, QUARANTINE_KEY, Executor
 from components.example_gen.label_changes import LabelChanges
-from components.example_gen.quarantine import Quarantine
 from components.example_gen.settings import ExamplesSettings
 
 

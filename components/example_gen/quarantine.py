@@ -1,4 +1,4 @@
-"""The rows that could not be examples, kept for a person to look at and mend."""
+"""The rows that could not be examples, kept for a person to look at and mend. Needs neither TensorFlow nor TFX."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tfx.types.artifact import Artifact
 
 from components.files import create_whole, open_seekable
 
@@ -14,17 +13,6 @@ ROWS_FILE = "rows.parquet"
 _GROUP_ROWS = 20_000
 
 SCHEMA = pa.schema([("file", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string())])
-
-
-class Quarantine(Artifact):  # type: ignore[misc]
-    """Rows turned away, and the count of all.
-
-    `rows.parquet` has a row for each: file, line (1-based, on which it begins), reason, raw (its first characters).
-    `report.json` is an `IngestReport`.
-    """
-
-    # Kubeflow wants "namespace.Name" and, in a container, imports the class by it.
-    TYPE_NAME = "components.Quarantine"
 
 
 class QuarantinedRow(NamedTuple):

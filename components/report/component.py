@@ -6,7 +6,7 @@ from tfx.types.artifact import Artifact
 from tfx.types.standard_artifacts import Model, ModelBlessing, ModelEvaluation, PushedModel
 
 from components.data_gate.component import DataVerdict
-from components.example_gen.quarantine import Quarantine
+from components.example_gen.artifacts import Quarantine
 
 
 class RunReport(Artifact):  # type: ignore[misc]

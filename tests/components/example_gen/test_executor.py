@@ -18,10 +18,11 @@ from tfx.types.standard_artifacts import Examples
 
 from components import files
 from components.example_gen import quarantine, runs
+from components.example_gen.artifacts import Quarantine
 from components.example_gen.delimited import MAX_ROW_BYTES
 from components.example_gen.executor import Executor
 from components.example_gen.inputs import check_inputs
-from components.example_gen.quarantine import Quarantine, QuarantinedRow
+from components.example_gen.quarantine import QuarantinedRow
 from components.example_gen.report import IngestReport, LabelCount, read_report
 from components.example_gen.settings import SPLITS, ExamplesSettings
 from schema.errors import Refused

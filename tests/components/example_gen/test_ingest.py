@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types.standard_artifacts import Examples
 
+from components.example_gen.artifacts import Quarantine
 from components.example_gen.executor import Executor
 from components.example_gen.label_changes import LabelChanges
-from components.example_gen.quarantine import Quarantine
 from components.example_gen.report import LabelCount, read_report
 from components.example_gen.settings import SPLITS
 from schema.errors import Refused
