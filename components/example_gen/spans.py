@@ -84,7 +84,7 @@ def choose_spans(available: Iterable[int], wanted: SpanRange) -> list[int]:
     """The spans that a run reads, ascending; empty if there is none within the bounds."""
     first, last = span_number(wanted.not_before), span_number(wanted.not_after)
     within = sorted(span for span in available if (first is None or span >= first) and (last is None or span <= last))
-    kept = within[: len(within) - wanted.skip_newest] if wanted.skip_newest else within
+    kept = within[: max(0, len(within) - wanted.skip_newest)]
     return kept if wanted.last is None else kept[-wanted.last :]
 
 
