@@ -5,7 +5,7 @@ from components.example_gen.bigquery import project_of
 from components.example_gen.inputs import check_inputs
 from components.example_gen.sources import Sources
 from components.preprocessing.settings import LEAST_PAIR_TOKENS
-from components.trainer.checkpoint import Checkpoint, find_checkpoint
+from components.trainer.checkpoint import Checkpoint, check_vocabulary, find_checkpoint
 from pipeline.config import Configuration
 from schema.errors import Refused
 from schema.features import TEXT_PAIR
@@ -27,6 +27,7 @@ def check_configuration(config: Configuration) -> Sources:
     in_schema = {feature.name for feature in schema.feature}
     _check_slices(config, in_schema)
     checkpoint = find_checkpoint(config.checkpoint)
+    check_vocabulary(checkpoint)
     if config.max_tokens > checkpoint.max_positions:
         raise Refused(
             f"max_tokens is {config.max_tokens}, but checkpoint {config.checkpoint} has {checkpoint.max_positions} "

@@ -35,7 +35,11 @@ class Configuration(Settings):
     registry: str = Field(description="Push destination: version directories as TensorFlow Serving watches them.")
     examples: ExamplesSettings
     data_gate: DataGateSettings = DataGateSettings()
-    checkpoint: str = Field("minilm-l6", description="minilm-l6, or the folder of a Hugging Face BERT.")
+    checkpoint: str = Field(
+        "minilm-l6",
+        description="minilm-l6; the folder of a BERT: Google's, Hugging Face's or a KerasHub preset; or a handle: hf://,"
+        " kaggle://, or the name of a preset that KerasHub knows.",
+    )
     max_tokens: int = Field(
         128, ge=3, description="Longer texts are cut to so many word pieces, [CLS] and [SEP] in it."
     )

@@ -77,6 +77,7 @@ def create_pipeline(config: Configuration) -> Pipeline:
                     strip_accents=checkpoint.strip_accents,
                     max_tokens=config.max_tokens,
                     truncation=config.truncation,
+                    special_tokens=checkpoint.spelling.special_tokens,
                 ),
                 labels=labels.names,
                 retired=tuple(name for name in labels.names if name in labels.retired),

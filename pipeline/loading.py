@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from components.trainer.checkpoint import BUNDLED
+from components.trainer.checkpoint import is_path
 from pipeline.config import Configuration
 from schema.errors import Refused
 
@@ -72,7 +72,7 @@ def _make_absolute(raw: dict[str, Any], base: Path, keys: Sequence[str] = _PATH_
         for parent in parents:
             target = target.get(parent) if isinstance(target, dict) else None
         value = target.get(last) if isinstance(target, dict) else None
-        if isinstance(value, str) and value != BUNDLED and "://" not in value:
+        if isinstance(value, str) and (is_path(value) if key == "checkpoint" else "://" not in value):
             target[last] = str((base / Path(value).expanduser()).resolve())
 
 

@@ -7,7 +7,8 @@ import tensorflow_transform as tft
 
 from components.preprocessing import features
 from components.preprocessing.settings import PreprocessingSettings, TokenizerSettings
-from components.preprocessing.tokenizer import BertTokenizer, read_vocabulary
+from components.preprocessing.tokenizer import BertTokenizer
+from components.preprocessing.vocabulary import read_vocabulary
 from schema import features as raw
 
 Batch = dict[str, tf.Tensor | tf.SparseTensor]
@@ -69,9 +70,10 @@ def _tokens(tokenizer: BertTokenizer, inputs: Batch) -> Batch:
 
 def _tokenizer(settings: TokenizerSettings) -> BertTokenizer:
     return BertTokenizer(
-        read_vocabulary(settings.vocabulary),
+        read_vocabulary(settings.vocabulary, settings.special_tokens),
         lower_case=settings.lower_case,
         strip_accents=settings.strip_accents,
         max_tokens=settings.max_tokens,
         truncation=settings.truncation,
+        special_tokens=settings.special_tokens,
     )

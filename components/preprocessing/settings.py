@@ -1,6 +1,6 @@
 """What preprocessing can be told, as it travels to Transform's executor in `custom_config`."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
@@ -12,17 +12,30 @@ Truncation = Literal["head", "head_tail"]
 LEAST_PAIR_TOKENS = 5
 
 
+class SpecialTokens(NamedTuple):
+    """What a checkpoint calls the tokens that no text has; nearly all have BERT's own names."""
+
+    pad: str = "[PAD]"
+    unknown: str = "[UNK]"
+    first: str = "[CLS]"
+    last: str = "[SEP]"
+
+
+BERT_TOKENS = SpecialTokens()
+
+
 class TokenizerSettings(Settings):
     """How text becomes token ids. All of it belongs to the checkpoint: copy it from there.
 
     Attributes:
-        vocabulary: path of the checkpoint's vocab.txt, one token a line, the line's number (from 0) its id. Whoever
-            builds the graph (Transform's executor) must be able to read it there.
+        vocabulary: path of the checkpoint's vocab.txt, one token a line, the line's number (from 0) its id, or of its
+            tokenizer.json. Whoever builds the graph (Transform's executor) must be able to read it there.
         lower_case: whether the checkpoint is an uncased one.
         strip_accents: whether accents are removed. None does as BERT does: exactly when `lower_case`.
         max_tokens: the longest sequence, [CLS] and [SEP] counted; longer ones are cut.
         truncation: which pieces stay of a text that is cut: the first ones, or (head_tail) the first quarter and the
             rest from its end.
+        special_tokens: their names in the vocabulary.
     """
 
     vocabulary: str
@@ -30,6 +43,7 @@ class TokenizerSettings(Settings):
     strip_accents: bool | None = None
     max_tokens: int = Field(default=128, ge=3)
     truncation: Truncation = "head"
+    special_tokens: SpecialTokens = BERT_TOKENS
 
 
 class PreprocessingSettings(Settings):

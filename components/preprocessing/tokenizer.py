@@ -11,13 +11,9 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from components.preprocessing import characters
-from components.preprocessing.settings import LEAST_PAIR_TOKENS, Truncation
+from components.preprocessing.settings import BERT_TOKENS, LEAST_PAIR_TOKENS, SpecialTokens, Truncation
 from components.preprocessing.truncation import cut, shared_budget
-from schema.errors import Refused
 
-PAD, UNKNOWN, FIRST, LAST = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
-
-_LONGEST_TOKEN_BYTES = 256  # FastBertTokenizer's, not counting a piece's ##
 _LONGEST_WORD = 200  # characters; Google's max_input_chars_per_word
 _LONGEST_WORD_BYTES = 4 * _LONGEST_WORD
 _HAS_OVERLONG = rf"(?s).*[^ ]{{{_LONGEST_WORD + 1}}}.*"
@@ -47,6 +43,7 @@ class BertTokenizer(tf.Module):  # type: ignore[misc]  # TensorFlow ships no typ
         strip_accents: bool | None = None,
         max_tokens: int = 128,
         truncation: Truncation = "head",
+        special_tokens: SpecialTokens = BERT_TOKENS,
     ) -> None:
         """Args: as `TokenizerSettings` says, but the vocabulary itself, as `read_vocabulary` gives it.
 
@@ -61,14 +58,14 @@ class BertTokenizer(tf.Module):  # type: ignore[misc]  # TensorFlow ships no typ
         self._strip_accents = lower_case if strip_accents is None else strip_accents
         self._max_tokens = max_tokens
         self._truncation: Truncation = truncation
-        self._first_id, self._last_id = vocabulary.index(FIRST), vocabulary.index(LAST)
+        self._first_id, self._last_id = vocabulary.index(special_tokens.first), vocabulary.index(special_tokens.last)
         self._stranger = characters.stranger(vocabulary)
         self._unassigned = characters.unassigned(vocabulary)
         self._wordpiece = tf_text.FastBertTokenizer(
             vocab=list(vocabulary),
             max_bytes_per_word=_LONGEST_WORD_BYTES,
             token_out_type=tf.int64,
-            unknown_token=UNKNOWN,
+            unknown_token=special_tokens.unknown,
             lower_case_nfd_strip_accents=False,
         )
 
@@ -174,55 +171,3 @@ def _lower(texts: tf.Tensor, *, accents_stay: bool) -> tf.Tensor:
             texts = tf.strings.regex_replace(texts, letter, lowered)
     ascii_lowered = tf.strings.lower(texts)  # before ICU can see an I, which is a dotless one's capital in tr_TR
     return tf.strings.lower(ascii_lowered, encoding="utf-8")
-
-
-def read_vocabulary(path: str) -> list[str]:
-    """Reads a vocab.txt: one token a line, in the order of their ids.
-
-    Args:
-        path: anything that `tf.io.gfile` opens.
-
-    Raises:
-        Refused: no such file, not UTF-8, empty, a token given twice or not one that TensorFlow Text can look up, or a
-            special token missing.
-    """
-    try:
-        with tf.io.gfile.GFile(path, "rb") as file:
-            text = file.read().decode("utf-8-sig")
-    except (tf.errors.OpError, OSError) as error:
-        raise Refused(f"vocabulary {path} cannot be read: {getattr(error, 'message', error)}") from error
-    except UnicodeDecodeError as error:
-        raise Refused(f"vocabulary {path} is not UTF-8 text (byte {error.start}); give the vocab.txt") from error
-    # Not splitlines(): it also splits at characters that a multilingual vocabulary may hold.
-    tokens = [line.strip() or line for line in text.rstrip("\r\n").split("\n")]
-    _check_vocabulary(path, tokens)
-    return tokens
-
-
-def _check_vocabulary(path: str, tokens: list[str]) -> None:
-    if tokens == [""]:
-        raise Refused(f"vocabulary {path} is empty; give the vocab.txt of the checkpoint")
-    seen: dict[str, int] = {}
-    for number, token in enumerate(tokens, start=1):
-        if token in seen:
-            raise Refused(
-                f"vocabulary {path} has {token!r} twice, in lines {seen[token]} and {number}; "
-                "a line's number is its token's id, so restore the checkpoint's own file"
-            )
-        seen[token] = number
-        _check_token(path, number, token)
-    missing = [token for token in SPECIAL_TOKENS if token not in seen]
-    if missing:
-        raise Refused(f"vocabulary {path} has no {' '.join(missing)}; a BERT checkpoint's vocab.txt has")
-
-
-def _check_token(path: str, number: int, token: str) -> None:
-    """Refuses what FastBertTokenizer would end in a RuntimeError over."""
-    n_bytes = len(token.removeprefix("##").encode())
-    if n_bytes > _LONGEST_TOKEN_BYTES:
-        wrong = f"a token of {n_bytes} bytes ({token[:20]!r}...), more than {_LONGEST_TOKEN_BYTES}"
-    elif "\0" in token:
-        wrong = f"a NUL byte ({token[:20]!r})"
-    else:
-        return
-    raise Refused(f"vocabulary {path}, line {number}: {wrong}; is it the checkpoint's own vocab.txt?")

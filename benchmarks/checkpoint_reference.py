@@ -1,0 +1,93 @@
+"""Makes tests/components/trainer/reference/minilm.npz: what Hugging Face's PyTorch BERT answers to a few texts.
+
+Run it from the repository's root: `.venv/bin/python -m benchmarks.checkpoint_reference [--venv FOLDER]`. The tests
+compare every way of loading a checkpoint with this file and need no PyTorch. Where FOLDER has no venv, one is made
+there with PyTorch and Transformers of the package index (5.5 GB). The script runs itself once more in it.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_PACKAGES = ("torch==2.15.0", "transformers==5.23.0", "numpy==2.4.6", "safetensors==0.8.0")
+_REFERENCE = Path(__file__).parents[1] / "tests" / "components" / "trainer" / "reference" / "minilm.npz"
+_MAX_TOKENS = 128
+# BERT's own activation is the exact one. The other is what KerasHub's BERT has: the checkpoints' configurations tell.
+_ACTIVATIONS = {"pooled": "gelu", "pooled_tanh": "gelu_pytorch_tanh"}
+
+TEXTS = (
+    "I was charged twice and want my money back.",
+    "Thanks!",
+    "",
+    "   \t ",
+    "Crème brûlée à la carte, s'il vous plaît: ÀÉÎÕÜ.",
+    "e\u0301 is é, and İstanbul is not Istanbul",
+    "你好，世界！我想退款。",
+    "こんにちは мир γειά σου مرحبا",
+    "UPPER lower MiXeD 3.14 $100 user@example.com #tag",
+    "emoji 😀 and … ½ ﬁ Ⅷ",
+    "supercalifragilisticexpialidocious unbelievably antidisestablishmentarianism",
+    "The parcel arrived late, it was wet, and nobody answered the phone. " * 20,
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--venv", type=Path, default=Path("/tmp/peer/venv"), help="made there if it is not")
+    parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)  # set by the outer run: the checkpoint's folder
+    arguments = parser.parse_args()
+    if arguments.inside is None:
+        python = _venv(arguments.venv.resolve())
+        subprocess.run([python, __file__, "--inside", str(_bundled())], check=True)
+    else:
+        _write(arguments.inside)
+
+
+def _bundled() -> Path:
+    from components.trainer.checkpoint import BUNDLED, find_checkpoint
+
+    return find_checkpoint(BUNDLED).folder
+
+
+def _venv(folder: Path) -> Path:
+    python = folder / "bin" / "python"
+    if not python.exists():
+        uv = str(Path(sys.executable).with_name("uv"))
+        # The interpreter below this venv: this one's may run on a libc of its own, which PyTorch does not need.
+        subprocess.run([uv, "venv", "--python", "3.11", "--no-project", str(folder)], check=True)
+        subprocess.run([uv, "pip", "install", "--python", str(python), *_PACKAGES], check=True)
+    return python
+
+
+def _write(checkpoint: Path) -> None:
+    pooled: dict[str, Any] = {name: _pooled(checkpoint, activation) for name, activation in _ACTIVATIONS.items()}
+    made_with = {name.split("==")[0]: importlib.metadata.version(name.split("==")[0]) for name in _PACKAGES}
+    np.savez_compressed(
+        _REFERENCE, texts=np.array(TEXTS), max_tokens=_MAX_TOKENS, made_with=json.dumps(made_with), **pooled
+    )
+    print(f"{_REFERENCE}: {len(TEXTS)} texts, {_REFERENCE.stat().st_size} bytes, {made_with}")
+
+
+def _pooled(checkpoint: Path, activation: str) -> Any:
+    """The pooler's outputs, float32 [n_texts, width]; each text by itself, so that none is padded."""
+    import torch
+    from transformers import AutoTokenizer, BertModel
+
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    model = BertModel.from_pretrained(checkpoint, hidden_act=activation, attn_implementation="eager").eval()
+    outputs = []
+    with torch.no_grad():
+        for text in TEXTS:
+            encoded = tokenizer(text, truncation=True, max_length=_MAX_TOKENS, return_tensors="pt")
+            outputs.append(model(**encoded).pooler_output[0].numpy())
+    return np.stack(outputs)
+
+
+if __name__ == "__main__":
+    main()
