@@ -9,9 +9,14 @@ import numpy as np
 
 from components.trainer.checkpoints.common import Activation, Architecture
 
+
+def _gelu_tanh(inputs: Any) -> Any:
+    return keras.activations.gelu(inputs, approximate=True)
+
+
 _ACTIVATIONS: dict[Activation, Callable[[Any], Any]] = {
-    "gelu": lambda inputs: keras.activations.gelu(inputs, approximate=False),
-    "gelu_tanh": lambda inputs: keras.activations.gelu(inputs, approximate=True),
+    "gelu": keras.activations.gelu,
+    "gelu_tanh": _gelu_tanh,
     "relu": keras.activations.relu,
 }
 

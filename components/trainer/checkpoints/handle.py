@@ -2,6 +2,7 @@
 
 import importlib.util
 import runpy
+import textwrap
 from functools import cache
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def _fetch(source: str, name: str) -> Path | None:
         reason = error
     message = str(reason.__cause__ or reason).strip() or type(reason).__name__
     raise Refused(
-        f"checkpoint {source}: {name} cannot be fetched: {' '.join(message.split())[:200]}; "
+        f"checkpoint {source}: {name} cannot be fetched: {textwrap.shorten(message, 160, placeholder=' ...')}; "
         "without a network, give the path of a folder"
     ) from reason
 
