@@ -5,6 +5,7 @@ everything would always show the model short texts before long ones; sorting wit
 shuffling the batches cut from a window, keeps nearly all of the gain and the randomness.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -48,7 +49,13 @@ def count_labels(patterns: Sequence[str], n_labels: int) -> LabelCounts:
 
 
 def length_grouped_batches(
-    patterns: Sequence[str], n_labels: int, batch_size: int, *, pair: bool = False, shuffle_seed: int | None = None
+    patterns: Sequence[str],
+    n_labels: int,
+    batch_size: int,
+    *,
+    pair: bool = False,
+    shuffle_seed: int | None = None,
+    n_examples: int | None = None,
 ) -> tf.data.Dataset:
     """Batches of (encoder inputs, multi-hot labels) from transformed examples.
 
@@ -58,6 +65,9 @@ def length_grouped_batches(
         batch_size: Examples per batch; the last of a window may be smaller.
         pair: Whether the examples are pairs: then they bring their segment ids.
         shuffle_seed: Seed of the order, which differs in every epoch; None reads in the files' order.
+        n_examples: How many there are. What gradients come from must know its length: else Keras begins one step more
+            in every epoch, of no batch, and what needs none happens: the count of steps, and with it the learning
+            rate, moves on, and weights decay.
 
     Returns:
         A dataset of ({token_ids, padding_mask, segment_ids}: int32 [n, longest], labels: float32 [n, n_labels]).
@@ -80,7 +90,10 @@ def length_grouped_batches(
     windows = records.batch(_WINDOW * batch_size).map(
         lambda serialized: _parse(serialized, n_labels, pair=pair), num_parallel_calls=tf.data.AUTOTUNE
     )
-    return windows.flat_map(batches_of_window).prefetch(tf.data.AUTOTUNE)
+    batches = windows.flat_map(batches_of_window)
+    if n_examples is not None:
+        batches = batches.apply(tf.data.experimental.assert_cardinality(math.ceil(n_examples / batch_size)))
+    return batches.prefetch(tf.data.AUTOTUNE)
 
 
 def encoder_inputs(token_ids: tf.RaggedTensor, segment_ids: tf.RaggedTensor | None = None) -> dict[str, tf.Tensor]:

@@ -48,11 +48,16 @@ def run_fn(fn_args: FnArgs) -> None:
     PROGRESS.info("reading checkpoint %s", config.checkpoint)
     model = build_classifier(load_backbone(checkpoint), len(labels), settings.dropout)
     pair = SEGMENT_IDS in transform.transformed_feature_spec()
+    counts = count_labels(fn_args.train_files, len(labels))
     train = length_grouped_batches(
-        fn_args.train_files, len(labels), settings.batch_size, pair=pair, shuffle_seed=settings.seed
+        fn_args.train_files,
+        len(labels),
+        settings.batch_size,
+        pair=pair,
+        shuffle_seed=settings.seed,
+        n_examples=counts.examples,
     )
     evaluation = length_grouped_batches(fn_args.eval_files, len(labels), settings.batch_size, pair=pair)
-    counts = count_labels(fn_args.train_files, len(labels))
     if settings.head_bias == "prior":
         model.layers[-1].bias.assign(counts.log_odds())
     fit(model, train, evaluation, settings, counts.examples, fn_args.model_run_dir, retired=retired)

@@ -116,3 +116,10 @@ def test_without_segment_ids_there_are_zeros_padded_alike() -> None:
     segment_ids = tf.ragged.constant([[0, 0, 0, 1, 1], [0, 0]], tf.int64)
     assert encoder_inputs(token_ids)["segment_ids"].numpy().tolist() == [[0] * 5] * 2
     assert encoder_inputs(token_ids, segment_ids)["segment_ids"].numpy().tolist() == [[0, 0, 0, 1, 1], [0] * 5]
+
+
+def test_batches_of_a_known_number_know_their_own(pattern: str) -> None:
+    dataset = length_grouped_batches([pattern], 2, 32, shuffle_seed=0, n_examples=_N)
+    assert int(dataset.cardinality()) == len(list(dataset)) == _N // 32
+    # A trial's, too.
+    assert int(dataset.repeat().take(7).cardinality()) == 7
