@@ -31,6 +31,20 @@ _GRAPH = "saved_model.pb"
 _INCOMING = ".incoming-"
 
 
+class CalibrationRecord(Settings):
+    """What calibration came to on the eval split.
+
+    Attributes:
+        method: Of calibration.
+        error_before: Expected calibration error, mean over the labels in use.
+        error_after: Likewise, each fifth of the split calibrated by a fit to the rest.
+    """
+
+    method: str
+    error_before: float
+    error_after: float
+
+
 class ModelRecord(Settings):
     """What a model is, readable without TensorFlow: `model.json` beside its saved_model.pb.
 
@@ -44,6 +58,7 @@ class ModelRecord(Settings):
         trained_on: whatever the Trainer records of the data, such as spans and row counts.
         retired: those of `labels` that are not in use any more: their outputs are always 0, and never given.
         renamed: what a label was called before -> what it is called in `labels`.
+        calibration: None where the model's probabilities are its head's own.
     """
 
     model_id: str
@@ -55,6 +70,7 @@ class ModelRecord(Settings):
     trained_on: dict[str, Any] = Field(default={})
     retired: list[str] = Field(default=[])
     renamed: dict[str, str] = Field(default={})
+    calibration: CalibrationRecord | None = None
 
     @property
     def outputs(self) -> list[str | None]:

@@ -56,6 +56,7 @@ def gather_summary(
         gates=outcomes,
         slices=evaluation.slices,
         versions=model.versions,
+        calibration=model.calibration,
     )
 
 

@@ -7,6 +7,7 @@ from components.evaluation.measured import GateResult, LabelMetrics, Metrics
 from components.example_gen.report import Duplicates, IngestReport, SpanCount
 from components.example_gen.settings import Split
 from components.files import read_bytes, write_whole
+from components.registry import CalibrationRecord
 from components.settings import Settings
 
 SUMMARY_FILE = "summary.json"
@@ -61,6 +62,7 @@ class Summary(Settings):
         durations_s: Seconds by component.
         peak_memory_mb: The most that the run's process held, in MiB; None where nothing measured it.
         versions: Of the packages that made the model.
+        calibration: The candidate's, None where there was none.
     """
 
     blessed: bool
@@ -76,6 +78,7 @@ class Summary(Settings):
     durations_s: dict[str, float] = Field(default_factory=dict)
     peak_memory_mb: int | None = None
     versions: dict[str, str] = Field(default_factory=dict)
+    calibration: CalibrationRecord | None = None
 
 
 def rows_of(report: IngestReport) -> Rows:

@@ -1,5 +1,6 @@
 """BERT's optimizer, in as few passes over memory as TensorFlow allows."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -13,7 +14,28 @@ class FusedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
     The arithmetic is the same (Kingma and Ba, 2015, the form just before section 2.1; decay as in Loshchilov and
     Hutter, 2019). The difference is memory traffic: op by op, every term of the formula is a temporary of the
     variable's size, and a BERT has tens of millions of values of which a batch's gradient touches few.
+
+    Some variables may learn at a rate of their own, `learning_rate` times a factor; weight decay follows it, as in
+    ELECTRA's optimization.py. Without factors, nothing is computed for them.
     """
+
+    def __init__(self, *args: Any, rate_factors: Mapping[str, float] | None = None, **kwargs: Any) -> None:
+        """As Keras's AdamW; `rate_factors` maps variable paths to factors, 1 for those that are not in it."""
+        super().__init__(*args, **kwargs)
+        self._factor_of_path = dict(rate_factors or {})
+        self._factors: list[float] = []
+
+    def build(self, variables: Any) -> None:
+        super().build(variables)
+        if self._factor_of_path:
+            self._factors = [self._factor_of_path.get(variable.path, 1.0) for variable in variables]
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rate_factors": dict(self._factor_of_path)}
+
+    def _apply_weight_decay(self, variables: Any) -> None:
+        if not self._factors:  # else `update_step` does it, which knows each variable's rate
+            super()._apply_weight_decay(variables)
 
     def _clip_gradients(self, grads: Any) -> Any:
         # An embedding's gradient comes as rows, one for each token: TensorFlow's norm of them would count a token that
@@ -25,6 +47,9 @@ class FusedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
         index = self._get_variable_index(variable)
         if isinstance(variable, keras.Variable):
             variable = variable.value
+        if self._factors:
+            learning_rate = learning_rate * self._factors[index]
+            self._decay_weights(variable, learning_rate)
         step = tf.cast(self.iterations.value + 1, variable.dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
@@ -38,6 +63,10 @@ class FusedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
             epsilon=self.epsilon,
             grad=gradient,
         )
+
+    def _decay_weights(self, variable: Any, learning_rate: Any) -> None:
+        if self.weight_decay and self._use_weight_decay(variable):
+            variable.assign_sub(variable * tf.cast(self.weight_decay * learning_rate, variable.dtype))
 
 
 @keras.saving.register_keras_serializable("bert_multilabel")

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,11 +19,14 @@ from components.progress import PROGRESS
 from components.registry import ModelRecord, write_record
 from components.trainer.callbacks import ReportProgress, StopOnNaN
 from components.trainer.checkpoint import find_checkpoint, load_backbone
+from components.trainer.decisions import decide
 from components.trainer.export import export_classifier
 from components.trainer.input_pipeline import count_labels, length_grouped_batches
-from components.trainer.model import build_classifier, build_optimizer, multi_hot_loss
+from components.trainer.losses import multi_hot_loss, prior_bias
+from components.trainer.model import build_classifier, build_optimizer
+from components.trainer.pooled import head_over_pooled
 from components.trainer.settings import TrainerConfig, TrainingSettings
-from components.trainer.thresholds import choose_thresholds
+from components.trainer.trainable import freeze, rate_factors
 from schema.label_list import label_list, read_schema
 
 _PACKAGES = ("tfx", "tensorflow", "tensorflow-text", "keras", "keras-hub")
@@ -47,6 +49,7 @@ def run_fn(fn_args: FnArgs) -> None:
     checkpoint = find_checkpoint(config.checkpoint)
     PROGRESS.info("reading checkpoint %s", config.checkpoint)
     model = build_classifier(load_backbone(checkpoint), len(labels), settings.dropout)
+    freeze(model, settings.trainable)
     pair = SEGMENT_IDS in transform.transformed_feature_spec()
     counts = count_labels(fn_args.train_files, len(labels))
     train = length_grouped_batches(
@@ -59,22 +62,27 @@ def run_fn(fn_args: FnArgs) -> None:
     )
     evaluation = length_grouped_batches(fn_args.eval_files, len(labels), settings.batch_size, pair=pair)
     if settings.head_bias == "prior":
-        model.layers[-1].bias.assign(counts.log_odds())
-    fit(model, train, evaluation, settings, counts.examples, fn_args.model_run_dir, retired=retired)
+        model.layers[-1].bias.assign(prior_bias(counts, settings.loss))
+    fitted = model
+    if settings.trainable == "head":
+        fitted, train, evaluation = head_over_pooled(model, train, evaluation, settings, fn_args.model_run_dir)
+    loss = multi_hot_loss(retired, settings.loss, counts, settings.label_smoothing)
+    fit(fitted, train, evaluation, settings, counts.examples, fn_args.model_run_dir, loss=loss)
 
     PROGRESS.info("choosing thresholds on the eval split")
-    thresholds = choose_thresholds(*predict(model, evaluation), retired)
+    decisions = decide(model, *predict(fitted, evaluation), labels, settings, fn_args.model_run_dir, retired)
     PROGRESS.info("exporting")
-    export_classifier(model, transform, labels, thresholds, fn_args.serving_model_dir, retired=retired)
+    export_classifier(model, transform, labels, decisions.thresholds, fn_args.serving_model_dir, retired=retired)
     record = ModelRecord(
         model_id=_directory_digest(Path(fn_args.serving_model_dir)),
         labels=list(labels),
-        thresholds=[float(threshold) for threshold in thresholds],
+        thresholds=[float(threshold) for threshold in decisions.thresholds],
         checkpoint=config.checkpoint,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions={package: version(package) for package in _PACKAGES},
         retired=[label for label in labels if label in places.retired],
         renamed=dict(places.aliases),
+        calibration=decisions.calibration,
     )
     write_record(fn_args.serving_model_dir, record)
 
@@ -87,18 +95,18 @@ def fit(
     n_examples: int,
     log_dir: str,
     *,
-    retired: Sequence[int] = (),
+    loss: keras.losses.Loss,
 ) -> None:
     """Fits the model in place and leaves it at the epoch with the lowest eval loss.
 
     Args:
-        model: From `build_classifier`.
+        model: From `build_classifier`, or its `head_alone`.
         train: Batches for gradients.
         evaluation: Batches for early stopping.
         settings: The recipe.
         n_examples: Of the train split.
         log_dir: TensorBoard events and history.json go there.
-        retired: Columns that the loss leaves out.
+        loss: From `multi_hot_loss`.
     """
     epochs = settings.epochs
     total_steps = epochs * math.ceil(n_examples / settings.batch_size)
@@ -107,8 +115,8 @@ def fit(
         epochs, total_steps = 1, settings.max_steps
         train = train.repeat().take(total_steps)
     model.compile(
-        optimizer=build_optimizer(settings, total_steps),
-        loss=multi_hot_loss(retired),
+        optimizer=build_optimizer(settings, total_steps, rate_factors(model, settings.layer_decay)),
+        loss=loss,
         metrics=[],
         # A batch has its own length, and XLA would compile for each.
         jit_compile=False,

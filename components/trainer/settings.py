@@ -1,10 +1,13 @@
 """What a person can choose about training."""
 
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from components.settings import Settings
+from components.trainer.choices import BestF1, LossSettings, PlainLoss, ThresholdSettings
+
+Trainable = Literal["all", "head"] | PositiveInt
 
 
 class TrainingSettings(Settings):
@@ -13,7 +16,11 @@ class TrainingSettings(Settings):
     epochs: PositiveInt = Field(3, description="Passes over the train split.")
     max_steps: PositiveInt | None = Field(None, description="Stop after so many batches, whatever epochs says.")
     batch_size: PositiveInt = Field(32, description="Examples per step.")
-    learning_rate: PositiveFloat = Field(1e-4, description="At the end of the warmup; BERT-Base wants 2e-5 to 5e-5.")
+    learning_rate: PositiveFloat | None = Field(
+        None,
+        description="At the end of the warmup; BERT-Base wants 2e-5 to 5e-5. null: 1e-4, or 1e-2 where only the head is"
+        " trained.",
+    )
     warmup: float = Field(0.1, ge=0, lt=1, description="Share of the steps over which the learning rate rises.")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's, for all but biases and LayerNorm.")
     dropout: float = Field(0.1, ge=0, lt=1, description="Between the pooled output and the head.")
@@ -25,6 +32,56 @@ class TrainingSettings(Settings):
     clip_norm: PositiveFloat = Field(1.0, description="Gradients are scaled down to this global norm.")
     patience: PositiveInt = Field(2, description="Epochs without a better eval loss before training stops.")
     seed: int = Field(0, ge=0, description="Of the initial head, the dropout and the order of examples.")
+
+    trainable: Trainable = Field(
+        "all",
+        description="all; head: only the new layer, over pooled outputs that are computed once; a number N: the head,"
+        " the pooler and the top N encoder layers.",
+    )
+    layer_decay: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="The l-th encoder layer from the top learns at the rate times this to the power of l, the"
+        " embeddings lowest; head and pooler at the rate itself.",
+    )
+    loss: LossSettings = Field(PlainLoss(), description="plain, weighted, focal or asymmetric.")
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="Targets are so much of the way from 0 and 1 to one half."
+    )
+    thresholds: ThresholdSettings = Field(
+        BestF1(), description="What a label's threshold is the best for: f1, f_beta or min_precision."
+    )
+    calibration: Literal["none", "platt"] = Field(
+        "none", description="platt: each label's logits are scaled and shifted so that probabilities are frequencies."
+    )
+
+    @field_validator("trainable", mode="before")
+    @classmethod
+    def _known(cls, value: Any) -> Any:
+        # By hand: a union answers a mistake with one complaint for each of its members.
+        if value in ("all", "head") or (type(value) is int and value >= 1):
+            return value
+        raise ValueError(f"write all, head, or a number of encoder layers from 1, not {value!r}")
+
+    @model_validator(mode="after")
+    def _decay_has_layers(self) -> Self:
+        if self.trainable == "head" and self.layer_decay != 1.0:
+            raise ValueError(
+                "layer_decay is for encoder layers, and trainable: head trains none; leave one of them out"
+            )
+        return self
+
+    @property
+    def peak_learning_rate(self) -> float:
+        """The learning rate, or the default for what is trained: a lone dense layer needs bigger steps than a BERT.
+
+        On GoEmotions, 6 epochs of the head alone came to an eval loss of 0.1373 at 1e-3, 0.1307 at 3e-3 and 0.1261 at
+        1e-2 (pooled outputs of minilm-l6, batch 32).
+        """
+        if self.learning_rate is not None:
+            return self.learning_rate
+        return 1e-2 if self.trainable == "head" else 1e-4
 
 
 class TrainerConfig(Settings):

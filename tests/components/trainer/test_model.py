@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 from components.trainer.checkpoint import find_checkpoint, load_backbone
-from components.trainer.model import build_classifier, build_optimizer, multi_hot_loss
+from components.trainer.losses import multi_hot_loss
+from components.trainer.model import build_classifier, build_optimizer
 from components.trainer.optimizer import FusedAdamW, WarmupLinearDecay
 from components.trainer.settings import TrainingSettings
 from tests.tiny_bert import write_tiny_bert
