@@ -21,7 +21,8 @@ import tensorflow as tf
 from sklearn.metrics import roc_auc_score
 
 from components.preprocessing.features import LABELS, TOKEN_IDS
-from components.preprocessing.tokenizer import BertTokenizer, read_vocabulary
+from components.preprocessing.tokenizer import BertTokenizer
+from components.preprocessing.vocabulary import read_vocabulary
 from components.trainer.checkpoint import Checkpoint, find_checkpoint, load_backbone
 from components.trainer.input_pipeline import count_labels, length_grouped_batches
 from components.trainer.losses import multi_hot_loss, prior_bias
