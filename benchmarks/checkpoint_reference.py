@@ -39,7 +39,7 @@ TEXTS = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--venv", type=Path, default=Path("/tmp/peer/venv"), help="made there if it is not")
+    parser.add_argument("--venv", type=Path, default=Path("build/peer"), help="made there if it is not")
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)  # set by the outer run: the checkpoint's folder
     arguments = parser.parse_args()
     if arguments.inside is None:
