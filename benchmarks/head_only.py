@@ -24,11 +24,11 @@ from components.preprocessing.features import LABELS, TOKEN_IDS
 from components.preprocessing.tokenizer import BertTokenizer
 from components.preprocessing.vocabulary import read_vocabulary
 from components.trainer.checkpoint import Checkpoint, find_checkpoint, load_backbone
+from components.trainer.fit import fit, predict
 from components.trainer.input_pipeline import count_labels, length_grouped_batches
 from components.trainer.losses import multi_hot_loss, prior_bias
 from components.trainer.model import build_classifier
 from components.trainer.pooled import head_over_pooled
-from components.trainer.run import fit, predict
 from components.trainer.settings import TrainingSettings
 from components.trainer.trainable import freeze
 
@@ -66,9 +66,7 @@ def _measured(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     started = time.perf_counter()
     head, train_batches, eval_batches = head_over_pooled(
         model,
-        length_grouped_batches(
-            train, n_labels, settings.batch_size, shuffle_seed=settings.seed, n_examples=counts.examples
-        ),
+        length_grouped_batches(train, n_labels, settings.batch_size, shuffle_seed=settings.seed),
         length_grouped_batches(evaluation, n_labels, settings.batch_size),
         settings,
         str(folder),

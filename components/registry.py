@@ -59,6 +59,8 @@ class ModelRecord(Settings):
         retired: those of `labels` that are not in use any more: their outputs are always 0, and never given.
         renamed: what a label was called before -> what it is called in `labels`.
         calibration: None where the model's probabilities are its head's own.
+        checkpoint_fingerprint: of `checkpoint`'s files; None in records older than this attribute.
+        started_from: the version of the registry whose weights it began with; None: the checkpoint's.
     """
 
     model_id: str
@@ -71,6 +73,8 @@ class ModelRecord(Settings):
     retired: list[str] = Field(default=[])
     renamed: dict[str, str] = Field(default={})
     calibration: CalibrationRecord | None = None
+    checkpoint_fingerprint: str | None = None
+    started_from: str | None = None
 
     @property
     def outputs(self) -> list[str | None]:

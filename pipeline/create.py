@@ -21,6 +21,7 @@ from components.schema_import import SchemaImport
 from components.statistics import statistics_options
 from components.trainer.checkpoint import find_checkpoint
 from components.trainer.settings import TrainerConfig
+from components.trainer.start import find_start
 from components.training_record import TrainingRecord
 from pipeline.check import project_of_queries
 from pipeline.config import Configuration
@@ -40,6 +41,7 @@ def create_pipeline(config: Configuration) -> Pipeline:
     spans = has_spans(config.examples)
     checkpoint = find_checkpoint(config.checkpoint)
     fingerprint = checkpoint.fingerprint()
+    work_dir = WorkDir(config.work_dir)
 
     # Rows become tf.Examples {id, text (or two), labels, slice columns}, split into train, eval and test.
     example_gen = TextExampleGen(config.examples, label_changes(labels), project_of_queries(config))
@@ -96,7 +98,11 @@ def create_pipeline(config: Configuration) -> Pipeline:
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
         custom_config={
             "trainer": TrainerConfig(
-                training=config.training, checkpoint=config.checkpoint, checkpoint_fingerprint=fingerprint
+                training=config.training,
+                checkpoint=config.checkpoint,
+                checkpoint_fingerprint=fingerprint,
+                resume_dir=str(work_dir.resume),
+                start=find_start(config.registry) if config.training.warm_start else None,
             ).model_dump(mode="json")
         },
     )
@@ -133,7 +139,6 @@ def create_pipeline(config: Configuration) -> Pipeline:
         gates=json.dumps(config.evaluation.gates),
     )
 
-    work_dir = WorkDir(config.work_dir)
     return Pipeline(
         pipeline_name=config.name,
         pipeline_root=str(work_dir.artifacts),

@@ -29,6 +29,11 @@ class WorkDir:
     def runs(self) -> Path:
         return Path(self.root, "runs")
 
+    @property
+    def resume(self) -> Path:
+        """What is kept of trainings under way, for after a kill; `training.checkpoint_every`."""
+        return Path(self.root, "resume")
+
     def new_run(self) -> Path:
         """Makes the folder of a new run, named by the time it began in UTC."""
         started = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")

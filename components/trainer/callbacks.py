@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -10,16 +11,17 @@ import keras
 from components.progress import PROGRESS
 
 _SECONDS_BETWEEN_MESSAGES = 2.0
+_MOST_IDS = 64
 
 
 class ReportProgress(keras.callbacks.Callback):  # type: ignore[misc]
     """Logs how far training is, at most every two seconds, and each epoch's losses."""
 
-    def __init__(self, total_steps: int, epochs: int) -> None:
+    def __init__(self, total_steps: int, epochs: int, first_step: int = 0) -> None:
         super().__init__()
         self._total_steps = total_steps
         self._epochs = epochs
-        self._step = 0
+        self._first_step = self._step = first_step
         self._epoch = 0
         self._last_message = 0.0
 
@@ -35,11 +37,12 @@ class ReportProgress(keras.callbacks.Callback):  # type: ignore[misc]
         if now - self._last_message < _SECONDS_BETWEEN_MESSAGES:
             return
         self._last_message = now
-        if self._step == 1:
+        done = self._step - self._first_step
+        if done == 1:
             # The first step traces the graph: the time left is told from the others.
             self._started = now
             return
-        left = (now - self._started) / (self._step - 1) * (self._total_steps - self._step)
+        left = (now - self._started) / (done - 1) * (self._total_steps - self._step)
         PROGRESS.info(
             "epoch %d of %d, step %d of %d, loss %.4f, about %s left",
             self._epoch, self._epochs, self._step, self._total_steps, (logs or {})["loss"], _duration(left),
@@ -52,15 +55,37 @@ class ReportProgress(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class StopOnNaN(keras.callbacks.Callback):  # type: ignore[misc]
-    """Raises at the first loss that is not a number: nothing is to be exported from such a model."""
+    """Raises at the first loss that is not a number: nothing is to be exported from such a model.
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        if not math.isfinite((logs or {})["loss"]):
-            rate: Any = self.model.optimizer.learning_rate
-            raise FloatingPointError(
-                f"the loss is not a number at batch {batch} of this epoch (learning rate {float(rate):.2g}); "
-                "lower training.learning_rate"
-            )
+    Args:
+        first_step: Batches that were trained on before.
+        ids_of: The ids of the examples in a batch, by its number from 0 since training began; None if nobody knows.
+    """
+
+    def __init__(self, first_step: int = 0, ids_of: Callable[[int], Sequence[str]] | None = None) -> None:
+        super().__init__()
+        self._step = first_step
+        self._ids_of = ids_of
+        self._rate: Any = math.nan
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        # Now: the update moves it on.
+        self._rate = self.model.optimizer.learning_rate
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        self._step += 1
+        if math.isfinite((logs or {})["loss"]):
+            return
+        rows = "" if self._ids_of is None else f", rows {_some(self._ids_of(self._step - 1))}"
+        raise FloatingPointError(
+            f"the loss is not a number at step {self._step} (learning rate {float(self._rate):.2g}{rows}); "
+            "lower training.learning_rate, or look at these rows"
+        )
+
+
+def _some(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - _MOST_IDS} more" if len(ids) > _MOST_IDS else ""
+    return ", ".join(ids[:_MOST_IDS]) + more
 
 
 def _duration(seconds: float) -> str:

@@ -5,7 +5,6 @@ everything would always show the model short texts before long ones; sorting wit
 shuffling the batches cut from a window, keeps nearly all of the gain and the randomness.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components.preprocessing.features import LABELS, SEGMENT_IDS, TOKEN_IDS
+from components.preprocessing.features import ID, LABELS, SEGMENT_IDS, TOKEN_IDS
 
 # Batches cut from one sorted window: 50 is where a longer window stops paying.
 _WINDOW = 50
@@ -55,7 +54,7 @@ def length_grouped_batches(
     *,
     pair: bool = False,
     shuffle_seed: int | None = None,
-    n_examples: int | None = None,
+    ids: bool = False,
 ) -> tf.data.Dataset:
     """Batches of (encoder inputs, multi-hot labels) from transformed examples.
 
@@ -65,12 +64,11 @@ def length_grouped_batches(
         batch_size: Examples per batch; the last of a window may be smaller.
         pair: Whether the examples are pairs: then they bring their segment ids.
         shuffle_seed: Seed of the order, which differs in every epoch; None reads in the files' order.
-        n_examples: How many there are. What gradients come from must know its length: else Keras begins one step more
-            in every epoch, of no batch, and what needs none happens: the count of steps, and with it the learning
-            rate, moves on, and weights decay.
+        ids: Give the examples' ids in place of their labels.
 
     Returns:
-        A dataset of ({token_ids, padding_mask, segment_ids}: int32 [n, longest], labels: float32 [n, n_labels]).
+        A dataset of ({token_ids, padding_mask, segment_ids}: int32 [n, longest], labels: float32 [n, n_labels] or
+        ids: string [n]).
     """
     records = _records(patterns)
     if shuffle_seed is not None:
@@ -88,12 +86,20 @@ def length_grouped_batches(
         return rows.map(batch)
 
     windows = records.batch(_WINDOW * batch_size).map(
-        lambda serialized: _parse(serialized, n_labels, pair=pair), num_parallel_calls=tf.data.AUTOTUNE
+        lambda serialized: _parse(serialized, n_labels, pair=pair, ids=ids), num_parallel_calls=tf.data.AUTOTUNE
     )
-    batches = windows.flat_map(batches_of_window)
-    if n_examples is not None:
-        batches = batches.apply(tf.data.experimental.assert_cardinality(math.ceil(n_examples / batch_size)))
-    return batches.prefetch(tf.data.AUTOTUNE)
+    return windows.flat_map(batches_of_window).prefetch(tf.data.AUTOTUNE)
+
+
+def ids_of_batch(batches: tf.data.Dataset, number: int) -> list[str]:
+    """The ids of the examples in a batch, by its number from 0 over all epochs.
+
+    Args:
+        batches: From `length_grouped_batches` with `ids`, else as those that were trained on; never read before.
+        number: Of the batch.
+    """
+    _, ids = next(iter(batches.repeat().skip(number)))
+    return [each.decode() for each in ids.numpy().tolist()]
 
 
 def encoder_inputs(token_ids: tf.RaggedTensor, segment_ids: tf.RaggedTensor | None = None) -> dict[str, tf.Tensor]:
@@ -113,7 +119,12 @@ def _records(patterns: Sequence[str]) -> tf.data.Dataset:
     return tf.data.TFRecordDataset(files, compression_type="GZIP", num_parallel_reads=min(4, len(files)))
 
 
-def _parse(serialized: tf.Tensor, n_labels: int, *, pair: bool) -> tuple[dict[str, tf.RaggedTensor], tf.Tensor]:
+def _parse(
+    serialized: tf.Tensor, n_labels: int, *, pair: bool, ids: bool = False
+) -> tuple[dict[str, tf.RaggedTensor], tf.Tensor]:
     tokens = {name: tf.io.RaggedFeature(tf.int64) for name in (TOKEN_IDS, *([SEGMENT_IDS] if pair else []))}
-    parsed = tf.io.parse_example(serialized, tokens | {LABELS: tf.io.FixedLenFeature([n_labels], tf.float32)})
-    return {name: parsed[name] for name in tokens}, parsed[LABELS]
+    other, spec = (
+        (ID, tf.io.FixedLenFeature([], tf.string)) if ids else (LABELS, tf.io.FixedLenFeature([n_labels], tf.float32))
+    )
+    parsed = tf.io.parse_example(serialized, tokens | {other: spec})
+    return {name: parsed[name] for name in tokens}, parsed[other]

@@ -23,11 +23,29 @@ def build_classifier(backbone: Any, n_labels: int, dropout: float) -> Any:
 
     Returns:
         A `keras.Model` from {token_ids, padding_mask, segment_ids}, each int [n, length], to logits
-        float [n, n_labels].
+        float32 [n, n_labels], whatever the encoder computes in.
     """
-    return keras_hub.models.BertTextClassifier(
+    model = keras_hub.models.BertTextClassifier(
         backbone, num_classes=n_labels, preprocessor=None, activation=None, dropout=dropout
     )
+    # Three digits are enough inside an encoder, not for what the loss is made of; KerasHub takes the encoder's type.
+    for layer in (model.output_dropout, model.output_dense):
+        layer.dtype_policy = "float32"
+    return model
+
+
+def plain_copy(model: Any) -> Any:
+    """The classifier with the same weights that computes in float32, and that no strategy spreads over devices."""
+    backbone = type(model.backbone).from_config(model.backbone.get_config() | {"dtype": "float32"})
+    # What KerasHub's configuration does not tell, see `components.trainer.checkpoints.backbone`.
+    for old, new in zip(model.backbone._flatten_layers(), backbone._flatten_layers(), strict=True):
+        if isinstance(new, keras.layers.LayerNormalization):
+            new.epsilon = old.epsilon
+        elif isinstance(new, keras.layers.Dense):
+            new.activation = old.activation
+    copy = build_classifier(backbone, model.num_classes, model.dropout)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def build_optimizer(

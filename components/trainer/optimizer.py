@@ -41,7 +41,11 @@ class FusedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
         # An embedding's gradient comes as rows, one for each token: TensorFlow's norm of them would count a token that
         # occurs twice as two, and the update needs the sum in any case.
         dense = [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in grads]
-        return super()._clip_gradients(dense)
+        return super()._clip_gradients(_summed_over_replicas(dense))
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        # Keras sums here, what each replica has clipped for itself: the sum of the clipped is not the clipped sum.
+        return grads_and_vars
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         index = self._get_variable_index(variable)
@@ -67,6 +71,16 @@ class FusedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
     def _decay_weights(self, variable: Any, learning_rate: Any) -> None:
         if self.weight_decay and self._use_weight_decay(variable):
             variable.assign_sub(variable * tf.cast(self.weight_decay * learning_rate, variable.dtype))
+
+
+def _summed_over_replicas(gradients: list[Any]) -> list[Any]:
+    """The gradients themselves where there is one replica, or none asks."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return gradients
+    given = [gradient for gradient in gradients if gradient is not None]
+    sums = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, given))
+    return [None if gradient is None else next(sums) for gradient in gradients]
 
 
 @keras.saving.register_keras_serializable("bert_multilabel")

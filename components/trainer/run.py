@@ -1,15 +1,13 @@
 """The Trainer's `run_fn`: fit on the train split, choose thresholds on the eval split, export."""
 
 import hashlib
-import json
-import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import keras
-import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
@@ -17,133 +15,118 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from components.preprocessing.features import SEGMENT_IDS
 from components.progress import PROGRESS
 from components.registry import ModelRecord, write_record
-from components.trainer.callbacks import ReportProgress, StopOnNaN
 from components.trainer.checkpoint import find_checkpoint, load_backbone
 from components.trainer.decisions import decide
 from components.trainer.export import export_classifier
-from components.trainer.input_pipeline import count_labels, length_grouped_batches
+from components.trainer.fit import fit, predict
+from components.trainer.hardware import arithmetic, choose_strategy, is_chief, set_seeds, wait_for_all
+from components.trainer.input_pipeline import count_labels, ids_of_batch, length_grouped_batches
 from components.trainer.losses import multi_hot_loss, prior_bias
-from components.trainer.model import build_classifier, build_optimizer
+from components.trainer.model import build_classifier, plain_copy
 from components.trainer.pooled import head_over_pooled
+from components.trainer.resume import Interruption, fingerprint
 from components.trainer.settings import TrainerConfig, TrainingSettings
-from components.trainer.trainable import freeze, rate_factors
+from components.trainer.trainable import freeze
+from components.trainer.warm_start import start_from
 from schema.label_list import label_list, read_schema
 
 _PACKAGES = ("tfx", "tensorflow", "tensorflow-text", "keras", "keras-hub")
 
 
 def run_fn(fn_args: FnArgs) -> None:
-    """What TFX's Trainer calls.
+    """What TFX's Trainer calls, and each worker of several.
 
     Raises:
-        Refused: The checkpoint cannot be used.
+        Refused: The checkpoint cannot be used, or TF_CONFIG.
         FloatingPointError: The loss is not a number; nothing is exported.
+        MemoryError: A step does not fit into memory.
     """
     config = TrainerConfig.model_validate(fn_args.custom_config["trainer"])
     settings = config.training
-    keras.utils.set_random_seed(settings.seed)
+    strategy = choose_strategy(settings)
+    set_seeds(settings)
     transform = tft.TFTransformOutput(fn_args.transform_output)
     places = label_list(read_schema(fn_args.schema_path))
     labels, retired = places.names, places.retired_columns
-
-    checkpoint = find_checkpoint(config.checkpoint)
-    PROGRESS.info("reading checkpoint %s", config.checkpoint)
-    model = build_classifier(load_backbone(checkpoint), len(labels), settings.dropout)
-    freeze(model, settings.trainable)
-    pair = SEGMENT_IDS in transform.transformed_feature_spec()
-    counts = count_labels(fn_args.train_files, len(labels))
-    train = length_grouped_batches(
-        fn_args.train_files,
-        len(labels),
-        settings.batch_size,
-        pair=pair,
-        shuffle_seed=settings.seed,
-        n_examples=counts.examples,
-    )
-    evaluation = length_grouped_batches(fn_args.eval_files, len(labels), settings.batch_size, pair=pair)
-    if settings.head_bias == "prior":
-        model.layers[-1].bias.assign(prior_bias(counts, settings.loss))
-    fitted = model
-    if settings.trainable == "head":
-        fitted, train, evaluation = head_over_pooled(model, train, evaluation, settings, fn_args.model_run_dir)
-    loss = multi_hot_loss(retired, settings.loss, counts, settings.label_smoothing)
-    fit(fitted, train, evaluation, settings, counts.examples, fn_args.model_run_dir, loss=loss)
-
-    PROGRESS.info("choosing thresholds on the eval split")
-    decisions = decide(model, *predict(fitted, evaluation), labels, settings, fn_args.model_run_dir, retired)
-    PROGRESS.info("exporting")
-    export_classifier(model, transform, labels, decisions.thresholds, fn_args.serving_model_dir, retired=retired)
     record = ModelRecord(
-        model_id=_directory_digest(Path(fn_args.serving_model_dir)),
+        model_id="",
         labels=list(labels),
-        thresholds=[float(threshold) for threshold in decisions.thresholds],
+        thresholds=[],
         checkpoint=config.checkpoint,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions={package: version(package) for package in _PACKAGES},
         retired=[label for label in labels if label in places.retired],
         renamed=dict(places.aliases),
-        calibration=decisions.calibration,
+        checkpoint_fingerprint=config.checkpoint_fingerprint,
     )
-    write_record(fn_args.serving_model_dir, record)
+
+    PROGRESS.info("reading checkpoint %s", config.checkpoint)
+    # Pooled outputs that are computed once are worth their digits: the head learns on what serving will see.
+    once = settings.trainable == "head" and settings.precision == "auto"
+    with strategy.scope(), arithmetic("float32" if once else settings.precision):
+        model = build_classifier(load_backbone(find_checkpoint(config.checkpoint)), len(labels), settings.dropout)
+    freeze(model, settings.trainable)
+    counts = count_labels(fn_args.train_files, len(labels))
+    if settings.head_bias == "prior":
+        model.layers[-1].bias.assign(prior_bias(counts, settings.loss))
+    if settings.warm_start and start_from(model, config, record) and config.start is not None:
+        record = record.model_copy(update={"started_from": config.start.path.rsplit("/", 1)[-1]})
+
+    pair = SEGMENT_IDS in transform.transformed_feature_spec()
+    batches = partial(length_grouped_batches, n_labels=len(labels), batch_size=settings.batch_size, pair=pair)
+    train = partial(batches, fn_args.train_files, shuffle_seed=settings.seed)
+    evaluation = batches(fn_args.eval_files)
+    interruption = _interruption(config, fn_args, record, writes=is_chief(strategy))
+    fit_on = partial(
+        fit, settings=settings, n_examples=counts.examples, log_dir=fn_args.model_run_dir,
+        loss=multi_hot_loss(retired, settings.loss, counts, settings.label_smoothing), interruption=interruption,
+    )  # fmt: skip
+    if settings.trainable == "head":
+        with strategy.scope():
+            fit_on(*head_over_pooled(model, train(), evaluation, settings, fn_args.model_run_dir))
+    else:
+        fit_on(model, train(), evaluation, ids_of=lambda step: ids_of_batch(train(ids=True), step))
+    if is_chief(strategy):
+        _export(plain_copy(model), transform, evaluation, record, settings, retired, fn_args)
+        if interruption:
+            interruption.forget()
+    wait_for_all(strategy)
 
 
-def fit(
+def _export(
     model: Any,
-    train: tf.data.Dataset,
+    transform: tft.TFTransformOutput,
     evaluation: tf.data.Dataset,
+    record: ModelRecord,
     settings: TrainingSettings,
-    n_examples: int,
-    log_dir: str,
-    *,
-    loss: keras.losses.Loss,
+    retired: Sequence[int],
+    fn_args: FnArgs,
 ) -> None:
-    """Fits the model in place and leaves it at the epoch with the lowest eval loss.
+    PROGRESS.info("choosing thresholds on the eval split")
+    said = predict(model, evaluation)
+    decisions = decide(model, *said, record.labels, settings, fn_args.model_run_dir, retired)
+    PROGRESS.info("exporting")
+    export_classifier(model, transform, record.labels, decisions.thresholds, fn_args.serving_model_dir, retired=retired)
+    made = {
+        "model_id": _directory_digest(Path(fn_args.serving_model_dir)),
+        "thresholds": [float(threshold) for threshold in decisions.thresholds],
+        "calibration": decisions.calibration,
+    }
+    write_record(fn_args.serving_model_dir, record.model_copy(update=made))
 
-    Args:
-        model: From `build_classifier`, or its `head_alone`.
-        train: Batches for gradients.
-        evaluation: Batches for early stopping.
-        settings: The recipe.
-        n_examples: Of the train split.
-        log_dir: TensorBoard events and history.json go there.
-        loss: From `multi_hot_loss`.
-    """
-    epochs = settings.epochs
-    total_steps = epochs * math.ceil(n_examples / settings.batch_size)
-    if settings.max_steps is not None and settings.max_steps < total_steps:
-        # A trial run: one epoch of so many steps.
-        epochs, total_steps = 1, settings.max_steps
-        train = train.repeat().take(total_steps)
-    model.compile(
-        optimizer=build_optimizer(settings, total_steps, rate_factors(model, settings.layer_decay)),
-        loss=loss,
-        metrics=[],
-        # A batch has its own length, and XLA would compile for each.
-        jit_compile=False,
+
+def _interruption(config: TrainerConfig, fn_args: FnArgs, record: ModelRecord, *, writes: bool) -> Interruption | None:
+    """Where this training's state is kept: of the same files, settings, labels, start and packages it is the same."""
+    every = config.training.checkpoint_every
+    if every is None or config.resume_dir is None:
+        return None
+    files = sorted(tf.io.gfile.glob([*fn_args.train_files, *fn_args.eval_files]))
+    name = fingerprint(
+        config=config.model_dump(mode="json", exclude={"resume_dir": True, "training": {"checkpoint_every"}}),
+        files=[[file, tf.io.gfile.stat(file).length] for file in files],
+        model=record.model_dump(mode="json", exclude={"created"}),
     )
-    history = model.fit(
-        train,
-        validation_data=evaluation,
-        epochs=epochs,
-        verbose=0,
-        callbacks=[
-            ReportProgress(total_steps, epochs),
-            StopOnNaN(),
-            keras.callbacks.EarlyStopping(
-                monitor="val_loss", patience=settings.patience, restore_best_weights=True, start_from_epoch=0
-            ),
-            keras.callbacks.TensorBoard(log_dir=log_dir, update_freq=50, write_graph=False),
-        ],
-    )
-    Path(log_dir, "history.json").write_text(json.dumps(history.history), encoding="utf-8")
-
-
-def predict(model: Any, batches: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities and labels of all examples, each float32 [n, n_labels], in the order of the batches."""
-    forward = tf.function(lambda inputs: tf.sigmoid(model(inputs, training=False)), reduce_retracing=True)
-    pairs = [(forward(inputs).numpy(), labels.numpy()) for inputs, labels in batches]
-    probabilities, labels = zip(*pairs, strict=True)
-    return np.concatenate(probabilities), np.concatenate(labels)
+    return Interruption(f"{config.resume_dir}/{name}", every, writes=writes)
 
 
 def _directory_digest(directory: Path) -> str:

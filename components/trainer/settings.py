@@ -56,6 +56,29 @@ class TrainingSettings(Settings):
         "none", description="platt: each label's logits are scaled and shifted so that probabilities are frequencies."
     )
 
+    # How the machine does it.
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="Of the encoder's arithmetic; weights, loss and optimizer stay float32, and so does what is "
+        "exported. auto: bfloat16 on GPUs and processors that compute in it, else float32.",
+    )
+    accumulate: PositiveInt = Field(
+        1, description="Batches per update: as a batch so many times larger, in the memory of one."
+    )
+    xla: bool = Field(False, description="Compile the step; lengths are padded to multiples of 32, each compiled once.")
+    strategy: Literal["auto", "none", "mirrored", "multi_worker"] = Field(
+        "auto",
+        description="Who shares each batch. mirrored: the local GPUs; multi_worker: the workers that TF_CONFIG names; "
+        "auto: the latter if it names several, else the former if there are several.",
+    )
+    deterministic: bool = Field(False, description="Two runs give the same weights, to the bit; slower on GPUs.")
+    checkpoint_every: PositiveInt | None = Field(
+        None, description="Batches after which a killed training can be resumed; null: it begins anew."
+    )
+    warm_start: bool = Field(
+        False, description="Start from the last blessed model, its head by label name, instead of the checkpoint."
+    )
+
     @field_validator("trainable", mode="before")
     @classmethod
     def _known(cls, value: Any) -> Any:
@@ -84,14 +107,30 @@ class TrainingSettings(Settings):
         return 1e-2 if self.trainable == "head" else 1e-4
 
 
+class WarmStart(Settings):
+    """A version of the registry.
+
+    Attributes:
+        path: Its directory.
+        model_id: Its model's, in here so that a number given twice is never a cache hit.
+    """
+
+    path: str
+    model_id: str
+
+
 class TrainerConfig(Settings):
     """Everything that `run_fn` needs, as it travels in the Trainer's custom_config.
 
     Attributes:
         checkpoint: As `components.trainer.checkpoint.find_checkpoint` takes it.
         checkpoint_fingerprint: In here so that changed weights are never a cache hit.
+        resume_dir: Where interrupted trainings are kept, see `components.trainer.resume`; None keeps none.
+        start: The registry's version to start from, if one was found when the pipeline was built.
     """
 
     training: TrainingSettings
     checkpoint: str
     checkpoint_fingerprint: str
+    resume_dir: str | None = None
+    start: WarmStart | None = None

@@ -10,10 +10,10 @@ import pytest
 import tensorflow as tf
 
 from components.trainer.checkpoint import find_checkpoint, load_backbone
+from components.trainer.fit import fit, predict
 from components.trainer.losses import multi_hot_loss
 from components.trainer.model import build_classifier
 from components.trainer.pooled import Pooled, encode, head_alone, head_over_pooled
-from components.trainer.run import fit, predict
 from components.trainer.settings import TrainingSettings
 from components.trainer.trainable import freeze
 from tests.tiny_bert import VOCABULARY, write_tiny_bert

@@ -11,10 +11,10 @@ import tensorflow as tf
 from pydantic import ValidationError
 
 from components.trainer.checkpoint import find_checkpoint, load_backbone
+from components.trainer.fit import fit
 from components.trainer.losses import multi_hot_loss
 from components.trainer.model import build_classifier, build_optimizer
 from components.trainer.optimizer import FusedAdamW
-from components.trainer.run import fit
 from components.trainer.settings import Trainable, TrainingSettings
 from components.trainer.trainable import freeze, rate_factors
 from schema.errors import Refused

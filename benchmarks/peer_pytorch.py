@@ -1,0 +1,102 @@
+"""The peer that `benchmarks.train` measures beside this project: Hugging Face's BERT on PyTorch, at its best on a CPU.
+
+It runs in an environment of its own, with torch, transformers and numpy and nothing of this project:
+
+    python peer_pytorch.py JOB.json
+
+The job names a model folder (or none, for a BERT-Base at random), a file of token ids and labels, and the recipe;
+the last line of output is one JSON object. Texts of like length share a batch, as in this project's input pipeline:
+sorted within windows of 50 shuffled batches. bfloat16 by autocast, fused AdamW, gradients clipped by their global norm,
+warmup and linear decay.
+"""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoModelForSequenceClassification, BertConfig
+
+_WINDOW = 50
+
+
+def main(job: dict[str, Any]) -> dict[str, Any]:
+    """Trains as the job says."""
+    torch.set_num_threads(job["threads"])
+    torch.manual_seed(job["seed"])
+    data = np.load(job["data"], allow_pickle=False)
+    ids, lengths, labels = data["ids"], data["lengths"], torch.from_numpy(data["labels"])
+    starts = np.concatenate(([0], np.cumsum(lengths)[:-1]))
+    model = _model(job, labels.shape[1])
+    optimizer, schedule = _optimizer(model, job, len(lengths))
+    losses: list[float] = []
+    seen = 0
+    batches = _batches(lengths, job["batch_size"], np.random.default_rng(job["seed"]))[: job["steps"]]
+    model.train()
+    started = time.perf_counter()
+    for step, rows in enumerate(batches):
+        if step == job["warm_steps"]:
+            started, seen = time.perf_counter(), 0
+        longest = int(lengths[rows].max())
+        tokens = np.zeros((len(rows), longest), np.int64)
+        for row, index in enumerate(rows):
+            tokens[row, : lengths[index]] = ids[starts[index] : starts[index] + lengths[index]]
+        mask = torch.from_numpy((np.arange(longest) < lengths[rows][:, None]).astype(np.int64))
+        with torch.autocast("cpu", torch.bfloat16, enabled=job["bfloat16"]):
+            logits = model(input_ids=torch.from_numpy(tokens), attention_mask=mask).logits
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits.float(), labels[rows])
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad(set_to_none=True)
+        losses.append(loss.item())
+        seen += len(rows)
+    seconds = time.perf_counter() - started
+    return {
+        "examples_per_s": round(seen / seconds, 1),
+        "seconds": round(seconds, 1),
+        "losses": [round(loss, 4) for loss in losses],
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "torch": torch.__version__,
+    }
+
+
+def _model(job: dict[str, Any], n_labels: int) -> Any:
+    options = {"num_labels": n_labels, "problem_type": "multi_label_classification"}
+    if job["model"] is None:
+        return AutoModelForSequenceClassification.from_config(BertConfig(**options))
+    return AutoModelForSequenceClassification.from_pretrained(job["model"], **options)
+
+
+def _optimizer(model: Any, job: dict[str, Any], n_examples: int) -> tuple[Any, Any]:
+    spared = ("bias", "LayerNorm.weight")
+    groups = [
+        {"params": [p for name, p in model.named_parameters() if not name.endswith(spared)], "weight_decay": 0.01},
+        {"params": [p for name, p in model.named_parameters() if name.endswith(spared)], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=job["learning_rate"], eps=1e-6, fused=True)
+    total = min(job["steps"], -(-n_examples // job["batch_size"]))
+    warmup = max(1.0, 0.1 * total)
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / warmup, max(0.0, (total - step) / max(1.0, total - warmup)))
+    )
+
+
+def _batches(lengths: Any, size: int, rng: Any) -> list[Any]:
+    order = rng.permutation(len(lengths))
+    batches: list[Any] = []
+    for start in range(0, len(order), _WINDOW * size):
+        window = order[start : start + _WINDOW * size]
+        window = window[np.argsort(lengths[window], kind="stable")]
+        cut = [window[at : at + size] for at in range(0, len(window), size)]
+        batches += [cut[index] for index in rng.permutation(len(cut))]
+    return batches
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))))

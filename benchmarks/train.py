@@ -1,0 +1,198 @@
+"""How fast training is, with PyTorch and Hugging Face beside it in the same run.
+
+    python -m benchmarks.train [--steps 300] [--rounds 2] [--cases short long base] [--peer build/peer]
+
+Each measurement is a process of its own on all cores, the two sides in turn, on the same texts (GoEmotions), the same
+weights (all-MiniLM-L6-v2; for the case "base" a BERT-Base at random) and the same recipe. Cases: short, 64 tokens at
+most and 32 texts a batch; long, 512 tokens (comments strung together), 8 a batch; base, as short. Rates leave out the
+first steps, in which TensorFlow traces and PyTorch warms up. The peer's environment, some 5.5 GB, is made where it is
+missing.
+
+The last line is one JSON object: per case, rates, loss curves (means of 50 steps) and peak memory of both sides, and
+the ratio of the rates.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_PEER_PACKAGES = ("torch==2.15.0", "transformers==5.23.0", "numpy==2.4.6")
+_WARM_STEPS = 30
+_CURVE = 50
+# BERT-Base: PyTorch's own default, and so nothing to tell it.
+_BASE: dict[str, Any] = {
+    "vocabulary_size": 30522, "layers": 12, "heads": 12, "hidden": 768, "intermediate": 3072, "positions": 512,
+    "segments": 2,
+}  # fmt: skip
+_CASES = {
+    "short": {"max_tokens": 64, "batch_size": 32, "strung": 1, "base": False},
+    "long": {"max_tokens": 512, "batch_size": 8, "strung": 40, "base": False},
+    "base": {"max_tokens": 64, "batch_size": 32, "strung": 1, "base": True},
+}
+
+
+def main() -> None:
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the pipeline does
+    arguments = _arguments()
+    if arguments.job is not None:
+        print(json.dumps(_train(json.loads(arguments.job.read_text(encoding="utf-8")))))
+        return
+    if not (arguments.data / "train.tsv").is_file():
+        print(json.dumps({"skipped": f"no GoEmotions in {arguments.data}; see --data"}))
+        return
+    peer = _peer_python(arguments.peer)
+    results = {}
+    for name in arguments.cases:
+        steps = arguments.steps if name == "short" else max(_WARM_STEPS + 10, arguments.steps // 5)
+        with tempfile.TemporaryDirectory() as folder:
+            results[name] = _measure(name, Path(folder), arguments, steps, peer)
+        print(f"{name}: {results[name]}", file=sys.stderr)
+    print(json.dumps(results))
+
+
+def _measure(name: str, folder: Path, arguments: argparse.Namespace, steps: int, peer: Path) -> dict[str, Any]:
+    job = _CASES[name] | {
+        "steps": steps, "warm_steps": _WARM_STEPS, "seed": 0, "learning_rate": 1e-4, "threads": os.cpu_count(),
+        "bfloat16": True, "precision": arguments.precision, "folder": str(folder), "data": str(folder / "data.npz"),
+    }  # fmt: skip
+    job |= _prepare(job, arguments.data)
+    (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+    commands = {
+        "ours": [sys.executable, "-m", "benchmarks.train", "--job", str(folder / "job.json")],
+        "peer": [str(peer), str(Path(__file__).with_name("peer_pytorch.py")), str(folder / "job.json")],
+    }
+    found: dict[str, list[dict[str, Any]]] = {"ours": [], "peer": []}
+    for _ in range(arguments.rounds):
+        for side, command in commands.items():
+            ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+            found[side].append(json.loads(ended.stdout.splitlines()[-1]))
+    rates = {side: [each["examples_per_s"] for each in runs] for side, runs in found.items()}
+    pairs = zip(rates["ours"], rates["peer"], strict=True)
+    return {
+        "steps": steps,
+        "examples_per_s": rates,
+        "ratio": round(statistics.median(ours / peer for ours, peer in pairs), 3),
+        "loss": {side: _curve(runs[0]["losses"]) for side, runs in found.items()},
+        "peak_memory_mb": {side: max(run["peak_memory_mb"] for run in runs) for side, runs in found.items()},
+    }
+
+
+def _curve(losses: list[float]) -> list[float]:
+    return [round(statistics.mean(losses[at : at + _CURVE]), 4) for at in range(0, len(losses), _CURVE)]
+
+
+def _prepare(job: dict[str, Any], data: Path) -> dict[str, Any]:
+    """Writes the texts for both sides: token ids, and examples as Transform would write them."""
+    import tensorflow as tf
+
+    from components.preprocessing.features import LABELS, TOKEN_IDS
+    from components.preprocessing.tokenizer import BertTokenizer
+    from components.preprocessing.vocabulary import read_vocabulary
+    from components.trainer.checkpoint import BUNDLED, find_checkpoint
+
+    checkpoint = find_checkpoint(BUNDLED)
+    n_labels = len((data / "labels.txt").read_text(encoding="utf-8").split())
+    lines = [line.split("\t") for line in (data / "train.tsv").read_text(encoding="utf-8").split("\n") if line]
+    strung = job["strung"]
+    wanted = min(len(lines) // strung, job["steps"] * job["batch_size"])
+    texts = [" ".join(line[0] for line in lines[at * strung : (at + 1) * strung]) for at in range(wanted)]
+    labels = np.zeros((wanted, n_labels), np.float32)
+    for row in range(wanted):
+        labels[row, [int(label) for label in lines[row * strung][1].split(",")]] = 1
+    vocabulary = read_vocabulary(str(checkpoint.vocabulary))
+    tokenizer = BertTokenizer(vocabulary, lower_case=checkpoint.lower_case, max_tokens=job["max_tokens"])
+    ids = tokenizer(tf.constant(texts)).to_list()
+    lengths = np.array([len(each) for each in ids], np.int64)
+    np.savez(
+        job["data"], ids=np.concatenate([np.array(each, np.int64) for each in ids]), lengths=lengths, labels=labels
+    )
+    with tf.io.TFRecordWriter(f"{job['folder']}/examples.gz", "GZIP") as writer:
+        for tokens, given in zip(ids, labels, strict=True):
+            features = {
+                TOKEN_IDS: tf.train.Feature(int64_list=tf.train.Int64List(value=tokens)),
+                LABELS: tf.train.Feature(float_list=tf.train.FloatList(value=given)),
+            }
+            writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+    model = None if job["base"] else str(checkpoint.folder)
+    return {"examples": wanted, "labels": n_labels, "model": model}
+
+
+def _peer_python(folder: Path) -> Path:
+    python = folder / "bin" / "python"
+    if not python.exists():
+        print(f"making {folder} with {', '.join(_PEER_PACKAGES)}", file=sys.stderr)
+        uv = Path(sys.executable).with_name("uv")
+        subprocess.run([uv, "venv", "--python", sys.executable, folder], check=True)
+        subprocess.run([uv, "pip", "install", "--python", python, *_PEER_PACKAGES], check=True)
+    return python
+
+
+def _train(job: dict[str, Any]) -> dict[str, Any]:
+    """Our side of a measurement: the Trainer's own input pipeline, model, optimizer and step."""
+    import keras
+
+    from components.trainer.checkpoint import BUNDLED, find_checkpoint, load_backbone
+    from components.trainer.checkpoints.backbone import build_backbone
+    from components.trainer.checkpoints.common import Architecture
+    from components.trainer.fitting import Plan
+    from components.trainer.hardware import arithmetic
+    from components.trainer.input_pipeline import length_grouped_batches
+    from components.trainer.losses import multi_hot_loss
+    from components.trainer.model import build_classifier, build_optimizer
+    from components.trainer.settings import TrainingSettings
+    from components.trainer.steps import Steps, shared
+
+    settings = TrainingSettings(batch_size=job["batch_size"], epochs=1, learning_rate=job["learning_rate"])
+    keras.utils.set_random_seed(job["seed"])
+    with arithmetic(job["precision"]):
+        backbone = build_backbone(Architecture(**_BASE)) if job["base"] else load_backbone(find_checkpoint(BUNDLED))
+        model = build_classifier(backbone, job["labels"], settings.dropout)
+    plan = Plan.of(settings, job["examples"])
+    model.compile(optimizer=build_optimizer(settings, plan.updates, {}), loss=multi_hot_loss())
+    steps = Steps(model, model.loss, model.distribute_strategy, 1, xla=False)
+    batches = length_grouped_batches(
+        [f"{job['folder']}/examples.gz"], job["labels"], job["batch_size"], shuffle_seed=job["seed"]
+    )
+    iterator = iter(shared(batches, model.distribute_strategy))
+    losses: list[float] = []
+    seen, started = 0, time.perf_counter()
+    for step in range(min(job["steps"], plan.batches)):
+        if step == job["warm_steps"]:
+            seen, started = 0, time.perf_counter()
+        loss, examples = steps.update(iterator)
+        losses.append(loss / examples)
+        seen += int(examples)
+    seconds = time.perf_counter() - started
+    return {
+        "examples_per_s": round(seen / seconds, 1),
+        "seconds": round(seconds, 1),
+        "losses": [round(loss, 4) for loss in losses],
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+
+
+def _arguments() -> argparse.Namespace:
+    goemotions = Path(os.environ.get("GOEMOTIONS_DIR", "../shared/data/goemotions"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=goemotions, help="folder of GoEmotions' train.tsv and labels.txt")
+    parser.add_argument("--steps", type=int, default=300, help="of the case short; the others do a fifth")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--cases", nargs="+", choices=list(_CASES), default=["short"])
+    parser.add_argument("--precision", default="auto", help="of our side: auto, float32 or bfloat16")
+    parser.add_argument("--peer", type=Path, default=Path("build/peer"), help="the peer's environment")
+    parser.add_argument("--job", type=Path, help=argparse.SUPPRESS)  # set for our side's own process
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Sharing batches: over devices of one process, and over processes; the weights are those of training alone."""
+
+import json
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.trainer.hardware import choose_strategy
+from components.trainer.settings import TrainingSettings
+from schema.errors import Refused
+from tests.components.trainer.training_process import start
+from tests.tiny_bert import write_tiny_bert
+
+# Seven batches an epoch, the last of two examples; gathered in pairs, the last update has one.
+_TRAINING = {"epochs": 2, "learning_rate": 1e-2, "accumulate": 2}
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        return int(free.getsockname()[1])
+
+
+def test_weights_do_not_depend_on_who_shares_the_batches(tmp_path: Path) -> None:
+    bert = write_tiny_bert(tmp_path / "bert")
+    cluster = {"worker": [f"localhost:{_free_port()}" for _ in range(2)]}
+    processes = {
+        "alone": start(tmp_path, bert, "alone", training=_TRAINING, dropout=False),
+        "mirrored": start(
+            tmp_path, bert, "mirrored", training=_TRAINING | {"strategy": "mirrored"}, dropout=False, cpus=2
+        ),
+    } | {
+        f"worker{index}": start(
+            tmp_path, bert, f"worker{index}", training=_TRAINING, dropout=False,
+            tf_config={"cluster": cluster, "task": {"type": "worker", "index": index}},
+        )
+        for index in range(2)
+    }  # fmt: skip
+    logs = {}
+    try:
+        for name, process in processes.items():
+            status = process.wait(timeout=400)
+            logs[name] = (tmp_path / f"{name}.log").read_text()
+            assert status == 0, logs[name]
+    finally:
+        for process in processes.values():
+            process.kill()
+    assert "replicas 1 chief True" in logs["alone"]
+    assert "replicas 2 chief True" in logs["mirrored"]
+    assert "replicas 2 chief True" in logs["worker0"]
+    assert "replicas 2 chief False" in logs["worker1"]
+    assert (tmp_path / "worker0" / "history.json").exists()
+    assert not (tmp_path / "worker1").exists(), "the chief alone writes"
+    assert "epoch 1 of 2" not in logs["worker1"]
+    weights = {name: list(np.load(tmp_path / f"{name}.npz").values()) for name in processes}
+    for name in ("mirrored", "worker0", "worker1"):
+        for expected, found in zip(weights["alone"], weights[name], strict=True):
+            np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=name)  # they moved by about 0.1
+    for first, second in zip(weights["worker0"], weights["worker1"], strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("tf_config", ["", "{}", '{"cluster": {"worker": ["localhost:1"]}}'])
+def test_nobody_shares_with_a_single_worker(monkeypatch: pytest.MonkeyPatch, tf_config: str) -> None:
+    monkeypatch.setenv("TF_CONFIG", tf_config)
+    assert choose_strategy(TrainingSettings()).num_replicas_in_sync == 1
+
+
+@pytest.mark.parametrize(
+    ("tf_config", "message"), [("", "TF_CONFIG names no worker"), ("{", "TF_CONFIG is not"), ("[]", "TF_CONFIG is not")]
+)
+def test_workers_that_nobody_names_are_refused(monkeypatch: pytest.MonkeyPatch, tf_config: str, message: str) -> None:
+    monkeypatch.setenv("TF_CONFIG", tf_config)
+    with pytest.raises(Refused, match=message):
+        choose_strategy(TrainingSettings(strategy="multi_worker"))
+
+
+def test_workers_after_tensorflow_has_begun_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    tf.constant(0) + 1
+    cluster = {"worker": [f"localhost:{_free_port()}" for _ in range(2)]}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 0}}))
+    with pytest.raises(Refused, match="TensorFlow is at work in this process already"):
+        choose_strategy(TrainingSettings())

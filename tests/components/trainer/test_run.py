@@ -1,0 +1,114 @@
+"""`run_fn` as TFX calls it: what stops it, what is left of it, what it starts from."""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+from tfx.components.trainer.fn_args_utils import FnArgs
+
+from components.registry import push, read_record
+from components.trainer import run
+from components.trainer.run import run_fn
+from components.trainer.settings import TrainerConfig, TrainingSettings, WarmStart
+from components.trainer.start import find_start
+from tests.components.trainer.test_export_pairs import PAIRS, transformed
+from tests.tiny_bert import write_tiny_bert
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_bert(tmp_path_factory.mktemp("bert"))
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory, bert: Path) -> Path:
+    return transformed(tmp_path_factory.mktemp("transformed"), bert, pair=False)
+
+
+def _run(
+    folder: Path,
+    root: Path,
+    bert: Path,
+    *,
+    resume_dir: Path | None = None,
+    start: WarmStart | None = None,
+    **training: Any,
+) -> Path:
+    config = TrainerConfig(
+        training=TrainingSettings.model_validate({"epochs": 1, "batch_size": 8} | training),
+        checkpoint=str(bert),
+        checkpoint_fingerprint="f",
+        resume_dir=str(resume_dir) if resume_dir else None,
+        start=start,
+    )
+    files = [f"{root}/examples/Split-train/*"]
+    run_fn(
+        FnArgs(
+            train_files=files,
+            eval_files=files,
+            transform_output=str(root / "graph"),
+            schema_path=str(root / "schema" / "schema.pbtxt"),
+            serving_model_dir=str(folder / "model"),
+            model_run_dir=str(folder / "run"),
+            custom_config={"trainer": json.loads(config.model_dump_json())},
+        )
+    )
+    return folder / "model"
+
+
+def test_a_lost_loss_names_step_rate_and_rows_and_exports_nothing(tmp_path: Path, root: Path, bert: Path) -> None:
+    lost = tmp_path / "lost"
+    shutil.copytree(bert, lost)
+    weights = load_file(lost / "model.safetensors")
+    weights["pooler.dense.bias"] = np.full_like(weights["pooler.dense.bias"], np.nan)
+    save_file(weights, lost / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(FloatingPointError, match=r"at step 1 \(learning rate \S+, rows ") as raised:
+        _run(tmp_path, root, lost)
+    assert "\n" not in str(raised.value)
+    rows = str(raised.value).split("rows ")[1].split(")")[0].split(", ")
+    assert len(set(rows)) == 8
+    assert set(rows) <= {str(number) for number in range(len(PAIRS))}
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_training_whose_export_failed_goes_on_from_its_last_state(
+    tmp_path: Path, root: Path, bert: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError("no space left")
+
+    resume_dir = tmp_path / "resume"
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "export_classifier", full)
+        with pytest.raises(OSError, match="no space left"):
+            _run(tmp_path, root, bert, resume_dir=resume_dir, checkpoint_every=3)
+    (kept,) = resume_dir.iterdir()
+    with caplog.at_level(logging.INFO):
+        # Whoever trains otherwise does not find it, and leaves it alone.
+        _run(tmp_path / "other", root, bert, resume_dir=resume_dir, checkpoint_every=3, seed=1)
+        assert "resuming" not in caplog.text
+        assert list(resume_dir.iterdir()) == [kept]
+        model = _run(tmp_path / "again", root, bert, resume_dir=resume_dir, checkpoint_every=4)
+    assert "resuming after step 9 of 10" in caplog.text
+    assert (model / "saved_model.pb").exists()
+    assert not list(resume_dir.iterdir())
+
+
+def test_a_warm_start_goes_on_from_what_was_pushed(
+    tmp_path: Path, root: Path, bert: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry = str(tmp_path / "registry")
+    with caplog.at_level(logging.INFO):
+        first = _run(tmp_path / "first", root, bert, warm_start=True, start=find_start(registry))
+        assert f"starting from checkpoint {bert}: there is no blessed model yet" in caplog.text
+        record = read_record(str(first))
+        assert record.started_from is None
+        version = push(str(first), registry, record)
+        second = _run(tmp_path / "second", root, bert, warm_start=True, start=find_start(registry))
+        assert f"starting from {version.path}" in caplog.text
+    assert read_record(str(second)).started_from == str(version.number)

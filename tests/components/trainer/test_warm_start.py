@@ -1,0 +1,127 @@
+"""Starting from a blessed model: its encoder, and its head by label name."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from components.registry import ModelRecord, push
+from components.trainer.checkpoint import find_checkpoint, load_backbone
+from components.trainer.export import export_classifier
+from components.trainer.model import build_classifier
+from components.trainer.settings import TrainerConfig, TrainingSettings, WarmStart
+from components.trainer.start import find_start
+from components.trainer.warm_start import start_from
+from tests.components.trainer.test_export import _WordsAreIds
+from tests.tiny_bert import write_tiny_bert
+
+_OLD = ("a", "b", "c")
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_bert(tmp_path_factory.mktemp("bert"))
+
+
+def _model(bert: Path, n_labels: int) -> Any:
+    return build_classifier(load_backbone(find_checkpoint(str(bert))), n_labels, 0.1)
+
+
+def _record(labels: Sequence[str], model_id: str = "", **more: Any) -> ModelRecord:
+    of_all = {"thresholds": [0.5] * len(labels), "checkpoint": "bert", "created": "", "versions": {}}
+    return ModelRecord.model_validate(
+        {"model_id": model_id, "labels": list(labels), "checkpoint_fingerprint": "f"} | of_all | more
+    )
+
+
+@pytest.fixture(scope="module")
+def blessed(bert: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, str]:
+    """A model of three labels with weights of its own, and the registry that holds it."""
+    model = _model(bert, 3)
+    rng = np.random.default_rng(0)
+    model.set_weights([weight + rng.normal(0, 0.1, weight.shape) for weight in model.get_weights()])
+    folder: Path = tmp_path_factory.mktemp("registry")
+    thresholds = np.full(3, 0.5, np.float32)
+    export_classifier(model, _WordsAreIds(), _OLD, thresholds, str(folder / "exported"))
+    push(str(folder / "exported"), str(folder / "registry"), _record(_OLD, "one"))
+    return model, str(folder / "registry")
+
+
+def _config(start: WarmStart | None) -> TrainerConfig:
+    training = TrainingSettings(warm_start=True)
+    return TrainerConfig(training=training, checkpoint="bert", checkpoint_fingerprint="f", start=start)
+
+
+def test_the_head_is_kept_by_label_name(bert: Path, blessed: tuple[Any, str], caplog: pytest.LogCaptureFixture) -> None:
+    old, registry = blessed
+    # b moved, c was renamed, d is new, a is retired.
+    candidate = _record(("d", "b", "a", "see"), renamed={"c": "see"}, retired=["a"])
+    model = _model(bert, 4)
+    before = model.get_weights()
+    with caplog.at_level(logging.INFO):
+        assert start_from(model, _config(find_start(registry)), candidate)
+    assert "new labels: d" in caplog.text
+    *encoder, kernel, bias = model.get_weights()
+    *old_encoder, old_kernel, old_bias = old.get_weights()
+    for one, other in zip(encoder, old_encoder, strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(kernel[:, [1, 3]], old_kernel[:, [1, 2]])
+    np.testing.assert_array_equal(bias[[1, 3]], old_bias[[1, 2]])
+    np.testing.assert_array_equal(kernel[:, [0, 2]], before[-2][:, [0, 2]])
+    np.testing.assert_array_equal(bias[[0, 2]], before[-1][[0, 2]])
+
+
+def test_a_model_that_does_not_fit_is_left_in_one_line(
+    bert: Path, blessed: tuple[Any, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    start = find_start(blessed[1])
+    assert start is not None
+    gone = WarmStart(path=str(tmp_path / "gone"), model_id="one")
+    broken = _push_without_graph(tmp_path / "broken", _record(_OLD, "broken"))
+    old = _push_without_graph(tmp_path / "old", _record(_OLD, "old", checkpoint_fingerprint=None))
+    for from_what, candidate, message in (
+        (None, _record(_OLD), "there is no blessed model yet"),
+        (gone, _record(_OLD), "gone/model.json: cannot be read"),
+        (start.model_copy(update={"model_id": "two"}), _record(_OLD), "is not the model any more"),
+        (start, _record(_OLD, checkpoint_fingerprint="other"), "was made from another checkpoint"),
+        (broken, _record(_OLD), "cannot be loaded"),
+        (old, _record(_OLD), "was exported before models said"),
+    ):
+        model = _model(bert, 3)
+        before = model.get_weights()
+        caplog.clear()
+        with caplog.at_level(logging.INFO):
+            assert not start_from(model, _config(from_what), candidate)
+        (record,) = caplog.records
+        assert record.getMessage().startswith("starting from checkpoint bert: ")
+        assert message in record.getMessage()
+        assert "\n" not in record.getMessage()
+        for one, other in zip(before, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def _push_without_graph(folder: Path, record: ModelRecord) -> WarmStart | None:
+    (folder / "model").mkdir(parents=True)
+    (folder / "model" / "saved_model.pb").write_bytes(b"no graph")
+    push(str(folder / "model"), str(folder / "registry"), record)
+    return find_start(str(folder / "registry"))
+
+
+def test_an_encoder_of_another_architecture_is_left(
+    blessed: tuple[Any, str], bert: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    backbone = load_backbone(find_checkpoint(str(bert)))
+    narrow = type(backbone).from_config(backbone.get_config() | {"intermediate_dim": 8})
+    with caplog.at_level(logging.INFO):
+        assert not start_from(build_classifier(narrow, 3, 0.1), _config(find_start(blessed[1])), _record(_OLD))
+    assert "has an encoder of another architecture" in caplog.text
+
+
+def test_what_another_tool_pushed_is_passed_over(tmp_path: Path) -> None:
+    assert find_start(str(tmp_path / "none")) is None
+    (tmp_path / "9999999999").mkdir()
+    (tmp_path / "9999999999" / "saved_model.pb").touch()
+    assert find_start(str(tmp_path)) is None
