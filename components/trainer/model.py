@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import keras_hub
 
+from components.trainer.operations import make_lean
 from components.trainer.optimizer import FusedAdamW, WarmupLinearDecay
 from components.trainer.settings import TrainingSettings
 
@@ -31,6 +32,7 @@ def build_classifier(backbone: Any, n_labels: int, dropout: float) -> Any:
     # Three digits are enough inside an encoder, not for what the loss is made of; KerasHub takes the encoder's type.
     for layer in (model.output_dropout, model.output_dense):
         layer.dtype_policy = "float32"
+    make_lean(model)
     return model
 
 

@@ -41,7 +41,8 @@ class FusedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
         # An embedding's gradient comes as rows, one for each token: TensorFlow's norm of them would count a token that
         # occurs twice as two, and the update needs the sum in any case.
         dense = [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in grads]
-        return super()._clip_gradients(_summed_over_replicas(dense))
+        summed = _summed_over_replicas(dense)
+        return summed if self.global_clipnorm is None else _clipped(summed, self.global_clipnorm)
 
     def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
         # Keras sums here, what each replica has clipped for itself: the sum of the clipped is not the clipped sum.
@@ -71,6 +72,15 @@ class FusedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
     def _decay_weights(self, variable: Any, learning_rate: Any) -> None:
         if self.weight_decay and self._use_weight_decay(variable):
             variable.assign_sub(variable * tf.cast(self.weight_decay * learning_rate, variable.dtype))
+
+
+def _clipped(gradients: list[Any], most: float) -> list[Any]:
+    """Scaled down to a global norm of `most`, as `tf.clip_by_global_norm`; what is within it is not touched at all."""
+    present = [gradient for gradient in gradients if gradient is not None]
+    # l2_loss is half the sum of squares, without a temporary for the squares.
+    norm = tf.sqrt(2.0 * tf.add_n([tf.nn.l2_loss(gradient) for gradient in present]))
+    scaled = iter(tf.cond(norm > most, lambda: [gradient * (most / norm) for gradient in present], lambda: present))
+    return [None if gradient is None else next(scaled) for gradient in gradients]
 
 
 def _summed_over_replicas(gradients: list[Any]) -> list[Any]:
