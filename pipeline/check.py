@@ -33,6 +33,7 @@ def check_configuration(config: Configuration) -> Sources:
             f"max_tokens is {config.max_tokens}, but checkpoint {config.checkpoint} has {checkpoint.max_positions} "
             "positions; lower max_tokens"
         )
+    _check_layers(config, checkpoint)
     _check_pair(config, in_schema, checkpoint)
     return sources
 
@@ -52,6 +53,15 @@ def _check_slices(config: Configuration, in_schema: set[str]) -> None:
             raise Refused(
                 f"evaluation.slices names '{name}', which examples.slices does not carry along (it has: {known})"
             )
+
+
+def _check_layers(config: Configuration, checkpoint: Checkpoint) -> None:
+    wanted, there = config.training.trainable, checkpoint.architecture.layers
+    if isinstance(wanted, int) and wanted > there:
+        raise Refused(
+            f"training.trainable is {wanted}, but checkpoint {config.checkpoint} has {there} encoder layers; lower it, or"
+            " write all"
+        )
 
 
 def _check_pair(config: Configuration, in_schema: set[str], checkpoint: Checkpoint) -> None:

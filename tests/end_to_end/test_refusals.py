@@ -53,6 +53,10 @@ def test_missing_column(project: Project) -> None:
     assert "did you mean 'texts'?" in line
 
 
+def test_more_layers_than_the_checkpoint_has(project: Project) -> None:
+    assert "training.trainable is 99, but checkpoint" in _refused(project, "--set", "training.trainable=99")
+
+
 def test_checkpoint_folder_that_is_none(project: Project) -> None:
     assert "no such folder" in _refused(project, "--set", "checkpoint=./nowhere")
     (project.folder / "bert" / "config.json").unlink()
