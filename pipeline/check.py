@@ -59,8 +59,8 @@ def _check_layers(config: Configuration, checkpoint: Checkpoint) -> None:
     wanted, there = config.training.trainable, checkpoint.architecture.layers
     if isinstance(wanted, int) and wanted > there:
         raise Refused(
-            f"training.trainable is {wanted}, but checkpoint {config.checkpoint} has {there} encoder layers; lower it, or"
-            " write all"
+            f"training.trainable is {wanted}, but checkpoint {config.checkpoint} has {there} encoder layers; lower it,"
+            " or write all"
         )
 
 
