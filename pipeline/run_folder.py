@@ -9,6 +9,7 @@ from components.files import write_whole
 from components.report.summary import Summary, failed_summary, rows_of
 from schema.errors import Refused
 
+_EXAMPLE_GEN = "TextExampleGen"
 _ARTIFACTS = "artifacts.json"  # {component: {output: URI}}
 
 
@@ -38,7 +39,7 @@ class RunFolder:
         return 0 if report is None else report.quarantined
 
     def _report(self) -> IngestReport | None:
-        outputs = self._artifacts.get("TextExampleGen")
+        outputs = self._artifacts.get(_EXAMPLE_GEN)
         return None if outputs is None else read_report(outputs["quarantine"])
 
 
@@ -55,10 +56,17 @@ def quarantine_of(path: Path) -> str:
         raise Refused(f"{path}: no such run; give a folder that lies in <work_dir>/runs")
     candidates = [path] if (path / _ARTIFACTS).exists() else sorted((path / "runs").glob("*"), reverse=True)
     for run in candidates:
-        if (run / _ARTIFACTS).exists():
-            artifacts = json.loads((run / _ARTIFACTS).read_text(encoding="utf-8"))
-            uri = str(artifacts["TextExampleGen"]["quarantine"])
+        # A run whose ExampleGen refused the data has artifacts of what came before it only.
+        outputs = _artifacts(run).get(_EXAMPLE_GEN)
+        if outputs is not None:
+            uri = outputs["quarantine"]
             if not Path(uri).is_dir():
                 raise Refused(f"{run}: its quarantine {uri} is gone; run check again")
             return uri
     raise Refused(f"{path}: no run here has read any data; give a folder that lies in <work_dir>/runs")
+
+
+def _artifacts(run: Path) -> dict[str, dict[str, str]]:
+    """As noted in a run's folder; none where it is not one, or ended before anything was done."""
+    path = run / _ARTIFACTS
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

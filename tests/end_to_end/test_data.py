@@ -114,9 +114,15 @@ def test_check_tells_what_the_data_is_and_trains_nothing(tmp_path: Path, capfd: 
 def test_a_quarantine_that_is_not_there_is_told_in_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert command("quarantine", str(tmp_path / "nowhere")) == 2
     assert command("quarantine", str(tmp_path)) == 2
+    # Of a run whose data was refused before there was a quarantine.
+    refused = tmp_path / "runs" / "1"
+    refused.mkdir(parents=True)
+    (refused / "artifacts.json").write_text('{"SchemaImport": {"schema": "nowhere"}}')
+    assert command("quarantine", str(refused)) == 2
     errors = capfd.readouterr().err.strip().splitlines()
     assert [error.split(": ", 2)[2] for error in errors] == [
         "no such run; give a folder that lies in <work_dir>/runs",
+        "no run here has read any data; give a folder that lies in <work_dir>/runs",
         "no run here has read any data; give a folder that lies in <work_dir>/runs",
     ]
 
