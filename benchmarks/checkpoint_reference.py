@@ -9,13 +9,12 @@ import argparse
 import importlib.metadata
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-_PACKAGES = ("torch==2.15.0", "transformers==5.23.0", "numpy==2.4.6", "safetensors==0.8.0")
+_PACKAGES = ("torch", "transformers", "numpy", "safetensors")
 _REFERENCE = Path(__file__).parents[1] / "tests" / "components" / "trainer" / "reference" / "minilm.npz"
 _MAX_TOKENS = 128
 # BERT's own activation is the exact one. The other is what KerasHub's BERT has: the checkpoints' configurations tell.
@@ -43,7 +42,9 @@ def main() -> None:
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)  # set by the outer run: the checkpoint's folder
     arguments = parser.parse_args()
     if arguments.inside is None:
-        python = _venv(arguments.venv.resolve())
+        from benchmarks.peer import python_of  # not inside, where there is no such package
+
+        python = python_of(arguments.venv.resolve())
         subprocess.run([python, __file__, "--inside", str(_bundled())], check=True)
     else:
         _write(arguments.inside)
@@ -55,19 +56,9 @@ def _bundled() -> Path:
     return find_checkpoint(BUNDLED).folder
 
 
-def _venv(folder: Path) -> Path:
-    python = folder / "bin" / "python"
-    if not python.exists():
-        uv = str(Path(sys.executable).with_name("uv"))
-        # The interpreter below this venv: this one's may run on a libc of its own, which PyTorch does not need.
-        subprocess.run([uv, "venv", "--python", "3.11", "--no-project", str(folder)], check=True)
-        subprocess.run([uv, "pip", "install", "--python", str(python), *_PACKAGES], check=True)
-    return python
-
-
 def _write(checkpoint: Path) -> None:
     pooled: dict[str, Any] = {name: _pooled(checkpoint, activation) for name, activation in _ACTIVATIONS.items()}
-    made_with = {name.split("==")[0]: importlib.metadata.version(name.split("==")[0]) for name in _PACKAGES}
+    made_with = {name: importlib.metadata.version(name) for name in _PACKAGES}
     np.savez_compressed(
         _REFERENCE, texts=np.array(TEXTS), max_tokens=_MAX_TOKENS, made_with=json.dumps(made_with), **pooled
     )

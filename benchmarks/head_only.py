@@ -17,12 +17,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from sklearn.metrics import roc_auc_score
 
-from components.preprocessing.features import LABELS, TOKEN_IDS
-from components.preprocessing.tokenizer import BertTokenizer
-from components.preprocessing.vocabulary import read_vocabulary
+from benchmarks.transformed import write_transformed
 from components.trainer.checkpoint import Checkpoint, find_checkpoint, load_backbone
 from components.trainer.fit import fit, predict
 from components.trainer.input_pipeline import count_labels, length_grouped_batches
@@ -92,18 +89,8 @@ def _measured(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
 def _write_examples(rows: Path, path: Path, checkpoint: Checkpoint, n_labels: int, most: int | None) -> None:
     """As Transform writes them: token ids and multi-hot labels."""
     lines = [line.split("\t") for line in rows.read_text(encoding="utf-8").split("\n") if line][:most]
-    vocabulary = read_vocabulary(str(checkpoint.vocabulary))
-    tokenizer = BertTokenizer(vocabulary, lower_case=checkpoint.lower_case, max_tokens=_MAX_TOKENS)
-    ids = tokenizer(tf.constant([text for text, *_ in lines]))
-    with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
-        for token_ids, (_, given, *_) in zip(ids.to_list(), lines, strict=True):
-            labels = np.zeros(n_labels, np.float32)
-            labels[[int(label) for label in given.split(",")]] = 1
-            features = {
-                TOKEN_IDS: tf.train.Feature(int64_list=tf.train.Int64List(value=token_ids)),
-                LABELS: tf.train.Feature(float_list=tf.train.FloatList(value=labels)),
-            }
-            writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+    texts, given = [line[0] for line in lines], [line[1] for line in lines]
+    write_transformed(path, texts, given, n_labels, checkpoint, _MAX_TOKENS)
 
 
 def _arguments() -> argparse.Namespace:

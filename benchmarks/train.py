@@ -26,7 +26,8 @@ from typing import Any
 
 import numpy as np
 
-_PEER_PACKAGES = ("torch==2.15.0", "transformers==5.23.0", "numpy==2.4.6")
+from benchmarks.peer import FOLDER, python_of
+
 _WARM_STEPS = 30
 _CURVE = 50
 # BERT-Base: PyTorch's own default, and so nothing to tell it.
@@ -50,7 +51,7 @@ def main() -> None:
     if not (arguments.data / "train.tsv").is_file():
         print(json.dumps({"skipped": f"no GoEmotions in {arguments.data}; see --data"}))
         return
-    peer = _peer_python(arguments.peer)
+    peer = python_of(arguments.peer)
     results = {}
     for name in arguments.cases:
         steps = arguments.steps if name == "short" else max(_WARM_STEPS + 10, arguments.steps // 5)
@@ -93,11 +94,7 @@ def _curve(losses: list[float]) -> list[float]:
 
 def _prepare(job: dict[str, Any], data: Path) -> dict[str, Any]:
     """Writes the texts for both sides: token ids, and examples as Transform would write them."""
-    import tensorflow as tf
-
-    from components.preprocessing.features import LABELS, TOKEN_IDS
-    from components.preprocessing.tokenizer import BertTokenizer
-    from components.preprocessing.vocabulary import read_vocabulary
+    from benchmarks.transformed import write_transformed
     from components.trainer.checkpoint import BUNDLED, find_checkpoint
 
     checkpoint = find_checkpoint(BUNDLED)
@@ -106,35 +103,15 @@ def _prepare(job: dict[str, Any], data: Path) -> dict[str, Any]:
     strung = job["strung"]
     wanted = min(len(lines) // strung, job["steps"] * job["batch_size"])
     texts = [" ".join(line[0] for line in lines[at * strung : (at + 1) * strung]) for at in range(wanted)]
-    labels = np.zeros((wanted, n_labels), np.float32)
-    for row in range(wanted):
-        labels[row, [int(label) for label in lines[row * strung][1].split(",")]] = 1
-    vocabulary = read_vocabulary(str(checkpoint.vocabulary))
-    tokenizer = BertTokenizer(vocabulary, lower_case=checkpoint.lower_case, max_tokens=job["max_tokens"])
-    ids = tokenizer(tf.constant(texts)).to_list()
+    given = [lines[row * strung][1] for row in range(wanted)]
+    path = Path(job["folder"], "examples.gz")
+    ids, labels = write_transformed(path, texts, given, n_labels, checkpoint, job["max_tokens"])
     lengths = np.array([len(each) for each in ids], np.int64)
     np.savez(
         job["data"], ids=np.concatenate([np.array(each, np.int64) for each in ids]), lengths=lengths, labels=labels
     )
-    with tf.io.TFRecordWriter(f"{job['folder']}/examples.gz", "GZIP") as writer:
-        for tokens, given in zip(ids, labels, strict=True):
-            features = {
-                TOKEN_IDS: tf.train.Feature(int64_list=tf.train.Int64List(value=tokens)),
-                LABELS: tf.train.Feature(float_list=tf.train.FloatList(value=given)),
-            }
-            writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
     model = None if job["base"] else str(checkpoint.folder)
     return {"examples": wanted, "labels": n_labels, "model": model}
-
-
-def _peer_python(folder: Path) -> Path:
-    python = folder / "bin" / "python"
-    if not python.exists():
-        print(f"making {folder} with {', '.join(_PEER_PACKAGES)}", file=sys.stderr)
-        uv = Path(sys.executable).with_name("uv")
-        subprocess.run([uv, "venv", "--python", sys.executable, folder], check=True)
-        subprocess.run([uv, "pip", "install", "--python", python, *_PEER_PACKAGES], check=True)
-    return python
 
 
 def _train(job: dict[str, Any]) -> dict[str, Any]:
@@ -189,7 +166,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--cases", nargs="+", choices=list(_CASES), default=["short"])
     parser.add_argument("--precision", default="auto", help="of our side: auto, float32 or bfloat16")
-    parser.add_argument("--peer", type=Path, default=Path("build/peer"), help="the peer's environment")
+    parser.add_argument("--peer", type=Path, default=FOLDER, help="the peer's environment")
     parser.add_argument("--job", type=Path, help=argparse.SUPPRESS)  # set for our side's own process
     return parser.parse_args()
 

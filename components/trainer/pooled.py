@@ -63,7 +63,6 @@ class Pooled:
         return (
             tf.data.Dataset.from_generator(groups, output_signature=signature)
             .flat_map(lambda *group: tf.data.Dataset.from_tensor_slices(group).batch(batch_size))
-            .apply(tf.data.experimental.assert_cardinality(math.ceil(len(self.outputs) / batch_size)))
             .prefetch(tf.data.AUTOTUNE)
         )
 

@@ -1,0 +1,20 @@
+"""The environment of PyTorch and Hugging Face that benchmarks compare with; never the project's own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+FOLDER = Path("build/peer")
+_PACKAGES = ("torch==2.15.0", "transformers==5.23.0", "numpy==2.4.6", "safetensors==0.8.0")
+
+
+def python_of(folder: Path) -> Path:
+    """The interpreter of the environment; made there, some 5.5 GB from the package index, if it is not."""
+    python = folder / "bin" / "python"
+    if not python.exists():
+        print(f"making {folder} with {', '.join(_PACKAGES)}", file=sys.stderr)
+        uv = str(Path(sys.executable).with_name("uv"))
+        # The interpreter below this venv: this one's may run on a libc of its own, which PyTorch does not need.
+        subprocess.run([uv, "venv", "--python", "3.11", "--no-project", str(folder)], check=True)
+        subprocess.run([uv, "pip", "install", "--python", str(python), *_PACKAGES], check=True)
+    return python
