@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pydantic import Field
 
 from components.example_gen.report import IngestReport, SpanCount
+from components.example_gen.spans import newest
 from components.files import exists, list_folder, make_folder, read_bytes, write_whole
 from components.settings import Settings
 
@@ -43,13 +44,8 @@ class Trained(Settings):
 
     @property
     def newest(self) -> tuple[int, int]:
-        """Number and version of the newest span; less than any where there is none."""
+        """Of its spans, as `components.example_gen.spans.newest` tells it."""
         return newest(self.spans)
-
-
-def newest(spans: Sequence[SpanCount]) -> tuple[int, int]:
-    """Number and version of the newest span; less than any where there is none."""
-    return max(((span.span, -1 if span.version is None else span.version) for span in spans), default=(-1, -1))
 
 
 def record(registry: str, report: IngestReport, known: Sequence[str], statistics: bytes) -> None:

@@ -4,9 +4,6 @@ The version found becomes an execution property and so part of the cache key: th
 again when, and only when, there is another one to read.
 """
 
-from tfx.dsl.components.base import base_driver
-from tfx.orchestration import metadata
-from tfx.orchestration.portable import base_driver as portable_base_driver
 from tfx.orchestration.portable.data_types import ExecutionInfo
 from tfx.proto.orchestration import driver_output_pb2
 from tfx.types import artifact_utils
@@ -15,6 +12,7 @@ from tfx.utils import path_utils
 
 from components import registry
 from components.baseline.choice import choose_baseline, model_id_of
+from components.resolving_driver import ResolvingDriver
 
 REGISTRY_KEY = "registry"
 # The path of the version found, empty if there is none. Missing where no driver ran: Kubeflow has none.
@@ -23,16 +21,8 @@ VERSION_KEY = "baseline_version"
 MODEL_ID_KEY = "baseline_model_id"
 
 
-class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):  # type: ignore[misc]
-    """Puts the version to compare with into the execution's properties.
-
-    Two bases: TFX checks the class of a component's driver against the first and runs it as the second, as with the
-    driver of its own ExampleGen.
-    """
-
-    def __init__(self, metadata_handle: metadata.Metadata) -> None:
-        base_driver.BaseDriver.__init__(self, metadata_handle)
-        portable_base_driver.BaseDriver.__init__(self, metadata_handle)
+class Driver(ResolvingDriver):
+    """Puts the version to compare with into the execution's properties."""
 
     def run(self, execution_info: ExecutionInfo) -> driver_output_pb2.DriverOutput:
         """Called by the launcher, with the input artifacts resolved."""

@@ -4,7 +4,6 @@
 """
 
 import argparse
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -13,11 +12,11 @@ from typing import Any
 
 from components.example_gen.rows import Reason, Rejected, Row, Value, readable
 from components.example_gen.settings import ExamplesSettings
+from components.example_gen.values import as_text
 from schema.errors import Refused
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SPAN_BEGIN, _SPAN_END, _SPAN_DAY = "@span_begin_timestamp", "@span_end_timestamp", "@span_yyyymmdd_utc"
-_EXACT_INTEGERS = 2**53  # below it, a float with no fraction is an integer and nothing else
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,23 +132,13 @@ def _value(value: Any) -> Value:
 
 def _text(value: Any) -> str:
     match value:
-        case None:
-            return ""
-        case str():
-            return value
-        case bool():  # before int, which it is too
-            return "1" if value else "0"
-        case int():
-            return str(value)
-        case float():
-            return str(int(value)) if value.is_integer() and abs(value) < _EXACT_INTEGERS else json.dumps(value)
+        case None | str() | bool() | int() | float() | bytes():
+            return as_text(value)
         case Decimal():
             # Avro gives every NUMERIC nine decimals. normalize() would round a BIGNUMERIC to 28 digits.
             digits = f"{value:f}"
             return digits.rstrip("0").rstrip(".") if "." in digits else digits
         case date() | time():  # TIMESTAMPs are datetimes, which are dates
             return value.isoformat()
-        case bytes():
-            return value.decode("utf-8")
         case _:
             raise TypeError(type(value).__name__)

@@ -24,7 +24,7 @@ from schema.errors import Refused
 # BERT sees at most 512 tokens, some 2 KB of text: a mebibyte is a broken file long before it is a long text.
 MAX_ROW_BYTES = 1 << 20
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # Stands for a lone carriage return while `csv`, which refuses one, parses the line. Decoding never makes it.
 _LONE_CR = "\ud800"
 
@@ -81,6 +81,12 @@ def read_rows(stream: BinaryIO, delimiter: str, quoting: bool = True) -> Iterato
             yield Row(line, values, raw)
 
 
+def skip_rest_of(line: bytes, stream: BinaryIO) -> None:
+    """Reads on to the end of a line that has begun, without holding it."""
+    while line and not line.endswith(b"\n"):
+        line = stream.readline(MAX_ROW_BYTES)
+
+
 def _reader(lines: "_Lines", delimiter: str, quoting: bool) -> Iterator[list[Any]]:
     if quoting:
         return csv.reader(lines, delimiter=delimiter, strict=True)
@@ -130,7 +136,7 @@ class _Lines:
         if not line:
             raise StopIteration
         if self._next_line == 1:
-            line = line.removeprefix(_BYTE_ORDER_MARK)
+            line = line.removeprefix(BYTE_ORDER_MARK)
         self._next_line += 1
         self._row.append(line)
         self._row_bytes += len(line)
@@ -150,14 +156,10 @@ class _Lines:
             reason, detail = Reason.UNTERMINATED_QUOTE, f"no quote closes it within {MAX_ROW_BYTES} bytes"
         else:
             reason, detail = Reason.TOO_LONG, f"more than {MAX_ROW_BYTES} bytes"
-            self._skip_rest_of(first)
+            skip_rest_of(first, self._stream)
         self._again.extendleft(reversed(rest))
         self._next_line = self.first + 1
         return Rejected(self.first, reason, detail, readable(first))
-
-    def _skip_rest_of(self, line: bytes) -> None:
-        while line and not line.endswith(b"\n"):
-            line = self._stream.readline(MAX_ROW_BYTES)
 
     def _without_lone_cr(self, text: str) -> str:
         body = text.rstrip("\r\n")  # "\r\r\n" is an end of line too: one that was converted twice

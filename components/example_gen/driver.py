@@ -9,9 +9,6 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
-from tfx.dsl.components.base import base_driver
-from tfx.orchestration import metadata
-from tfx.orchestration.portable import base_driver as portable_base_driver
 from tfx.orchestration.portable.data_types import ExecutionInfo
 from tfx.proto.orchestration import driver_output_pb2
 
@@ -19,6 +16,7 @@ from components.example_gen.settings import ExamplesSettings, IndexedLabels
 from components.example_gen.sources import InputFile, Sources, find_sources
 from components.example_gen.spans import SpanVersion
 from components.files import modified
+from components.resolving_driver import ResolvingDriver
 from schema.errors import Refused
 
 SETTINGS_KEY = "settings"  # the execution property that holds the settings as JSON
@@ -27,16 +25,8 @@ SPANS_KEY = "spans"  # likewise the spans to read, as [[span, version], ...]
 FINGERPRINT_KEY = "input_fingerprint"  # TFX's name
 
 
-class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):  # type: ignore[misc]
-    """Puts spans and fingerprint into the execution's properties.
-
-    Two bases: TFX checks the class of a component's driver against the first and runs it as the second, as with the
-    driver of its own ExampleGen.
-    """
-
-    def __init__(self, metadata_handle: metadata.Metadata) -> None:
-        base_driver.BaseDriver.__init__(self, metadata_handle)
-        portable_base_driver.BaseDriver.__init__(self, metadata_handle)
+class Driver(ResolvingDriver):
+    """Puts spans and fingerprint into the execution's properties."""
 
     def run(self, execution_info: ExecutionInfo) -> driver_output_pb2.DriverOutput:
         """Called by the launcher."""

@@ -12,13 +12,12 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import Any, BinaryIO
 
-from components.example_gen.delimited import MAX_ROW_BYTES
+from components.example_gen.delimited import BYTE_ORDER_MARK, MAX_ROW_BYTES, skip_rest_of
 from components.example_gen.keyed import Fields, KeyedFormat, table_of
 from components.example_gen.rows import Reason, Rejected, Table, Value, readable
 from components.example_gen.values import Unusable, as_text, shown
 from components.files import DECOMPRESSION_ERRORS
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _KINDS = {list: "an array", str: "a string or a number", bool: "true or false", type(None): "null"}
 
 
@@ -43,7 +42,7 @@ def _objects(stream: BinaryIO) -> Iterator[Fields | Rejected]:
         try:
             line = stream.readline(MAX_ROW_BYTES + 1)
             if len(line) > MAX_ROW_BYTES:
-                _skip_rest_of(line, stream)
+                skip_rest_of(line, stream)
         except DECOMPRESSION_ERRORS as error:
             yield Rejected(number, Reason.DAMAGED, str(error), "")
             return
@@ -53,14 +52,9 @@ def _objects(stream: BinaryIO) -> Iterator[Fields | Rejected]:
             yield Rejected(number, Reason.TOO_LONG, f"more than {MAX_ROW_BYTES} bytes", readable(line))
             continue
         if number == 1:
-            line = line.removeprefix(_BYTE_ORDER_MARK)
+            line = line.removeprefix(BYTE_ORDER_MARK)
         if line.strip(b" \t\r\n"):
             yield _fields(number, line)
-
-
-def _skip_rest_of(line: bytes, stream: BinaryIO) -> None:
-    while line and not line.endswith(b"\n"):
-        line = stream.readline(MAX_ROW_BYTES)
 
 
 def _fields(number: int, line: bytes) -> Fields | Rejected:

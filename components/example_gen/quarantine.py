@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,9 +30,13 @@ def write_rows(rows: Iterable[QuarantinedRow], uri: str) -> None:
     with create_whole(f"{uri}/{ROWS_FILE}") as file, pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
         writer.write_table(SCHEMA.empty_table())  # a file of no groups is not read back
         while group := list(islice(remaining, _GROUP_ROWS)):
-            columns = zip(zip(*group, strict=True), SCHEMA, strict=True)
-            arrays = [pa.array(values, field.type) for values, field in columns]
-            writer.write_batch(pa.record_batch(arrays, schema=SCHEMA))
+            writer.write_batch(batch_of(group, SCHEMA))
+
+
+def batch_of(rows: Iterable[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBatch:
+    """Rows, of which there is one at least, as columns of a schema that has a field for each of their values."""
+    columns = zip(zip(*rows, strict=True), schema, strict=True)
+    return pa.record_batch([pa.array(values, field.type) for values, field in columns], schema=schema)
 
 
 def read_rows(uri: str) -> Iterator[QuarantinedRow]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from components.example_gen.quarantine import SCHEMA, QuarantinedRow
+from components.example_gen.quarantine import SCHEMA, QuarantinedRow, batch_of
 from components.example_gen.sources import InputFile
 from components.files import open_seekable, write_whole
 
@@ -95,10 +95,7 @@ class RunWriter:
         """Writes what is held, complete or not at all."""
         if not self._rows:
             return
-        columns = zip(*self._rows, strict=True)
-        batch = pa.record_batch(
-            [pa.array(values, field.type) for values, field in zip(columns, _ROWS, strict=True)], schema=_ROWS
-        )
+        batch = batch_of(self._rows, _ROWS)
         self._rows, self._bytes = [], 0
         partition = batch["text_key"].to_numpy() % np.uint64(self._partitions)
         batch = batch.take(pa.array(np.argsort(partition, kind="stable")))
@@ -119,9 +116,7 @@ def read_partition(paths: Iterable[str], partition: int) -> pa.Table:
 
 def write_rejects(rows: Sequence[QuarantinedRow], folder: str) -> str:
     """Writes rows for the quarantine on their way there; returns the path."""
-    columns = zip(*rows, strict=True)
-    arrays = [pa.array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)]
-    return _write([pa.record_batch(arrays, schema=SCHEMA)], SCHEMA, folder)
+    return _write([batch_of(rows, SCHEMA)], SCHEMA, folder)
 
 
 def read_rejects(paths: Iterable[str]) -> Iterator[QuarantinedRow]:

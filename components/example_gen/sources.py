@@ -19,6 +19,7 @@ from components.example_gen.spans import (
     choose_spans,
     days_available,
     in_words,
+    newest,
     parse_pattern,
 )
 from components.example_gen.values import shown
@@ -71,8 +72,8 @@ class Sources:
 
     @property
     def newest(self) -> tuple[int, int]:
-        """As `components.data_log.newest`, which it is compared with."""
-        return max(((span, -1 if version is None else version) for span, version in self.spans), default=(-1, -1))
+        """As `components.data_log.Trained.newest`, which it is compared with."""
+        return newest(self.spans)
 
 
 def find_sources(settings: ExamplesSettings, decided: Sequence[SpanVersion] | None = None) -> Sources:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from components.example_gen.settings import SpanRange
 from schema.errors import Refused
@@ -28,6 +28,14 @@ class SpanVersion(NamedTuple):
 
     span: int
     version: int | None
+
+
+class _HasSpan(Protocol):
+    @property
+    def span(self) -> int: ...
+
+    @property
+    def version(self) -> int | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +111,11 @@ def days_available(wanted: SpanRange, now: datetime | None = None) -> range:
         until = span_number(wanted.not_after)
         first = (end if until is None else min(end, until + 1)) - wanted.skip_newest - wanted.last
     return range(first, end)
+
+
+def newest(spans: Iterable[_HasSpan]) -> tuple[int, int]:
+    """Number and version of the newest span, -1 for no version; less than any where there is none."""
+    return max(((each.span, -1 if each.version is None else each.version) for each in spans), default=(-1, -1))
 
 
 def span_number(bound: int | date | None) -> int | None:

@@ -233,4 +233,4 @@ def test_what_strict_csv_accepts_is_read_alike(content: bytes) -> None:
 
 
 def _lines_of(content: bytes) -> list[bytes]:
-    return content.removeprefix(delimited._BYTE_ORDER_MARK).split(b"\n")
+    return content.removeprefix(delimited.BYTE_ORDER_MARK).split(b"\n")

@@ -9,20 +9,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
-from tfx.components.trainer.fn_args_utils import FnArgs
 from typer.testing import CliRunner
 
 from components.trainer.checkpoint import find_checkpoint, load_backbone
 from components.trainer.export import export_classifier, predict_by_length
 from components.trainer.input_pipeline import encoder_inputs
 from components.trainer.model import build_classifier
-from components.trainer.run import run_fn
 from components.trainer.settings import TrainerConfig, TrainingSettings
 from pipeline import cli
 from pipeline.predict import predict_texts
 from schema.errors import Refused
 from tests.components.preprocessing.reference import GoogleTokenizer, google_pair
 from tests.components.preprocessing.transform import Row, run_transform, serialized
+from tests.components.trainer.exported import export
 from tests.tiny_bert import VOCABULARY, write_tiny_bert
 
 LABELS = ("praise", "refund", "trouble")
@@ -152,19 +151,7 @@ def trained(folder: Path, root: Path, bert: Path) -> Path:
     trainer = TrainerConfig(
         training=TrainingSettings(max_steps=1, batch_size=8), checkpoint=str(bert), checkpoint_fingerprint=""
     )
-    files = [f"{root}/examples/Split-train/*"]
-    run_fn(
-        FnArgs(
-            train_files=files,
-            eval_files=files,
-            transform_output=str(root / "graph"),
-            schema_path=str(root / "schema" / "schema.pbtxt"),
-            serving_model_dir=str(folder / "model"),
-            model_run_dir=str(folder / "run"),
-            custom_config={"trainer": json.loads(trainer.model_dump_json())},
-        )
-    )
-    return folder / "model"
+    return export(folder, root, trainer)
 
 
 @pytest.fixture(scope="module")

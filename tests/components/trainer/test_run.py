@@ -1,6 +1,5 @@
 """`run_fn` as TFX calls it: what stops it, what is left of it, what it starts from."""
 
-import json
 import logging
 import shutil
 from pathlib import Path
@@ -9,13 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
-from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.registry import push, read_record
 from components.trainer import run
-from components.trainer.run import run_fn
 from components.trainer.settings import TrainerConfig, TrainingSettings, WarmStart
 from components.trainer.start import find_start
+from tests.components.trainer.exported import export
 from tests.components.trainer.test_export_pairs import PAIRS, transformed
 from tests.tiny_bert import write_tiny_bert
 
@@ -46,19 +44,7 @@ def _run(
         resume_dir=str(resume_dir) if resume_dir else None,
         start=start,
     )
-    files = [f"{root}/examples/Split-train/*"]
-    run_fn(
-        FnArgs(
-            train_files=files,
-            eval_files=files,
-            transform_output=str(root / "graph"),
-            schema_path=str(root / "schema" / "schema.pbtxt"),
-            serving_model_dir=str(folder / "model"),
-            model_run_dir=str(folder / "run"),
-            custom_config={"trainer": json.loads(config.model_dump_json())},
-        )
-    )
-    return folder / "model"
+    return export(folder, root, config)
 
 
 def test_a_lost_loss_names_step_rate_and_rows_and_exports_nothing(tmp_path: Path, root: Path, bert: Path) -> None:

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_text  # noqa: F401 - the exported tokenizer needs its operations
-from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.registry import read_record
 from components.trainer.checkpoint import find_checkpoint, load_backbone
-from components.trainer.run import run_fn
 from components.trainer.settings import TrainerConfig, TrainingSettings
 from tests.components.preprocessing.transform import Row, run_transform, serialized
+from tests.components.trainer.exported import export
 from tests.tiny_bert import write_tiny_bert
 
 LABELS = ("praise", "refund", "trouble")
@@ -48,19 +47,8 @@ def _run(folder: Path, root: Path, bert: Path, **training: Any) -> dict[str, np.
     """Trains and exports below `folder`; what the export says of every row, by signature output."""
     settings = TrainingSettings.model_validate({"batch_size": 16, "seed": 0, **training})
     trainer = TrainerConfig(training=settings, checkpoint=str(bert), checkpoint_fingerprint="")
-    files = [f"{root}/examples/Split-train/*"]
-    run_fn(
-        FnArgs(
-            train_files=files,
-            eval_files=files,
-            transform_output=str(root / "graph"),
-            schema_path=str(root / "schema" / "schema.pbtxt"),
-            serving_model_dir=str(folder / "model"),
-            model_run_dir=str(folder / "run"),
-            custom_config={"trainer": json.loads(trainer.model_dump_json())},
-        )
-    )
-    signatures = tf.saved_model.load(str(folder / "model")).signatures
+    model = export(folder, root, trainer)
+    signatures = tf.saved_model.load(str(model)).signatures
     examples = tf.constant([serialized(row) for row in _rows()])
     return {
         "probabilities": signatures["serving_default"](examples=examples)["probabilities"].numpy(),
