@@ -1,12 +1,14 @@
 """What can be refused before TensorFlow is even imported."""
 
-from components.evaluation.gates import check_gates, parse_gate
+from components.evaluation.gate_checks import Known, check_gates
+from components.evaluation.gates import parse_gate
 from components.example_gen.bigquery import project_of
 from components.example_gen.inputs import check_inputs
 from components.example_gen.sources import Sources
 from components.preprocessing.settings import LEAST_PAIR_TOKENS
 from components.trainer.checkpoint import Checkpoint, check_vocabulary, find_checkpoint
 from pipeline.config import Configuration
+from schema.domains import string_domains
 from schema.errors import Refused
 from schema.features import TEXT_PAIR
 from schema.label_list import label_list, read_schema
@@ -23,9 +25,10 @@ def check_configuration(config: Configuration) -> Sources:
     """
     sources = check_inputs(config.examples, project_of_queries(config))
     schema = read_schema(config.schema_file)
-    check_gates([parse_gate(gate) for gate in config.evaluation.gates], label_list(schema))
     in_schema = {feature.name for feature in schema.feature}
     _check_slices(config, in_schema)
+    known = Known(label_list(schema), config.evaluation.slicing, string_domains(schema))
+    check_gates([parse_gate(gate) for gate in config.evaluation.gates], known)
     checkpoint = find_checkpoint(config.checkpoint)
     check_vocabulary(checkpoint)
     if config.max_tokens > checkpoint.max_positions:
@@ -47,7 +50,7 @@ def _check_slices(config: Configuration, in_schema: set[str]) -> None:
     for name in config.examples.slices:
         if name not in in_schema:
             raise Refused(f"{config.schema_file}: no feature '{name}', which examples.slices names; add it there")
-    for name in config.evaluation.slices:
+    for name in config.evaluation.slice_columns:
         if name not in config.examples.slices:
             known = ", ".join(config.examples.slices) or "none"
             raise Refused(

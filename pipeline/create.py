@@ -1,12 +1,12 @@
 """The pipeline, read top to bottom in the order the data meets it."""
 
-import json
-
 from tfx import v1 as tfx
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
 
 from components.baseline.component import RegistryBaseline
+from components.blessing.component import Blessing
+from components.blessing.judgement import blessing_settings
 from components.data_gate.component import DataGate
 from components.data_gate.schema import complete_schema
 from components.evaluation.component import MultiLabelEvaluator
@@ -26,6 +26,7 @@ from components.training_record import TrainingRecord
 from pipeline.check import project_of_queries
 from pipeline.config import Configuration
 from pipeline.paths import WorkDir
+from schema.domains import string_domains
 from schema.infer import schema_text
 from schema.label_list import label_list, read_schema
 
@@ -107,18 +108,31 @@ def create_pipeline(config: Configuration) -> Pipeline:
         },
     )
     # The last blessed and pushed model, to be measured beside the candidate on the same test split.
-    baseline = RegistryBaseline(model=trainer.outputs["model"], registry=config.registry)
+    baseline = RegistryBaseline(
+        model=trainer.outputs["model"],
+        examples=example_gen.outputs["examples"],
+        registry=config.registry,
+        broken=config.evaluation.broken_baseline,
+    )
     evaluator = MultiLabelEvaluator(
         examples=example_gen.outputs["examples"],
         model=trainer.outputs["model"],
         baseline_model=baseline.outputs["baseline"],
         schema=schema_import.outputs["schema"],
-        eval_config=build_eval_config(labels, config.evaluation),
+        eval_config=build_eval_config(labels, config.evaluation, string_domains(schema)),
+    )
+    # The gates: TFMA's thresholds, and what no threshold can say. What the Evaluator did not bless is never blessed.
+    blessing = Blessing(
+        evaluation=evaluator.outputs["evaluation"],
+        model_blessing=evaluator.outputs["blessing"],
+        model=trainer.outputs["model"],
+        baseline=baseline.outputs["baseline"],
+        settings=blessing_settings(config.evaluation, labels, string_domains(schema)),
     )
     # A blessed model becomes a new version directory, complete or absent.
     pusher = RegistryPusher(
         model=trainer.outputs["model"],
-        model_blessing=evaluator.outputs["blessing"],
+        model_blessing=blessing.outputs["blessing"],
         push_destination=config.registry,
     )
     training_record = TrainingRecord(
@@ -134,9 +148,8 @@ def create_pipeline(config: Configuration) -> Pipeline:
         model=trainer.outputs["model"],
         baseline=baseline.outputs["baseline"],
         evaluation=evaluator.outputs["evaluation"],
-        blessing=evaluator.outputs["blessing"],
+        blessing=blessing.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],
-        gates=json.dumps(config.evaluation.gates),
     )
 
     return Pipeline(
@@ -144,7 +157,7 @@ def create_pipeline(config: Configuration) -> Pipeline:
         pipeline_root=str(work_dir.artifacts),
         components=[
             example_gen, statistics_gen, schema_import, example_validator, data_gate, transform, trainer, baseline,
-            evaluator, pusher, training_record, report,
+            evaluator, blessing, pusher, training_record, report,
         ],
         enable_cache=True,
         metadata_connection_config=sqlite_metadata_connection_config(str(work_dir.metadata)),

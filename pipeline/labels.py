@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.evaluation.gates import check_gates, parse_gate
+from components.evaluation.gate_checks import check_labels
+from components.evaluation.gates import parse_gate
 from pipeline.loading import load_configuration
 from schema.errors import Refused
 from schema.label_edits import Edit, edit_schema, plan_add, plan_rename, plan_retire
@@ -124,7 +125,7 @@ def _refused_gates(gates: tuple[str, ...], labels: LabelList) -> list[str]:
     refused = []
     for gate in gates:
         try:
-            check_gates([parse_gate(gate)], labels)
+            check_labels([parse_gate(gate)], labels)
         except Refused as why:
             refused.append(str(why))
     return refused

@@ -4,23 +4,26 @@ An ordinary component that reads the model registry, in the place of TFX's Resol
 open-source Kubeflow has no resolvers, and the registry is what is served, whatever the metadata say.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
-from tfx.types.standard_component_specs import MODEL_KEY
+from tfx.types.standard_component_specs import EXAMPLES_KEY, MODEL_KEY
 
 from components.baseline.driver import REGISTRY_KEY, Driver
-from components.baseline.executor import BASELINE_KEY, Executor
+from components.baseline.executor import BASELINE_KEY, BROKEN_KEY, Executor
 
 
 class RegistryBaselineSpec(ComponentSpec):  # type: ignore[misc]
     """Interface of `RegistryBaseline`."""
 
-    PARAMETERS: ClassVar = {REGISTRY_KEY: ExecutionParameter(type=str)}
-    INPUTS: ClassVar = {MODEL_KEY: ChannelParameter(type=standard_artifacts.Model)}
+    PARAMETERS: ClassVar = {REGISTRY_KEY: ExecutionParameter(type=str), BROKEN_KEY: ExecutionParameter(type=str)}
+    INPUTS: ClassVar = {
+        MODEL_KEY: ChannelParameter(type=standard_artifacts.Model),
+        EXAMPLES_KEY: ChannelParameter(type=standard_artifacts.Examples),
+    }
     OUTPUTS: ClassVar = {BASELINE_KEY: ChannelParameter(type=standard_artifacts.Model)}
 
 
@@ -32,13 +35,26 @@ class RegistryBaseline(base_component.BaseComponent):  # type: ignore[misc]
 
     Args:
         model: the candidate, with model.json.
+        examples: raw Examples with a split named test, a few of which the baseline is tried on.
         registry: the push destination; need not exist yet.
+        broken: what to do about a last model that cannot be loaded or evaluated any more: set it aside, and say so, or
+            stop the run.
     """
 
     SPEC_CLASS = RegistryBaselineSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
     DRIVER_CLASS = Driver
 
-    def __init__(self, model: types.BaseChannel, registry: str) -> None:
+    def __init__(
+        self,
+        model: types.BaseChannel,
+        examples: types.BaseChannel,
+        registry: str,
+        broken: Literal["set_aside", "stop"] = "set_aside",
+    ) -> None:
         baseline = types.Channel(type=standard_artifacts.Model)
-        super().__init__(spec=RegistryBaselineSpec(model=model, registry=registry, baseline=baseline))
+        super().__init__(
+            spec=RegistryBaselineSpec(
+                model=model, examples=examples, registry=registry, broken=broken, baseline=baseline
+            )
+        )

@@ -3,12 +3,11 @@
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_text  # noqa: F401 - the exported models' tokenizer needs its operations
 from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
-from tfx.types.standard_component_specs import MODEL_KEY
+from tfx.types.standard_component_specs import EXAMPLES_KEY, MODEL_KEY
 from tfx.utils import path_utils
 
 from components import registry
@@ -16,15 +15,22 @@ from components.baseline.choice import choose_baseline, model_id_of
 from components.baseline.driver import REGISTRY_KEY, VERSION_KEY
 from components.baseline.record import BaselineRecord, write_baseline
 from components.baseline.shared import lacking, outputs_in_terms_of
+from components.baseline.trial import why_not_evaluated
 from components.registry import ModelRecord, Version
 from schema.errors import Refused
 
+TEST = "test"
 BASELINE_KEY = "baseline"
-_SIGNATURE = "evaluation"
+BROKEN_KEY = "broken"
+_STOP = "stop"
 
 
 class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
-    """Fills the `baseline` artifact: with a copy, so that a registry pruned meanwhile does not matter, or without."""
+    """Fills the `baseline` artifact: with a copy, so that a registry pruned meanwhile does not matter, or without.
+
+    Raises:
+        Refused: the last model cannot be compared with, and the configuration says to stop then.
+    """
 
     def Do(  # noqa: N802 - TFX's name
         self,
@@ -35,7 +41,14 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
         model = artifact_utils.get_single_instance(input_dict[MODEL_KEY])
         candidate = registry.read_record(path_utils.serving_model_path(model.uri))
         baseline = artifact_utils.get_single_instance(output_dict[BASELINE_KEY])
-        record = _fetch(_chosen(exec_properties, candidate), candidate, baseline.uri)
+        test = artifact_utils.get_split_uris(input_dict[EXAMPLES_KEY], TEST)
+        version = _chosen(exec_properties, candidate)
+        record = _fetch(version, candidate, baseline.uri, test)
+        if version is not None and record.set_aside and exec_properties[BROKEN_KEY] == _STOP:
+            raise Refused(
+                f"{version.path}: the last blessed model cannot be compared with: {record.set_aside}; mend or remove "
+                "the version, or set evaluation.broken_baseline to set_aside, to go on without the gates against it"
+            )
         write_baseline(baseline.uri, record)
         _describe(baseline, record)
 
@@ -48,19 +61,19 @@ def _chosen(exec_properties: dict[str, Any], candidate: ModelRecord) -> Version 
     return Version(number=int(path.rsplit("/", 1)[-1]), path=path) if path else None
 
 
-def _fetch(version: Version | None, candidate: ModelRecord, uri: str) -> BaselineRecord:
+def _fetch(version: Version | None, candidate: ModelRecord, uri: str, examples: list[str]) -> BaselineRecord:
     if version is None:
         return BaselineRecord(has_baseline=False)
     model_dir = path_utils.serving_model_dir(uri)
     _copy(version, model_dir)
     model_id = model_id_of(Version(number=version.number, path=model_dir))
-    why_not = _unfit(model_dir, candidate)
+    why_not = _unfit(model_dir, candidate, examples)
     if why_not is None:
         lacks, only_its = _difference(registry.read_record(model_dir), candidate)
         return BaselineRecord(
             has_baseline=True, version=version.number, model_id=model_id, lacks=lacks, only_its=only_its
         )
-    # Set aside, never refused: or no later model could replace the one that does not fit (tfx issue 4390).
+    # Set aside: or no later model could replace the one that does not fit (tfx issue 4390).
     fileio.rmtree(model_dir)
     return BaselineRecord(has_baseline=False, version=version.number, model_id=model_id, set_aside=why_not)
 
@@ -75,7 +88,7 @@ def _copy(version: Version, model_dir: str) -> None:
         ) from error
 
 
-def _unfit(model_dir: str, candidate: ModelRecord) -> str | None:
+def _unfit(model_dir: str, candidate: ModelRecord, examples: list[str]) -> str | None:
     """Why a model cannot be compared with the candidate, None if it can."""
     try:
         baseline = registry.read_record(model_dir)
@@ -87,11 +100,7 @@ def _unfit(model_dir: str, candidate: ModelRecord) -> str | None:
             f"none of its labels is the candidate's: it lacks {', '.join(lacks)}; "
             f"only it has {', '.join(only_its) or 'retired ones'}"
         )
-    try:
-        signatures = tf.saved_model.load(model_dir).signatures
-    except Exception as error:  # whatever it is, this model cannot be evaluated
-        return f"it cannot be loaded: {(str(error).splitlines() or [type(error).__name__])[0]}"
-    return None if _SIGNATURE in signatures else f"it has no signature {_SIGNATURE!r}"
+    return why_not_evaluated(model_dir, len(baseline.outputs), examples)
 
 
 def _difference(baseline: ModelRecord, candidate: ModelRecord) -> tuple[list[str], list[str]]:

@@ -15,7 +15,8 @@ from tfx.utils import io_utils, path_utils, proto_utils
 from components import registry
 from components.baseline.record import read_baseline
 from components.baseline.shared import outputs_in_terms_of
-from components.evaluation.eval_config import compared_with, outputs_of
+from components.evaluation.eval_config import compared_with, outputs_of, with_thresholds
+from components.evaluation.extractors import custom_extractors
 from components.registry import ModelRecord
 from schema.errors import Refused
 
@@ -25,14 +26,16 @@ Artifacts = dict[str, list[types.Artifact]]
 
 
 class Executor(tfx_executor.Executor):  # type: ignore[misc]
-    """TFX's Evaluator, but for four things.
+    """TFX's Evaluator, but for five things.
 
     - A baseline artifact that says that it holds no model is left out: TFX then measures the candidate alone and
       ignores the gates against the baseline.
     - A baseline with another label list is compared on the labels that both models have. Only here are both known, so
       the configured evaluation is adapted here, and with it what decides, TFMA's thresholds.
-    - If no gate remains, TFX would neither bless nor not bless, without a word (tfx issue 5148). Here nothing was asked
-      of the model, so it is blessed, and the artifact says why.
+    - If no threshold remains, TFX would neither bless nor not bless, without a word (tfx issue 5148). Here none was
+      asked of the model, so it is blessed, and the artifact says why. (What no threshold can say is asked in
+      `components.blessing`.)
+    - The models' thresholds are put into the evaluation, and texts are sliced by the bucket of their length.
     - A candidate with other labels than those to be measured is refused: its columns would be taken for others.
     """
 
@@ -43,11 +46,19 @@ class Executor(tfx_executor.Executor):  # type: ignore[misc]
         candidate = _record(input_dict, MODEL_KEY)
         _check_labels(candidate, eval_config)
         present = _without_missing_baseline(input_dict)
-        if BASELINE_MODEL_KEY in present:
-            outputs = outputs_in_terms_of(_record(present, BASELINE_MODEL_KEY), candidate)
+        baseline = _record(present, BASELINE_MODEL_KEY) if BASELINE_MODEL_KEY in present else None
+        eval_config = with_thresholds(
+            eval_config, candidate.thresholds, None if baseline is None else baseline.thresholds
+        )
+        if baseline is not None:
+            outputs = outputs_in_terms_of(baseline, candidate)
             if outputs != candidate.outputs:
-                adapted = proto_utils.proto_to_json(compared_with(eval_config, outputs))
-                exec_properties = {**exec_properties, EVAL_CONFIG_KEY: adapted}
+                eval_config = compared_with(eval_config, outputs)
+        exec_properties = {
+            **exec_properties,
+            EVAL_CONFIG_KEY: proto_utils.proto_to_json(eval_config),
+            "custom_extractors": f"{custom_extractors.__module__}.{custom_extractors.__name__}",
+        }
         super().Do(present, output_dict, exec_properties)
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
         if not blessing.has_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY):
@@ -115,5 +126,5 @@ def _bless_unasked(blessing: types.Artifact) -> None:
     io_utils.write_string_file(f"{blessing.uri}/{constants.BLESSED_FILE_NAME}", "")
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, constants.BLESSED_VALUE)
     blessing.set_string_custom_property(
-        constants.ARTIFACT_PROPERTY_BLESSING_MESSAGE_KEY, "no gate applied: nothing was asked of the model"
+        constants.ARTIFACT_PROPERTY_BLESSING_MESSAGE_KEY, "no threshold applied: nothing was asked of the model"
     )

@@ -5,9 +5,15 @@ from pydantic import Field
 from components.evaluation.gates import Gate
 from components.settings import Settings
 
+# From, to: 95 %.
+Interval = tuple[float, float]
+
 
 class LabelMetrics(Settings):
-    """One label's metrics at its threshold; None where undefined (the areas of a label that no example has)."""
+    """One label's metrics at its threshold; None where undefined (the areas of a label that no example has).
+
+    What has a default is not in the summaries of older runs.
+    """
 
     precision: float | None
     recall: float | None
@@ -15,12 +21,21 @@ class LabelMetrics(Settings):
     auc: float | None
     pr_auc: float | None
     support: int
+    calibration_error: float | None = None
+    true_positives: int | None = None
+    false_positives: int | None = None
+    false_negatives: int | None = None
+    true_negatives: int | None = None
 
 
 class Metrics(Settings):
     """One model's metrics on some examples.
 
     Macro precision, recall and F1 count a label without examples as 0; macro areas leave it out.
+
+    Attributes:
+        intervals: confidence intervals of what is gated, by the number's name: `macro_f1`, `f1[refund]`.
+        change_intervals: of the candidate, likewise of its difference from the baseline.
     """
 
     examples: int
@@ -33,12 +48,38 @@ class Metrics(Settings):
     macro_auc: float | None
     macro_pr_auc: float | None
     per_label: dict[str, LabelMetrics]
+    weighted_f1: float | None = None
+    samples_f1: float | None = None
+    weighted_precision: float | None = None
+    samples_precision: float | None = None
+    weighted_recall: float | None = None
+    samples_recall: float | None = None
+    macro_calibration_error: float | None = None
+    hamming_loss: float | None = None
+    subset_accuracy: float | None = None
+    label_ranking_average_precision: float | None = None
+    intervals: dict[str, Interval] = Field(default={})
+    change_intervals: dict[str, Interval] = Field(default={})
 
-    def value(self, gate: Gate) -> float | None:
-        """The number that a gate is about."""
-        owner = self if gate.label is None else self.per_label[gate.label]
+    def value(self, gate: Gate, label: str | None) -> float | None:
+        """The number that a gate is about, of one label of those that it is about."""
+        owner = self if label is None else self.per_label[label]
         number: float | None = getattr(owner, gate.metric)
         return number
+
+
+class Compared(Settings):
+    """Averages over the labels that candidate and baseline both have, where these are not all, of what gates compare.
+
+    Attributes:
+        averages: model (`candidate`, `baseline`) -> average -> its value.
+        intervals: confidence intervals of the candidate's, by average.
+        change_intervals: likewise of their differences from the baseline's.
+    """
+
+    averages: dict[str, dict[str, float | None]] = Field(default={})
+    intervals: dict[str, Interval] = Field(default={})
+    change_intervals: dict[str, Interval] = Field(default={})
 
 
 class Evaluation(Settings):
@@ -47,15 +88,15 @@ class Evaluation(Settings):
     Attributes:
         candidate: the new model.
         baseline: the last blessed one on the same examples, None if there is none; labels that it lacks are left out.
-        compared: model (`candidate`, `baseline`) -> average -> its value over the labels that both have, where these
-            are not all, of the averages that gates compare.
         slices: slice (`language=zh`) -> model (`candidate`, `baseline`) -> metrics.
+        compared: slice, empty for all examples -> averages over the labels that both models have; empty where both
+            have all.
     """
 
     candidate: Metrics
     baseline: Metrics | None
     slices: dict[str, dict[str, Metrics]]
-    compared: dict[str, dict[str, float | None]] = Field(default={})
+    compared: dict[str, Compared] = Field(default={})
 
 
 class GateResult(Settings):
@@ -63,10 +104,19 @@ class GateResult(Settings):
 
     Attributes:
         gate: as it was written.
-        value: the candidate's number, None if it is undefined.
-        bound: the least number that passes, None if there is no baseline to tell, or it lacks the label.
+        value: the candidate's number, None if it is undefined. Of a gate on every label, the number of the label that
+            comes nearest to failing, or fails most.
+        bound: the least number that passes, or the greatest of what is the better the lower; None if there is no
+            baseline to tell, or it lacks the label.
         passed: whether the gate lets the model through.
         note: the outcome in words.
+        asked: False where it decided nothing: no baseline yet, too little support.
+        lower_is_better: whether `bound` is one from above.
+        label: whose number `value` is.
+        slice: of which examples, None for all.
+        support: examples that have the label, or of the slice, if there is no label; None for averages of all examples.
+        interval: 95 % confidence of `value`, None where it cannot be told.
+        change_interval: likewise of the change against the baseline.
     """
 
     gate: str
@@ -74,3 +124,10 @@ class GateResult(Settings):
     bound: float | None
     passed: bool
     note: str
+    asked: bool = True
+    lower_is_better: bool = False
+    label: str | None = None
+    slice: str | None = None
+    support: int | None = None
+    interval: Interval | None = None
+    change_interval: Interval | None = None

@@ -1,6 +1,6 @@
 """The last step: gathers what the others found into one summary."""
 
-from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.artifact import Artifact
 from tfx.types.standard_artifacts import Model, ModelBlessing, ModelEvaluation, PushedModel
@@ -25,13 +25,8 @@ def Report(  # noqa: N802 - a component class
     evaluation: InputArtifact[ModelEvaluation],
     blessing: InputArtifact[ModelBlessing],
     pushed_model: InputArtifact[PushedModel],
-    gates: Parameter[str],
 ) -> None:
-    """Writes the summary of a run that came to its end; `gates` is the configuration's list as JSON."""
-    import json
-
-    from tfx.components.util import model_utils
-
+    """Writes the summary of a run that came to its end; `blessing` is what `Blessing` gave."""
     from components.files import make_folder
     from components.report.gather import gather_summary
     from components.report.summary import write_summary
@@ -42,9 +37,8 @@ def Report(  # noqa: N802 - a component class
         model_uri=model.uri,
         baseline_uri=baseline.uri,
         evaluation_uri=evaluation.uri,
-        blessed=model_utils.is_model_blessed(blessing),
+        blessing_uri=blessing.uri,
         pushed=pushed_model.get_string_custom_property("pushed_destination") or None,
-        gates=json.loads(gates),
     )
     make_folder(report.uri)
     write_summary(report.uri, summary)

@@ -6,9 +6,9 @@ from tfx.utils import path_utils
 
 from components.baseline.record import BaselineRecord, read_baseline
 from components.baseline.shared import outputs_in_terms_of
+from components.blessing.judgement import read_judgement
 from components.data_gate.verdict import read_verdict
 from components.evaluation import results
-from components.evaluation.gates import parse_gate
 from components.evaluation.measured import Metrics
 from components.example_gen.report import read_report
 from components.registry import ModelRecord, read_record
@@ -22,11 +22,10 @@ def gather_summary(
     model_uri: str,
     baseline_uri: str,
     evaluation_uri: str,
-    blessed: bool,
+    blessing_uri: str,
     pushed: str | None,
-    gates: Sequence[str],
 ) -> Summary:
-    """Reads the artifacts of a run; the Evaluator's and the Pusher's verdicts are taken as they are.
+    """Reads the artifacts of a run; the verdicts of `Blessing` and of the Pusher are taken as they are.
 
     Args:
         quarantine_uri: Of the ExampleGen's Quarantine artifact.
@@ -34,26 +33,28 @@ def gather_summary(
         model_uri: Of the candidate.
         baseline_uri: Of what `RegistryBaseline` gave.
         evaluation_uri: Of the Evaluator's ModelEvaluation.
-        blessed: The Evaluator's verdict.
+        blessing_uri: Of the ModelBlessing that `Blessing` gave.
         pushed: Where to, or None.
-        gates: As configured.
     """
     ingest = read_report(quarantine_uri)
     model = read_record(path_utils.serving_model_path(model_uri))
     baseline = read_baseline(baseline_uri)
     active = [label for label in model.outputs if label is not None]
     evaluation = results.read_evaluation(evaluation_uri, active, baseline.lacks)
-    outcomes = results.gate_results([parse_gate(gate) for gate in gates], evaluation)
+    judged = read_judgement(blessing_uri)
     return Summary(
-        blessed=blessed,
+        blessed=judged.blessed,
         pushed=pushed,
-        reasons=results.reasons_against(outcomes),
+        reasons=judged.reasons,
         rows=rows_of(ingest),
         data=data_of(ingest, read_verdict(data_verdict_uri)),
         metrics=_with_thresholds(evaluation.candidate, model.outputs, model.thresholds),
         baseline=_baseline_metrics(evaluation.baseline, baseline_uri, model),
         baseline_note=_baseline_note(baseline, active),
-        gates=outcomes,
+        gates=judged.gates,
+        gates_note=judged.note,
+        min_support=judged.min_support,
+        small_slices=judged.small_slices,
         slices=evaluation.slices,
         versions=model.versions,
         calibration=model.calibration,

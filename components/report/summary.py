@@ -58,6 +58,9 @@ class Summary(Settings):
         baseline: The last blessed model's on the same split; None if there was none.
         baseline_note: Why there is no baseline, or which it is.
         gates: In the order of the configuration.
+        gates_note: That nothing was asked of the model, and why, if so; empty otherwise.
+        min_support: Of slices with fewer examples no gate is asked.
+        small_slices: These slices -> their examples.
         slices: Slice such as `language=zh` -> model (candidate, baseline) -> metrics.
         durations_s: Seconds by component.
         peak_memory_mb: The most that the run's process held, in MiB; None where nothing measured it.
@@ -74,6 +77,9 @@ class Summary(Settings):
     baseline: MetricsSummary | None = None
     baseline_note: str = ""
     gates: list[GateResult] = Field(default_factory=list)
+    gates_note: str = ""
+    min_support: int = 0
+    small_slices: dict[str, int] = Field(default_factory=dict)
     slices: dict[str, dict[str, Metrics]] = Field(default_factory=dict)
     durations_s: dict[str, float] = Field(default_factory=dict)
     peak_memory_mb: int | None = None

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.orchestration import metadata
@@ -24,12 +25,18 @@ from tests.components.evaluation.small_model import LABELS, artifact
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Model artifacts: a and b are good, the others do not fit them."""
     root = tmp_path_factory.mktemp("models")
-    uris = {name: root / name for name in ("a", "b", "some_labels", "no_label", "no_signature")}
+    names = ("a", "b", "some_labels", "no_label", "no_signature", "other_rows", "other_outputs", "not_a_number")
+    uris = {name: root / name for name in names}
     small_model.export(uris["a"], small_model.good_probabilities())
     small_model.export(uris["b"], small_model.good_probabilities(seed=7))
     small_model.export(uris["some_labels"], small_model.bad_probabilities(), labels=["praise", *LABELS[:0:-1]])
     small_model.export(uris["no_label"], small_model.bad_probabilities(), labels=["p", "q", "r", "s", "t"], retired="t")
     small_model.export(uris["no_signature"], small_model.bad_probabilities(), without=["evaluation"])
+    # Of rows that the test split does not have: looking one up fails, as any operation may that met other data.
+    small_model.export(uris["other_rows"], small_model.bad_probabilities()[:1])
+    small_model.export(uris["other_outputs"], small_model.bad_probabilities()[:, :4], thresholds=[0.5] * 4)
+    small_model.export(uris["not_a_number"], small_model.bad_probabilities() * np.float32(np.nan))
+    small_model.write_examples(root / "examples", small_model.truth())
     return uris
 
 
@@ -46,9 +53,9 @@ def push(model: Path, base: str) -> Version:
     return registry.push(str(model / "Format-Serving"), base, record_of(model))
 
 
-def drive(candidate: Path, base: str) -> dict[str, str]:
+def drive(candidate: Path, base: str, broken: str = "set_aside") -> dict[str, str]:
     """The execution properties after the driver, as the launcher has them."""
-    properties = {"registry": base}
+    properties = {"registry": base, "broken": broken}
     info = ExecutionInfo(
         input_dict={"model": [artifact(standard_artifacts.Model, candidate)]}, exec_properties=dict(properties)
     )
@@ -59,9 +66,11 @@ def drive(candidate: Path, base: str) -> dict[str, str]:
 def execute(candidate: Path, properties: dict[str, str], uri: Path) -> Artifact:
     baseline = artifact(standard_artifacts.Model, uri)
     context = BaseExecutor.Context(tmp_dir=str(uri / "tmp"), unique_id="1")
-    Executor(context).Do(
-        {"model": [artifact(standard_artifacts.Model, candidate)]}, {"baseline": [baseline]}, properties
-    )
+    inputs = {
+        "model": [artifact(standard_artifacts.Model, candidate)],
+        "examples": [artifact(standard_artifacts.Examples, candidate.parent / "examples")],
+    }
+    Executor(context).Do(inputs, {"baseline": [baseline]}, properties)
     return baseline
 
 
@@ -77,7 +86,7 @@ def test_the_baseline_is_the_last_version_and_outlives_it(
     models: dict[str, Path], base: str, tmp_path: Path, with_driver: bool
 ) -> None:
     version = push(models["a"], base)
-    properties = drive(models["b"], base) if with_driver else {"registry": base}
+    properties = drive(models["b"], base) if with_driver else {"registry": base, "broken": "set_aside"}
     baseline = execute(models["b"], properties, tmp_path / "baseline")
     shutil.rmtree(base)
     a = record_of(models["a"])
@@ -103,10 +112,11 @@ def test_the_answer_changes_with_the_registry(models: dict[str, Path], base: str
     version = push(models["a"], base)
     assert drive(models["b"], base) == {
         "registry": base,
+        "broken": "set_aside",
         "baseline_version": version.path,
         "baseline_model_id": record_of(models["a"]).model_id,
     }
-    assert nothing == {"registry": base, "baseline_version": "", "baseline_model_id": ""}
+    assert nothing == {"registry": base, "broken": "set_aside", "baseline_version": "", "baseline_model_id": ""}
 
 
 def test_a_candidate_is_never_its_own_baseline(models: dict[str, Path], base: str) -> None:
@@ -126,6 +136,9 @@ def test_a_candidate_is_never_its_own_baseline(models: dict[str, Path], base: st
             f"none of its labels is the candidate's: it lacks {', '.join(LABELS)}; only it has p, q, r, s",
         ),
         ("no_signature", "it has no signature 'evaluation'"),
+        ("other_rows", "it cannot be evaluated on the test split: "),
+        ("other_outputs", "it gives scores of shape (8, 4) for 8 texts and the 5 labels of its model.json"),
+        ("not_a_number", "it gives scores that are no numbers"),
     ],
 )
 def test_a_baseline_that_cannot_be_compared_with_is_set_aside(
@@ -134,10 +147,27 @@ def test_a_baseline_that_cannot_be_compared_with_is_set_aside(
     version = push(models[model], base)
     baseline = execute(models["b"], drive(models["b"], base), tmp_path / "baseline")
     said = read_baseline(baseline.uri)
-    assert (said.has_baseline, said.version, said.set_aside) == (False, version.number, why)
+    assert said.set_aside is not None
+    assert said.set_aside.startswith(why)
+    assert "\n" not in said.set_aside
+    assert (said.has_baseline, said.version) == (False, version.number)
     assert baseline.get_int_custom_property("has_baseline") == 0
-    assert baseline.get_string_custom_property("set_aside") == why
+    assert baseline.get_string_custom_property("set_aside") == said.set_aside
     assert not (tmp_path / "baseline" / "Format-Serving").exists()
+
+
+def test_or_stops_the_run_where_the_configuration_says_so(models: dict[str, Path], base: str, tmp_path: Path) -> None:
+    properties = drive(models["b"], base, broken="stop")
+    assert not read_baseline(execute(models["b"], properties, tmp_path / "none").uri).has_baseline
+    version = push(models["not_a_number"], base)
+    with pytest.raises(Refused) as refused:
+        execute(models["b"], drive(models["b"], base, broken="stop"), tmp_path / "baseline")
+    said = str(refused.value)
+    assert said.startswith(
+        f"{version.path}: the last blessed model cannot be compared with: it gives scores that are no"
+    )
+    assert "set evaluation.broken_baseline to set_aside" in said
+    assert "\n" not in said
 
 
 def test_a_baseline_with_some_of_the_labels_is_compared_with_and_says_which_not(
@@ -163,6 +193,19 @@ def test_a_version_that_something_else_made_or_broke_is_set_aside(
     assert said is not None
     assert said.startswith(why)
     assert "\n" not in said
+
+
+def test_a_version_whose_weights_were_overwritten_is_set_aside(
+    models: dict[str, Path], base: str, tmp_path: Path
+) -> None:
+    weights = Path(push(models["a"], base).path, "variables/variables.data-00000-of-00001")
+    content = bytearray(weights.read_bytes())
+    content[8:16] = b"\xff" * 8
+    weights.write_bytes(content)
+    baseline = execute(models["b"], drive(models["b"], base), tmp_path / "baseline")
+    said = read_baseline(baseline.uri).set_aside
+    assert said is not None
+    assert said.startswith("it cannot be loaded")
 
 
 def test_a_version_that_vanishes_is_one_line(models: dict[str, Path], base: str, tmp_path: Path) -> None:

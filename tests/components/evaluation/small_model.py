@@ -36,7 +36,8 @@ def good_probabilities(noise: float = 0.25, seed: int = 1) -> npt.NDArray[np.flo
     generator = np.random.default_rng(seed)
     probabilities = np.where(right, 0.8, 0.2) + generator.normal(0, noise, right.shape)
     probabilities[:, 3] = np.where(right[:, 3], 0.7, 0.3) + generator.normal(0, 0.1, ROWS)
-    return np.clip(probabilities, 0.01, 0.89).astype(np.float32)
+    # No two labels of a row are equally probable: which ranks first would be decided by the last bit.
+    return (np.clip(probabilities, 0.01, 0.89) + 1e-4 * np.arange(len(LABELS))).astype(np.float32)
 
 
 def bad_probabilities() -> npt.NDArray[np.float32]:
@@ -131,13 +132,27 @@ def language(row: int) -> str:
     return "zh" if row % 3 == 0 else "en"
 
 
+def channel(row: int) -> str:
+    """Another one's."""
+    return "mail" if row % 2 == 0 else "chat"
+
+
+def length(row: int) -> int:
+    """What ExampleGen would say of the text's characters: from 0 to 177."""
+    return 3 * row
+
+
 def write_schema(uri: Path) -> None:
     """Writes the examples' schema."""
     features = [
         f'feature {{ name: "{name}" type: BYTES shape {{ dim {{ size: 1 }} }} presence {{ min_fraction: 1 }} }}'
-        for name in ("id", "text", "language")
+        for name in ("id", "text", "language", "channel")
     ]
-    schema = text_format.Parse(" ".join([*features, 'feature { name: "labels" type: BYTES }']), schema_pb2.Schema())
+    features += [
+        'feature { name: "labels" type: BYTES }',
+        'feature { name: "text_length" type: INT shape { dim { size: 1 } } presence { min_fraction: 1 } }',
+    ]
+    schema = text_format.Parse(" ".join(features), schema_pb2.Schema())
     uri.mkdir(parents=True)
     (uri / "schema.pbtxt").write_text(text_format.MessageToString(schema))
 
@@ -154,10 +169,17 @@ def artifact(kind: type[Artifact], uri: Path, number: int = 1) -> Artifact:
 
 
 def _example(row: int, labels: Sequence[str]) -> bytes:
-    values = {"id": [f"row-{row}"], "text": [str(row)], "language": [language(row)], "labels": labels}
+    values = {
+        "id": [f"row-{row}"],
+        "text": [str(row)],
+        "language": [language(row)],
+        "channel": [channel(row)],
+        "labels": labels,
+    }
     features = {
         name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.encode() for value in texts]))
         for name, texts in values.items()
     }
+    features["text_length"] = tf.train.Feature(int64_list=tf.train.Int64List(value=[length(row)]))
     serialized: bytes = tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
     return serialized

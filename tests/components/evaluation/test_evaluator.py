@@ -1,11 +1,13 @@
 """The Evaluator through its real executor: its numbers against scikit-learn, and whom it blesses."""
 
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+import scipy.stats
 import tensorflow_model_analysis as tfma
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,20 +18,36 @@ from tfx.types import Artifact, standard_artifacts
 from tfx.utils import proto_utils
 
 from components.baseline.record import BaselineRecord, write_baseline
+from components.blessing.judge import gate_results
+from components.evaluation.catalogue import AVERAGES, LABEL_RATES
 from components.evaluation.component import Executor
 from components.evaluation.eval_config import build_eval_config
-from components.evaluation.gates import LABEL_METRICS, parse_gate
+from components.evaluation.gates import parse_gate
 from components.evaluation.measured import Evaluation, LabelMetrics, Metrics
-from components.evaluation.results import gate_results, read_evaluation, reasons_against
+from components.evaluation.results import read_evaluation
 from components.evaluation.settings import EvaluationSettings
+from components.trainer.calibration import expected_calibration_error
 from schema.errors import Refused
 from schema.label_list import LabelList
 from tests.components.evaluation import small_model
 from tests.components.evaluation.small_model import LABELS, ROWS, THRESHOLDS, artifact
 
 BASELINE_THRESHOLDS = [0.2, 0.4, 0.6, 0.5, 0.4]
-PASSED = ["macro_f1 >= 0.3", "f1[refund] >= 0.5", "precision[refund] >= baseline - 0.05"]
-FAILED = ["auc[billing] >= 0.5", "f1[shy] >= 0.1", "recall[refund] >= baseline + 0.9", "auc[never] >= 0.1"]
+PASSED = [
+    "macro_f1 >= 0.3",
+    "f1[refund] >= 0.5",
+    "precision[refund] >= baseline - 0.05",
+    "hamming_loss <= baseline + 0.2",
+    "macro_calibration_error <= 0.9",
+    "false_positives[never] <= 60",
+]
+FAILED = [
+    "f1[shy] >= 0.1",
+    "recall[refund] >= baseline + 0.9",
+    "auc[never] >= 0.1",
+    "calibration_error[billing] <= 0.01",
+    "hamming_loss <= baseline - 0.9",
+]
 
 Judge = Callable[..., tuple[Path, Artifact]]
 
@@ -71,7 +89,9 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
 
 @pytest.fixture(scope="module")
 def with_baseline(judge: Judge) -> tuple[Path, Artifact]:
-    return judge(EvaluationSettings(gates=PASSED + FAILED, slices=["language"]), has_baseline=True)
+    slices = ["language", "language*channel"]
+    gates = [*PASSED, "auc[billing] >= 0.5", *FAILED, "pr_auc in language=zh >= 0.1"]
+    return judge(EvaluationSettings(gates=gates, slices=slices), has_baseline=True)
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +106,20 @@ def baseline_probabilities() -> npt.NDArray[np.float32]:
 def slices() -> dict[str, npt.NDArray[np.bool_]]:
     """Slice -> its rows. No row has the last label: no slice."""
     zh = np.array([small_model.language(row) == "zh" for row in range(ROWS)])
+    mail = np.array([small_model.channel(row) == "mail" for row in range(ROWS)])
+    lengths = np.array([small_model.length(row) for row in range(ROWS)])
     by_label = {f"labels={label}": small_model.truth()[:, column] for column, label in enumerate(LABELS[:-1])}
-    return {"language=zh": zh, "language=en": ~zh} | by_label
+    return {
+        "language=zh": zh,
+        "language=en": ~zh,
+        "channel=mail, language=zh": mail & zh,
+        "channel=mail, language=en": mail & ~zh,
+        "channel=chat, language=zh": ~mail & zh,
+        "channel=chat, language=en": ~mail & ~zh,
+        "text_length=0-49": lengths < 50,
+        "text_length=50-99": (lengths >= 50) & (lengths < 100),
+        "text_length=100-199": lengths >= 100,
+    } | by_label
 
 
 def assert_as_scikit_learn(
@@ -97,15 +129,24 @@ def assert_as_scikit_learn(
     right, scores = small_model.truth()[rows], probabilities[rows]
     given = scores > np.asarray(thresholds, np.float32)
     assert measured.examples == len(right)
-    for average in ("macro", "micro"):
+    for average in ("macro", "micro", "weighted", "samples"):
         expected = sk.precision_recall_fscore_support(right, given, average=average, zero_division=0)
         names = [f"{average}_{metric}" for metric in ("precision", "recall", "f1")]
         assert [getattr(measured, name) for name in names] == pytest.approx(expected[:3])
+    assert measured.hamming_loss == pytest.approx(sk.hamming_loss(right, given))
+    assert measured.subset_accuracy == pytest.approx(sk.accuracy_score(right, given))
+    ranking = sk.label_ranking_average_precision_score(right, scores)
+    assert measured.label_ranking_average_precision == pytest.approx(ranking)
+    confusion = sk.multilabel_confusion_matrix(right, given)
     by_label = sk.precision_recall_fscore_support(right, given, zero_division=0)
     areas: dict[str, list[float]] = {"auc": [], "pr_auc": []}
     for column, label in enumerate(LABELS):
         one = measured.per_label[label]
         assert [one.precision, one.recall, one.f1, one.support] == pytest.approx([each[column] for each in by_label])
+        matrix = [[one.true_negatives, one.false_positives], [one.false_negatives, one.true_positives]]
+        assert matrix == confusion[column].tolist()
+        error = expected_calibration_error(scores[:, column], right[:, column].astype(np.float64))
+        assert one.calibration_error == pytest.approx(error, abs=1e-6)
         some, every = right[:, column].any(), right[:, column].all()
         if some:
             areas["pr_auc"].append(sk.average_precision_score(right[:, column], scores[:, column]))
@@ -145,15 +186,16 @@ def test_a_model_that_fails_a_gate_is_not_blessed_and_the_words_say_why(
 ) -> None:
     assert with_baseline[1].get_int_custom_property("blessed") == 0
     assert (Path(with_baseline[1].uri) / "NOT_BLESSED").exists()
-    results = gate_results([parse_gate(gate) for gate in PASSED + FAILED], evaluation)
+    results = gate_results([parse_gate(gate) for gate in (*PASSED, *FAILED)], evaluation)
     failed_by_tfma = {
         failure.metric_key.name
         for failure in tfma.load_validation_result(str(with_baseline[0])).metric_validations_per_slice[0].failures
     }
-    failed = FAILED[1:]
-    assert [result.gate for result in results if not result.passed] == failed
-    assert failed_by_tfma == {parse_gate(gate).key for gate in failed}
-    shy, recall, never = reasons_against(results)
+    assert [result.gate for result in results if not result.passed] == FAILED
+    assert failed_by_tfma == {parse_gate(gate).key for gate in FAILED}
+    shy, recall, never, calibration, hamming = (result.note for result in results if not result.passed)
+    assert calibration.endswith("above the bound of 0.01")
+    assert " of the baseline, above the bound of -0." in hamming
     assert shy == "f1[shy] is 0, below the bound of 0.1"
     assert recall.startswith("recall[refund] is 1 after 0.8")
     assert (
@@ -161,16 +203,49 @@ def test_a_model_that_fails_a_gate_is_not_blessed_and_the_words_say_why(
     )
 
 
+def test_what_is_gated_has_the_interval_of_the_jackknife(evaluation: Evaluation) -> None:
+    """By hand: leaving the examples of each bucket out in turn."""
+    buckets = np.array([zlib.crc32(str(row).encode()) % 20 for row in range(ROWS)])
+    given = {
+        "candidate": small_model.good_probabilities() > np.asarray(THRESHOLDS, np.float32),
+        "baseline": baseline_probabilities() > np.asarray(BASELINE_THRESHOLDS, np.float32),
+    }
+
+    def hamming_losses(model: str) -> npt.NDArray[np.float64]:
+        wrong = (given[model] != small_model.truth()).mean(axis=1)
+        return np.array([wrong[buckets != bucket].mean() for bucket in range(20)])
+
+    def interval(replicates: npt.NDArray[np.float64]) -> list[float]:
+        error = 19 * np.std(replicates, ddof=1) / np.sqrt(20)
+        half = scipy.stats.t.ppf(0.975, 19) * error
+        return [replicates.mean() - half, replicates.mean() + half]
+
+    candidate, baseline = hamming_losses("candidate"), hamming_losses("baseline")
+    assert evaluation.candidate.intervals["hamming_loss"] == pytest.approx(interval(candidate))
+    assert evaluation.candidate.change_intervals["hamming_loss"] == pytest.approx(interval(candidate - baseline))
+    # Of every label, where a gate asks for one; areas and slices too; nothing where nothing is gated.
+    intervals = evaluation.candidate.intervals
+    assert {"macro_f1", "f1[refund]", "f1[shy]", "auc[billing]", "false_positives[never]"} < intervals.keys()
+    low, high = evaluation.slices["language=zh"]["candidate"].intervals["macro_pr_auc"]
+    assert low < (evaluation.slices["language=zh"]["candidate"].macro_pr_auc or 0) < high
+    assert "micro_f1" not in intervals
+    assert "pr_auc[billing]" not in intervals
+    (result,) = gate_results([parse_gate("hamming_loss <= baseline + 0.2")], evaluation)
+    assert result.interval == intervals["hamming_loss"]
+    assert result.change_interval == evaluation.candidate.change_intervals["hamming_loss"]
+
+
 def test_without_a_baseline_its_gates_are_not_asked(judge: Judge) -> None:
-    folder, blessing = judge(EvaluationSettings(gates=PASSED, label_slices=False), has_baseline=False)
+    settings = EvaluationSettings(gates=PASSED, label_slices=False, length_slices=[])
+    folder, blessing = judge(settings, has_baseline=False)
     evaluation = read_evaluation(str(folder), LABELS)
     assert blessing.get_int_custom_property("blessed") == 1
     assert evaluation.baseline is None
     assert evaluation.slices == {}
     assert_as_scikit_learn(evaluation.candidate, small_model.good_probabilities(), THRESHOLDS, np.ones(ROWS, bool))
-    last = gate_results([parse_gate(gate) for gate in PASSED], evaluation)[-1]
-    assert (last.passed, last.bound) == (True, None)
-    assert last.note.startswith("no baseline yet")
+    against_baseline = gate_results([parse_gate(gate) for gate in PASSED], evaluation)[2]
+    assert (against_baseline.passed, against_baseline.asked, against_baseline.bound) == (True, False, None)
+    assert against_baseline.note.startswith("no baseline yet")
 
 
 @pytest.mark.parametrize("gates", [[], ["macro_f1 >= baseline + 0.5"]])
@@ -200,7 +275,12 @@ def test_the_words_and_the_blessing_always_agree(
 ) -> None:
     """TFMA's validator and `gate_results` on the same numbers, undefined and equal ones among them."""
     bound = data.draw(st.sampled_from(["0.45", "0", "1", "baseline", "baseline - 0.01", "baseline + 0.1"]))
-    gate = parse_gate(f"{'f1[refund]' if label else 'macro_f1'} >= {bound}")
+    better = data.draw(
+        st.sampled_from(
+            ["f1[refund] >=", "calibration_error[refund] <="] if label else ["macro_f1 >=", "hamming_loss <="]
+        )
+    )
+    gate = parse_gate(f"{better} {bound}")
     evaluation = Evaluation(
         candidate=metrics_with(candidate), baseline=None if missing else metrics_with(baseline), slices={}
     )
@@ -221,6 +301,5 @@ def number(value: float | None) -> float:
 
 
 def metrics_with(value: float | None) -> Metrics:
-    empty = dict.fromkeys(Metrics.model_fields.keys() - {"examples", "per_label", "macro_f1"})
-    one = LabelMetrics(**(dict.fromkeys(LABEL_METRICS) | {"f1": value}), support=0)
-    return Metrics(**empty, macro_f1=value, examples=1, per_label={"refund": one})
+    one = LabelMetrics(**dict.fromkeys(LABEL_RATES, value), support=0)
+    return Metrics(**dict.fromkeys(AVERAGES, value), examples=1, per_label={"refund": one})

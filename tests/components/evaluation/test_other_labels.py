@@ -17,11 +17,13 @@ from tfx.utils import proto_utils
 from components import registry
 from components.baseline import executor as baseline_executor
 from components.baseline.record import BaselineRecord, read_baseline
+from components.blessing.judge import gate_results
+from components.evaluation.catalogue import LOWER_IS_BETTER
 from components.evaluation.component import Executor
 from components.evaluation.eval_config import build_eval_config, compared_with
-from components.evaluation.gates import AVERAGES, parse_gate
+from components.evaluation.gates import parse_gate
 from components.evaluation.measured import Evaluation, GateResult, Metrics
-from components.evaluation.results import gate_results, read_evaluation
+from components.evaluation.results import read_evaluation
 from components.evaluation.settings import EvaluationSettings
 from components.report.gather import _baseline_metrics, _baseline_note
 from schema.errors import Refused
@@ -29,7 +31,13 @@ from schema.label_list import LabelList
 from tests.components.evaluation import small_model
 from tests.components.evaluation.small_model import LABELS, ROWS, THRESHOLDS, artifact
 
-NOT_LOWER = [f"{average} >= baseline - 0.001" for average in AVERAGES if average != "macro_auc"]
+NOT_WORSE = [
+    *(f"{average} >= baseline - 0.001" for average in (
+        "macro_f1", "micro_f1", "macro_precision", "micro_precision", "macro_recall", "micro_recall", "macro_pr_auc",
+        "samples_f1", "weighted_recall", "subset_accuracy", "label_ranking_average_precision",
+    )),
+    "hamming_loss <= baseline + 0.001",
+]  # fmt: skip
 Table = npt.NDArray[np.float32]
 
 
@@ -135,7 +143,9 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
         model = artifact(standard_artifacts.Model, out / "candidate")
         baseline = artifact(standard_artifacts.Model, out / "baseline", number=2)
         baseline_executor.Executor(BaseExecutor.Context(tmp_dir=str(out / "tmp"), unique_id="1")).Do(
-            {"model": [model]}, {"baseline": [baseline]}, {"registry": str(out / "registry")}
+            {"model": [model], "examples": [artifact(standard_artifacts.Examples, root / "examples")]},
+            {"baseline": [baseline]},
+            {"registry": str(out / "registry"), "broken": "stop"},
         )
         labels = LabelList(case.candidate.names, frozenset(case.candidate.retired), case.candidate.renamed)
         settings = EvaluationSettings(gates=list(gates), slices=["language"])
@@ -183,16 +193,19 @@ def baseline_table() -> Table:
 
 
 def averages_of_scikit_learn(table: Table, columns: Sequence[int]) -> dict[str, float]:
-    """Every average over some of LABELS, from probabilities of all of them."""
+    """Averages over some of LABELS, from probabilities of all of them."""
     right, scores = small_model.truth()[:, columns], table[:, columns]
     given = scores > np.asarray(THRESHOLDS, np.float32)[list(columns)]
     found: dict[str, float] = {}
-    for average in ("macro", "micro"):
+    for average in ("macro", "micro", "weighted", "samples"):
         values = sk.precision_recall_fscore_support(right, given, average=average, zero_division=0)
         found |= {
             f"{average}_{name}": value for name, value in zip(("precision", "recall", "f1"), values, strict=False)
         }
     present = [column for column in range(len(columns)) if right[:, column].any()]
+    found["hamming_loss"] = sk.hamming_loss(right, given)
+    found["subset_accuracy"] = sk.accuracy_score(right, given)
+    found["label_ranking_average_precision"] = sk.label_ranking_average_precision_score(right, scores)
     found["macro_auc"] = float(np.mean([sk.roc_auc_score(right[:, c], scores[:, c]) for c in present]))
     found["macro_pr_auc"] = float(np.mean([sk.average_precision_score(right[:, c], scores[:, c]) for c in present]))
     return found
@@ -210,7 +223,7 @@ def assert_label_as_scikit_learn(measured: Metrics, table: Table, label: str) ->
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_what_both_have_is_compared_exactly(judge: Judge, case: Case) -> None:
-    judged = judge(case, NOT_LOWER)
+    judged = judge(case, NOT_WORSE)
     active = [column for column, name in enumerate(LABELS) if name not in case.candidate.retired]
     evaluation = judged.evaluation
     assert evaluation.baseline is not None
@@ -233,9 +246,12 @@ def test_what_both_have_is_compared_exactly(judge: Judge, case: Case) -> None:
     before, after = (averages_of_scikit_learn(tables[name], case.shared) for name in ("baseline", "candidate"))
     for gate in judged.gates:
         metric = parse_gate(gate.gate).metric
+        worse = -1 if metric in LOWER_IS_BETTER else 1
         assert gate.value == pytest.approx(after[metric], abs=1e-6)
-        assert gate.bound == pytest.approx(before[metric] - 0.001, abs=1e-6)
-        assert gate.passed == (after[metric] - before[metric] >= -0.001)
+        assert gate.bound == pytest.approx(before[metric] - worse * 0.001, abs=1e-6)
+        assert gate.passed == (worse * (after[metric] - before[metric]) >= -0.001)
+        assert gate.interval is not None
+        assert gate.change_interval is not None
     assert judged.blessed == all(gate.passed for gate in judged.gates)
     failed = {parse_gate(gate.gate).metric for gate in judged.gates if not gate.passed}
     assert {name.removesuffix("/compared") for name in judged.failed_by_tfma} == failed
@@ -296,7 +312,7 @@ def test_a_gate_on_a_label_that_is_retired_or_renamed_is_refused_before_anything
 
 
 def test_where_only_the_order_differs_no_threshold_is_touched() -> None:
-    config = build_eval_config(LabelList(tuple(LABELS)), EvaluationSettings(gates=NOT_LOWER))
+    config = build_eval_config(LabelList(tuple(LABELS)), EvaluationSettings(gates=NOT_WORSE))
     adapted = compared_with(config, list(reversed(LABELS)))
     (before,), (after,) = config.metrics_specs, adapted.metrics_specs
     assert dict(after.per_slice_thresholds) == dict(before.per_slice_thresholds)

@@ -1,4 +1,4 @@
-"""Baseline, Evaluator and Pusher together on the local runner, with the real drivers, executors, metadata and cache.
+"""Baseline, Evaluator, Blessing and Pusher together on the local runner: real drivers, executors, metadata and cache.
 
 The candidate is a folder that an Importer brings in; in a whole run a Trainer makes it.
 """
@@ -16,18 +16,18 @@ from tfx.types import standard_artifacts
 from components import registry
 from components.baseline.component import RegistryBaseline
 from components.baseline.record import read_baseline
+from components.blessing.component import Blessing
+from components.blessing.judgement import blessing_settings, read_judgement
 from components.evaluation.component import MultiLabelEvaluator
 from components.evaluation.eval_config import build_eval_config
-from components.evaluation.gates import parse_gate
-from components.evaluation.results import gate_results, read_evaluation, reasons_against
 from components.evaluation.settings import EvaluationSettings
 from components.pusher.component import RegistryPusher
 from schema.label_list import LabelList
 from tests.components.evaluation import small_model
 from tests.components.evaluation.small_model import LABELS
 
-GATES = ["macro_f1 >= 0.3", "macro_f1 >= baseline - 0.5"]
-STEPS = ["RegistryBaseline", "MultiLabelEvaluator", "RegistryPusher"]
+GATES = ["macro_f1 >= 0.3", "macro_f1 >= baseline - 0.5", "f1[*] >= 0.1 where support >= 10"]
+STEPS = ["RegistryBaseline", "MultiLabelEvaluator", "Blessing", "RegistryPusher"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Run:
 
     @property
     def blessed(self) -> bool:
-        return bool(self.outputs["MultiLabelEvaluator"]["blessing"].custom_properties["blessed"].int_value)
+        return bool(self.outputs["Blessing"]["blessing"].custom_properties["blessed"].int_value)
 
     @property
     def pushed(self) -> str | None:
@@ -52,8 +52,7 @@ class Run:
 
     @property
     def reasons(self) -> list[str]:
-        evaluation = read_evaluation(self.outputs["MultiLabelEvaluator"]["evaluation"].uri, LABELS)
-        return reasons_against(gate_results([parse_gate(gate) for gate in GATES], evaluation))
+        return read_judgement(self.outputs["Blessing"]["blessing"].uri).reasons
 
 
 class Workshop:
@@ -80,19 +79,27 @@ class Workshop:
         examples = self._import("examples", standard_artifacts.Examples, split_names='["train", "eval", "test"]')
         schema = self._import("schema", standard_artifacts.Schema)
         model = self._import(candidate, standard_artifacts.Model)
-        baseline = RegistryBaseline(model=model.outputs["result"], registry=self.registry)
+        baseline = RegistryBaseline(
+            model=model.outputs["result"], examples=examples.outputs["result"], registry=self.registry
+        )
+        labels, settings = LabelList(tuple(LABELS)), EvaluationSettings(gates=GATES, label_slices=False)
         evaluator = MultiLabelEvaluator(
             examples=examples.outputs["result"],
             model=model.outputs["result"],
             baseline_model=baseline.outputs["baseline"],
             schema=schema.outputs["result"],
-            eval_config=build_eval_config(
-                LabelList(tuple(LABELS)), EvaluationSettings(gates=GATES, label_slices=False)
-            ),
+            eval_config=build_eval_config(labels, settings),
+        )
+        blessing = Blessing(
+            evaluation=evaluator.outputs["evaluation"],
+            model_blessing=evaluator.outputs["blessing"],
+            model=model.outputs["result"],
+            baseline=baseline.outputs["baseline"],
+            settings=blessing_settings(settings, labels, {}),
         )
         pusher = RegistryPusher(
             model=model.outputs["result"],
-            model_blessing=evaluator.outputs["blessing"],
+            model_blessing=blessing.outputs["blessing"],
             push_destination=self.registry,
         )
         return tfx.dsl.Pipeline(
@@ -100,7 +107,7 @@ class Workshop:
             pipeline_root=str(self.root / "root"),
             metadata_connection_config=self.connection,
             enable_cache=True,
-            components=[examples, schema, model, baseline, evaluator, pusher],
+            components=[examples, schema, model, baseline, evaluator, blessing, pusher],
             beam_pipeline_args=["--runner=FnApiRunner"],
         )
 
@@ -131,11 +138,14 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     return Workshop(tmp_path_factory.mktemp("judgement"))
 
 
-def test_a_story_of_four_models(workshop: Workshop) -> None:
+def test_a_story_of_five_models(workshop: Workshop) -> None:
     """In the order of life: each run meets what the runs before it left."""
     first = workshop.model("first", small_model.good_probabilities())
     workshop.model("untrained", small_model.bad_probabilities())
     second = workshop.model("second", small_model.good_probabilities(seed=7))
+    lopsided = small_model.good_probabilities(seed=8)
+    lopsided[:, 0] = 0.01
+    workshop.model("lopsided", lopsided)
 
     # The first good model: nothing to compare with, blessed, pushed.
     run = workshop.run("first")
@@ -156,15 +166,36 @@ def test_a_story_of_four_models(workshop: Workshop) -> None:
     assert run.reasons == [
         "macro_f1 is 0, below the bound of 0.3",
         "macro_f1 is 0 after 0.514448 of the baseline, below the bound of 0.0144482",
+        "3 of 3 labels: "
+        + "".join(f"f1[{label}] is 0, below the bound of 0.1, " for label in LABELS[:3]).removesuffix(", ")
+        + "; not asked of shy, never",
     ]
     assert registry.versions(workshop.registry) == [version]
 
-    # The next good one is compared with the first, not with the bad one.
+    # A model that every threshold of TFMA lets through, and one gate does not that no threshold can say.
+    run = workshop.run("lopsided")
+    evaluators = run.outputs["MultiLabelEvaluator"]["blessing"].custom_properties
+    assert (evaluators["blessed"].int_value, run.blessed, run.pushed) == (1, False, None)
+    (reason,) = run.reasons
+    assert reason.startswith("1 of 3 labels: f1[billing] is 0, below the bound of 0.1; not asked of shy, never")
+    final = run.outputs["Blessing"]["blessing"]
+    assert (Path(final.uri) / "NOT_BLESSED").exists()
+    assert final.custom_properties["blessing_message"].string_value == reason
+    assert registry.versions(workshop.registry) == [version]
+
+    # The next good one is compared with the first, not with the bad ones.
     run = workshop.run("second")
     assert (run.blessed, run.compared_with, run.reasons) == (True, first, [])
     old, new = registry.versions(workshop.registry)
     assert (old, run.pushed) == (version, new.path)
     assert registry.read_record(new.path).model_id == second
+
+    # Marked as TFX marks it, for whoever else reads it.
+    final = run.outputs["Blessing"]["blessing"]
+    assert (Path(final.uri) / "BLESSED").exists()
+    assert final.custom_properties["current_model"].string_value == str(workshop.root / "second")
+    assert final.custom_properties["current_model_id"].int_value > 0
+    assert final.custom_properties["baseline_model"].string_value == run.outputs["RegistryBaseline"]["baseline"].uri
 
     run = workshop.run("second")
     assert run.cached == dict.fromkeys(STEPS, True)
