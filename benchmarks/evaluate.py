@@ -56,39 +56,42 @@ class Measured:
     gates: str
 
 
-def make_up(n_examples: int, n_labels: int) -> list[dict[str, Any]]:
-    """TFMA's extracts of two models' predictions: 1.2 labels an example, as in GoEmotions, rare ones and frequent."""
-    import tensorflow_model_analysis as tfma
+class MadeUp:
+    """Two models' predictions for 1.2 labels an example, rare ones and frequent, as in GoEmotions."""
 
-    generator = np.random.default_rng(0)
-    frequency = np.arange(1, n_labels + 1) ** -0.8
-    share = np.minimum(1.2 * frequency / frequency.sum(), 0.6)
-    truth = generator.random((n_examples, n_labels)) < share
-    names = np.array([label.encode() for label in _labels(n_labels)])
-    scores = {
-        model: _scores(truth, share, generator, noise)
-        for model, noise in ((tfma.CANDIDATE_KEY, 1.4), (tfma.BASELINE_KEY, 1.5))
-    }
-    lengths = generator.geometric(1 / 70, n_examples)
-    return [
-        {
+    def __init__(self, n_examples: int, n_labels: int) -> None:
+        generator = np.random.default_rng(0)
+        frequency = np.arange(1, n_labels + 1) ** -0.8
+        share = np.minimum(1.2 * frequency / frequency.sum(), 0.6)
+        self._truth = generator.random((n_examples, n_labels), np.float32) < share
+        self._scores = [_scores(self._truth, share, generator, noise) for noise in (1.4, 1.5)]
+        self._lengths = generator.geometric(1 / 70, n_examples)
+        self._names = np.array([label.encode() for label in _labels(n_labels)])
+
+    def extracts(self, row: int) -> dict[str, Any]:
+        """What TFMA has of an example once the models have run on it."""
+        import tensorflow_model_analysis as tfma
+
+        models = (tfma.CANDIDATE_KEY, tfma.BASELINE_KEY)
+        labels = self._names[self._truth[row]]
+        return {
             tfma.FEATURES_KEY: {
                 "text": np.array([b"%d" % row]),
-                "labels": names[truth[row]],
+                "labels": labels,
                 "language": np.array([_LANGUAGES[row % 3].encode()]),
                 "channel": np.array([_CHANNELS[row % 2].encode()]),
-                "text_length": lengths[row : row + 1],
+                "text_length": self._lengths[row : row + 1],
             },
-            tfma.LABELS_KEY: dict.fromkeys(scores, names[truth[row]]),
-            tfma.PREDICTIONS_KEY: {model: table[row] for model, table in scores.items()},
+            tfma.LABELS_KEY: dict.fromkeys(models, labels),
+            tfma.PREDICTIONS_KEY: dict(zip(models, (table[row] for table in self._scores), strict=True)),
         }
-        for row in range(n_examples)
-    ]
 
 
 def _scores(truth: Any, share: Any, generator: np.random.Generator, noise: float) -> Any:
-    log_odds = np.log(share / (1 - share)) + generator.normal(size=truth.shape) * noise + 3 * truth
-    return (1 / (1 + np.exp(-log_odds))).astype(np.float32)
+    log_odds = generator.standard_normal(truth.shape, np.float32)
+    log_odds *= noise
+    log_odds += np.log(share / (1 - share)).astype(np.float32) + 3 * truth
+    return 1 / (1 + np.exp(-log_odds))
 
 
 def _labels(n_labels: int) -> tuple[str, ...]:
@@ -112,14 +115,14 @@ def evaluate(n_labels: int, n_examples: int, sender: Any) -> None:
     labels = LabelList(_labels(n_labels))
     config = build_eval_config(labels, settings, {"language": _LANGUAGES})
     config = tfma.utils.update_eval_config_with_defaults(config, has_baseline=True)
-    extracts = make_up(n_examples, n_labels)
+    made_up = MadeUp(n_examples, n_labels)
     before_mb, started, cpu_started = _peak_mb(), time.monotonic(), time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         with beam.Pipeline(runner="FnApiRunner") as pipeline:
             _ = (
                 pipeline
                 | beam.Create(range(n_examples), reshuffle=False)
-                | beam.Map(extracts.__getitem__)
+                | beam.Map(made_up.extracts)
                 | tfma.ExtractEvaluateAndWriteResults(
                     eval_config=config,
                     # Names only: no extractor below runs a model.
