@@ -71,6 +71,8 @@ def _check_pair(config: Configuration, in_schema: set[str], checkpoint: Checkpoi
     """Schema and configuration agree on whether texts come in pairs, and what trains can tell the two apart."""
     column = config.examples.text_pair
     if column is None:
+        if any(not isinstance(request, str) for request in config.canary.requests):
+            raise Refused("canary.requests has a pair, but examples.text_pair names no column; write single texts")
         if TEXT_PAIR in in_schema:
             raise Refused(
                 f"{config.schema_file}: has feature '{TEXT_PAIR}', but examples.text_pair names no column; "

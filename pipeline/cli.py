@@ -1,7 +1,7 @@
 """The command line.
 
 Exit status: 0 ran, blessed and pushed; 1 a step failed; 2 the configuration or the data was refused; 3 ran, not
-blessed.
+blessed, or not pushed since it was rolled back before.
 TensorFlow and TFX are imported by the commands that need them, after everything cheap has been checked.
 """
 
@@ -17,6 +17,7 @@ from rich.text import Text
 
 from pipeline.labels import app as labels_app
 from pipeline.loading import load_configuration
+from pipeline.models import app as models_app
 from pipeline.outcome import StepFailed
 from schema.errors import Refused
 
@@ -30,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(labels_app, name="labels")
+app.add_typer(models_app, name="models")
 
 
 ConfigOption = Annotated[Path, typer.Option(help="The pipeline's YAML file.")]
@@ -49,11 +51,11 @@ def run(
     set_: SetOption = None,
     force: Annotated[bool, typer.Option("--force", help="Run even if no span is newer than the last.")] = False,
 ) -> None:
-    """Train, evaluate and, if every gate holds, push."""
+    """Train, evaluate and, if every gate holds and the canary lives, push."""
     from pipeline.run import run_pipeline
 
     summary = run_pipeline(load_configuration(config, set_ or ()), Console(), force=force)
-    if summary is not None and not summary.blessed:
+    if summary is not None and summary.pushed is None:
         raise typer.Exit(NOT_BLESSED)
 
 

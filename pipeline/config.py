@@ -2,6 +2,7 @@
 
 from pydantic import Field, field_validator
 
+from components.canary.settings import CanarySettings, InfraValidatorSettings
 from components.data_gate.settings import DataGateSettings
 from components.evaluation.settings import EvaluationSettings
 from components.example_gen.settings import ExamplesSettings
@@ -50,6 +51,10 @@ class Configuration(Settings):
     )
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings
+    canary: CanarySettings = CanarySettings()
+    infra_validator: InfraValidatorSettings | None = Field(
+        None, description="TFX's InfraValidator with TensorFlow Serving, besides the canary; null: not asked."
+    )
     beam: BeamSettings = BeamSettings()
 
     @field_validator("checkpoint")

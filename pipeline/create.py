@@ -7,6 +7,7 @@ from tfx.orchestration.pipeline import Pipeline
 from components.baseline.component import RegistryBaseline
 from components.blessing.component import Blessing
 from components.blessing.judgement import blessing_settings
+from components.canary.component import Canary, infra_validator
 from components.data_gate.component import DataGate
 from components.data_gate.schema import complete_schema
 from components.evaluation.component import MultiLabelEvaluator
@@ -129,11 +130,26 @@ def create_pipeline(config: Configuration) -> Pipeline:
         baseline=baseline.outputs["baseline"],
         settings=blessing_settings(config.evaluation, labels, string_domains(schema)),
     )
+    # Every model answers in a fresh process before it may be pushed; where it is asked, in TensorFlow Serving as well.
+    validators = (
+        [infra_validator(trainer.outputs["model"], example_gen.outputs["examples"], config.infra_validator)]
+        if config.infra_validator
+        else []
+    )
+    canary = Canary(
+        model=trainer.outputs["model"],
+        baseline=baseline.outputs["baseline"],
+        settings=config.canary,
+        infra_blessing=validators[0].outputs["blessing"] if validators else None,
+    )
     # A blessed model becomes a new version directory, complete or absent.
     pusher = RegistryPusher(
         model=trainer.outputs["model"],
         model_blessing=blessing.outputs["blessing"],
         push_destination=config.registry,
+        infra_blessing=canary.outputs["blessing"],
+        evaluation=evaluator.outputs["evaluation"],
+        quarantine=example_gen.outputs["quarantine"],
     )
     training_record = TrainingRecord(
         quarantine=example_gen.outputs["quarantine"],
@@ -149,6 +165,7 @@ def create_pipeline(config: Configuration) -> Pipeline:
         baseline=baseline.outputs["baseline"],
         evaluation=evaluator.outputs["evaluation"],
         blessing=blessing.outputs["blessing"],
+        canary=canary.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],
     )
 
@@ -157,7 +174,7 @@ def create_pipeline(config: Configuration) -> Pipeline:
         pipeline_root=str(work_dir.artifacts),
         components=[
             example_gen, statistics_gen, schema_import, example_validator, data_gate, transform, trainer, baseline,
-            evaluator, blessing, pusher, training_record, report,
+            evaluator, blessing, *validators, canary, pusher, training_record, report,
         ],
         enable_cache=True,
         metadata_connection_config=sqlite_metadata_connection_config(str(work_dir.metadata)),

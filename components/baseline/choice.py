@@ -6,7 +6,7 @@ from schema.errors import Refused
 
 
 def choose_baseline(base: str, candidate: ModelRecord) -> Version | None:
-    """The last blessed and pushed model other than the candidate itself.
+    """The last blessed and pushed model other than the candidate itself; none that a rollback took back.
 
     If the candidate was pushed already, only versions older than its own count: a run repeated without a change then
     meets the same baseline as the first time, although the registry has grown by the candidate, and is served from
@@ -19,7 +19,7 @@ def choose_baseline(base: str, candidate: ModelRecord) -> Version | None:
     Returns:
         The version, or None if there is nothing to compare with.
     """
-    versions = registry.versions(base)
+    versions = registry.standing(base)
     ids = [model_id_of(version) for version in versions]
     if candidate.model_id in ids:
         newest_own = len(ids) - 1 - ids[::-1].index(candidate.model_id)

@@ -3,7 +3,7 @@
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.artifact import Artifact
-from tfx.types.standard_artifacts import Model, ModelBlessing, ModelEvaluation, PushedModel
+from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, ModelEvaluation, PushedModel
 
 from components.data_gate.component import DataVerdict
 from components.example_gen.artifacts import Quarantine
@@ -24,6 +24,7 @@ def Report(  # noqa: N802 - a component class
     baseline: InputArtifact[Model],
     evaluation: InputArtifact[ModelEvaluation],
     blessing: InputArtifact[ModelBlessing],
+    canary: InputArtifact[InfraBlessing],
     pushed_model: InputArtifact[PushedModel],
 ) -> None:
     """Writes the summary of a run that came to its end; `blessing` is what `Blessing` gave."""
@@ -38,7 +39,8 @@ def Report(  # noqa: N802 - a component class
         baseline_uri=baseline.uri,
         evaluation_uri=evaluation.uri,
         blessing_uri=blessing.uri,
-        pushed=pushed_model.get_string_custom_property("pushed_destination") or None,
+        canary_uri=canary.uri,
+        pushed_uri=pushed_model.uri,
     )
     make_folder(report.uri)
     write_summary(report.uri, summary)

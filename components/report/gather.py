@@ -7,10 +7,12 @@ from tfx.utils import path_utils
 from components.baseline.record import BaselineRecord, read_baseline
 from components.baseline.shared import outputs_in_terms_of
 from components.blessing.judgement import read_judgement
+from components.canary.verdict import read_verdict as read_canary
 from components.data_gate.verdict import read_verdict
 from components.evaluation import results
 from components.evaluation.measured import Metrics
 from components.example_gen.report import read_report
+from components.pusher.outcome import read_pushed
 from components.registry import ModelRecord, read_record
 from components.report.summary import LabelSummary, MetricsSummary, Summary, data_of, rows_of
 
@@ -23,9 +25,10 @@ def gather_summary(
     baseline_uri: str,
     evaluation_uri: str,
     blessing_uri: str,
-    pushed: str | None,
+    canary_uri: str,
+    pushed_uri: str,
 ) -> Summary:
-    """Reads the artifacts of a run; the verdicts of `Blessing` and of the Pusher are taken as they are.
+    """Reads the artifacts of a run; the verdicts of `Blessing`, canary and Pusher are taken as they are.
 
     Args:
         quarantine_uri: Of the ExampleGen's Quarantine artifact.
@@ -34,7 +37,8 @@ def gather_summary(
         baseline_uri: Of what `RegistryBaseline` gave.
         evaluation_uri: Of the Evaluator's ModelEvaluation.
         blessing_uri: Of the ModelBlessing that `Blessing` gave.
-        pushed: Where to, or None.
+        canary_uri: Of the canary's InfraBlessing.
+        pushed_uri: Of the Pusher's PushedModel.
     """
     ingest = read_report(quarantine_uri)
     model = read_record(path_utils.serving_model_path(model_uri))
@@ -42,10 +46,11 @@ def gather_summary(
     active = [label for label in model.outputs if label is not None]
     evaluation = results.read_evaluation(evaluation_uri, active, baseline.lacks)
     judged = read_judgement(blessing_uri)
+    canary, pushed = read_canary(canary_uri), read_pushed(pushed_uri)
     return Summary(
-        blessed=judged.blessed,
-        pushed=pushed,
-        reasons=judged.reasons,
+        blessed=judged.blessed and canary.passed,
+        pushed=pushed.path,
+        reasons=[*judged.reasons, *canary.reasons, *filter(None, [pushed.reason])],
         rows=rows_of(ingest),
         data=data_of(ingest, read_verdict(data_verdict_uri)),
         metrics=_with_thresholds(evaluation.candidate, model.outputs, model.thresholds),
@@ -58,6 +63,7 @@ def gather_summary(
         slices=evaluation.slices,
         versions=model.versions,
         calibration=model.calibration,
+        canary=canary,
     )
 
 

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from components.canary.verdict import CanaryVerdict
 from components.data_gate.verdict import Drift, Verdict
 from components.evaluation.measured import GateResult, LabelMetrics, Metrics
 from components.example_gen.report import Duplicates, IngestReport, SpanCount
@@ -49,9 +50,9 @@ class Summary(Settings):
     """One run.
 
     Attributes:
-        blessed: Whether every gate held.
+        blessed: Whether every gate held and the canary passed.
         pushed: The version directory, or None.
-        reasons: Why it was not blessed, or what stopped the run; empty otherwise.
+        reasons: Why it was not blessed, or not pushed although it was, or what stopped the run; empty otherwise.
         rows: None where the run ended before the data was read.
         data: Spans, duplicates and drift; None where the run ended before the data was judged.
         metrics: The candidate's, None where the run ended before it was evaluated.
@@ -66,6 +67,7 @@ class Summary(Settings):
         peak_memory_mb: The most that the run's process held, in MiB; None where nothing measured it.
         versions: Of the packages that made the model.
         calibration: The candidate's, None where there was none.
+        canary: What the exported model's trial came to; None where the run ended before.
     """
 
     blessed: bool
@@ -85,6 +87,7 @@ class Summary(Settings):
     peak_memory_mb: int | None = None
     versions: dict[str, str] = Field(default_factory=dict)
     calibration: CalibrationRecord | None = None
+    canary: CanaryVerdict | None = None
 
 
 def rows_of(report: IngestReport) -> Rows:

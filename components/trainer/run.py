@@ -12,6 +12,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from components.canary.reference import write_reference
 from components.preprocessing.features import SEGMENT_IDS
 from components.progress import PROGRESS
 from components.registry import ModelRecord, write_record
@@ -24,6 +25,7 @@ from components.trainer.input_pipeline import count_labels, ids_of_batch, length
 from components.trainer.losses import multi_hot_loss, prior_bias
 from components.trainer.model import build_classifier, plain_copy
 from components.trainer.pooled import head_over_pooled
+from components.trainer.reference import make_reference
 from components.trainer.resume import Interruption, fingerprint
 from components.trainer.settings import TrainerConfig, TrainingSettings
 from components.trainer.trainable import freeze
@@ -63,8 +65,9 @@ def run_fn(fn_args: FnArgs) -> None:
     PROGRESS.info("reading checkpoint %s", config.checkpoint)
     # Pooled outputs that are computed once are worth their digits: the head learns on what serving will see.
     once = settings.trainable == "head" and settings.precision == "auto"
+    checkpoint = find_checkpoint(config.checkpoint)
     with strategy.scope(), arithmetic("float32" if once else settings.precision):
-        model = build_classifier(load_backbone(find_checkpoint(config.checkpoint)), len(labels), settings.dropout)
+        model = build_classifier(load_backbone(checkpoint), len(labels), settings.dropout)
     freeze(model, settings.trainable)
     counts = count_labels(fn_args.train_files, len(labels))
     if settings.head_bias == "prior":
@@ -87,7 +90,10 @@ def run_fn(fn_args: FnArgs) -> None:
     else:
         fit_on(model, train(), evaluation, ids_of=lambda step: ids_of_batch(train(ids=True), step))
     if is_chief(strategy):
-        _export(plain_copy(model), transform, evaluation, record, settings, retired, fn_args)
+        exported = plain_copy(model)
+        _export(exported, transform, evaluation, record, settings, retired, fn_args)
+        reference = make_reference(exported, transform, evaluation, checkpoint, retired)
+        write_reference(fn_args.serving_model_dir.rstrip("/").rpartition("/")[0], reference)
         if interruption:
             interruption.forget()
     wait_for_all(strategy)

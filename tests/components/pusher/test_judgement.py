@@ -3,6 +3,7 @@
 The candidate is a folder that an Importer brings in; in a whole run a Trainer makes it.
 """
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,7 @@ class Workshop:
             model=model.outputs["result"],
             model_blessing=blessing.outputs["blessing"],
             push_destination=self.registry,
+            evaluation=evaluator.outputs["evaluation"],
         )
         return tfx.dsl.Pipeline(
             pipeline_name="judgement",
@@ -138,7 +140,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     return Workshop(tmp_path_factory.mktemp("judgement"))
 
 
-def test_a_story_of_five_models(workshop: Workshop) -> None:
+def test_a_story_of_models(workshop: Workshop) -> None:
     """In the order of life: each run meets what the runs before it left."""
     first = workshop.model("first", small_model.good_probabilities())
     workshop.model("untrained", small_model.bad_probabilities())
@@ -196,6 +198,29 @@ def test_a_story_of_five_models(workshop: Workshop) -> None:
     assert final.custom_properties["current_model"].string_value == str(workshop.root / "second")
     assert final.custom_properties["current_model_id"].int_value > 0
     assert final.custom_properties["baseline_model"].string_value == run.outputs["RegistryBaseline"]["baseline"].uri
+    measured = read_evaluation(run.outputs["MultiLabelEvaluator"]["evaluation"].uri, LABELS).candidate
+    assert registry.read_record(new.path).macro_f1 == measured.macro_f1
 
     run = workshop.run("second")
     assert run.cached == dict.fromkeys(STEPS, True)
+
+    # Somebody removed the version: the same model is pushed again, once, although nothing else has changed.
+    shutil.rmtree(new.path)
+    run = workshop.run("second")
+    assert run.cached == dict.fromkeys(STEPS, True) | {"RegistryPusher": False}
+    _, again = registry.versions(workshop.registry)
+    assert (run.pushed, registry.read_record(again.path).model_id) == (again.path, second)
+    run = workshop.run("second")
+    assert run.cached == dict.fromkeys(STEPS, True)
+    assert run.pushed == again.path
+
+    # And somebody rolled it back: it is measured against what is served now, and not pushed again.
+    served = registry.rollback(workshop.registry)
+    run = workshop.run("second")
+    assert (run.blessed, run.compared_with, run.pushed) == (True, first, None)
+    assert registry.latest(workshop.registry) == served
+    third = workshop.model("third", small_model.good_probabilities(seed=8))
+    run = workshop.run("third")
+    assert (run.blessed, run.compared_with) == (True, first)
+    assert run.pushed == registry.versions(workshop.registry)[-1].path
+    assert registry.read_record(run.pushed).model_id == third

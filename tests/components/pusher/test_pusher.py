@@ -9,10 +9,17 @@ from tfx.proto import pusher_pb2
 from tfx.types import Artifact, standard_artifacts
 from tfx.utils import proto_utils
 
+from components import registry
+from components.canary.verdict import CanaryVerdict, Findings, write_verdict
+from components.example_gen.artifacts import Quarantine
+from components.example_gen.report import IngestReport, SpanCount, write_report
 from components.pusher.component import Executor
+from components.pusher.outcome import Pushed, read_pushed
 from components.registry import read_record, versions
 from tests.components.evaluation import small_model
 from tests.components.evaluation.small_model import artifact
+
+VARIABLES = ("variables.data-00000-of-00001", "variables.index")
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +29,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return uri
 
 
-def run(model: Path, blessed: int | None, folder: Path) -> Artifact:
+def run(model: Path, blessed: int | None, folder: Path, canary: Artifact | None = None, **more: Artifact) -> Artifact:
     """Runs the executor; the registry is `folder/registry`."""
     blessing = artifact(standard_artifacts.ModelBlessing, folder / "blessing")
     if blessed is not None:
@@ -30,7 +37,12 @@ def run(model: Path, blessed: int | None, folder: Path) -> Artifact:
     pushed = artifact(standard_artifacts.PushedModel, folder / "pushed")
     filesystem = pusher_pb2.PushDestination.Filesystem(base_directory=str(folder / "registry"))
     Executor(BaseExecutor.Context(tmp_dir=str(folder / "tmp"), unique_id="1")).Do(
-        {"model": [artifact(standard_artifacts.Model, model)], "model_blessing": [blessing]},
+        {
+            "model": [artifact(standard_artifacts.Model, model)],
+            "model_blessing": [blessing],
+            **({"infra_blessing": [canary]} if canary else {}),
+            **{key: [each] for key, each in more.items()},
+        },
         {"pushed_model": [pushed]},
         {"push_destination": proto_utils.proto_to_json(pusher_pb2.PushDestination(filesystem=filesystem))},
     )
@@ -40,7 +52,9 @@ def run(model: Path, blessed: int | None, folder: Path) -> Artifact:
 def test_a_blessed_model_becomes_the_latest_version(model: Path, tmp_path: Path) -> None:
     pushed = run(model, 1, tmp_path)
     (version,) = versions(str(tmp_path / "registry"))
-    assert read_record(version.path) == read_record(str(model / "Format-Serving"))
+    record = read_record(version.path)
+    assert record.model_copy(update={"pushed": None, "files": {}}) == read_record(str(model / "Format-Serving"))
+    assert set(record.files) == {"saved_model.pb", "fingerprint.pb", *(f"variables/{name}" for name in VARIABLES)}
     assert pushed.get_int_custom_property("pushed") == 1
     assert pushed.get_string_custom_property("pushed_destination") == version.path
     assert pushed.get_string_custom_property("pushed_version") == str(version.number)
@@ -51,7 +65,7 @@ def test_the_artifact_says_where_the_model_is_and_holds_no_copy(model: Path, tmp
     (version,) = versions(str(tmp_path / "registry"))
     assert [path.name for path in (tmp_path / "pushed").rglob("*")] == ["pushed.json"]
     said = json.loads((tmp_path / "pushed" / "pushed.json").read_text())
-    assert said == {"number": version.number, "path": version.path}
+    assert said == {"number": version.number, "path": version.path, "reason": ""}
 
 
 @pytest.mark.parametrize("blessed", [0, None])
@@ -65,3 +79,55 @@ def test_a_second_push_of_the_same_model_changes_nothing(model: Path, tmp_path: 
     first, second = run(model, 1, tmp_path), run(model, 1, tmp_path)
     assert len(versions(str(tmp_path / "registry"))) == 1
     assert first.get_string_custom_property("pushed_version") == second.get_string_custom_property("pushed_version")
+
+
+def canary_of(folder: Path, *, passed: bool) -> Artifact:
+    canary = artifact(standard_artifacts.InfraBlessing, folder / "canary")
+    canary.set_int_custom_property("blessed", int(passed))
+    write_verdict(canary.uri, CanaryVerdict(passed=passed, reasons=[], findings=Findings(peak_memory_mb=512)))
+    return canary
+
+
+def test_a_model_that_the_canary_refuses_is_not_pushed(model: Path, tmp_path: Path) -> None:
+    pushed = run(model, 1, tmp_path, canary_of(tmp_path, passed=False))
+    assert pushed.get_int_custom_property("pushed") == 0
+    assert read_pushed(pushed.uri) == Pushed()
+    assert not (tmp_path / "registry").exists()
+
+
+def test_the_record_says_what_the_model_was_trained_on_and_what_blessed_it(model: Path, tmp_path: Path) -> None:
+    quarantine = artifact(Quarantine, tmp_path / "quarantine")
+    spans = [SpanCount(span=7, version=None, rows=9)]
+    report = IngestReport(
+        read=10, accepted=9, quarantined=1, reasons={"blank text": 1}, splits={"train": 6, "eval": 2, "test": 1},
+        labels={}, spans=spans, digest="abc",
+    )  # fmt: skip
+    write_report(report, quarantine.uri)
+    gate = {"gate": "macro_f1 >= 0.3", "value": 0.5, "bound": 0.3, "passed": True, "note": "well above", "asked": True}
+    (tmp_path / "blessing").mkdir()
+    (tmp_path / "blessing" / "gates.json").write_text(json.dumps({"blessed": True, "gates": [gate]}))
+    run(model, 1, tmp_path, canary_of(tmp_path, passed=True), quarantine=quarantine)
+    (version,) = versions(str(tmp_path / "registry"))
+    record = read_record(version.path)
+    assert record.trained_on.model_dump() == {
+        "digest": "abc", "rows": {"train": 6, "eval": 2, "test": 1}, "spans": [spans[0].model_dump()],
+    }  # fmt: skip
+    (outcome,) = record.blessed_by.gates
+    assert outcome.model_dump() == {"gate": "macro_f1 >= 0.3", "value": 0.5, "bound": 0.3, "note": "well above"}
+    assert record.blessed_by.canary == Findings(peak_memory_mb=512)
+
+
+def test_a_model_that_was_rolled_back_is_not_pushed_again(model: Path, tmp_path: Path) -> None:
+    base = str(tmp_path / "registry")
+    other = tmp_path / "other"
+    small_model.export(other, small_model.bad_probabilities())
+    run(other, 1, tmp_path)
+    run(model, 1, tmp_path)
+    _, taken_back = versions(base)
+    served = registry.rollback(base)
+    pushed = run(model, 1, tmp_path)
+    assert pushed.get_int_custom_property("pushed") == 0
+    said = read_pushed(pushed.uri)
+    assert said.path is None
+    assert f"the model is version {taken_back.number}, which was rolled back" in said.reason
+    assert versions(base)[-1] == served

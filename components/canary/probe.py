@@ -1,0 +1,121 @@
+"""The process in which a model is tried: run as a script, it imports TensorFlow, TensorFlow Text and nothing else.
+
+    python -I probe.py
+
+A line of JSON on stdin is a command, a line on stdout its answer. Byte strings are base64.
+
+    {"load": DIRECTORY, "timeout_s": 60}
+        -> {"signatures": {NAME: {"inputs": {NAME: DTYPE}, "outputs": {NAME: DTYPE}}}, "seconds": 1.5}
+    {"signature": NAME, "inputs": {NAME: [BYTES, ...]}, "timeout_s": 60}
+        -> {"outputs": {NAME: {"dtype": DTYPE, "shape": [...], "data": BYTES, or a list of them}}, "seconds": 0.1}
+
+What fails is answered {"error": "..."}; the process lives on. It ends with stdin, and is killed by the alarm clock if a
+command takes longer than it may and nobody else is left to do it.
+"""
+
+import base64
+import json
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+# A server has none of these. Keras comes with TensorFlow, and TensorFlow Text does not import without it.
+_NOT_IN_A_SERVER = {
+    *("components", "pipeline", "runners", "schema"),
+    *("keras_hub", "tf_keras", "tensorflow_hub"),
+    *("tfx", "tfx_bsl", "tensorflow_transform", "tensorflow_model_analysis", "tensorflow_data_validation"),
+    *("apache_beam", "ml_metadata"),
+}
+_GRACE_S = 10  # for whoever started the process to end it first
+
+
+class _Bare:
+    """A finder of modules that does not find what a server has not."""
+
+    def __init__(self, finder: Any) -> None:
+        self._finder = finder
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
+        hidden = fullname.partition(".")[0] in _NOT_IN_A_SERVER
+        return None if hidden else self._finder.find_spec(fullname, path, target)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._finder, name)
+
+
+class _Model:
+    """The model under trial."""
+
+    def __init__(self) -> None:
+        import tensorflow
+        import tensorflow_text  # noqa: F401 - registers the tokenizer's operations
+
+        self._tf = tensorflow
+        self._loaded: Any = None  # signatures alone do not keep their variables
+
+    def obey(self, command: dict[str, Any]) -> dict[str, Any]:
+        return self._load(command["load"]) if "load" in command else self._ask(command)
+
+    def _load(self, directory: str) -> dict[str, Any]:
+        started = time.perf_counter()
+        self._loaded = self._tf.saved_model.load(directory)
+        seconds = time.perf_counter() - started
+        signatures = {
+            name: {
+                "inputs": {key: spec.dtype.name for key, spec in signature.structured_input_signature[1].items()},
+                "outputs": {key: spec.dtype.name for key, spec in signature.structured_outputs.items()},
+            }
+            for name, signature in self._loaded.signatures.items()
+        }
+        return {"signatures": signatures, "seconds": seconds}
+
+    def _ask(self, command: dict[str, Any]) -> dict[str, Any]:
+        signature = self._loaded.signatures[command["signature"]]
+        inputs = {
+            name: self._tf.constant([base64.b64decode(value) for value in values], self._tf.string)
+            for name, values in command["inputs"].items()
+        }
+        started = time.perf_counter()
+        outputs = {name: tensor.numpy() for name, tensor in signature(**inputs).items()}
+        seconds = time.perf_counter() - started
+        return {"outputs": {name: _written(array) for name, array in outputs.items()}, "seconds": seconds}
+
+
+def _written(array: Any) -> dict[str, Any]:
+    if array.dtype == object:
+        strings = [_base64(value) for value in array.ravel().tolist()]
+        return {"dtype": "string", "shape": list(array.shape), "data": strings}
+    return {"dtype": array.dtype.name, "shape": list(array.shape), "data": _base64(array.tobytes())}
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+def bare() -> None:
+    """From now on nothing can be imported that a server has not."""
+    sys.meta_path[:] = [_Bare(finder) for finder in sys.meta_path]
+
+
+def main() -> None:
+    """Answers commands until there are no more."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever a library prints
+    bare()
+    model = _Model()
+    for line in sys.stdin:
+        command = json.loads(line)
+        signal.alarm(int(command["timeout_s"]) + _GRACE_S)
+        try:
+            answer = model.obey(command)
+        except Exception as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        signal.alarm(0)
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""Starts the process that a model is tried in, speaks with it, and ends it when it takes too long or too much."""
+
+import base64
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+_PROBE = Path(__file__).with_name("probe.py")
+_LOOK_EVERY_S = 0.05  # at the process's memory
+_LONGEST_LOOK_S = 1.0
+
+
+class ProbeDied(Exception):  # noqa: N818 - it reads as what happened
+    """The process is no more: it crashed, or took too much time or memory; the message says which."""
+
+
+class ModelError(Exception):
+    """The model answered with an error, of which the message is the first line; the process lives."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Names and TensorFlow dtypes of what goes in and out."""
+
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Of one request. Strings are arrays of Python's bytes (dtype object)."""
+
+    outputs: dict[str, NDArray[Any]]
+    seconds: float
+
+
+class Probe:
+    """A fresh Python process that holds one model; see `components.canary.probe` for what it can import.
+
+    It computes on the processor, also where there is a GPU: the Trainer's process may hold all of the GPU's memory
+    still, and the probabilities to compare with were computed so too.
+
+    Args:
+        timeout_s: For loading, and for each request.
+        memory_limit_mb: MiB of resident memory at which the process is killed; None: never.
+    """
+
+    def __init__(self, timeout_s: float, memory_limit_mb: int | None = None) -> None:
+        self.timeout_s = timeout_s
+        self._memory_limit_mb = memory_limit_mb
+        self._unread = b""
+        self.peak_memory_mb = 0
+        environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}
+        environment.pop("TF_USE_LEGACY_KERAS", None)  # set by whoever imports TensorFlow Transform
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", str(_PROBE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def load(self, model_dir: str) -> tuple[dict[str, Signature], float]:
+        """Loads a SavedModel; returns its signatures and the seconds that it took.
+
+        Raises:
+            ModelError: It cannot be loaded.
+            ProbeDied: See there.
+        """
+        answer = self._command({"load": model_dir}, "loading it")
+        signatures = {name: Signature(**signature) for name, signature in answer["signatures"].items()}
+        return signatures, answer["seconds"]
+
+    def ask(self, signature: str, inputs: Mapping[str, Sequence[bytes]], what: str = "a request") -> Answer:
+        """Sends one request; `what` it is goes into messages.
+
+        Raises:
+            ModelError: The model answers with an error.
+            ProbeDied: See there.
+        """
+        encoded = {name: [base64.b64encode(value).decode() for value in values] for name, values in inputs.items()}
+        answer = self._command({"signature": signature, "inputs": encoded}, f"answering {what} ({signature})")
+        return Answer({name: _read(array) for name, array in answer["outputs"].items()}, answer["seconds"])
+
+    def _command(self, command: dict[str, Any], doing: str) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        line = json.dumps(command | {"timeout_s": self.timeout_s}) + "\n"
+        try:
+            self._process.stdin.write(line.encode())
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._death(doing) from None
+        answer: dict[str, Any] = json.loads(self._line(doing))
+        self._look_at_memory(doing)
+        if "error" in answer:
+            raise ModelError((answer["error"].splitlines() or ["an error without a message"])[0])
+        return answer
+
+    def _line(self, doing: str) -> bytes:
+        """The next answer, with an eye on the clock and on the process's memory."""
+        assert self._process.stdout is not None
+        descriptor = self._process.stdout.fileno()
+        waited, looked = 0.0, time.monotonic()
+        parts = [self._unread]
+        while b"\n" not in parts[-1]:
+            now = time.monotonic()
+            # Whoever was stopped himself, with a laptop that sleeps, has not waited meanwhile.
+            waited, looked = waited + min(now - looked, _LONGEST_LOOK_S), now
+            if waited > self.timeout_s:
+                self._process.kill()
+                raise ProbeDied(f"had not finished {doing} after {self.timeout_s:g} s")
+            self._look_at_memory(doing)
+            if not select.select([descriptor], [], [], _LOOK_EVERY_S)[0]:
+                continue
+            part = os.read(descriptor, 1 << 20)
+            if not part:
+                raise self._death(doing)
+            parts.append(part)
+        line, self._unread = b"".join(parts).split(b"\n", 1)
+        return line
+
+    def _look_at_memory(self, doing: str) -> None:
+        # Of the process's own memory: what getrusage says begins with that of the process it was started from.
+        try:
+            status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
+        except OSError:
+            return
+        peak = next((line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")), "0")
+        self.peak_memory_mb = max(self.peak_memory_mb, int(peak) // 1024)
+        limit = self._memory_limit_mb
+        if limit is not None and self.peak_memory_mb > limit:
+            self._process.kill()
+            raise ProbeDied(f"held {self.peak_memory_mb} MiB while {doing}, above the limit of {limit} MiB")
+
+    def _death(self, doing: str) -> ProbeDied:
+        status = self._process.wait()
+        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
+        return ProbeDied(f"{how} while {doing}")
+
+
+def _read(array: dict[str, Any]) -> NDArray[Any]:
+    if array["dtype"] == "string":
+        values = np.empty(len(array["data"]), object)
+        values[:] = [base64.b64decode(value) for value in array["data"]]
+        return values.reshape(array["shape"])
+    return np.frombuffer(base64.b64decode(array["data"]), array["dtype"]).reshape(array["shape"])

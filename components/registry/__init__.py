@@ -1,0 +1,53 @@
+"""The model registry: the folder of version directories that TensorFlow Serving watches, and that a push adds to.
+
+    <base>/1764000000/                  one version: a SavedModel with model.json beside saved_model.pb
+    <base>/.incoming-<random>/          a push under way, or one that was killed
+    <base>/.lock                        held while pushing
+
+A version is complete or absent: it is written beside under a name that TensorFlow Serving skips, as any that is not an
+integer (`ParseVersionNumber` in its file_system_storage_path_source.cc), and renamed. Nothing here needs TensorFlow or
+TFX, but for paths with a scheme. Import from here, not from the modules below.
+"""
+
+from components.registry.integrity import Finding, check_registry
+from components.registry.record import (
+    RECORD,
+    BlessedBy,
+    CalibrationRecord,
+    GateOutcome,
+    ModelRecord,
+    TrainedOn,
+    read_record,
+    write_record,
+)
+from components.registry.store import (
+    Version,
+    copy_model,
+    latest,
+    push,
+    rollback,
+    standing,
+    versions,
+    withdrawn,
+)
+
+__all__ = [
+    "RECORD",
+    "BlessedBy",
+    "CalibrationRecord",
+    "Finding",
+    "GateOutcome",
+    "ModelRecord",
+    "TrainedOn",
+    "Version",
+    "check_registry",
+    "copy_model",
+    "latest",
+    "push",
+    "read_record",
+    "rollback",
+    "standing",
+    "versions",
+    "withdrawn",
+    "write_record",
+]

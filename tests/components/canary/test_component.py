@@ -1,0 +1,123 @@
+"""The canary as TFX runs it: the artifact that the Pusher asks, and TFX's own InfraValidator besides."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+from tfx.components.infra_validator import request_builder
+from tfx.components.pusher.executor import Executor as TfxPusher
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.proto import infra_validator_pb2
+from tfx.types import Artifact, Channel, standard_artifacts
+from tfx.utils import proto_utils
+
+from components.baseline.record import BaselineRecord, write_baseline
+from components.canary.component import Canary, Executor, infra_validator
+from components.canary.settings import CanarySettings, InfraValidatorSettings
+from components.canary.verdict import CanaryVerdict, read_verdict
+from tests.components.evaluation.small_model import artifact
+from tests.components.preprocessing.transform import serialized
+
+
+def run(
+    trained: Path, folder: Path, settings: CanarySettings, *, live: bool = False, validated: Artifact | None = None
+) -> tuple[Artifact, CanaryVerdict]:
+    """Runs the executor on the model, with itself as the live one or without."""
+    baseline = artifact(standard_artifacts.Model, folder / "baseline")
+    write_baseline(baseline.uri, BaselineRecord(has_baseline=live, version=7))
+    if live:
+        shutil.copytree(trained / "Format-Serving", Path(baseline.uri) / "Format-Serving")
+    blessing = artifact(standard_artifacts.InfraBlessing, folder / "blessing")
+    inputs = {"model": [artifact(standard_artifacts.Model, trained)], "baseline": [baseline]}
+    Executor(BaseExecutor.Context(tmp_dir=str(folder / "tmp"), unique_id="1")).Do(
+        inputs | ({"infra_blessing": [validated]} if validated else {}),
+        {"blessing": [blessing]},
+        {"settings": settings.model_dump_json()},
+    )
+    return blessing, read_verdict(blessing.uri)
+
+
+def lets_through(blessing: Artifact) -> bool:
+    """What TFX's own Pusher makes of it."""
+    return bool(TfxPusher(None).CheckBlessing({"infra_blessing": [blessing]}))
+
+
+def test_a_model_as_the_trainer_exports_it_passes(trained: Path, tmp_path: Path) -> None:
+    settings = CanarySettings(requests=["my own request", ("my money", "a second text")], latency_ratio=3)
+    blessing, verdict = run(trained, tmp_path, settings, live=True)
+    assert verdict.reasons == []
+    assert lets_through(blessing)
+    assert (Path(blessing.uri) / "INFRA_BLESSED").exists()
+    found = verdict.findings
+    assert found.requests == 4 * 8 + 3 * 5 + 2  # signatures by requests, what is refused, the stored batch
+    assert found.compared_rows == 32
+    assert found.largest_difference is not None
+    assert found.largest_difference <= 1e-5
+    assert found.peak_memory_mb is not None
+    assert 200 < found.peak_memory_mb < 3000
+    assert [latency.request for latency in found.latency] == ["one text", "32 texts"]
+    assert all(0 < latency.candidate_ms <= latency.bound_ms for latency in found.latency)
+
+
+def test_a_model_that_takes_too_much_memory_is_refused_for_that_reason(trained: Path, tmp_path: Path) -> None:
+    blessing, verdict = run(trained, tmp_path, CanarySettings(memory_limit_mb=150))
+    assert not lets_through(blessing)
+    assert (Path(blessing.uri) / "INFRA_NOT_BLESSED").exists()
+    (reason,) = verdict.reasons
+    assert reason.startswith("canary: the model's process held ")
+    assert reason.endswith(" MiB while loading it, above the limit of 150 MiB")
+
+
+def test_what_tfx_infra_validator_refuses_is_refused(trained: Path, tmp_path: Path) -> None:
+    refused = artifact(standard_artifacts.InfraBlessing, tmp_path / "validated")
+    refused.set_int_custom_property("blessed", 0)
+    blessing, verdict = run(trained, tmp_path, CanarySettings(memory_limit_mb=150), validated=refused)
+    assert not lets_through(blessing)
+    assert verdict.reasons[1:] == ["TFX's InfraValidator did not bless the model; the log says why"]
+
+
+@pytest.mark.parametrize("platform", ["docker", "kubernetes"])
+def test_tfx_infra_validator_sends_raw_examples_to_the_model(trained: Path, tmp_path: Path, platform: str) -> None:
+    settings = InfraValidatorSettings.model_validate({"platform": platform, "tags": ["2.19.0"], "examples": 2})
+    candidate = Channel(type=standard_artifacts.Model)
+    validator = infra_validator(candidate, Channel(type=standard_artifacts.Examples), settings)
+    properties = validator.exec_properties
+    serving, validation, requests = (
+        proto_utils.json_to_proto(properties[f"{name}_spec"], kind)
+        for name, kind in (
+            ("serving", infra_validator_pb2.ServingSpec()),
+            ("validation", infra_validator_pb2.ValidationSpec()),
+            ("request", infra_validator_pb2.RequestSpec()),
+        )
+    )
+    assert serving.WhichOneof("serving_platform") == {"docker": "local_docker"}.get(platform, platform)
+    assert (serving.tensorflow_serving.image_name, serving.tensorflow_serving.tags) == (
+        "tensorflow/serving",
+        ["2.19.0"],
+    )
+    assert (validation.max_loading_time_seconds, validation.num_tries) == (300, 3)
+
+    # The requests themselves, made by TFX as the InfraValidator makes them.
+    folder = tmp_path / "examples" / "Split-eval"
+    folder.mkdir(parents=True)
+    examples = artifact(standard_artifacts.Examples, tmp_path / "examples")
+    examples.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")
+    rows = [
+        serialized({"text": [text], "text_pair": [""], "labels": [], "id": ["1"]})
+        for text in ("my money", "a login", "thanks")
+    ]
+    with tf.io.TFRecordWriter(str(folder / "rows.gz"), "GZIP") as writer:
+        for row in rows:
+            writer.write(row)
+    made = request_builder.build_requests("m", artifact(standard_artifacts.Model, trained), examples, requests)
+    assert [request.model_spec.signature_name for request in made] == ["serving_default"] * 2
+    sent = tf.make_ndarray(made[0].inputs["examples"]).tolist()
+    assert sent[0] in rows
+    serve = tf.saved_model.load(str(trained / "Format-Serving")).signatures["serving_default"]
+    assert serve(examples=tf.constant(sent))["probabilities"].shape == (1, 3)
+
+    canary = Canary(candidate, candidate, CanarySettings(), infra_blessing=validator.outputs["blessing"])
+    assert canary.inputs["infra_blessing"].producer_component_id == "InfraValidator"
+    assert json.loads(canary.exec_properties["settings"])["latency_ratio"] == 1.5

@@ -1,0 +1,164 @@
+"""A model as the Trainer exports it passes its trial; one that would fail in service does not, and is told why."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.canary.answers import faults, score_faults
+from components.canary.latency import compare
+from components.canary.process import Probe
+from components.canary.reference import Reference, read_reference
+from components.canary.settings import CanarySettings
+from components.canary.trial import try_model
+from components.registry import ModelRecord, read_record
+from tests.components.trainer.test_export_pairs import PAIRS
+
+Outputs = dict[str, tf.Tensor]
+
+
+@pytest.fixture(scope="module")
+def model(trained: Path) -> str:
+    return str(trained / "Format-Serving")
+
+
+@pytest.fixture(scope="module")
+def reference(trained: Path) -> Reference:
+    found = read_reference(str(trained))
+    assert found is not None
+    return found
+
+
+def altered(folder: Path, model: str, change: Callable[[tf.Tensor, Outputs], Outputs]) -> str:
+    """The model with another serve_text: what `change` makes of the texts and of what it said of them."""
+    module = tf.Module()
+    module.original = tf.saved_model.load(model)
+    signatures = dict(module.original.signatures)
+    serve = signatures["serve_text"]
+    spec = tf.TensorSpec([None], tf.string)
+
+    @tf.function(input_signature=[spec, spec])  # type: ignore[untyped-decorator]
+    def serve_text(texts: tf.Tensor, text_pairs: tf.Tensor) -> Outputs:
+        return change(texts, serve(texts=texts, text_pairs=text_pairs))
+
+    tf.saved_model.save(module, str(folder), signatures=signatures | {"serve_text": serve_text})
+    return str(folder)
+
+
+def test_the_trainer_leaves_its_own_probabilities_beside_the_saved_model(model: str, reference: Reference) -> None:
+    assert len(reference.texts) == 32
+    assert {"it is not broken", ""} <= set(reference.texts)
+    assert any(text.startswith("thanks thanks") for text in reference.text_pairs or [])
+    assert {label for row in reference.probabilities for label in row if not 0 < label < 1} == set()
+    # Rows of the eval split do not go where the model goes.
+    inside = b"".join(path.read_bytes() for path in Path(model).rglob("*") if path.is_file())
+    assert PAIRS[0][0].encode() not in inside
+
+
+def test_every_wrong_answer_is_a_reason_in_one_line(tmp_path: Path, model: str, reference: Reference) -> None:
+    def wrong(texts: tf.Tensor, said: Outputs) -> Outputs:
+        has_nul = tf.strings.regex_full_match(texts, r"(?s)a\x00b")[:, tf.newaxis]
+        is_row = tf.strings.regex_full_match(texts, "row 1.")[:, tf.newaxis]
+        return {
+            "probabilities": tf.where(has_nul, float("nan"), said["probabilities"]),
+            "labels": tf.where(is_row, "", said["labels"]),
+        }
+
+    path = altered(tmp_path / "wrong", model, wrong)
+    other = [[value + 2e-5 * (row == 3) for value in each] for row, each in enumerate(reference.probabilities)]
+    changed = reference.model_copy(update={"probabilities": other})
+    verdict = try_model(path, read_record(model), changed, CanarySettings(), no_live_model="it was set aside")
+    assert not verdict.passed
+    nul, rows, *batch = verdict.reasons
+    assert nul == (
+        "canary: serve_text, asked NUL characters, probabilities is nan for label 'praise' in row 1, not from 0 to 1"
+    )
+    assert rows.startswith("canary: serve_text, asked many rows, labels gives [] in row 10, where the labels above ")
+    assert [reason.partition(" gives ")[0] for reason in batch] == ["canary: serve_text", "canary: serving_default"]
+    assert "in row 3 of the stored batch, the Trainer's own model 0." in batch[0]
+    assert verdict.findings.largest_difference == pytest.approx(2e-5, rel=0.2)
+    assert verdict.findings.latency_note == "not compared with a live model: it was set aside"
+
+
+# === Answers ===
+
+RECORD = ModelRecord(
+    model_id="m", labels=["a", "b", "gone"], thresholds=[0.5, 0.3, 1.0], checkpoint="", created="", versions={},
+    retired=["gone"],
+)  # fmt: skip
+GOOD: dict[str, Any] = {
+    "probabilities": np.array([[0.4, 0.9, 0], [0.6, 0.8, 0]], np.float32),
+    "labels": np.array([[b"b", b"", b""], [b"b", b"a", b""]], object),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("labels", GOOD["labels"], None),
+        ("labels", np.array([[b"b", b"", b""], [b"a", b"b", b""]], object), "labels gives [a, b] in row 1, where the "),
+        ("labels", GOOD["labels"][:1], "labels is string [1, 3] where string [2, 3] is due"),
+        ("probabilities", GOOD["probabilities"].astype(np.float64), "is float64 [2, 3] where float32 [2, 3] is due"),
+        ("probabilities", GOOD["probabilities"] + np.float32(0.2), "is 1.1 for label 'b' in row 0, not from 0 to 1"),
+        ("probabilities", GOOD["probabilities"] + np.float32([0, 0, 0.1]), "is above 0 for a retired label"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_an_answer_is_said(name: str, value: Any, said: str | None) -> None:
+    found = list(faults("serve_text", GOOD | {name: value}, 2, RECORD))
+    assert said in found[0] if said else found == []
+
+
+def test_an_answer_that_lacks_an_output_is_wrong() -> None:
+    assert list(faults("transform_features", {"token_ids": np.zeros((2, 5), np.int64)}, 2, RECORD)) == [
+        "gives no labels_multi_hot"
+    ]
+
+
+def test_scores_above_one_half_are_those_of_labels_that_are_given() -> None:
+    scores = np.array([[0.4, 0.9, 0], [0.6, 0.5, 0]], np.float32)
+    (fault,) = score_faults(scores, GOOD["probabilities"], RECORD)
+    assert fault.startswith(
+        "decision_scores says 0.5 of label 'b' in row 1, whose probability is 0.8 and threshold 0.3"
+    )
+
+
+# === Latency ===
+
+
+def save_with_rounds(folder: Path, rounds: int) -> str:
+    """A model whose answer takes so many multiplications of matrices."""
+    module = tf.Module()
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
+    def serving_default(examples: tf.Tensor) -> Outputs:
+        start = tf.ones([256, 256]) / 256 * tf.cast(tf.size(examples) > 0, tf.float32)
+        _, product = tf.while_loop(
+            lambda n, _: n < rounds, lambda n, m: (n + 1, m @ m), (tf.constant(0), start), parallel_iterations=1
+        )
+        return {"probabilities": product}
+
+    module.serving_default = serving_default
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": serving_default})
+    return str(folder)
+
+
+def test_a_model_slower_than_the_live_one_is_refused_and_a_broken_live_one_is_no_reason(tmp_path: Path) -> None:
+    slow, fast = save_with_rounds(tmp_path / "slow", 300), save_with_rounds(tmp_path / "fast", 3)
+    settings = CanarySettings(latency_ratio=2, latency_tolerance_ms=1)
+    rows = [(b"a", b"")] * 3
+    with Probe(60) as candidate, Probe(60) as live:
+        candidate.load(slow)
+        found = compare(candidate, live, fast, rows, settings)
+        assert [latency.passed for latency in found.measured] == [False, False]
+        assert found.reasons(settings)[0].startswith("one text in one request: ")
+        assert found.reasons(settings)[1].startswith("3 texts in one request: ")
+        candidate.load(fast)
+        found = compare(candidate, live, slow, rows, settings)
+        assert found.reasons(settings) == []
+        assert len(found.measured) == 2
+        found = compare(candidate, live, str(tmp_path / "nothing"), rows, settings)
+        assert (found.measured, found.reasons(settings)) == ([], [])
+        assert found.note.startswith("not compared: the live model cannot be loaded any more: OSError: SavedModel file")

@@ -1,0 +1,324 @@
+"""A push is complete or absent, whatever happens to it."""
+
+import json
+import random
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from components import registry
+from components.files import read_bytes
+from components.registry import (
+    ModelRecord,
+    Version,
+    check_registry,
+    latest,
+    push,
+    read_record,
+    rollback,
+    standing,
+    versions,
+    withdrawn,
+)
+from schema.errors import Refused
+
+
+def record_of(model_id: str) -> ModelRecord:
+    return ModelRecord(
+        model_id=model_id,
+        labels=["a", "价格"],
+        thresholds=[0.5, 0.25],
+        checkpoint="bert",
+        created="2026-01-01T00:00:00+00:00",
+        versions={"tensorflow": "2.21.0"},
+    )
+
+
+def make_model(folder: Path, content: str = "graph") -> str:
+    (folder / "variables").mkdir(parents=True)
+    (folder / "variables" / "variables.index").write_text(content)
+    (folder / "assets").mkdir()
+    (folder / "assets" / "vocab.txt").write_text(content)
+    (folder / "saved_model.pb").write_text(content)
+    registry.write_record(str(folder), record_of(content))
+    return str(folder)
+
+
+def files(folder: str | Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    return make_model(tmp_path / "model")
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> str:
+    return str(tmp_path / "registry" / "classifier")
+
+
+def test_a_record_is_read_as_it_was_written(model: str) -> None:
+    assert read_record(model) == record_of("graph")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "model.json: cannot be read (no such file or directory)"),
+        ("{", "model.json: the file: Invalid JSON"),
+        ("{}", "model.json: model_id: Field required"),
+        ("\udcff", "model.json: the file: Invalid JSON"),
+    ],
+)
+def test_a_record_that_is_none_is_refused_in_one_line(tmp_path: Path, content: str | None, said: str) -> None:
+    if content is not None:
+        (tmp_path / "model.json").write_bytes(content.encode(errors="surrogateescape"))
+    with pytest.raises(Refused) as refused:
+        read_record(str(tmp_path))
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_empty_registry_has_no_versions(base: str) -> None:
+    assert versions(base) == []
+    assert latest(base) is None
+
+
+def test_a_push_adds_a_complete_version_named_by_the_time(model: str, base: str) -> None:
+    before = int(time.time())
+    version = push(model, base, record_of("enriched"))
+    assert before <= version.number <= int(time.time())
+    assert version.path == f"{base}/{version.number}"
+    assert files(version.path) == files(model)
+    assert read_record(version.path).model_id == "enriched"
+    assert read_record(version.path).pushed is not None
+    assert latest(base) == version
+    assert [path.name for path in Path(base).iterdir() if path.name.isdigit()] == [str(version.number)]
+
+
+def test_anyone_may_read_a_version(model: str, base: str) -> None:
+    """TensorFlow Serving runs as another user."""
+    path = Path(push(model, base, record_of("a")).path)
+    assert path.stat().st_mode & 0o055 == 0o055
+    assert (path / "saved_model.pb").stat().st_mode & 0o044 == 0o044
+
+
+def test_versions_grow_even_within_a_second_and_against_a_clock_set_back(model: str, base: str) -> None:
+    Path(base, "99999999999").mkdir(parents=True)  # not complete, but its number is taken
+    numbers = [push(model, base, record_of(model_id)).number for model_id in "abc"]
+    assert numbers == [100000000000, 100000000001, 100000000002]
+    assert [version.number for version in versions(base)] == numbers
+
+
+def test_the_latest_model_is_not_pushed_again_but_an_earlier_one_is(model: str, base: str) -> None:
+    first = push(model, base, record_of("a"))
+    assert push(model, base, record_of("a")) == first
+    push(model, base, record_of("b"))
+    assert push(model, base, record_of("a")).number > first.number
+    assert len(versions(base)) == 3
+
+
+def test_only_complete_numbered_folders_are_versions(model: str, base: str) -> None:
+    version = push(model, base, record_of("a"))
+    for name in ("200", ".incoming-1", "tmp", "1e5", "²", "-3"):
+        Path(base, name).mkdir()
+    Path(base, "300").touch()
+    assert versions(base) == [version]
+
+
+def test_what_is_no_model_is_not_pushed(tmp_path: Path, base: str) -> None:
+    with pytest.raises(Refused, match=r"there is no saved_model\.pb"):
+        push(str(tmp_path), base, record_of("a"))
+    assert not Path(base).exists()
+
+
+KILLED = """
+import os, signal, sys
+from components import registry
+from components.registry import store
+at, model, base, do = int(sys.argv[1]), *sys.argv[2:5]
+copy, steps = store._copy_durably, []
+def step():
+    steps.append(1)
+    if len(steps) == at:
+        os.kill(os.getpid(), signal.SIGKILL)
+def copy_or_die(source, destination):
+    step()
+    copy(source, destination)
+store._copy_durably = copy_or_die
+next_version, write_record = store._next_version, store.write_record
+store._next_version = lambda base: (step(), next_version(base))[1]  # the last step before the rename
+store.write_record = lambda *arguments: (step(), write_record(*arguments))
+if do == "push":
+    registry.push(model, base, registry.read_record(model))
+else:
+    registry.rollback(base)
+"""
+
+
+@pytest.mark.parametrize("do", ["push", "rollback"])
+@pytest.mark.parametrize("at", [1, 2, 3, 4, 5, 6])  # a file each, the record, and the rename
+def test_a_killed_push_leaves_the_old_version_served_and_the_next_one_tidies_up(
+    tmp_path: Path, model: str, base: str, at: int, do: str
+) -> None:
+    old = [push(make_model(tmp_path / name, name), base, record_of(name)) for name in ("older", "old")]
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(at), model, base, do], check=False)
+    assert killed.returncode == -9
+    assert versions(base) == old
+    visible = [path.name for path in Path(base).iterdir() if not path.name.startswith(".")]
+    assert sorted(visible) == [str(version.number) for version in old]
+    (leftover,) = Path(base).glob(".incoming-*")
+    assert [(finding.where, finding.broken) for finding in check_registry(base)] == [(leftover.name, False)]
+    new = push(model, base, read_record(model))
+    assert versions(base) == [*old, new]
+    assert files(new.path) == files(model)
+    assert list(check_registry(base)) == []
+
+
+def test_a_push_killed_at_any_moment_leaves_whole_versions_only(tmp_path: Path, base: str) -> None:
+    """At times of its own choosing, so also inside what the steps above are made of."""
+    models = [make_model(tmp_path / name, name * 300_000) for name in "ab"]
+    code = (
+        "import sys\nfrom components import registry\n"
+        "print('ready', flush=True)\n"
+        "for _ in range(1000):\n"
+        "    for model in sys.argv[2:]: registry.push(model, sys.argv[1], registry.read_record(model))\n"
+        "    registry.rollback(sys.argv[1])\n"
+    )
+    draw = random.Random(0)
+    for _ in range(12):
+        with subprocess.Popen([sys.executable, "-c", code, base, *models], stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(draw.uniform(0, 0.05))
+            process.kill()
+        assert [finding for finding in check_registry(base) if finding.broken] == []
+        assert all(read_record(version.path).files for version in versions(base))
+    assert len(versions(base)) > 3
+    push(models[0], base, record_of("c"))
+    assert list(check_registry(base)) == []
+
+
+def test_pushes_at_the_same_time_do_not_disturb_each_other(tmp_path: Path, base: str) -> None:
+    models = [make_model(tmp_path / name, name) for name in "abcdefgh"]
+    with ThreadPoolExecutor(8) as pool:
+        pushed = list(pool.map(lambda model: push(model, base, read_record(model)), models))
+    assert sorted(pushed, key=lambda version: version.number) == versions(base)
+    assert {read_record(version.path).model_id for version in versions(base)} == set("abcdefgh")
+    assert all(len(files(version.path)) == 4 for version in versions(base))
+
+
+def test_a_registry_may_be_remote(model: str) -> None:
+    """TensorFlow's file system in memory stands for an object store."""
+    base = "ram://registry/classifier"
+    assert versions(base) == []
+    first = push(model, base, record_of("a"))
+    assert push(model, base, record_of("a")) == first
+    second = push(model, base, record_of("b"))
+    assert versions(base) == [first, second] == sorted([first, second], key=lambda version: version.number)
+    assert read_record(second.path).model_id == "b"
+    assert read_bytes(f"{second.path}/variables/variables.index") == b"graph"
+    with pytest.raises(Refused, match="cannot be read"):
+        read_record("ram://registry/nothing")
+
+
+def test_a_remote_model_can_be_copied_here(model: str, tmp_path: Path) -> None:
+    version: Version = push(model, "ram://registry/other", record_of("a"))
+    registry.copy_model(version.path, str(tmp_path / "copy"))
+    assert files(tmp_path / "copy") == files(model)
+
+
+# === Rolling back ===
+
+
+def pushed(tmp_path: Path, base: str, names: str) -> list[Version]:
+    return [push(make_model(tmp_path / name, name), base, record_of(name)) for name in names]
+
+
+def test_a_rollback_serves_a_copy_of_the_version_before(tmp_path: Path, base: str) -> None:
+    first, second = pushed(tmp_path, base, "ab")
+    copy = rollback(base)
+    assert versions(base) == [first, second, copy]
+    assert latest(base) == copy
+    assert files(copy.path) == files(first.path)
+    record = read_record(copy.path)
+    assert (record.model_id, record.rolled_back_to, record.withdraws) == ("a", first.number, [second.number])
+    assert record.files == read_record(first.path).files
+    assert standing(base) == [first, copy]
+    assert withdrawn(base, "b") == second
+    assert withdrawn(base, "a") is None
+    assert list(check_registry(base)) == []
+
+
+def test_rollbacks_go_further_back_each_time_and_to_whatever_version_is_named(tmp_path: Path, base: str) -> None:
+    first, second, third = pushed(tmp_path, base, "abc")
+    assert read_record(rollback(base).path).rolled_back_to == second.number
+    assert read_record(rollback(base).path).rolled_back_to == first.number
+    with pytest.raises(Refused, match="no other model to roll back to"):
+        rollback(base)
+    again = rollback(base, third.number)
+    assert standing(base) == [first, again]
+    assert withdrawn(base, "b") == versions(base)[3]
+    assert withdrawn(base, "c") is None
+    assert push(str(tmp_path / "c"), base, record_of("c")) == again
+
+
+def test_what_cannot_be_rolled_back_to_is_refused(tmp_path: Path, base: str) -> None:
+    with pytest.raises(Refused, match="no model was pushed there"):
+        rollback(base)
+    assert not Path(base).exists()
+    first, second = pushed(tmp_path, base, "ab")
+    with pytest.raises(Refused, match=f"there is no version 7; there are {first.number}, {second.number}"):
+        rollback(base, 7)
+    with pytest.raises(Refused, match="is the latest version already"):
+        rollback(base, second.number)
+    Path(first.path, "assets", "vocab.txt").write_text("other")
+    with pytest.raises(Refused, match=r"assets/vocab\.txt has changed since the push"):
+        rollback(base)
+    assert versions(base) == [first, second]
+
+
+# === Whether it is whole ===
+
+
+def test_every_difference_from_what_was_pushed_is_named(tmp_path: Path, base: str) -> None:
+    sound, hurt, unread, old = pushed(tmp_path, base, "abcd")
+    Path(hurt.path, "variables", "variables.index").write_text("c")
+    Path(hurt.path, "assets", "vocab.txt").unlink()
+    Path(hurt.path, "assets", "more.txt").touch()
+    Path(unread.path, "model.json").write_text("{")
+    Path(old.path, "model.json").write_text(read_record(old.path).model_copy(update={"files": {}}).model_dump_json())
+    Path(base, "5").mkdir()
+    Path(base, "6").mkdir()
+    Path(base, "6", "saved_model.pb").touch()
+    found = list(check_registry(base))
+    assert [(finding.where, finding.what.split(":")[0]) for finding in found if finding.broken] == [
+        ("5", "has no saved_model.pb"),
+        (str(hurt.number), "assets/vocab.txt is missing"),
+        (str(hurt.number), "variables/variables.index has changed since the push"),
+        (str(hurt.number), "assets/more.txt was not pushed"),
+        (str(unread.number), "model.json"),
+    ]
+    assert [finding.where for finding in found if not finding.broken] == ["6", str(old.number)]
+    assert not [finding for finding in found if finding.where == str(sound.number)]
+
+
+def test_a_record_of_an_older_release_is_read(tmp_path: Path) -> None:
+    content = record_of("a").model_dump(
+        include={"model_id", "labels", "thresholds", "checkpoint", "created", "versions"}
+    )
+    (tmp_path / "model.json").write_text(json.dumps(content | {"trained_on": {}}))
+    assert read_record(str(tmp_path)) == record_of("a")
+
+
+def test_a_remote_registry_can_be_rolled_back_and_checked(model: str) -> None:
+    base = "ram://registry/rolled"
+    first, _ = (push(model, base, record_of(model_id)) for model_id in "ab")
+    copy = rollback(base)
+    assert read_record(copy.path).rolled_back_to == first.number
+    assert list(check_registry(base)) == []
