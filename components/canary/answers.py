@@ -25,17 +25,21 @@ def faults(signature: str, outputs: Outputs, n_rows: int, record: ModelRecord) -
     if missing := [name for name in SIGNATURES[signature][1] if name not in outputs]:
         yield f"gives no {' and no '.join(missing)}"
         return
-    by_name = {
+    checks = {
         "probabilities": _probability_faults,
         "decision_scores": _probability_faults,
         "labels_multi_hot": _multi_hot_faults,
         "token_ids": _token_faults,
         "segment_ids": _token_faults,
     }
-    for name, check in by_name.items():
-        if name in outputs:
-            yield from (f"{name} {fault}" for fault in check(outputs[name], n_rows, record))
-    if "labels" in outputs:
+    wrong = [
+        f"{name} {fault}"
+        for name, check in checks.items()
+        if name in outputs
+        for fault in check(outputs[name], n_rows, record)
+    ]
+    yield from wrong
+    if "labels" in outputs and not wrong:
         yield from _label_faults(outputs["labels"], outputs["probabilities"], record)
 
 
@@ -57,7 +61,7 @@ def _probability_faults(array: Array, n_rows: int, record: ModelRecord) -> Itera
     # What is not a number compares as False.
     if len(outside := np.argwhere(~((array >= 0) & (array <= 1)))):
         row, column = outside[0]
-        yield f"is {array[row, column]} for label '{record.labels[column]}' in row {row}, not from 0 to 1"
+        yield f"is {array[row, column]:.6g} for label '{record.labels[column]}' in row {row}, not from 0 to 1"
     retired = [column for column, label in enumerate(record.outputs) if label is None]
     if array[:, retired].any():
         yield "is above 0 for a retired label"

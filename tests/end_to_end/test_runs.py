@@ -70,6 +70,11 @@ def test_a_first_good_model_is_blessed_and_pushed(project: Project, first: tuple
     assert {"channel=chat", "channel=mail", "labels=refund"} <= set(summary["slices"])
     assert set(summary["durations_s"]) >= {"TextExampleGen", "Trainer", "MultiLabelEvaluator", "RegistryPusher"}
     assert summary["versions"]["tfx"]
+    assert summary["canary"]["passed"]
+    assert summary["canary"]["findings"]["largest_difference"] <= 1e-5
+    record = json.loads(Path(summary["pushed"], "model.json").read_text())
+    assert record["trained_on"]["rows"] == summary["data"]["splits"]
+    assert record["macro_f1"] == metrics["macro_f1"]
 
 
 def test_the_pushed_model_answers_in_a_process_without_tfx(first: tuple[int, dict[str, Any]]) -> None:
@@ -108,6 +113,18 @@ def test_an_unchanged_run_takes_everything_from_the_cache(
     assert [step for step in steps if "taken from the cache" not in step] == []
     assert summary["pushed"] == first[1]["pushed"]
     assert summary["metrics"] == first[1]["metrics"]
+
+
+def test_a_model_that_the_canary_refuses_is_not_pushed(
+    project: Project, first: tuple[int, dict[str, Any]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    status, summary = run(project, "canary.memory_limit_mb=150")
+    assert status == 3
+    assert (summary["blessed"], summary["pushed"]) == (False, None)
+    (reason,) = summary["reasons"]
+    assert reason.endswith("MiB while loading it, above the limit of 150 MiB")
+    assert reason in capfd.readouterr().out
+    assert [path.name for path in project.registry.iterdir() if path.name.isdigit()] == [Path(first[1]["pushed"]).name]
 
 
 def test_a_bad_model_is_not_pushed_and_never_becomes_the_baseline(

@@ -103,7 +103,7 @@ GOOD: dict[str, Any] = {
         ("labels", GOOD["labels"][:1], "labels is string [1, 3] where string [2, 3] is due"),
         ("probabilities", GOOD["probabilities"].astype(np.float64), "is float64 [2, 3] where float32 [2, 3] is due"),
         ("probabilities", GOOD["probabilities"] + np.float32(0.2), "is 1.1 for label 'b' in row 0, not from 0 to 1"),
-        ("probabilities", GOOD["probabilities"] + np.float32([0, 0, 0.1]), "is above 0 for a retired label"),
+        ("probabilities", GOOD["probabilities"] + np.array([0, 0, 0.1], np.float32), "is above 0 for a retired label"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_an_answer_is_said(name: str, value: Any, said: str | None) -> None:
@@ -146,7 +146,7 @@ def save_with_rounds(folder: Path, rounds: int) -> str:
 
 
 def test_a_model_slower_than_the_live_one_is_refused_and_a_broken_live_one_is_no_reason(tmp_path: Path) -> None:
-    slow, fast = save_with_rounds(tmp_path / "slow", 300), save_with_rounds(tmp_path / "fast", 3)
+    slow, fast = save_with_rounds(tmp_path / "slow", 60), save_with_rounds(tmp_path / "fast", 1)
     settings = CanarySettings(latency_ratio=2, latency_tolerance_ms=1)
     rows = [(b"a", b"")] * 3
     with Probe(60) as candidate, Probe(60) as live:
