@@ -1,5 +1,7 @@
 """What can be refused before TensorFlow is even imported."""
 
+from components.behaviour.reading import read_tests
+from components.behaviour.settings import BehaviourTests
 from components.evaluation.gate_checks import Known, check_gates
 from components.evaluation.gates import parse_gate
 from components.example_gen.bigquery import project_of
@@ -11,7 +13,7 @@ from pipeline.config import Configuration
 from schema.domains import string_domains
 from schema.errors import Refused
 from schema.features import TEXT_PAIR
-from schema.label_list import label_list, read_schema
+from schema.label_list import LabelList, label_list, read_schema
 
 
 def check_configuration(config: Configuration) -> Sources:
@@ -25,9 +27,10 @@ def check_configuration(config: Configuration) -> Sources:
     """
     sources = check_inputs(config.examples, project_of_queries(config))
     schema = read_schema(config.schema_file)
+    labels = label_list(schema)
     in_schema = {feature.name for feature in schema.feature}
     _check_slices(config, in_schema)
-    known = Known(label_list(schema), config.evaluation.slicing, string_domains(schema))
+    known = Known(labels, config.evaluation.slicing, string_domains(schema))
     check_gates([parse_gate(gate) for gate in config.evaluation.gates], known)
     checkpoint = find_checkpoint(config.checkpoint)
     check_vocabulary(checkpoint)
@@ -38,7 +41,19 @@ def check_configuration(config: Configuration) -> Sources:
         )
     _check_layers(config, checkpoint)
     _check_pair(config, in_schema, checkpoint)
+    behavioural_tests(config, labels)
     return sources
+
+
+def behavioural_tests(config: Configuration, labels: LabelList) -> BehaviourTests:
+    """The behavioural tests that the configuration names; without any group where it names none.
+
+    Raises:
+        Refused: The file cannot be read, or does not fit schema and configuration.
+    """
+    if config.behaviour is None:
+        return BehaviourTests()
+    return read_tests(config.behaviour, labels, pair=config.examples.text_pair is not None)
 
 
 def project_of_queries(config: Configuration) -> str:

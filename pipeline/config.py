@@ -51,6 +51,9 @@ class Configuration(Settings):
     )
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings
+    behaviour: str | None = Field(
+        None, description="YAML file of behavioural tests, each group of which is a gate besides evaluation.gates."
+    )
     canary: CanarySettings = CanarySettings()
     infra_validator: InfraValidatorSettings | None = Field(
         None, description="TFX's InfraValidator with TensorFlow Serving, besides the canary; null: not asked."

@@ -5,6 +5,7 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
 
 from components.baseline.component import RegistryBaseline
+from components.behaviour.component import BehaviouralTests
 from components.blessing.component import Blessing
 from components.blessing.judgement import blessing_settings
 from components.canary.component import Canary, infra_validator
@@ -24,7 +25,7 @@ from components.trainer.checkpoint import find_checkpoint
 from components.trainer.settings import TrainerConfig
 from components.trainer.start import find_start
 from components.training_record import TrainingRecord
-from pipeline.check import project_of_queries
+from pipeline.check import behavioural_tests, project_of_queries
 from pipeline.config import Configuration
 from pipeline.paths import WorkDir
 from schema.domains import string_domains
@@ -36,7 +37,7 @@ def create_pipeline(config: Configuration) -> Pipeline:
     """Builds the pipeline that every runner runs.
 
     Raises:
-        Refused: The schema, the checkpoint or a gate does not fit the configuration.
+        Refused: The schema, the checkpoint, a gate or a behavioural test does not fit the configuration.
     """
     schema = read_schema(config.schema_file)
     labels = label_list(schema)
@@ -122,12 +123,19 @@ def create_pipeline(config: Configuration) -> Pipeline:
         schema=schema_import.outputs["schema"],
         eval_config=build_eval_config(labels, config.evaluation, string_domains(schema)),
     )
+    # What it says to texts whose labels are beyond doubt, and whether edits that change no label change its mind.
+    behaviour = BehaviouralTests(
+        model=trainer.outputs["model"],
+        examples=example_gen.outputs["examples"],
+        tests=behavioural_tests(config, labels).model_dump_json(),
+    )
     # The gates: TFMA's thresholds, and what no threshold can say. What the Evaluator did not bless is never blessed.
     blessing = Blessing(
         evaluation=evaluator.outputs["evaluation"],
         model_blessing=evaluator.outputs["blessing"],
         model=trainer.outputs["model"],
         baseline=baseline.outputs["baseline"],
+        behaviour=behaviour.outputs["results"],
         settings=blessing_settings(config.evaluation, labels, string_domains(schema)),
     )
     # Every model answers in a fresh process before it may be pushed; where it is asked, in TensorFlow Serving as well.
@@ -174,7 +182,7 @@ def create_pipeline(config: Configuration) -> Pipeline:
         pipeline_root=str(work_dir.artifacts),
         components=[
             example_gen, statistics_gen, schema_import, example_validator, data_gate, transform, trainer, baseline,
-            evaluator, blessing, *validators, canary, pusher, training_record, report,
+            evaluator, behaviour, blessing, *validators, canary, pusher, training_record, report,
         ],
         enable_cache=True,
         metadata_connection_config=sqlite_metadata_connection_config(str(work_dir.metadata)),

@@ -13,7 +13,7 @@ from pipeline.config import Configuration
 from schema.errors import Refused
 
 # Keys whose value is a path: relative to the configuration's file, or to the current folder where --set gives them.
-_PATH_KEYS = ("work_dir", "schema_file", "registry", "examples.input_base", "checkpoint")
+_PATH_KEYS = ("work_dir", "schema_file", "registry", "examples.input_base", "checkpoint", "behaviour")
 
 
 def load_configuration(path: Path, overrides: Sequence[str] = ()) -> Configuration:

@@ -8,7 +8,8 @@ from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.types.standard_component_specs import BLESSING_KEY, EVALUATION_KEY, MODEL_BLESSING_KEY, MODEL_KEY
 
-from components.blessing.executor import BASELINE_KEY, SETTINGS_KEY, Executor
+from components.behaviour.artifacts import BehaviourResults
+from components.blessing.executor import BASELINE_KEY, BEHAVIOUR_KEY, SETTINGS_KEY, Executor
 from components.blessing.judgement import BlessingSettings
 
 
@@ -21,6 +22,7 @@ class BlessingSpec(ComponentSpec):  # type: ignore[misc]
         MODEL_BLESSING_KEY: ChannelParameter(type=standard_artifacts.ModelBlessing),
         MODEL_KEY: ChannelParameter(type=standard_artifacts.Model),
         BASELINE_KEY: ChannelParameter(type=standard_artifacts.Model),
+        BEHAVIOUR_KEY: ChannelParameter(type=BehaviourResults, optional=True),
     }
     OUTPUTS: ClassVar = {BLESSING_KEY: ChannelParameter(type=standard_artifacts.ModelBlessing)}
 
@@ -37,6 +39,7 @@ class Blessing(base_component.BaseComponent):  # type: ignore[misc]
         model: the candidate, with model.json.
         baseline: what `RegistryBaseline` gave.
         settings: the gates.
+        behaviour: what `BehaviouralTests` found, whose groups are gates as well.
     """
 
     SPEC_CLASS = BlessingSpec
@@ -49,12 +52,14 @@ class Blessing(base_component.BaseComponent):  # type: ignore[misc]
         model: types.BaseChannel,
         baseline: types.BaseChannel,
         settings: BlessingSettings,
+        behaviour: types.BaseChannel | None = None,
     ) -> None:
         spec = BlessingSpec(
             evaluation=evaluation,
             model_blessing=model_blessing,
             model=model,
             baseline=baseline,
+            behaviour=behaviour,
             settings=settings.model_dump_json(),
             blessing=types.Channel(type=standard_artifacts.ModelBlessing),
         )

@@ -11,6 +11,7 @@ from tfx.types.standard_component_specs import BLESSING_KEY, EVALUATION_KEY, MOD
 from tfx.utils import io_utils, path_utils
 
 from components.baseline.record import BaselineRecord, read_baseline
+from components.behaviour import results as behaviour_results
 from components.blessing.judge import gate_results, small_slices
 from components.blessing.judgement import BlessingSettings, Judgement, judgement, write_judgement
 from components.evaluation.gates import parse_gate
@@ -18,6 +19,7 @@ from components.evaluation.results import read_evaluation
 from components.registry import read_record
 
 BASELINE_KEY = "baseline"
+BEHAVIOUR_KEY = "behaviour"
 SETTINGS_KEY = "settings"
 
 
@@ -30,7 +32,7 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        inputs = {key: artifact_utils.get_single_instance(artifacts) for key, artifacts in input_dict.items()}
+        inputs = {key: artifact_utils.get_single_instance(artifacts) for key, artifacts in input_dict.items() if artifacts}
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
         baseline = read_baseline(inputs[BASELINE_KEY].uri)
         judged = _judge(inputs, baseline, BlessingSettings.model_validate_json(exec_properties[SETTINGS_KEY]))
@@ -49,6 +51,8 @@ def _judge(inputs: dict[str, types.Artifact], baseline: BaselineRecord, settings
         unverified=settings.unverified,
         no_baseline="the baseline was set aside" if baseline.set_aside else "no baseline yet",
     )
+    if BEHAVIOUR_KEY in inputs:
+        results += behaviour_results.gate_results(behaviour_results.read_results(inputs[BEHAVIOUR_KEY].uri))
     return judgement(
         results,
         evaluator_blessed=model_utils.is_model_blessed(inputs[MODEL_BLESSING_KEY]),

@@ -58,7 +58,7 @@ class Summary(Settings):
         metrics: The candidate's, None where the run ended before it was evaluated.
         baseline: The last blessed model's on the same split; None if there was none.
         baseline_note: Why there is no baseline, or which it is.
-        gates: In the order of the configuration.
+        gates: In the order of the configuration; then the groups of behavioural tests.
         gates_note: That nothing was asked of the model, and why, if so; empty otherwise.
         min_support: Of slices with fewer examples no gate is asked.
         small_slices: These slices -> their examples.

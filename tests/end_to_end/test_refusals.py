@@ -69,6 +69,14 @@ def test_gate_on_a_label_that_does_not_exist(project: Project) -> None:
     assert "refund" in line
 
 
+def test_behavioural_tests_of_a_label_that_does_not_exist(project: Project) -> None:
+    tests = "texts:\n  - {name: money, pass_rate: 0.9, given: [refunds], cases: [give it back]}\n"
+    (project.folder / "behaviour.yaml").write_text(tests)
+    project.configure(behaviour="behaviour.yaml")
+    line = _refused(project)
+    assert "behaviour.yaml:2: texts[0].given[0]: there is no label 'refunds'; did you mean 'refund'?" in line
+
+
 def test_text_limit_above_the_checkpoint(project: Project) -> None:
     assert "has 64 positions; lower max_tokens" in _refused(project, "--set", "max_tokens=128")
 

@@ -39,11 +39,21 @@ print(json.dumps({
 }))
 """
 
+_BEHAVIOUR = """
+texts:
+  - {name: one word, pass_rate: 0.9, given: [refund], not_given: [praise], cases: [my refund, refund to me]}
+edits:
+  - {name: loud, edit: upper_case, test_texts: 20, pass_rate: 1}
+"""
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     # A space, as many a home folder has.
-    return make_project(tmp_path_factory.mktemp("with a space") / "project", checkpoint="minilm-l6")
+    project = make_project(tmp_path_factory.mktemp("with a space") / "project", checkpoint="minilm-l6")
+    (project.folder / "behaviour.yaml").write_text(_BEHAVIOUR)
+    project.configure(behaviour="behaviour.yaml")
+    return project
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +85,8 @@ def test_a_first_good_model_is_blessed_and_pushed(project: Project, first: tuple
     record = json.loads(Path(summary["pushed"], "model.json").read_text())
     assert record["trained_on"]["rows"] == summary["data"]["splits"]
     assert record["macro_f1"] == metrics["macro_f1"]
+    gates = {gate["gate"]: (gate["value"], gate["passed"]) for gate in summary["gates"]}
+    assert gates["behaviour[one word] >= 0.9"] == gates["behaviour[loud] >= 1"] == (1.0, True)
 
 
 def test_the_pushed_model_answers_in_a_process_without_tfx(first: tuple[int, dict[str, Any]]) -> None:
@@ -135,6 +147,7 @@ def test_a_bad_model_is_not_pushed_and_never_becomes_the_baseline(
     assert not bad["blessed"]
     assert bad["pushed"] is None
     assert any("macro_f1" in reason and "below" in reason for reason in bad["reasons"])
+    assert any(reason.startswith("behaviour[one word] is ") for reason in bad["reasons"])
     assert bad["baseline"]["macro_f1"] == first[1]["metrics"]["macro_f1"]
 
     status, good = run(project, "training.seed=1")

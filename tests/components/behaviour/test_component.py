@@ -1,0 +1,83 @@
+"""The step on the local runner, with real drivers, metadata and cache: what it keeps from being pushed."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ml_metadata.proto import metadata_store_pb2
+from tfx import v1 as tfx
+from tfx.orchestration import metadata
+from tfx.types import standard_artifacts
+
+from components.behaviour.component import BehaviouralTests
+from components.behaviour.results import read_results
+from components.behaviour.settings import BehaviourTests
+from components.pusher.component import RegistryPusher
+from components.registry import versions
+from tests.components.behaviour import keyword_model
+
+
+def asking(bound: float) -> BehaviourTests:
+    """Half of it passes."""
+    cases = [{"text": "refund", "given": ["refund"]}, {"text": "refund", "given": ["billing"]}]
+    return BehaviourTests.model_validate({"texts": [{"name": "g", "pass_rate": bound, "cases": cases}]})
+
+
+class Workshop:
+    """Runs the step, the blessing and the push on one candidate, again and again."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.connection = metadata.sqlite_metadata_connection_config(str(root / "metadata.db"))
+        keyword_model.export(root / "model" / "Format-Serving")
+        keyword_model.write_test_split(root / "examples" / "Split-test", ["refund", "billing"])
+
+    def run(self, tests: BehaviourTests) -> dict[str, Any]:
+        """Returns the executions of the last run, by step."""
+        examples = self._import("examples", standard_artifacts.Examples, properties={"split_names": '["test"]'})
+        model = self._import("model", standard_artifacts.Model)
+        behaviour = BehaviouralTests(
+            model=model.outputs["result"], examples=examples.outputs["result"], tests=tests.model_dump_json()
+        )
+        tfx.orchestration.LocalDagRunner().run(
+            tfx.dsl.Pipeline(
+                pipeline_name="behaviour",
+                pipeline_root=str(self.root / "root"),
+                metadata_connection_config=self.connection,
+                enable_cache=True,
+                components=[examples, model, behaviour],
+            )
+        )
+        with metadata.Metadata(self.connection) as handle:
+            types = {kind.id: kind.name.rsplit(".", 1)[-1] for kind in handle.store.get_execution_types()}
+            return {types[execution.type_id]: execution for execution in handle.store.get_executions()}
+
+    def results(self) -> Any:
+        newest = max((self.root / "root" / "BehaviouralTests" / "results").iterdir(), key=lambda path: int(path.name))
+        return read_results(str(newest))
+
+    def _import(self, name: str, kind: Any, **options: Any) -> Any:
+        return tfx.dsl.Importer(source_uri=str(self.root / name), artifact_type=kind, **options).with_id(name)
+
+
+def cached(execution: Any) -> bool:
+    return bool(execution.last_known_state == metadata_store_pb2.Execution.CACHED)
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    return Workshop(tmp_path_factory.mktemp("behaviour"))
+
+
+def test_other_tests_are_asked_anew_and_the_same_are_not(workshop: Workshop) -> None:
+    workshop.run(asking(0.6))
+    assert [group.passed for group in workshop.results().groups] == [1]
+    assert not workshop.results().groups[0].holds
+
+    executions = workshop.run(asking(0.5))
+    assert not cached(executions["BehaviouralTests"])
+    assert workshop.results().groups[0].holds
+    assert cached(workshop.run(asking(0.5))["BehaviouralTests"])
+
+    workshop.run(BehaviourTests())
+    assert workshop.results().groups == []
