@@ -75,8 +75,8 @@ class GroupResult(Settings):
 
     @property
     def holds(self) -> bool:
-        """Whether the group lets the model through. Without a case nothing was shown, and so nothing holds."""
-        return self.rate is not None and self.rate >= self.bound
+        """Whether the group lets the model through; where something is asked and there is no case, it does not."""
+        return (self.rate or 0.0) >= self.bound
 
 
 class Results(Settings):

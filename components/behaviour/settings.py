@@ -39,7 +39,7 @@ class Group(Settings):
     """Cases of one kind, and how many of them must pass."""
 
     name: str = Field(min_length=1, description="What the group is about, in results and reasons.")
-    pass_rate: float = Field(ge=0, le=1, description="At least this share of its cases must pass; 0: never a gate.")
+    pass_rate: float = Field(ge=0, le=1, description="At least this share of its cases must pass; 0: only measured.")
     samples: PositiveInt = Field(
         100, description="A text with slots makes so many cases at most, drawn from all its combinations."
     )

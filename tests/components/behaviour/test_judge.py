@@ -112,8 +112,9 @@ def test_which_texts_are_drawn_depends_on_the_seed_alone(test_split: str, tmp_pa
 
 
 def test_a_group_without_a_case_holds_nothing(model: str, test_split: str) -> None:
-    group = judged(model, edits("names", 0, names="label", test_texts=0, texts=["none"]), test_split)
+    group = judged(model, edits("names", 0.1, names="label", texts=["none"]), test_split)
     assert (group.cases, group.rate, group.holds) == (0, None, False)
+    assert group.model_copy(update={"bound": 0.0}).holds, "it is only measured"
     (gate,) = gate_results(Results(groups=[group]))
     assert gate.note == "behaviour[g] has no case: edit names changes none of its texts"
 
