@@ -18,10 +18,10 @@ from rich.text import Text
 from pipeline.labels import app as labels_app
 from pipeline.loading import load_configuration
 from pipeline.models import app as models_app
-from pipeline.outcome import StepFailed
+from pipeline.outcome import EXIT_STATUS, StepFailed
 from schema.errors import Refused
 
-FAILED, REFUSED, NOT_BLESSED, INTERRUPTED = 1, 2, 3, 130
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="bert-multilabel",
@@ -56,7 +56,7 @@ def run(
 
     summary = run_pipeline(load_configuration(config, set_ or ()), Console(), force=force)
     if summary is not None and summary.pushed is None:
-        raise typer.Exit(NOT_BLESSED)
+        raise typer.Exit(EXIT_STATUS["not_blessed"])
 
 
 @app.command()
@@ -140,9 +140,9 @@ def main() -> None:
     try:
         app()
     except Refused as refusal:
-        _end(str(refusal), REFUSED)
+        _end(str(refusal), EXIT_STATUS["refused"])
     except StepFailed as failure:
-        _end(str(failure), FAILED)
+        _end(str(failure), EXIT_STATUS["failed"])
     except KeyboardInterrupt:
         _end("interrupted; what was finished is kept, the next run goes on from there", INTERRUPTED)
 

@@ -9,6 +9,8 @@ from components.example_gen.settings import ExamplesSettings
 from components.preprocessing.settings import Truncation
 from components.settings import Settings
 from components.trainer.settings import TrainingSettings
+from pipeline.notify import NotifySettings
+from pipeline.paths import ConcurrencySettings
 
 _NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
@@ -59,6 +61,8 @@ class Configuration(Settings):
         None, description="TFX's InfraValidator with TensorFlow Serving, besides the canary; null: not asked."
     )
     beam: BeamSettings = BeamSettings()
+    concurrency: ConcurrencySettings = ConcurrencySettings()
+    notify: NotifySettings | None = Field(None, description="A webhook that is told how a run has ended.")
 
     @field_validator("checkpoint")
     @classmethod

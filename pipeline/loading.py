@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -95,10 +95,15 @@ def _in_words(error: ValidationError) -> str:
 
 def _keys_beside(location: Sequence[int | str]) -> list[str]:
     """The keys that the model holding `location` knows; none where the location runs through a union or a list."""
-    model: Any = Configuration
+    model: type[BaseModel] | None = Configuration
     for part in location[:-1]:
-        field = model.model_fields.get(str(part)) if isinstance(model, type) and issubclass(model, BaseModel) else None
-        if field is None:
-            return []
-        model = field.annotation
-    return sorted(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+        field = None if model is None else model.model_fields.get(str(part))
+        model = None if field is None else _model_of(field.annotation)
+    return [] if model is None else sorted(model.model_fields)
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    """The settings that a field holds, or may hold (`NotifySettings | None`); None if it is of another kind."""
+    kinds = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]
+    models = [kind for kind in kinds if issubclass(kind, BaseModel)]
+    return models[0] if len(models) == 1 else None

@@ -2,7 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
+
+Outcome = Literal["blessed", "not_blessed", "no_new_data", "failed", "refused"]
+"""How a run ends."""
+
+EXIT_STATUS: Mapping[Outcome, int] = {"blessed": 0, "no_new_data": 0, "failed": 1, "refused": 2, "not_blessed": 3}
+"""What the command line ends with."""
 
 
 class Observer(Protocol):

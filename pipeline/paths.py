@@ -2,13 +2,29 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
+from pydantic import Field
+
+from components.settings import Settings
 from schema.errors import Refused
+
+_BETWEEN_TRIES_S = 0.5
+
+
+class ConcurrencySettings(Settings):
+    """What a run does that finds another one of its pipeline at work on this machine."""
+
+    when_busy: Literal["stop", "wait"] = Field(
+        "stop", description="stop: end at once with exit status 2; wait: begin when the other has ended."
+    )
+    longest_wait_s: float = Field(3600, gt=0, description="Of wait: seconds after which it stops even so.")
 
 
 @dataclass(frozen=True)
@@ -42,8 +58,21 @@ class WorkDir:
         return folder
 
     @contextmanager
-    def locked(self, pipeline_name: str) -> Iterator[None]:
+    def locked(
+        self,
+        pipeline_name: str,
+        concurrency: ConcurrencySettings | None = None,
+        say: Callable[[str], object] = str,
+    ) -> Iterator[bool]:
         """Holds the working directory for one run; the lock goes with the process, however it ends.
+
+        Args:
+            pipeline_name: Whose directory it is.
+            concurrency: What to do where another run is at work.
+            say: Told, in a line, what is waited for.
+
+        Yields:
+            Whether another run was waited for.
 
         Raises:
             Refused: Another run is at work here, or the directory belongs to another pipeline or cannot be written.
@@ -53,17 +82,47 @@ class WorkDir:
             descriptor = os.open(Path(self.root, ".lock"), os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise Refused(f"work_dir {self.root}: cannot be written: {error.strerror}") from None
-        with os.fdopen(descriptor, "r+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Refused(f"work_dir {self.root}: another run is at work there; wait, or choose another") from None
-            owner = file.read().strip()
+        with os.fdopen(descriptor, "r+b", buffering=0):
+            waited = self._take(descriptor, concurrency or ConcurrencySettings(), say)
+            owner, *_ = _lines(descriptor)
             if owner and owner != pipeline_name:
                 raise Refused(
                     f"work_dir {self.root}: belongs to pipeline '{owner}', not '{pipeline_name}'; choose another"
                 )
-            if not owner:
-                file.write(pipeline_name + "\n")
-                file.flush()
-            yield
+            since = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
+            _rewrite(descriptor, pipeline_name, f"process {os.getpid()}, since {since}")
+            try:
+                yield waited
+            finally:
+                _rewrite(descriptor, pipeline_name)
+
+    def _take(self, descriptor: int, concurrency: ConcurrencySettings, say: Callable[[str], object]) -> bool:
+        """Locks the open file; whether that meant to wait."""
+        until = time.monotonic() + (concurrency.longest_wait_s if concurrency.when_busy == "wait" else 0)
+        waited = False
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return waited
+            except BlockingIOError:
+                _, *holder = _lines(descriptor)
+                who = f"another run ({holder[0]})" if holder else "another run"
+            if time.monotonic() >= until:
+                still = f" still, after {concurrency.longest_wait_s:g} s" if waited else ""
+                what = "" if waited else "; wait, set concurrency.when_busy to wait, or choose another work_dir"
+                raise Refused(f"work_dir {self.root}: {who} is at work there{still}{what}")
+            if not waited:
+                say(f"Waiting for {who} at work in {self.root}, {concurrency.longest_wait_s:g} s at most ...")
+                waited = True
+            time.sleep(min(_BETWEEN_TRIES_S, max(0.0, until - time.monotonic())))
+
+
+def _lines(descriptor: int) -> list[str]:
+    """Of the lock's file: the pipeline it belongs to, and while it is held, by whom. At least one, maybe empty."""
+    return os.pread(descriptor, 4096, 0).decode(errors="replace").splitlines() or [""]
+
+
+def _rewrite(descriptor: int, *lines: str) -> None:
+    content = "".join(f"{line}\n" for line in lines).encode()
+    os.pwrite(descriptor, content, 0)
+    os.ftruncate(descriptor, len(content))

@@ -6,6 +6,7 @@ import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from components import data_log
 from components.data_gate.verdict import read_verdict
 from components.example_gen.report import read_report
 from components.example_gen.sources import Sources, has_dates
-from components.example_gen.spans import in_words
+from components.example_gen.spans import SpanVersion, in_words
 from components.report.summary import (
     SUMMARY_FILE,
+    DataSummary,
     Summary,
     data_of,
     failed_summary,
@@ -29,6 +31,7 @@ from components.report.summary import (
 from pipeline.check import check_configuration
 from pipeline.config import Configuration
 from pipeline.display import RunDisplay, show_data, show_summary
+from pipeline.notify import announced, why_not_to_be_told
 from pipeline.outcome import Observers, PipelineOutcome, StepFailed
 from pipeline.paths import WorkDir
 from pipeline.run_folder import RunFolder
@@ -52,24 +55,24 @@ def run_pipeline(config: Configuration, console: Console, *, force: bool = False
         Refused: The configuration or the data was refused.
         StepFailed: A component failed.
     """
-    sources = check_configuration(config)
-    work_dir = WorkDir(config.work_dir)
-    with work_dir.locked(config.name):
-        folder = RunFolder(work_dir.new_run())
-        nothing_new = None if force else why_nothing_is_new(config, sources)
-        if nothing_new is not None:
-            write_summary(str(folder.path), failed_summary(nothing_new))
-            console.print(Text(f"Nothing new: {nothing_new}; --force runs even so"), soft_wrap=True)
-            return None
-        with _recorded(folder, console):
-            outcome = _run(config, folder, console)
-            summary = read_summary(outcome.artifacts["Report"]["report"]).model_copy(
-                update={"durations_s": outcome.durations_s, "peak_memory_mb": _peak_memory_mb()}
-            )
-        write_summary(str(folder.path), summary)
-    show_summary(console, summary)
-    console.print(Text(f"Summary: {folder.path / SUMMARY_FILE}"), soft_wrap=True)
-    return summary
+    with announced(config.notify, config.name, console) as ending:
+        with _alone(config, console) as sources:
+            folder = RunFolder(WorkDir(config.work_dir).new_run())
+            ending.run = str(folder.path)
+            nothing_new = None if force else why_nothing_is_new(config, sources)
+            if nothing_new is not None:
+                ending.nothing_new = True
+                write_summary(str(folder.path), failed_summary(nothing_new))
+                console.print(Text(f"Nothing new: {nothing_new}; --force runs even so"), soft_wrap=True)
+                return None
+            _show_left_out(config, sources, console)
+            with _recorded(folder, console):
+                outcome = _run(config, folder, console)
+                summary = _completed(read_summary(outcome.artifacts["Report"]["report"]), outcome, sources)
+            write_summary(str(folder.path), summary)
+        show_summary(console, summary)
+        console.print(Text(f"Summary: {folder.path / SUMMARY_FILE}"), soft_wrap=True)
+        return summary
 
 
 def check_data(config: Configuration, console: Console) -> None:
@@ -79,10 +82,9 @@ def check_data(config: Configuration, console: Console) -> None:
         Refused: The configuration or the data was refused.
         StepFailed: A component failed.
     """
-    check_configuration(config)
-    work_dir = WorkDir(config.work_dir)
-    with work_dir.locked(config.name):
-        folder = RunFolder(work_dir.new_run())
+    with _alone(config, console) as sources:
+        folder = RunFolder(WorkDir(config.work_dir).new_run())
+        _show_left_out(config, sources, console)
         with _recorded(folder, console):
             outcome = _run(config, folder, console, until="DataGate")
     report = read_report(outcome.artifacts["TextExampleGen"]["quarantine"])
@@ -90,6 +92,9 @@ def check_data(config: Configuration, console: Console) -> None:
     show_data(console, rows_of(report), data_of(report, verdict))
     if report.quarantined:
         console.print(Text(f"Quarantined rows: bert-multilabel quarantine {folder.path}"), soft_wrap=True)
+    mute = why_not_to_be_told(config.notify)
+    if mute is not None:
+        console.print(Text(f"Warning: a run here could not notify anybody: {mute}"), soft_wrap=True)
     console.print(Text("The data may be trained on.", style="bold"))
 
 
@@ -99,7 +104,35 @@ def why_nothing_is_new(config: Configuration, sources: Sources) -> str | None:
     if not sources.spans or trained is None or trained.newest < sources.newest:
         return None
     spans = in_words(sources.spans[-1:], dates=has_dates(config.examples))
-    return f"no span is newer than {spans}, which was trained on {trained.when}"
+    left_out = f"; {_left_out(config, sources)}" if sources.incomplete else ""
+    return f"no span is newer than {spans}, which was trained on {trained.when}{left_out}"
+
+
+@contextmanager
+def _alone(config: Configuration, console: Console) -> Iterator[Sources]:
+    """Holds the working directory; what a run would read, checked."""
+    sources = check_configuration(config)
+    say = partial(console.print, soft_wrap=True, markup=False, highlight=False)
+    with WorkDir(config.work_dir).locked(config.name, config.concurrency, say) as waited:
+        # Meanwhile more may have come.
+        yield check_configuration(config) if waited else sources
+
+
+def _left_out(config: Configuration, sources: Sources) -> str:
+    spans = [SpanVersion(span, None) for span in sources.incomplete]
+    return f"left out, as not every input has files of them: {in_words(spans, dates=has_dates(config.examples))}"
+
+
+def _show_left_out(config: Configuration, sources: Sources, console: Console) -> None:
+    if sources.incomplete:
+        console.print(Text(f"Spans {_left_out(config, sources)}"), soft_wrap=True)
+
+
+def _completed(summary: Summary, outcome: PipelineOutcome, sources: Sources) -> Summary:
+    """The Report's summary with what only the run knows."""
+    data = (summary.data or DataSummary()).model_copy(update={"incomplete_spans": list(sources.incomplete)})
+    measured = {"durations_s": outcome.durations_s, "peak_memory_mb": _peak_memory_mb()}
+    return summary.model_copy(update={"data": data, **measured})
 
 
 @contextmanager

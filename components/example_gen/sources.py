@@ -58,7 +58,8 @@ class Sources:
     Attributes:
         files: In the order of the inputs, then of spans, then of paths.
         spans: The spans that they belong to, ascending; empty where no input has spans.
-        incomplete: Spans left out because one of the inputs has no file of theirs (yet).
+        incomplete: Spans that would be read, were they not left out because one of the inputs has no file of theirs
+            (yet).
     """
 
     files: tuple[InputFile, ...]
@@ -112,7 +113,9 @@ def find_sources(settings: ExamplesSettings, decided: Sequence[SpanVersion] | No
             _refuse_unnameable(name)
             files.append(InputFile(len(files), index, path, name, size_of(path), span))
     _refuse_shared_files(files, settings)
-    return Sources(tuple(files), tuple(SpanVersion(span, versions[span]) for span in chosen), incomplete)
+    wanted = choose_spans({*complete, *incomplete}, settings.spans)
+    left_out = tuple(span for span in wanted if span in incomplete)
+    return Sources(tuple(files), tuple(SpanVersion(span, versions[span]) for span in chosen), left_out)
 
 
 def has_spans(settings: ExamplesSettings) -> bool:

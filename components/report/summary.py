@@ -23,10 +23,15 @@ class Rows(Settings):
 
 
 class DataSummary(Settings):
-    """What there is to know of the data besides the number of its rows."""
+    """What there is to know of the data besides the number of its rows.
+
+    Attributes:
+        incomplete_spans: Left out because one of the inputs has no file of theirs (yet).
+    """
 
     splits: dict[Split, int] = Field(default_factory=dict)
     spans: list[SpanCount] = Field(default_factory=list)
+    incomplete_spans: list[int] = Field(default_factory=list)
     duplicates: Duplicates = Duplicates()
     retired_labels: dict[str, int] = Field(default_factory=dict)
     compared_with: str = ""

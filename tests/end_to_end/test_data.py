@@ -1,11 +1,13 @@
 """Data that comes day by day, through the command line: what is new, what is stopped, what is told of it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.end_to_end.command import command, run, summaries
+from tests.hook import Hook
 from tests.small_project import Project, make_project, write_rows
 
 # Whether a model is any good is not asked here: a few steps are enough, and every model is blessed.
@@ -13,30 +15,46 @@ _TRIAL = ("training.max_steps=2", "evaluation.gates=[]", "evaluation.slices=[]",
 
 
 def _day(project: Project, name: str, seed: int, rows: int = 200, **how: Any) -> None:
-    write_rows(project.folder / "days" / name / "rows.csv", rows, seed=seed, **how)
+    """Nine tenths of it in one file, the rest in one that comes late."""
+    write_rows(project.folder / "days" / name / "rows.csv", rows * 9 // 10, seed=seed, **how)
+    write_rows(project.folder / "days" / "late" / name / "rows.csv", rows // 10, seed=seed + 100, **how)
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def hook() -> Iterator[Hook]:
+    with Hook() as hook:
+        yield hook
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, hook: Hook) -> Project:
     project = make_project(tmp_path_factory.mktemp("daily") / "project", rows=1)
     examples = {
         "input_base": "days",
         "labels": {"kind": "delimited", "column": "labels"},
         "slices": ["channel"],
-        "inputs": [{"pattern": "{YYYY}-{MM}-{DD}/*.csv", "split": {"train": 6, "eval": 2, "test": 2}}],
+        "inputs": [
+            {"pattern": f"{folder}{{YYYY}}-{{MM}}-{{DD}}/*.csv", "split": {"train": 6, "eval": 2, "test": 2}}
+            for folder in ("", "late/")
+        ],
         "spans": {"last": 2},
     }
-    project.configure(examples=examples)
+    project.configure(examples=examples, notify={"url": hook.url, "retries": 0})
     for day in (20, 21, 22):
         _day(project, f"2026-11-{day}", seed=day)
     return project
 
 
 def test_the_last_days_are_trained_on_and_a_second_run_finds_nothing_new(
-    project: Project, capfd: pytest.CaptureFixture[str]
+    project: Project, hook: Hook, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    # Of this day there is only what does not come late.
+    write_rows(project.folder / "days" / "2026-11-23" / "rows.csv", 50, seed=1)
     status, summary = run(project, *_TRIAL)
     assert status == 0
+    left_out = "left out, as not every input has files of them: 2026-11-23"
+    assert f"Spans {left_out}" in capfd.readouterr().out
+    assert summary["data"]["incomplete_spans"] == [20780]
     assert summary["data"]["spans"] == [
         {"span": 20778, "version": None, "rows": 200},
         {"span": 20779, "version": None, "rows": 200},
@@ -47,7 +65,9 @@ def test_the_last_days_are_trained_on_and_a_second_run_finds_nothing_new(
     capfd.readouterr()
     status, nothing = run(project, *_TRIAL)
     assert status == 0
-    assert "no span is newer than 2026-11-22" in capfd.readouterr().out
+    shown = capfd.readouterr().out
+    assert "no span is newer than 2026-11-22" in shown
+    assert left_out in shown
     assert nothing["pushed"] is None
     assert len(nothing["reasons"]) == 1
 
@@ -55,9 +75,16 @@ def test_the_last_days_are_trained_on_and_a_second_run_finds_nothing_new(
     assert status == 0
     assert forced["pushed"] == summary["pushed"]
 
+    assert [(told["outcome"], told["exit_status"]) for told in hook.told] == [
+        ("blessed", 0), ("no_new_data", 0), ("blessed", 0),
+    ]  # fmt: skip
+    assert [told["summary"] for told in hook.told] == [summary, nothing, forced]
+    assert {told["pipeline"] for told in hook.told} == {"small"}
+    assert [told["run"] for told in hook.told] == [str(run) for run in sorted(project.runs.iterdir())]
+
 
 def test_a_day_that_has_drifted_stops_the_run_and_what_is_served_stays(
-    project: Project, capfd: pytest.CaptureFixture[str]
+    project: Project, hook: Hook, capfd: pytest.CaptureFixture[str]
 ) -> None:
     served = sorted(path.name for path in project.registry.iterdir())
     _day(project, "2026-11-23", seed=23, labels=("account", "praise"), likely=0.9)
@@ -69,6 +96,9 @@ def test_a_day_that_has_drifted_stops_the_run_and_what_is_served_stays(
     assert "vanished" not in error
     assert summary["rows"]["read"] == 400
     assert sorted(path.name for path in project.registry.iterdir()) == served
+    told = hook.told[-1]
+    assert (told["outcome"], told["exit_status"], told["summary"]) == ("refused", 2, summary)
+    assert told["reasons"] == summary["reasons"] == [error.removeprefix("error: ")]
 
     status, _ = run(project, *_TRIAL, "examples.spans.last=1")
     assert status == 2

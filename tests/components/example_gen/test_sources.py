@@ -44,6 +44,14 @@ def test_a_span_is_read_when_every_input_has_it(tmp_path: Path) -> None:
     assert found.files[2].span is None
 
 
+def test_an_incomplete_span_is_told_of_where_it_would_have_been_read(tmp_path: Path) -> None:
+    lay_out(tmp_path, *(f"train/{span}/a.csv" for span in range(1, 7)), "eval/2/a.csv", "eval/4/a.csv", "eval/5/a.csv")
+    patterns = ("train/{SPAN}/*.csv", "eval/{SPAN}/*.csv")
+    assert sources(tmp_path, *patterns, spans={"last": 4}).incomplete == (3, 6)
+    assert sources(tmp_path, *patterns, spans={"last": 2, "not_after": 5}).incomplete == ()
+    assert sources(tmp_path, *patterns, spans={"last": None}).incomplete == (1, 3, 6)
+
+
 def test_inputs_agree_on_a_version(tmp_path: Path) -> None:
     lay_out(tmp_path, "train/1/v1/a.csv", "train/1/v2/a.csv", "eval/1/v1/a.csv")
     found = sources(tmp_path, "train/{SPAN}/v{VERSION}/*.csv", "eval/{SPAN}/v{VERSION}/*.csv")
