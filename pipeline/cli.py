@@ -68,6 +68,21 @@ def check(config: ConfigOption, set_: SetOption = None) -> None:
 
 
 @app.command()
+def schedule(
+    config: ConfigOption,
+    cron: Annotated[str, typer.Option(help='When, in local time: minute hour day month weekday, such as "0 3 * * *".')],
+    runner: Annotated[str, typer.Option(help="local: this machine. Nothing is installed, only printed.")],
+    set_: SetOption = None,
+) -> None:
+    """Print what runs the pipeline again and again: a systemd service and timer, and a line for cron."""
+    from pipeline.schedule import check_runner, local_schedule
+
+    check_runner(runner)
+    planned = local_schedule(load_configuration(config, set_ or ()), config, set_ or (), cron)
+    sys.stdout.write(f"{planned.in_words()}\n")
+
+
+@app.command()
 def quarantine(
     run: Annotated[Path, typer.Argument(help="A run's folder, <work_dir>/runs/<time>; or a work_dir: its newest run.")],
     reason: Annotated[str | None, typer.Option(help="Only this reason, or those that begin like it.")] = None,
