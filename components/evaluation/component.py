@@ -9,14 +9,20 @@ from tfx.components.evaluator import constants
 from tfx.components.evaluator import executor as tfx_executor
 from tfx.dsl.components.base import executor_spec
 from tfx.types import artifact_utils
-from tfx.types.standard_component_specs import BASELINE_MODEL_KEY, BLESSING_KEY, EVAL_CONFIG_KEY, MODEL_KEY
+from tfx.types.standard_component_specs import (
+    BASELINE_MODEL_KEY,
+    BLESSING_KEY,
+    EVAL_CONFIG_KEY,
+    EVALUATION_KEY,
+    MODEL_KEY,
+)
 from tfx.utils import io_utils, path_utils, proto_utils
 
 from components import registry
 from components.baseline.record import read_baseline
 from components.baseline.shared import outputs_in_terms_of
 from components.evaluation.eval_config import compared_with, outputs_of, with_thresholds
-from components.evaluation.extractors import custom_extractors
+from components.evaluation.insights_gather import gathering
 from components.registry import ModelRecord
 from schema.errors import Refused
 
@@ -36,6 +42,7 @@ class Executor(tfx_executor.Executor):  # type: ignore[misc]
       asked of the model, so it is blessed, and the artifact says why. (What no threshold can say is asked in
       `components.blessing`.)
     - The models' thresholds are put into the evaluation, and texts are sliced by the bucket of their length.
+    - Beside TFMA's results lies insights.json: what curves, confusions and mistakes are drawn from.
     - A candidate with other labels than those to be measured is refused: its columns would be taken for others.
     """
 
@@ -46,20 +53,19 @@ class Executor(tfx_executor.Executor):  # type: ignore[misc]
         candidate = _record(input_dict, MODEL_KEY)
         _check_labels(candidate, eval_config)
         present = _without_missing_baseline(input_dict)
-        baseline = _record(present, BASELINE_MODEL_KEY) if BASELINE_MODEL_KEY in present else None
+        baseline, outputs = None, candidate.outputs
+        if BASELINE_MODEL_KEY in present:
+            baseline = _record(present, BASELINE_MODEL_KEY)
+            outputs = outputs_in_terms_of(baseline, candidate)
         eval_config = with_thresholds(
             eval_config, candidate.thresholds, None if baseline is None else baseline.thresholds
         )
-        if baseline is not None:
-            outputs = outputs_in_terms_of(baseline, candidate)
-            if outputs != candidate.outputs:
-                eval_config = compared_with(eval_config, outputs)
-        exec_properties = {
-            **exec_properties,
-            EVAL_CONFIG_KEY: proto_utils.proto_to_json(eval_config),
-            "custom_extractors": f"{custom_extractors.__module__}.{custom_extractors.__name__}",
-        }
-        super().Do(present, output_dict, exec_properties)
+        if outputs != candidate.outputs:
+            eval_config = compared_with(eval_config, outputs)
+        exec_properties = {**exec_properties, EVAL_CONFIG_KEY: proto_utils.proto_to_json(eval_config)}
+        evaluation = artifact_utils.get_single_instance(output_dict[EVALUATION_KEY])
+        with gathering(evaluation.uri, candidate, baseline, outputs) as properties:
+            super().Do(present, output_dict, {**exec_properties, **properties})
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
         if not blessing.has_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY):
             _bless_unasked(blessing)

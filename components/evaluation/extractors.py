@@ -14,10 +14,8 @@ from components.evaluation.eval_config import metric_config
 from components.evaluation.slicing import bucket_of
 
 
-def custom_extractors(eval_config: config_pb2.EvalConfig, **others: Any) -> list[Any]:
+def bucketing_extractors(eval_config: config_pb2.EvalConfig, **others: Any) -> list[Any]:
     """The default extractors, with text lengths in buckets before the slices are told.
-
-    TFX's Evaluator calls it, by its name.
 
     Args:
         eval_config: of `build_eval_config`.
