@@ -95,6 +95,42 @@ def quarantine(
 
 
 @app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="A run's folder, <work_dir>/runs/<time>; or a work_dir: its newest run.")],
+    texts: Annotated[
+        bool | None, typer.Option("--texts/--no-texts", help="Show the examples' texts, whatever report.texts says.")
+    ] = None,
+) -> None:
+    """Make report.html and model_card.md of a run again, from what it left."""
+    from pipeline.report import rebuild_report
+
+    for path in rebuild_report(run, texts=texts):
+        Console().print(Text(str(path)), soft_wrap=True)
+
+
+@app.command()
+def history(
+    work_dir: Annotated[Path | None, typer.Argument(help="A work_dir; or name the configuration that has it.")] = None,
+    config: Annotated[Path | None, typer.Option(help="The pipeline's YAML file.")] = None,
+    set_: SetOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a run instead of a table.")] = False,
+) -> None:
+    """List the runs: when, on what data, how good, blessed and pushed, or why not."""
+    from pipeline.history import read_history, show_history
+
+    if (work_dir is None) == (config is None):
+        raise Refused("history: give either a work_dir or --config FILE")
+    folder = work_dir if config is None else Path(load_configuration(config, set_ or ()).work_dir)
+    assert folder is not None
+    runs = read_history(folder)
+    if as_json:
+        for each in runs:
+            sys.stdout.write(json.dumps(each.model_dump(mode="json"), ensure_ascii=False) + "\n")
+    else:
+        show_history(Console(), runs)
+
+
+@app.command()
 def init(
     data: Annotated[
         Path,

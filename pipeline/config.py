@@ -7,6 +7,7 @@ from components.data_gate.settings import DataGateSettings
 from components.evaluation.settings import EvaluationSettings
 from components.example_gen.settings import ExamplesSettings
 from components.preprocessing.settings import Truncation
+from components.report.settings import ReportSettings
 from components.settings import Settings
 from components.trainer.settings import TrainingSettings
 from pipeline.notify import NotifySettings
@@ -60,6 +61,7 @@ class Configuration(Settings):
     infra_validator: InfraValidatorSettings | None = Field(
         None, description="TFX's InfraValidator with TensorFlow Serving, besides the canary; null: not asked."
     )
+    report: ReportSettings = ReportSettings()
     beam: BeamSettings = BeamSettings()
     concurrency: ConcurrencySettings = ConcurrencySettings()
     notify: NotifySettings | None = Field(None, description="A webhook that is told how a run has ended.")

@@ -170,11 +170,13 @@ def create_pipeline(config: Configuration) -> Pipeline:
         quarantine=example_gen.outputs["quarantine"],
         data_verdict=data_gate.outputs["verdict"],
         model=trainer.outputs["model"],
+        model_run=trainer.outputs["model_run"],
         baseline=baseline.outputs["baseline"],
         evaluation=evaluator.outputs["evaluation"],
         blessing=blessing.outputs["blessing"],
         canary=canary.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],
+        configuration=config.model_dump_json(),
     )
 
     return Pipeline(

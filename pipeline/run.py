@@ -34,6 +34,7 @@ from pipeline.display import RunDisplay, show_data, show_summary
 from pipeline.notify import announced, why_not_to_be_told
 from pipeline.outcome import Observers, PipelineOutcome, StepFailed
 from pipeline.paths import WorkDir
+from pipeline.report import write_report
 from pipeline.run_folder import RunFolder
 from schema.errors import Refused
 
@@ -41,7 +42,8 @@ from schema.errors import Refused
 def run_pipeline(config: Configuration, console: Console, *, force: bool = False) -> Summary | None:
     """Runs the pipeline on this machine and shows what came of it.
 
-    The run's folder, `<work_dir>/runs/<time>`, gets summary.json, artifacts.json and log.txt, whatever the outcome.
+    The run's folder, `<work_dir>/runs/<time>`, gets summary.json, report.html, model_card.md, artifacts.json,
+    configuration.json and log.txt, whatever the outcome.
 
     Args:
         config: The configuration.
@@ -57,7 +59,7 @@ def run_pipeline(config: Configuration, console: Console, *, force: bool = False
     """
     with announced(config.notify, config.name, console) as ending:
         with _alone(config, console) as sources:
-            folder = RunFolder(WorkDir(config.work_dir).new_run())
+            folder = RunFolder(WorkDir(config.work_dir).new_run(), config)
             ending.run = str(folder.path)
             nothing_new = None if force else why_nothing_is_new(config, sources)
             if nothing_new is not None:
@@ -70,7 +72,9 @@ def run_pipeline(config: Configuration, console: Console, *, force: bool = False
                 outcome = _run(config, folder, console)
                 summary = _completed(read_summary(outcome.artifacts["Report"]["report"]), outcome, sources)
             write_summary(str(folder.path), summary)
+            report = write_report(folder.path)
         show_summary(console, summary)
+        console.print(Text(f"Report: {report}"), soft_wrap=True)
         console.print(Text(f"Summary: {folder.path / SUMMARY_FILE}"), soft_wrap=True)
         return summary
 
@@ -83,7 +87,7 @@ def check_data(config: Configuration, console: Console) -> None:
         StepFailed: A component failed.
     """
     with _alone(config, console) as sources:
-        folder = RunFolder(WorkDir(config.work_dir).new_run())
+        folder = RunFolder(WorkDir(config.work_dir).new_run(), config)
         _show_left_out(config, sources, console)
         with _recorded(folder, console):
             outcome = _run(config, folder, console, until="DataGate")
@@ -142,6 +146,7 @@ def _recorded(folder: RunFolder, console: Console) -> Iterator[None]:
         yield
     except (Refused, StepFailed) as error:
         write_summary(str(folder.path), folder.failed(str(error)))
+        write_report(folder.path)
         if isinstance(error, StepFailed):
             console.print(Text(f"Log: {folder.path / 'log.txt'}"), soft_wrap=True)
         elif folder.quarantined:

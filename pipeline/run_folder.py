@@ -2,23 +2,29 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from components.example_gen.report import IngestReport, read_report
 from components.files import write_whole
-from components.report.summary import Summary, failed_summary, rows_of
+from components.report.summary import SUMMARY_FILE, Summary, failed_summary, rows_of
+from pipeline.config import Configuration
 from schema.errors import Refused
 
 _EXAMPLE_GEN = "TextExampleGen"
 _ARTIFACTS = "artifacts.json"  # {component: {output: URI}}
+_CONFIGURATION = "configuration.json"
+_TIME = "%Y%m%dT%H%M%S.%fZ"
 
 
 class RunFolder:
     """Notes where each component's outputs lie, so that they are found also if a later one fails. An `Observer`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, configuration: Configuration) -> None:
         self.path = path
         self._artifacts: dict[str, Mapping[str, str]] = {}
+        write_whole(str(path / _CONFIGURATION), configuration.model_dump_json(indent=2).encode())
 
     def step_started(self, name: str, position: int, total: int) -> None:
         """Nothing to note."""
@@ -64,6 +70,42 @@ def quarantine_of(path: Path) -> str:
                 raise Refused(f"{run}: its quarantine {uri} is gone; run check again")
             return uri
     raise Refused(f"{path}: no run here has read any data; give a folder that lies in <work_dir>/runs")
+
+
+def newest_run(path: Path) -> Path:
+    """The run that a person means.
+
+    Args:
+        path: The run's folder, or a working directory, for its newest run that came to an end.
+
+    Raises:
+        Refused: There is no such folder, or no run in it that came to an end.
+    """
+    if not path.is_dir():
+        raise Refused(f"{path}: no such run; give a folder that lies in <work_dir>/runs")
+    for run in [path, *sorted((path / "runs").glob("*"), reverse=True)]:
+        if (run / SUMMARY_FILE).exists():
+            return run
+    raise Refused(f"{path}: no run here has come to an end; give a folder that lies in <work_dir>/runs")
+
+
+def outputs_of(run: Path) -> dict[str, str]:
+    """URIs of a run's artifacts by output key, as far as it came."""
+    return {key: uri for outputs in _artifacts(run).values() for key, uri in outputs.items()}
+
+
+def configuration_of(run: Path) -> dict[str, Any]:
+    """The configuration of a run, as JSON; empty where the folder is of a version that did not keep it."""
+    path = run / _CONFIGURATION
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def started(run: Path) -> datetime:
+    """When a run began, as its folder is named; where that was renamed, when its summary was written."""
+    try:
+        return datetime.strptime(run.name, _TIME).replace(tzinfo=UTC)
+    except ValueError:
+        return datetime.fromtimestamp((run / SUMMARY_FILE).stat().st_mtime, UTC)
 
 
 def _artifacts(run: Path) -> dict[str, dict[str, str]]:

@@ -6,9 +6,9 @@ report, so it needs neither TensorFlow nor TFMA; `components.evaluation.insights
 
 import math
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from components.files import exists, read_bytes, write_whole
+from components.files import read_bytes, write_whole
 from components.settings import Settings
 
 INSIGHTS_FILE = "insights.json"
@@ -18,6 +18,8 @@ BINS = 400
 LOG_ODDS_LIMIT = 10.0
 # Bins of a reliability diagram, even in probability.
 RELIABILITY_BINS = 10
+# Kept of each label and kind of mistake.
+MOST_MISTAKES = 20
 
 
 class Reliability(Settings):
@@ -50,8 +52,10 @@ class Mistake(Settings):
 
 
 class LabelMistakes(Settings):
-    """The most confident mistakes with one label."""
+    """How often a label was decided wrongly, and the most confident of these mistakes."""
 
+    false_positives: int
+    false_negatives: int
     wrongly_given: list[Mistake] = Field(description="Most probable first.")
     missed: list[Mistake] = Field(description="Least probable first.")
 
@@ -89,6 +93,8 @@ def write_insights(folder: str, insights: Insights) -> None:
 
 
 def read_insights(folder: str) -> Insights | None:
-    """Reads the insights.json of a folder; None if there is none, as of evaluations older than it."""
-    path = f"{folder}/{INSIGHTS_FILE}"
-    return Insights.model_validate_json(read_bytes(path)) if exists(path) else None
+    """Reads the insights.json of a folder; None if there is none, or another version of this code has written it."""
+    try:
+        return Insights.model_validate_json(read_bytes(f"{folder}/{INSIGHTS_FILE}"))
+    except (FileNotFoundError, ValidationError):
+        return None

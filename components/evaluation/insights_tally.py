@@ -11,6 +11,7 @@ import numpy.typing as npt
 from components.evaluation.insights import (
     BINS,
     LOG_ODDS_LIMIT,
+    MOST_MISTAKES,
     RELIABILITY_BINS,
     Confusion,
     Insights,
@@ -23,8 +24,7 @@ from components.evaluation.insights import (
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
-# Kept of each label and kind of mistake; fewer where there are many labels.
-MOST_MISTAKES = 20
+# Fewer mistakes are kept of each label where there are many labels.
 _MISTAKES_IN_ALL = 2_000
 _LEAST_MISTAKES = 3
 # Kept of a text, and of an id.
@@ -110,6 +110,7 @@ class InsightsTally:
         self._reliability = [np.zeros((3, n_labels, RELIABILITY_BINS)) for _ in self._readers]
         # [2, n_labels, n_labels + 1]: missed and beside; the last column is of examples that have no label.
         self._confusions = np.zeros((2, n_labels, n_labels + 1), np.int64)
+        self._wrong = np.zeros((2, n_labels), np.int64)  # false positives, false negatives
         self._most = min(MOST_MISTAKES, max(_LEAST_MISTAKES, _MISTAKES_IN_ALL // n_labels))
         self._wrongly_given: list[list[_Found]] = [[] for _ in labels]
         self._missed: list[list[_Found]] = [[] for _ in labels]
@@ -130,6 +131,7 @@ class InsightsTally:
         other.compact()
         self._examples += other._examples
         self._confusions += other._confusions
+        self._wrong += other._wrong
         for mine, theirs in zip(self._histograms + self._reliability, other._histograms + other._reliability,
                                 strict=True):  # fmt: skip
             mine += theirs
@@ -157,6 +159,7 @@ class InsightsTally:
             probabilities = reader.probabilities(said)
             _count(probabilities, right, histogram, reliability)
         given = scores[0][:, np.asarray(self._readers[0].positions)] > _DECISION
+        self._wrong += np.stack([(given & ~right).sum(axis=0), (right & ~given).sum(axis=0)])
         self._confuse(given, right)
         self._keep_mistakes(rows, self._readers[0].probabilities(scores[0]), given, right)
 
@@ -176,6 +179,8 @@ class InsightsTally:
             ),
             mistakes={
                 label: LabelMistakes(
+                    false_positives=int(self._wrong[0, column]),
+                    false_negatives=int(self._wrong[1, column]),
                     wrongly_given=[self._mistake(found) for found in self._wrongly_given[column]],
                     missed=[self._mistake(found) for found in self._missed[column]],
                 )

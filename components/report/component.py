@@ -1,16 +1,16 @@
 """The last step: gathers what the others found into one summary."""
 
-from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.artifact import Artifact
-from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, ModelEvaluation, PushedModel
+from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, ModelEvaluation, ModelRun, PushedModel
 
 from components.data_gate.component import DataVerdict
 from components.example_gen.artifacts import Quarantine
 
 
 class RunReport(Artifact):  # type: ignore[misc]
-    """`summary.json`, a `components.report.summary.Summary`."""
+    """`summary.json`, a `components.report.summary.Summary`; report.html and model_card.md, made of it."""
 
     TYPE_NAME = "components.RunReport"
 
@@ -21,15 +21,25 @@ def Report(  # noqa: N802 - a component class
     quarantine: InputArtifact[Quarantine],
     data_verdict: InputArtifact[DataVerdict],
     model: InputArtifact[Model],
+    model_run: InputArtifact[ModelRun],
     baseline: InputArtifact[Model],
     evaluation: InputArtifact[ModelEvaluation],
     blessing: InputArtifact[ModelBlessing],
     canary: InputArtifact[InfraBlessing],
     pushed_model: InputArtifact[PushedModel],
+    configuration: Parameter[str],
 ) -> None:
-    """Writes the summary of a run that came to its end; `blessing` is what `Blessing` gave."""
+    """Writes the summary of a run that came to its end, and what shows it to a person.
+
+    `blessing` is what `Blessing` gave, `configuration` all of it as JSON.
+    """
+    from datetime import UTC, datetime
+
     from components.files import make_folder
+    from components.report.card import write_card
     from components.report.gather import gather_summary
+    from components.report.material import gather_material
+    from components.report.page import write_page
     from components.report.summary import write_summary
 
     summary = gather_summary(
@@ -44,3 +54,16 @@ def Report(  # noqa: N802 - a component class
     )
     make_folder(report.uri)
     write_summary(report.uri, summary)
+    material = gather_material(
+        {
+            "quarantine": quarantine.uri,
+            "model": model.uri,
+            "model_run": model_run.uri,
+            "evaluation": evaluation.uri,
+        },
+        summary,
+        configuration=json.loads(configuration),
+        when=datetime.now(UTC),
+    )
+    write_page(report.uri, material)
+    write_card(report.uri, material)

@@ -14,8 +14,8 @@ from tfx.utils import proto_utils
 from components.baseline.record import BaselineRecord, write_baseline
 from components.evaluation.component import Executor
 from components.evaluation.eval_config import build_eval_config
-from components.evaluation.insights import BINS, Insights, probability_at, read_insights
-from components.evaluation.insights_tally import MOST_MISTAKES, TEXT_CHARACTERS, Example, InsightsTally, Scored
+from components.evaluation.insights import BINS, MOST_MISTAKES, Insights, probability_at, read_insights
+from components.evaluation.insights_tally import TEXT_CHARACTERS, Example, InsightsTally, Scored
 from components.evaluation.settings import EvaluationSettings
 from schema.label_list import LabelList
 from tests.components.evaluation import small_model
@@ -105,6 +105,7 @@ def test_mistakes_are_the_most_confident_ones(insights: Insights) -> None:
         right = small_model.truth()[:, column]
         wrongly, missed = given()[:, column] & ~right, ~given()[:, column] & right
         mistakes = insights.mistakes[label]
+        assert (mistakes.false_positives, mistakes.false_negatives) == (wrongly.sum(), missed.sum())
         for found, rows, sign in ((mistakes.wrongly_given, wrongly, -1), (mistakes.missed, missed, 1)):
             expected = np.sort(sign * PROBABILITIES[rows, column])[:MOST_MISTAKES] * sign
             assert [each.probability for each in found] == pytest.approx(expected.tolist(), abs=1e-6)

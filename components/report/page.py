@@ -1,0 +1,104 @@
+"""The report: one HTML file that needs no network, and reads the same without its script.
+
+Every text is escaped by the template engine, its control characters made visible, and isolated from the direction of
+what is around it; a policy in the page allows no script but its own, should one slip through even so.
+"""
+
+import base64
+import hashlib
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from components.files import write_whole
+from components.report import view
+from components.report.data_view import data_view
+from components.report.label_view import calibration_charts, confusion_view, label_views, training_charts
+from components.report.material import Material
+
+REPORT_FILE = "report.html"
+_TEMPLATES = Path(__file__).parent / "templates"
+# Of one text on the page, whatever it is; a report is not where one reads a book.
+_MOST_CHARACTERS = 20_000
+_KEPT_CONTROLS = "\n\t"
+
+
+def build_page(material: Material) -> str:
+    """The whole file's text."""
+    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    summary = material.summary
+    labels, labels_left_out = label_views(material)
+    slices, slices_left_out = view.slices_tables(summary)
+    content: dict[str, Any] = {
+        "style": Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        "script": Markup(script),
+        "script_hash": Markup(f"sha256-{digest}"),
+        "name": material.name,
+        "when": material.when.strftime("%Y-%m-%d %H:%M UTC"),
+        "verdict": view.verdict(summary),
+        "figures": view.figures(summary),
+        "baseline_note": summary.baseline_note,
+        "metrics": summary.metrics is not None,
+        "few": view.FEW,
+        "texts": material.settings.texts,
+        "insights": material.insights is not None,
+        "each_label": labels,
+        "labels_left_out": labels_left_out,
+        "confusion": confusion_view(material.insights),
+        "calibration": calibration_charts(material),
+        "slices": slices,
+        "slices_left_out": slices_left_out,
+        "training": training_charts(material.training, material.batches),
+        "data": data_view(material),
+        "run": view.run_tables(material),
+        "model": material.model,
+        "peak_memory_mb": summary.peak_memory_mb,
+        "configuration": material.configuration,
+    }
+    if summary.metrics is not None:
+        content |= {
+            "gates": view.gates_table(summary.gates),
+            "averages": view.averages_table(summary),
+            "labels": view.labels_table(summary),
+        }
+    return environment().get_template("report.html.j2").render(content)
+
+
+def write_page(folder: str, material: Material) -> None:
+    """Writes report.html into a folder, local or remote, complete or not at all."""
+    write_whole(f"{folder}/{REPORT_FILE}", build_page(material).encode("utf-8", "replace"))
+
+
+def environment() -> Environment:
+    """The templates of this folder; what they print is escaped and can be seen."""
+    made = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.tests["markup"] = lambda value: isinstance(value, Markup)
+    return made
+
+
+def _visible(value: Any) -> Any:
+    """A text with its control characters shown as their pictures, cut where it is endless; anything else as it is."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    cut = value if len(value) <= _MOST_CHARACTERS else f"{value[:_MOST_CHARACTERS]} …"
+    if cut.isprintable():
+        return cut
+    return "".join(_picture(character) for character in cut)
+
+
+def _picture(character: str) -> str:
+    if character in _KEPT_CONTROLS or unicodedata.category(character) not in ("Cc", "Cs"):
+        return character
+    code = ord(character)
+    return chr(0x2400 + code) if code < 0x20 else "\u2421" if code == 0x7F else "\ufffd"
