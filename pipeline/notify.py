@@ -92,7 +92,7 @@ class Ending:
         if self.nothing_new:
             return "no_new_data"
         summary = self.summary
-        return "blessed" if summary is not None and summary.blessed else "not_blessed"
+        return "blessed" if summary is not None and summary.pushed is not None else "not_blessed"
 
 
 @contextmanager

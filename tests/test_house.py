@@ -50,6 +50,8 @@ def test_help_answers_without_tensorflow() -> None:
     "arguments",
     [
         ["quarantine", "/nowhere"],
+        ["report", "/nowhere"],
+        ["history", "/nowhere"],
         ["labels", "list", "--schema", "/nowhere"],
         ["models", "list", "--registry", "/nowhere"],
     ],

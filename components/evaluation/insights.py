@@ -18,6 +18,8 @@ BINS = 400
 LOG_ODDS_LIMIT = 10.0
 # Bins of a reliability diagram, even in probability.
 RELIABILITY_BINS = 10
+# Up to so many labels, every pair of them is told of.
+MATRIX_LABELS = 40
 # Kept of each label and kind of mistake.
 MOST_MISTAKES = 20
 
@@ -78,7 +80,9 @@ class Insights(Settings):
     examples: int
     candidate: dict[str, ScoreCounts]
     baseline: dict[str, ScoreCounts] | None = Field(description="None if there is none; labels it lacks are left out.")
-    confusions: list[Confusion] = Field(description="Most frequent first, `missed` before `beside`.")
+    confusions: list[Confusion] = Field(
+        description="Most frequent first, `missed` before `beside`; of many labels the most frequent ones of each."
+    )
     mistakes: dict[str, LabelMistakes]
 
 

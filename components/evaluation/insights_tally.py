@@ -11,6 +11,7 @@ import numpy.typing as npt
 from components.evaluation.insights import (
     BINS,
     LOG_ODDS_LIMIT,
+    MATRIX_LABELS,
     MOST_MISTAKES,
     RELIABILITY_BINS,
     Confusion,
@@ -27,6 +28,8 @@ Flags = npt.NDArray[np.bool_]
 # Fewer mistakes are kept of each label where there are many labels.
 _MISTAKES_IN_ALL = 2_000
 _LEAST_MISTAKES = 3
+# Of more labels than make a matrix to look at, so many confusions of each are kept.
+_MOST_CONFUSIONS = 20
 # Kept of a text, and of an id.
 TEXT_CHARACTERS = 600
 _ID_CHARACTERS = 200
@@ -132,14 +135,13 @@ class InsightsTally:
         self._examples += other._examples
         self._confusions += other._confusions
         self._wrong += other._wrong
-        for mine, theirs in zip(self._histograms + self._reliability, other._histograms + other._reliability,
-                                strict=True):  # fmt: skip
-            mine += theirs
-        for mine, theirs in (
-            (self._wrongly_given, other._wrongly_given), (self._missed, other._missed),
-        ):  # fmt: skip
-            for label, found in enumerate(theirs):
-                mine[label] = nsmallest(self._most, mine[label] + found)
+        for histogram, other_histogram in zip(self._histograms, other._histograms, strict=True):
+            histogram += other_histogram
+        for reliability, other_reliability in zip(self._reliability, other._reliability, strict=True):
+            reliability += other_reliability
+        for kept, others in ((self._wrongly_given, other._wrongly_given), (self._missed, other._missed)):
+            for label, found in enumerate(others):
+                kept[label] = nsmallest(self._most, kept[label] + found)
 
     def compact(self) -> None:
         """Works off what waits, so that the tally is small to send."""
@@ -152,7 +154,7 @@ class InsightsTally:
             right[row, list(example.columns)] = True
         scores = [np.stack([example.candidate for example in rows])]
         if len(self._readers) > 1:
-            scores.append(np.stack([example.baseline for example in rows]))  # type: ignore[arg-type]
+            scores.append(np.stack([example.baseline for example in rows if example.baseline is not None]))
         for reader, said, histogram, reliability in zip(
             self._readers, scores, self._histograms, self._reliability, strict=True
         ):
@@ -167,8 +169,8 @@ class InsightsTally:
         """All that was found."""
         self.compact()
         candidate, *baseline = (
-            self._score_counts(reader, *counts)
-            for reader, *counts in zip(self._readers, self._histograms, self._reliability, strict=True)
+            self._score_counts(reader, histogram, reliability)
+            for reader, histogram, reliability in zip(self._readers, self._histograms, self._reliability, strict=True)
         )
         return Insights(
             examples=self._examples,
@@ -235,14 +237,19 @@ class InsightsTally:
         }
 
     def _found_confusions(self) -> Iterator[Confusion]:
-        for given, right in zip(*np.nonzero(self._confusions.any(axis=0)), strict=True):
-            missed, beside = self._confusions[:, given, right]
-            yield Confusion(
-                given=self._labels[given],
-                right=self._labels[right] if right < len(self._labels) else None,
-                missed=int(missed),
-                beside=int(beside),
-            )
+        """Of each label, those with all others where that is a matrix to look at, else the most frequent ones."""
+        n_labels = len(self._labels)
+        most = n_labels + 1 if n_labels <= MATRIX_LABELS else _MOST_CONFUSIONS
+        for given in range(n_labels):
+            missed, beside = self._confusions[:, given]
+            often_first = np.lexsort([-beside, -missed])[:most]
+            for right in often_first[(missed + beside)[often_first] > 0]:
+                yield Confusion(
+                    given=self._labels[given],
+                    right=self._labels[right] if right < n_labels else None,
+                    missed=int(missed[right]),
+                    beside=int(beside[right]),
+                )
 
     def _mistake(self, found: _Found) -> Mistake:
         return Mistake(

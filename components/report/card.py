@@ -16,7 +16,7 @@ CARD_FILE = "model_card.md"
 _MOST_CHARACTERS = 500
 # What Markdown, or the HTML that may stand in it, takes for its own; what it does so only at the beginning of a line;
 # underscores are marks only where a word begins or ends.
-_MARKS = re.compile(r"([\\`*{}\[\]<>|&~$]|^[-+#]|^\d+(?=[.)])|(?<![^\W_])_|_(?![^\W_]))")
+_MARKS = re.compile(r"([\\`*{}\[\]<>|&~$]|^[-+#]|(?<=^\d)[.)](?=\s|$)|(?<![^\W_])_|_(?![^\W_]))")
 
 
 def build_card(material: Material) -> str:
@@ -76,11 +76,7 @@ def limitations(summary: Summary) -> list[str]:
 def plain(text: str) -> str:
     """A text that Markdown shows as it is, in one line and in any place."""
     line = " ".join("".join(each if each.isprintable() else " " for each in text[:_MOST_CHARACTERS]).split())
-    return _MARKS.sub(lambda mark: _escaped(mark.group()), line)
-
-
-def _escaped(mark: str) -> str:
-    return f"{mark}\u200b" if mark.isdigit() else f"\\{mark}"
+    return _MARKS.sub(r"\\\1", line)
 
 
 def _often_wrong(measured: LabelSummary) -> bool:
@@ -92,8 +88,9 @@ def _table(table: Table) -> str:
     """A table in the notation that GitHub introduced."""
     heads = " | ".join(plain(head.name) for head in table.heads)
     rule = " | ".join("---:" if head.numeric else "---" for head in table.heads)
+    numeric = [head.numeric for head in table.heads]
     rows = [
-        " | ".join(cell.shown if head.numeric else plain(cell.shown) for head, cell in zip(table.heads, row, strict=True))
+        " | ".join(cell.shown if bare else plain(cell.shown) for bare, cell in zip(numeric, row, strict=True))
         for row in table.rows
     ]
     return "\n".join(f"| {line} |" for line in [heads, rule, *rows])

@@ -33,6 +33,7 @@ def Report(  # noqa: N802 - a component class
 
     `blessing` is what `Blessing` gave, `configuration` all of it as JSON.
     """
+    import json
     from datetime import UTC, datetime
 
     from components.files import make_folder

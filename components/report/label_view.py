@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from components.evaluation.insights import Confusion, Insights, LabelMistakes, Mistake, Reliability
+from components.evaluation.insights import MATRIX_LABELS, Confusion, Insights, LabelMistakes, Mistake, Reliability
 from components.report.charts import Axis, Chart, Line, Point, chart, ticks
 from components.report.curves import Cut, cuts, precision_recall
 from components.report.material import Material
@@ -14,8 +14,6 @@ from components.report.training import Training
 
 # Of more labels, the commonest ones get curves: the page would be too large to open on a phone.
 MOST_LABELS = 100
-# Of more, the matrix would be a wall of numbers.
-MOST_IN_MATRIX = 40
 _MOST_PAIRS = 12
 _DIAGONAL = Line("", "guide", [(0.0, 0.0), (1.0, 1.0)])
 
@@ -64,6 +62,9 @@ def label_views(material: Material) -> tuple[list[LabelView], int]:
         return [], 0
     labels = list(metrics.per_label)
     shown = set(sorted(labels, key=lambda label: -metrics.per_label[label].support)[:MOST_LABELS])
+    confusions: defaultdict[str, list[Confusion]] = defaultdict(list)
+    for each in insights.confusions if insights is not None else ():
+        confusions[each.given].append(each)
     views = []
     for label in (label for label in labels if label in shown):
         measured = metrics.per_label[label]
@@ -78,7 +79,7 @@ def label_views(material: Material) -> tuple[list[LabelView], int]:
                 name=label,
                 measured=measured,
                 charts=list(_charts(label, measured, insights)),
-                confusions=[each for each in insights.confusions if each.given == label][:_MOST_PAIRS],
+                confusions=confusions[label][:_MOST_PAIRS],
                 false_positives=mistakes.false_positives,
                 false_negatives=mistakes.false_negatives,
                 wrongly_given=_shown(mistakes.wrongly_given, settings),
@@ -94,7 +95,7 @@ def confusion_view(insights: Insights | None) -> ConfusionView | None:
         return None
     pairs = [each for each in insights.confusions if each.right is not None and each.missed][:_MOST_PAIRS]
     labels = list(insights.candidate)
-    if len(labels) > MOST_IN_MATRIX:
+    if len(labels) > MATRIX_LABELS:
         return ConfusionView(pairs, [], [])
     missed: defaultdict[str, dict[str | None, int]] = defaultdict(dict)
     for each in insights.confusions:
@@ -169,7 +170,7 @@ def _precision_recall(label: str, now: Sequence[Cut], before: Sequence[Cut], mea
     if measured.precision is not None and measured.recall is not None:
         at_work.append((measured.recall, measured.precision))
     return chart(
-        "Precision and recall; the dot is at work",
+        "Precision and recall; the ring is at the threshold",
         Axis("recall"), Axis("precision"), lines, of=label, marks=at_work,
     )  # fmt: skip
 

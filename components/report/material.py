@@ -93,7 +93,7 @@ def _batches(ingest: IngestReport | None, configuration: Mapping[str, Any]) -> i
     batch_size = configuration.get("training", {}).get("batch_size")
     if ingest is None or not batch_size:
         return None
-    return math.ceil(ingest.splits["train"] / batch_size)
+    return math.ceil(ingest.splits["train"] / int(batch_size))
 
 
 def _ingest(uri: str | None) -> IngestReport | None:

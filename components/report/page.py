@@ -6,7 +6,6 @@ what is around it; a policy in the page allows no script but its own, should one
 
 import base64
 import hashlib
-import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,12 @@ REPORT_FILE = "report.html"
 _TEMPLATES = Path(__file__).parent / "templates"
 # Of one text on the page, whatever it is; a report is not where one reads a book.
 _MOST_CHARACTERS = 20_000
-_KEPT_CONTROLS = "\n\t"
+# Control characters as their pictures; what has none, and halves of characters, as what cannot be shown.
+_VISIBLE = (
+    {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\n\t"}
+    | {0x7F: 0x2421}
+    | dict.fromkeys([*range(0x80, 0xA0), *range(0xD800, 0xE000)], 0xFFFD)
+)
 
 
 def build_page(material: Material) -> str:
@@ -65,21 +69,21 @@ def build_page(material: Material) -> str:
             "averages": view.averages_table(summary),
             "labels": view.labels_table(summary),
         }
-    return environment().get_template("report.html.j2").render(content)
+    return environment().get_template("report.html.j2").render(content).translate(_VISIBLE)
 
 
 def write_page(folder: str, material: Material) -> None:
     """Writes report.html into a folder, local or remote, complete or not at all."""
-    write_whole(f"{folder}/{REPORT_FILE}", build_page(material).encode("utf-8", "replace"))
+    write_whole(f"{folder}/{REPORT_FILE}", build_page(material).encode())
 
 
 def environment() -> Environment:
-    """The templates of this folder; what they print is escaped and can be seen."""
+    """The templates of this folder; what they print is escaped, and has an end."""
     made = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_visible,
+        finalize=_cut,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -87,18 +91,8 @@ def environment() -> Environment:
     return made
 
 
-def _visible(value: Any) -> Any:
-    """A text with its control characters shown as their pictures, cut where it is endless; anything else as it is."""
-    if not isinstance(value, str) or isinstance(value, Markup):
+def _cut(value: Any) -> Any:
+    """A text without its end, where it is endless; anything else as it is."""
+    if not isinstance(value, str) or isinstance(value, Markup) or len(value) <= _MOST_CHARACTERS:
         return value
-    cut = value if len(value) <= _MOST_CHARACTERS else f"{value[:_MOST_CHARACTERS]} …"
-    if cut.isprintable():
-        return cut
-    return "".join(_picture(character) for character in cut)
-
-
-def _picture(character: str) -> str:
-    if character in _KEPT_CONTROLS or unicodedata.category(character) not in ("Cc", "Cs"):
-        return character
-    code = ord(character)
-    return chr(0x2400 + code) if code < 0x20 else "\u2421" if code == 0x7F else "\ufffd"
+    return f"{value[:_MOST_CHARACTERS]} …"

@@ -158,6 +158,39 @@ def test_a_bad_model_is_not_pushed_and_never_becomes_the_baseline(
     assert Path(first[1]["pushed"]).is_dir()
 
 
+def test_each_run_can_be_looked_at(project: Project, first: tuple[int, dict[str, Any]]) -> None:
+    run_of_first = sorted(project.runs.iterdir())[0]
+    page = (run_of_first / "report.html").read_text()
+    assert "Blessed and pushed" in page
+    assert Path(first[1]["pushed"]).name in page
+    for seen in ("Label by label", "Wrongly given:", "Loss by epoch", "Reliability", "learning_rate"):
+        assert seen in page
+    assert "# Model card: small" in (run_of_first / "model_card.md").read_text()
+    (run_of_first / "report.html").unlink()
+    assert command("report", str(run_of_first), "--no-texts") == 0
+    again = (run_of_first / "report.html").read_text()
+    assert "Texts are left out" in again
+    assert again.count("<svg") == page.count("<svg")
+
+
+def test_history_lists_every_run(
+    project: Project, first: tuple[int, dict[str, Any]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    capfd.readouterr()
+    assert command("history", "--config", str(project.configuration), "--json") == 0
+    runs = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert len(runs) == len(list(project.runs.iterdir()))
+    assert runs[-1]["outcome"] == "pushed"
+    assert runs[-1]["pushed"] == first[1]["pushed"]
+    assert runs[-1]["macro_f1"] == first[1]["metrics"]["macro_f1"]
+    assert runs[-1]["cached"] == 0
+    assert runs[-1]["steps"] == len(first[1]["durations_s"])
+    assert runs[-2]["cached"] == runs[-2]["steps"], "the second run took everything from the cache"
+    (bad,) = (run for run in runs if run["outcome"] == "not blessed")
+    assert "macro_f1" in bad["reasons"][0]
+    assert [run["outcome"] for run in runs].count("pushed") == 3
+
+
 def test_an_unknown_label_stops_the_run_before_training(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     project = make_project(tmp_path / "project", rows=60)
     with project.data.open("a", encoding="utf-8") as rows:
@@ -172,6 +205,10 @@ def test_an_unknown_label_stops_the_run_before_training(tmp_path: Path, capfd: p
     assert summary["reasons"] == [line.removeprefix("error: ")]
     assert not (project.folder / "work" / "artifacts" / "Trainer").exists()
     assert not project.registry.exists()
+    (stopped,) = project.runs.iterdir()
+    assert "Stopped before a model was judged" in (stopped / "report.html").read_text()
+    assert command("history", str(project.folder / "work")) == 0
+    assert "stopped" in capfd.readouterr().out
 
 
 def test_what_init_writes_runs_as_it_stands(tmp_path: Path) -> None:

@@ -1,0 +1,131 @@
+"""Material for a report, made up: as many labels and rows as a test wants, and any text in every place for one."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from components.data_gate.verdict import Drift
+from components.evaluation.insights_tally import Example, InsightsTally, Scored
+from components.evaluation.measured import GateResult, LabelMetrics, Metrics
+from components.example_gen.report import Contradiction, Duplicates, IngestReport, LabelCount, SpanCount
+from components.registry import CalibrationRecord, ModelRecord
+from components.report.material import Material
+from components.report.settings import ReportSettings
+from components.report.summary import DataSummary, LabelSummary, MetricsSummary, Rows, Summary
+from components.report.training import CalibrationCurve, Training
+
+WHEN = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+_AVERAGES = {
+    "macro_f1": 0.51, "micro_f1": 0.62, "macro_precision": 0.53, "micro_precision": 0.6, "macro_recall": 0.5,
+    "micro_recall": 0.64, "macro_auc": 0.9, "macro_pr_auc": 0.55,
+}  # fmt: skip
+
+
+def material(
+    labels: Sequence[str] = ("billing", "refund", "shipping"),
+    *,
+    rows: int = 300,
+    text: str = "Where is my order?",
+    id_: str = "row",
+    settings: ReportSettings | None = None,
+    **changes: Any,
+) -> Material:
+    """A run that was not blessed, with a baseline.
+
+    Args:
+        labels: Of the model; the last one is missing in the baseline.
+        rows: Of the test split.
+        text: Wherever a run's own words go, and with a number behind it each row's text.
+        id_: Of each row, with its number.
+        settings: Of the report.
+        changes: To the summary.
+    """
+    made = Summary(
+        blessed=False,
+        pushed=None,
+        reasons=[f"macro_f1 is 0.51, below the bound of 0.6 {text}"],
+        rows=Rows(read=rows * 10, accepted=rows * 10 - 7, quarantined=7),
+        data=DataSummary(
+            splits={"train": rows * 8, "eval": rows - 7, "test": rows},
+            spans=[SpanCount(span=7, version=1, rows=rows * 10 - 7)],
+            duplicates=Duplicates(
+                texts=2, rows=4, contradictory=1,
+                contradictions=[Contradiction(rows=[f"{id_}:1", f"{id_}:2"], labels=[[labels[0]], []])],
+            ),
+            retired_labels={text: 3},
+            compared_with=text,
+            drift=[Drift(feature=text, measure="l_infinity", value=0.02, bound=0.1)],
+            warnings=[text],
+        ),
+        metrics=_metrics(labels, 0.0),
+        baseline=_metrics(labels[:-1], 0.03),
+        baseline_note=text,
+        gates=[
+            GateResult(gate="macro_f1 >= 0.6", value=0.51, bound=0.6, passed=False, note=text),
+            GateResult(gate=f"f1[{labels[0]}] >= 0.1", value=0.4, bound=0.1, passed=True, note=""),
+            GateResult(gate="macro_f1 >= baseline", value=0.51, bound=None, passed=True, note="not asked"),
+        ],
+        slices={f"language={name}": {"candidate": _slice(labels, rows)} for name in ("en", "zh", text)},
+        durations_s={"Trainer": 1234.5, "MultiLabelEvaluator": 20.0},
+        peak_memory_mb=2048,
+        versions={"tfx": "1.21.0"},
+    )  # fmt: skip
+    return Material(
+        name=text,
+        when=WHEN,
+        summary=made.model_copy(update=changes),
+        settings=settings or ReportSettings(),
+        configuration=f"name: {text}\n",
+        ingest=IngestReport(
+            read=rows * 10, accepted=rows * 10 - 7, quarantined=7, reasons={text: 7},
+            splits={"train": rows * 8, "eval": rows - 7, "test": rows},
+            labels={label: LabelCount(count=10 * number + 5, first="a:1") for number, label in enumerate(labels)},
+        ),
+        model=ModelRecord(
+            model_id="0123456789abcdef" * 4, labels=list(labels), thresholds=[0.4] * len(labels), checkpoint=text,
+            created="2026-11-23T12:00:00+00:00", versions={"tfx": "1.21.0"},
+            calibration=CalibrationRecord(method="platt", error_before=0.06, error_after=0.03),
+        ),
+        training=Training(
+            losses=[0.5, 0.3, 0.25], eval_losses=[0.4, 0.32, 0.33], steps=[(50, 0.6), (100, 0.5)],
+            calibration=CalibrationCurve(
+                method="platt", error={"before": 0.06, "after": 0.03}, reliability={"before": [], "after": []}
+            ),
+        ),
+        insights=_insights(labels, rows, text, id_),
+        batches=100,
+    )  # fmt: skip
+
+
+def _metrics(labels: Sequence[str], less: float) -> MetricsSummary:
+    return MetricsSummary(
+        **{name: value - less for name, value in _AVERAGES.items()},
+        examples=300,
+        per_label={
+            label: LabelSummary(
+                precision=0.7, recall=0.6, f1=round((0.37 * (number + 2)) % 0.9, 3) - less, auc=0.9, pr_auc=0.6,
+                support=100 + number if number % 5 else 3, threshold=0.4,
+            )
+            for number, label in enumerate(labels)
+        },
+    )  # fmt: skip
+
+
+def _slice(labels: Sequence[str], rows: int) -> Metrics:
+    one = LabelMetrics(precision=0.7, recall=0.6, f1=0.6, auc=0.9, pr_auc=0.6, support=9)
+    return Metrics(**_AVERAGES, examples=rows // 3, per_label=dict.fromkeys(labels, one))
+
+
+def _insights(labels: Sequence[str], rows: int, text: str, id_: str) -> Any:
+    random, n_labels = np.random.default_rng(0), len(labels)
+    truth = random.random((rows, n_labels)) < np.linspace(0.3, 0.02, n_labels)
+    scores = np.clip(np.where(truth, 0.65, 0.3) + random.normal(0, 0.2, truth.shape), 0.001, 0.999).astype(np.float32)
+    candidate = Scored(positions=tuple(range(n_labels)), thresholds=(0.4,) * n_labels)
+    baseline = Scored(positions=(*range(n_labels - 1), -1), thresholds=(0.3,) * n_labels)
+    tally = InsightsTally(labels, candidate, baseline)
+    for row in range(rows):
+        columns = np.flatnonzero(truth[row]).tolist()
+        tally.add(Example(scores[row], scores[row, :-1], columns, f"{id_}-{row}", f"{text} {row}", None))
+    return tally.insights()

@@ -1,0 +1,174 @@
+"""The report in a browser, headless Chromium: opened, sorted, on a phone, in print, without a script."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from components.report.page import write_page
+from tests.components.report.made_up import material
+from tests.components.report.test_page import HOSTILE
+
+_CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(_CHROMIUM is None, reason="no chromium here: apt-get install chromium")
+
+LABELS = [f"label_number_{number}" for number in range(28)]
+_LUMINANCE = """
+(selector) => {
+  const channel = (value) => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+  const luminance = (colour) => {
+    const [r, g, b] = colour.match(/[\\d.]+/g).map((each) => channel(Number(each) / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  let element = document.querySelector(selector), behind = element;
+  while (getComputedStyle(behind).backgroundColor === "rgba(0, 0, 0, 0)") behind = behind.parentElement;
+  const pair = [getComputedStyle(element).color, getComputedStyle(behind).backgroundColor].map(luminance);
+  return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+}
+"""
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        # Its sandbox cannot be had by root, nor in most containers; the page is our own.
+        yield playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("report")
+    write_page(str(folder), material(LABELS, rows=1_000))
+    return (folder / "report.html").as_uri()
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """What the page complains of: the console's lines, errors, and requests for anything but itself."""
+    return []
+
+
+@pytest.fixture
+def open_page(browser: Browser, report: str, said: list[str]) -> Iterator[Open]:
+    pages = []
+
+    def opened(address: str = report, **context: Any) -> Page:
+        page = browser.new_page(**context)
+        pages.append(page)
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: said.append(request.url) if request.url != address else None)
+        page.goto(address)
+        return page
+
+    yield opened
+    for page in pages:
+        page.close()
+
+
+def column(page: Page, table: str, number: int) -> list[str]:
+    return page.locator(f"{table} tbody tr > :nth-child({number})").all_inner_texts()
+
+
+def test_it_opens_without_a_word(open_page: Open, said: list[str]) -> None:
+    page = open_page(viewport={"width": 1280, "height": 900})
+    assert page.locator("h1").inner_text() == "Not blessed"
+    assert page.locator("details summary").count() == len(LABELS) + 1
+    assert said == []
+
+
+def test_the_first_screen_has_decision_reasons_and_gates(open_page: Open) -> None:
+    for width, height in ((1280, 800), (390, 844)):
+        page = open_page(viewport={"width": width, "height": height})
+        for selector in ("h1", ".decision li", ".figures", "#gates tbody tr"):
+            place = page.locator(selector).first.bounding_box()
+            assert place is not None
+            assert place["y"] + min(place["height"], 60) <= height, selector
+
+
+def test_a_click_on_a_head_sorts_and_another_turns_it_round(open_page: Open, said: list[str]) -> None:
+    page = open_page()
+    heads = page.locator("#labels-table thead th")
+    names = [name.split("\n")[0] for name in heads.all_inner_texts()]
+    f1, change = names.index("F1") + 1, names.index("change") + 1
+    before = column(page, "#labels-table", 1)
+    heads.nth(f1 - 1).locator("button").click()
+    falling = [float(value) for value in column(page, "#labels-table", f1)]
+    assert falling == sorted(falling, reverse=True)
+    assert heads.nth(f1 - 1).get_attribute("aria-sort") == "descending"
+    heads.nth(f1 - 1).locator("button").click()
+    assert [float(value) for value in column(page, "#labels-table", f1)] == falling[::-1]
+    for _ in range(2):
+        heads.nth(change - 1).locator("button").click()
+        assert column(page, "#labels-table", change)[-1] == "–", "what has no number comes last, either way"
+    assert heads.nth(f1 - 1).get_attribute("aria-sort") is None
+    heads.nth(0).locator("button").click()
+    after = column(page, "#labels-table", 1)
+    assert after == sorted(before)
+    assert said == []
+
+
+def test_sorting_by_keyboard(open_page: Open) -> None:
+    page = open_page()
+    page.locator("#labels-table thead button").nth(1).focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#labels-table thead th").nth(1).get_attribute("aria-sort") == "descending"
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+def test_nothing_is_wider_than_the_screen(open_page: Open, width: int) -> None:
+    page = open_page(viewport={"width": width, "height": 844})
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_label_keeps_its_name_in_sight_on_a_phone(open_page: Open) -> None:
+    page = open_page(viewport={"width": 390, "height": 844})
+    region, name = page.locator(".wide:has(#labels-table)"), page.locator("#labels-table tbody th").first
+    assert name.bounding_box()["height"] < 60, "not broken into syllables"  # type: ignore[index]
+    region.evaluate("(element) => { element.scrollLeft = 200; }")
+    assert name.bounding_box()["x"] >= 0  # type: ignore[index]
+
+
+def test_print_shows_what_is_folded_and_hides_what_is_for_a_screen(open_page: Open, tmp_path: Path) -> None:
+    page = open_page()
+    folded = page.locator("#label-1 > div")
+    assert not folded.is_visible()
+    page.emulate_media(media="print")
+    assert folded.is_visible()
+    assert not page.locator("nav").is_visible()
+    page.pdf(path=str(tmp_path / "report.pdf"), format="A4")
+    assert (tmp_path / "report.pdf").stat().st_size > 50_000
+
+
+def test_it_reads_without_a_script(open_page: Open) -> None:
+    page = open_page(java_script_enabled=False)
+    assert page.locator("#labels-table tbody tr").count() == len(LABELS)
+    assert page.locator("th button").count() == 0, "nothing that looks as if it sorted"
+    page.locator("#label-1 summary").click()
+    assert page.locator("#label-1 svg.chart").first.is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_stand_out_from_what_is_behind_them(open_page: Open, scheme: str) -> None:
+    page = open_page(color_scheme=scheme)
+    for selector in ("body", "h1", ".soft", ".figures dt", "td.up", "td.down", "thead th", ".tag", "a"):
+        # WCAG 2.1, AA.
+        assert page.evaluate(_LUMINANCE, selector) >= 4.5, selector
+
+
+def test_hostile_texts_run_nothing(open_page: Open, said: list[str], tmp_path: Path) -> None:
+    text = " ".join(HOSTILE)
+    write_page(str(tmp_path), material((text, "b", "c"), text=text, id_=text))
+    page = open_page((tmp_path / "report.html").as_uri(), viewport={"width": 390, "height": 844})
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    page.locator("#labels-table thead button").first.click()
+    assert page.evaluate("window.pwned") is None
+    assert page.locator("h1").count() == 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert said == []

@@ -1,0 +1,55 @@
+"""The model card: Markdown that a renderer cannot be led astray by, from the report's numbers."""
+
+import pytest
+from markdown_it import MarkdownIt
+
+from components.report.card import build_card, limitations
+from tests.components.report.made_up import material
+from tests.components.report.test_page import HOSTILE
+
+
+def rendered(text: str) -> str:
+    return str(MarkdownIt("commonmark", {"html": True}).enable("table").render(text))
+
+
+def test_it_has_the_numbers_and_says_what_a_person_must_add() -> None:
+    card = build_card(material())
+    for expected in ("Not blessed", "| macro F1 | 0.510 |", "| refund |", "**failed**: macro_f1 \\>= 0.6", "platt"):
+        assert expected in card
+    assert card.count("to be filled in by the team") + card.count("To be filled in by the team") == 2
+
+
+def test_limitations_come_from_the_numbers() -> None:
+    summary = material(("often", "rare")).summary
+    assert summary.metrics is not None
+    often, rare = summary.metrics.per_label.values()
+    per_label = {
+        "often": often.model_copy(update={"support": 100, "recall": 0.4}),
+        "rare": rare.model_copy(update={"support": 4, "precision": 0.2}),
+        "never": rare.model_copy(update={"support": 0, "precision": 0.0, "recall": 0.0}),
+    }
+    metrics = summary.metrics.model_copy(update={"per_label": per_label, "micro_f1": 0.9})
+    found = limitations(summary.model_copy(update={"metrics": metrics}))
+    assert found[:4] == [
+        "Fewer than 30 test rows; its numbers say little: rare.",
+        "No test row has it: nothing is known of it: never.",
+        "Less than half of the rows that have it are found: often.",
+        "Less than half of the rows that it is given to have it: rare.",
+    ]
+    assert "On language=en (100 rows) micro F1 is 0.620, 0.900 overall." in found
+
+
+@pytest.mark.parametrize(
+    "hostile", [*HOSTILE, "a | b", "line\n\n# head", "[link](http://x)", "- item", "_it_", "`", "1. a"]
+)
+def test_no_text_is_taken_for_markup(hostile: str) -> None:
+    plain = rendered(build_card(material(("a", "b", "c"), text="plain")))
+    card = rendered(build_card(material((hostile, f"{hostile} 2", "c"), text=hostile)))
+    for tag in ("<h", "<li", "<tr", "<td", "<em", "<strong", "<code", "<a", "<script", "<img"):
+        assert card.count(tag) == plain.count(tag), tag
+
+
+def test_a_run_that_judged_no_model_says_so() -> None:
+    card = build_card(material(metrics=None, blessed=False, reasons=["rows.csv:3: unknown label"]))
+    assert "No model was judged." in card
+    assert "rows.csv:3: unknown label" in card

@@ -1,0 +1,58 @@
+"""What the Trainer leaves, read without it: TensorBoard's own event files, history, calibration."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from components.report.training import read_training
+
+
+@pytest.fixture
+def model_run(tmp_path: Path) -> Path:
+    import tensorflow as tf
+
+    (tmp_path / "history.json").write_text(json.dumps({"loss": [0.5, 0.3], "val_loss": [0.4, 0.35]}))
+    writer = tf.summary.create_file_writer(str(tmp_path / "train"))
+    with writer.as_default():
+        for step, loss in ((50, 0.6), (100, 0.5)):
+            tf.summary.scalar("batch_loss", loss, step=step)  # as Keras's TensorBoard callback
+        tf.summary.scalar("epoch_learning_rate", 0.1, step=1)
+    writer.close()
+    return tmp_path
+
+
+def test_losses_by_epoch_and_by_step(model_run: Path) -> None:
+    training = read_training(str(model_run))
+    assert training is not None
+    assert (training.losses, training.eval_losses) == ([0.5, 0.3], [0.4, 0.35])
+    assert [step for step, _ in training.steps] == [50, 100]
+    assert [loss for _, loss in training.steps] == pytest.approx([0.6, 0.5])
+    assert training.calibration is None
+
+
+def test_an_event_file_that_a_kill_cut_short_is_read_as_far_as_it_goes(model_run: Path) -> None:
+    (events,) = (model_run / "train").glob("events.*")
+    events.write_bytes(events.read_bytes()[:-10])
+    training = read_training(str(model_run))
+    assert training is not None
+    assert len(training.steps) == 2
+
+
+def test_a_training_under_way_has_no_history(tmp_path: Path) -> None:
+    assert read_training(str(tmp_path)) is None
+
+
+def test_calibration_as_the_trainer_writes_it(model_run: Path) -> None:
+    bins = [{"from": 0.0, "to": 0.1, "examples": 9, "probability": 0.04, "frequency": 0.0}]
+    content = {"method": "platt", "expected_calibration_error": {"before": 0.04}, "reliability": {"before": bins}}
+    (model_run / "calibration.json").write_text(json.dumps(content))
+    training = read_training(str(model_run))
+    assert training is not None
+    assert training.calibration is not None
+    assert training.calibration.error == {"before": 0.04}
+    assert training.calibration.reliability["before"][0].probability == 0.04
+    (model_run / "calibration.json").write_text('{"of": "another version"}')
+    training = read_training(str(model_run))
+    assert training is not None
+    assert training.calibration is None

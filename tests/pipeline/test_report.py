@@ -1,0 +1,92 @@
+"""`report`: made again from what a run left, without TensorFlow; and what it says where things are gone."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from components.evaluation.insights import write_insights
+from components.example_gen.report import write_report as write_ingest
+from components.registry import write_record
+from components.report.summary import write_summary
+from pipeline.report import rebuild_report
+from schema.errors import Refused
+from tests.components.report.made_up import material
+
+_NAME = "20261123T120000.000001Z"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run's folder, with artifacts beside it."""
+    made = material(text="secret words")
+    folder = tmp_path / "runs" / _NAME
+    folder.mkdir(parents=True)
+    uris = {key: tmp_path / key for key in ("quarantine", "model", "model_run", "evaluation")}
+    for uri in uris.values():
+        uri.mkdir()
+    (uris["model"] / "Format-Serving").mkdir()
+    assert made.ingest is not None
+    assert made.model is not None
+    assert made.insights is not None
+    write_summary(str(folder), made.summary)
+    write_ingest(made.ingest, str(uris["quarantine"]))
+    write_record(str(uris["model"] / "Format-Serving"), made.model)
+    write_insights(str(uris["evaluation"]), made.insights)
+    (uris["model_run"] / "history.json").write_text(json.dumps({"loss": [0.4, 0.3], "val_loss": [0.5, 0.4]}))
+    (folder / "artifacts.json").write_text(json.dumps({"Steps": {key: str(uri) for key, uri in uris.items()}}))
+    configuration = {"name": "small", "training": {"batch_size": 16}, "report": {"texts": True, "mistakes": 2}}
+    (folder / "configuration.json").write_text(json.dumps(configuration))
+    return folder
+
+
+def test_everything_is_on_the_page(run: Path) -> None:
+    report, card = rebuild_report(run)
+    page = report.read_text()
+    for seen in ("small · 2026-11-23 12:00 UTC", "Loss by epoch", "secret words", "Wrongly given:", "batch_size: 16"):
+        assert seen in page
+    assert card.read_text().startswith("# Model card: small")
+
+
+def test_a_work_dir_means_its_newest_run_that_came_to_an_end(run: Path) -> None:
+    (run.parent / "20991231T000000.000000Z").mkdir()
+    report, _ = rebuild_report(run.parent.parent)
+    assert report.parent == run
+
+
+def test_texts_can_be_left_out_afterwards(run: Path) -> None:
+    mistakes = rebuild_report(run, texts=False)[0].read_text().partition("Label by label")[2].partition("<h2>Cal")[0]
+    assert "secret words" not in mistakes
+    assert "row-" in mistakes
+
+
+def test_what_is_gone_is_done_without(run: Path, tmp_path: Path) -> None:
+    for name in ("evaluation/insights.json", "model_run/history.json", "quarantine/report.json"):
+        (tmp_path / name).unlink()
+    (run / "configuration.json").unlink()
+    page = rebuild_report(run)[0].read_text()
+    assert "Each label at its own threshold" in page
+    assert "Loss by epoch" not in page
+
+
+def test_insights_of_another_version_are_not_misread(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "evaluation" / "insights.json").write_text('{"examples": 3, "colour": "blue"}')
+    assert "left no insights.json of this version" in rebuild_report(run)[0].read_text()
+
+
+def test_a_folder_without_a_run_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="no run here has come to an end"):
+        rebuild_report(tmp_path)
+
+
+def test_the_command_needs_no_tensorflow(run: Path) -> None:
+    code = (
+        f"import sys; from pipeline import cli; sys.argv[1:] = ['report', {str(run)!r}, '--no-texts']\n"
+        "try: cli.main()\n"
+        "finally: assert not {'tensorflow', 'tfx', 'apache_beam', 'keras', 'pyarrow'} & set(sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert [Path(line).name for line in ended.stdout.split()] == ["report.html", "model_card.md"]
