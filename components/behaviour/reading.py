@@ -42,16 +42,7 @@ def read_tests(path: str, labels: LabelList, *, pair: bool) -> BehaviourTests:
     Raises:
         Refused: In one line: file, line, key, what is wrong, and the nearest name that there is.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        raw = yaml.safe_load(text)
-    except FileNotFoundError:
-        raise Refused(f"{display(path)}: no such file; `behaviour` in the configuration names it") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"{display(path)}: cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        raise Refused(f"{display(path)}: not YAML: {' '.join(str(error).split())}") from None
+    root, raw = _load(path)
     try:
         tests = _parse(raw)
         _check(tests, labels, pair=pair)
@@ -59,6 +50,33 @@ def read_tests(path: str, labels: LabelList, *, pair: bool) -> BehaviourTests:
         line = _line_of(root, wrong.place)
         raise Refused(f"{display(path)}:{line}: {_key(wrong.place)}{wrong}") from None
     return tests
+
+
+def _load(path: str) -> tuple[yaml.Node | None, Any]:
+    """The file's YAML, as nodes that know their lines and as what it says."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        root, raw = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
+        scalars = [token for token in yaml.scan(text, Loader=yaml.SafeLoader) if isinstance(token, yaml.ScalarToken)]
+    except FileNotFoundError:
+        raise Refused(f"{display(path)}: no such file; `behaviour` in the configuration names it") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"{display(path)}: cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise Refused(f"{display(path)}: not YAML: {' '.join(str(error).split())}") from None
+    for scalar in scalars:
+        if not _is_unicode(scalar.value):
+            line = scalar.start_mark.line + 1
+            raise Refused(f"{display(path)}:{line}: {scalar.value!a} has half a surrogate pair, which is no character")
+    return root, raw
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _parse(raw: Any) -> BehaviourTests:

@@ -80,6 +80,7 @@ def test_a_good_file(tmp_path: Path) -> None:
         ("cases:", "case:", ":9: texts[0].case: unknown key; did you mean 'cases'?"),
         ("seed: 3", "sed: 3", ":1: sed: unknown key; did you mean 'seed'?"),
         ("my {thing} back", "{text: hello, text_pair: you}", ":10: texts[0].cases[0].text_pair: the model takes sin"),
+        ("my {thing} back", '"\\ud83d"', ":10: '\\ud83d' has half a surrogate pair"),
         ("my {thing} back", "yes", ":10: texts[0].cases[0]: must be a mapping"),
     ],
 )  # fmt: skip
