@@ -149,7 +149,8 @@ def _gates_table(summary: Summary) -> Table:
     for gate in summary.gates:
         verdict = Text("passed", style="green") if gate.passed else Text("failed", style="bold red")
         note = f" ({gate.note})" if gate.note else ""
-        table.add_row(gate.gate, _number(gate.value), _number(gate.bound), verdict + Text(note))
+        # As text: a label in brackets would be taken for rich's markup and vanish.
+        table.add_row(Text(gate.gate), _number(gate.value), _number(gate.bound), verdict + Text(note))
     return table
 
 

@@ -1,0 +1,18 @@
+"""What a person sees at the end of a run."""
+
+import io
+
+from rich.console import Console
+
+from components.evaluation.measured import GateResult
+from components.report.summary import Summary
+from pipeline.display import show_summary
+
+
+def test_a_gate_is_shown_with_its_label() -> None:
+    names = ("f1[refund] >= 0.6", "behaviour[a typo] >= 0.7")
+    gates = [GateResult(gate=name, value=0.5, bound=0.6, passed=False, note="low") for name in names]
+    shown = io.StringIO()
+    show_summary(Console(file=shown, width=200), Summary(blessed=False, pushed=None, reasons=[], gates=gates))
+    for name in names:
+        assert name in shown.getvalue()
