@@ -32,7 +32,9 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        inputs = {key: artifact_utils.get_single_instance(artifacts) for key, artifacts in input_dict.items() if artifacts}
+        inputs = {
+            key: artifact_utils.get_single_instance(artifacts) for key, artifacts in input_dict.items() if artifacts
+        }
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
         baseline = read_baseline(inputs[BASELINE_KEY].uri)
         judged = _judge(inputs, baseline, BlessingSettings.model_validate_json(exec_properties[SETTINGS_KEY]))

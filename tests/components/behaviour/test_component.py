@@ -12,8 +12,6 @@ from tfx.types import standard_artifacts
 from components.behaviour.component import BehaviouralTests
 from components.behaviour.results import read_results
 from components.behaviour.settings import BehaviourTests
-from components.pusher.component import RegistryPusher
-from components.registry import versions
 from tests.components.behaviour import keyword_model
 
 

@@ -21,6 +21,7 @@ from components.blessing.component import Blessing
 from components.blessing.judgement import blessing_settings, read_judgement
 from components.evaluation.component import MultiLabelEvaluator
 from components.evaluation.eval_config import build_eval_config
+from components.evaluation.results import read_evaluation
 from components.evaluation.settings import EvaluationSettings
 from components.pusher.component import RegistryPusher
 from schema.label_list import LabelList
