@@ -123,9 +123,10 @@ def _train(job: dict[str, Any]) -> dict[str, Any]:
     from components.trainer.checkpoints.common import Architecture
     from components.trainer.fitting import Plan
     from components.trainer.hardware import arithmetic
-    from components.trainer.input_pipeline import length_grouped_batches
+    from components.trainer.input_pipeline import length_grouped_batches, occurring_tokens
     from components.trainer.losses import multi_hot_loss
     from components.trainer.model import build_classifier, build_optimizer
+    from components.trainer.occurring import only_occurring
     from components.trainer.settings import TrainingSettings
     from components.trainer.steps import Steps, shared
 
@@ -135,21 +136,21 @@ def _train(job: dict[str, Any]) -> dict[str, Any]:
         backbone = build_backbone(Architecture(**_BASE)) if job["base"] else load_backbone(find_checkpoint(BUNDLED))
         model = build_classifier(backbone, job["labels"], settings.dropout)
     plan = Plan.of(settings, job["examples"])
-    model.compile(optimizer=build_optimizer(settings, plan.updates, {}), loss=multi_hot_loss())
-    steps = Steps(model, model.loss, model.distribute_strategy, 1, xla=False)
-    batches = length_grouped_batches(
-        [f"{job['folder']}/examples.gz"], job["labels"], job["batch_size"], shuffle_seed=job["seed"]
-    )
-    iterator = iter(shared(batches, model.distribute_strategy))
-    losses: list[float] = []
-    seen, started = 0, time.perf_counter()
-    for step in range(min(job["steps"], plan.batches)):
-        if step == job["warm_steps"]:
-            seen, started = 0, time.perf_counter()
-        loss, examples = steps.update(iterator)
-        losses.append(loss / examples)
-        seen += int(examples)
-    seconds = time.perf_counter() - started
+    files = [f"{job['folder']}/examples.gz"]
+    batches = length_grouped_batches(files, job["labels"], job["batch_size"], shuffle_seed=job["seed"])
+    with only_occurring(model, occurring_tokens(files, backbone.vocabulary_size)):
+        model.compile(optimizer=build_optimizer(settings, plan.updates, {}), loss=multi_hot_loss())
+        steps = Steps(model, model.loss, model.distribute_strategy, 1, xla=False)
+        iterator = iter(shared(batches, model.distribute_strategy))
+        losses: list[float] = []
+        seen, started = 0, time.perf_counter()
+        for step in range(min(job["steps"], plan.batches)):
+            if step == job["warm_steps"]:
+                seen, started = 0, time.perf_counter()
+            loss, examples = steps.update(iterator)
+            losses.append(loss / examples)
+            seen += int(examples)
+        seconds = time.perf_counter() - started
     return {
         "examples_per_s": round(seen / seconds, 1),
         "seconds": round(seconds, 1),

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import keras_hub
 
-from components.trainer.operations import make_lean
+from components.trainer.operations import compiled_gelu, exact_gelu, make_lean
 from components.trainer.optimizer import FusedAdamW, WarmupLinearDecay
 from components.trainer.settings import TrainingSettings
 
@@ -44,7 +44,7 @@ def plain_copy(model: Any) -> Any:
         if isinstance(new, keras.layers.LayerNormalization):
             new.epsilon = old.epsilon
         elif isinstance(new, keras.layers.Dense):
-            new.activation = old.activation
+            new.activation = exact_gelu if old.activation is compiled_gelu else old.activation
     copy = build_classifier(backbone, model.num_classes, model.dropout)
     copy.set_weights(model.get_weights())
     return copy

@@ -21,9 +21,15 @@ from components.trainer.decisions import decide
 from components.trainer.export import export_classifier
 from components.trainer.fit import fit, predict
 from components.trainer.hardware import arithmetic, choose_strategy, is_chief, set_seeds, wait_for_all
-from components.trainer.input_pipeline import count_labels, ids_of_batch, length_grouped_batches
+from components.trainer.input_pipeline import (
+    count_labels,
+    ids_of_batch,
+    length_grouped_batches,
+    occurring_tokens,
+)
 from components.trainer.losses import multi_hot_loss, prior_bias
 from components.trainer.model import build_classifier, plain_copy
+from components.trainer.occurring import only_occurring
 from components.trainer.pooled import head_over_pooled
 from components.trainer.reference import make_reference
 from components.trainer.resume import Interruption, fingerprint
@@ -88,7 +94,9 @@ def run_fn(fn_args: FnArgs) -> None:
         with strategy.scope():
             fit_on(*head_over_pooled(model, train(), evaluation, settings, fn_args.model_run_dir))
     else:
-        fit_on(model, train(), evaluation, ids_of=lambda step: ids_of_batch(train(ids=True), step))
+        occurring = occurring_tokens([*fn_args.train_files, *fn_args.eval_files], model.backbone.vocabulary_size)
+        with only_occurring(model, occurring):
+            fit_on(model, train(), evaluation, ids_of=lambda step: ids_of_batch(train(ids=True), step))
     if is_chief(strategy):
         exported = plain_copy(model)
         _export(exported, transform, evaluation, record, settings, retired, fn_args)

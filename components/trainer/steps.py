@@ -12,6 +12,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from components.trainer.encoder_layer import make_quick
+
 # Encoder inputs, labels, and how many of the rows count: all, or none of the one row that stands for no row.
 Share = tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]
 
@@ -35,6 +37,8 @@ class Steps:
     ) -> None:
         self._model, self._loss, self._strategy = model, loss, strategy
         self._weights = list(model.trainable_variables)
+        if not xla:
+            make_quick(model)
         with strategy.scope():
             model.optimizer.build(self._weights)
             self._sums = [_per_replica(weight.shape) for weight in self._weights] if accumulate > 1 else []

@@ -140,19 +140,22 @@ def test_gradients_are_clipped_to_a_global_norm_of_one() -> None:
 def test_the_fused_update_is_adamw() -> None:
     rng = np.random.default_rng(0)
     start = [rng.normal(size=(5, 3)).astype(np.float32), rng.normal(size=3).astype(np.float32)]
-    gradients = [[rng.normal(size=s.shape).astype(np.float32) for s in start] for _ in range(20)]
-    results = []
-    for optimizer_class in (keras.optimizers.AdamW, FusedAdamW):
+    gradients = [[rng.normal(size=s.shape).astype(np.float32) for s in start] for _ in range(24)]
+
+    def trained(optimizer_class: Any, decay: float) -> list[np.ndarray]:
         kernel, bias = keras.Variable(start[0], name="kernel"), keras.Variable(start[1], name="bias")
-        optimizer = optimizer_class(
-            WarmupLinearDecay(1e-2, 0.1, 20), weight_decay=0.01, epsilon=1e-6, global_clipnorm=1.0
-        )
+        rate = WarmupLinearDecay(1e-2, 0.1, 24)
+        optimizer = optimizer_class(rate, weight_decay=decay, epsilon=1e-6, global_clipnorm=1.0)
         optimizer.exclude_from_weight_decay(var_names=["bias"])
         for step in gradients:
             optimizer.apply_gradients(zip(map(tf.constant, step), (kernel, bias), strict=True))
-        results.append((kernel.numpy(), bias.numpy()))
-    for expected, fused in zip(*results, strict=True):
-        np.testing.assert_allclose(fused, expected, atol=2e-6)  # the values moved by about 0.2
+        return [kernel.numpy(), bias.numpy()]
+
+    # The values moved by about 0.2, by the decay alone 0.02, which is taken eight updates' at a time.
+    for decay, tolerance in ((0.0, 2e-6), (0.1, 1.5e-3)):
+        for expected, fused in zip(trained(keras.optimizers.AdamW, decay), trained(FusedAdamW, decay), strict=True):
+            np.testing.assert_allclose(fused, expected, atol=tolerance)
+    assert np.abs(trained(FusedAdamW, 0.1)[0] - trained(FusedAdamW, 0.0)[0]).max() > 1e-2
 
 
 def test_a_sparse_gradient_with_repeated_rows_updates_as_its_dense_form() -> None:
