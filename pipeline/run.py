@@ -4,6 +4,7 @@ import logging
 import os
 import resource
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -72,9 +73,9 @@ def run_pipeline(config: Configuration, console: Console, *, force: bool = False
                 outcome = _run(config, folder, console)
                 summary = _completed(read_summary(outcome.artifacts["Report"]["report"]), outcome, sources)
             write_summary(str(folder.path), summary)
-            report = write_report(folder.path)
+            report = _write_report(folder)
         show_summary(console, summary)
-        console.print(Text(f"Report: {report}"), soft_wrap=True)
+        console.print(Text(f"Report: {report or 'could not be written; the log says why'}"), soft_wrap=True)
         console.print(Text(f"Summary: {folder.path / SUMMARY_FILE}"), soft_wrap=True)
         return summary
 
@@ -146,12 +147,22 @@ def _recorded(folder: RunFolder, console: Console) -> Iterator[None]:
         yield
     except (Refused, StepFailed) as error:
         write_summary(str(folder.path), folder.failed(str(error)))
-        write_report(folder.path)
+        _write_report(folder)
         if isinstance(error, StepFailed):
             console.print(Text(f"Log: {folder.path / 'log.txt'}"), soft_wrap=True)
         elif folder.quarantined:
             console.print(Text(f"Quarantined rows: bert-multilabel quarantine {folder.path}"), soft_wrap=True)
         raise
+
+
+def _write_report(folder: RunFolder) -> Path | None:
+    """The report of a run that is over; whatever is wrong with it must not hide what came of the run."""
+    try:
+        return write_report(folder.path)
+    except Exception:
+        with (folder.path / "log.txt").open("a", encoding="utf-8") as log:
+            log.write(f"no report:\n{traceback.format_exc()}")
+        return None
 
 
 def _run(config: Configuration, folder: RunFolder, console: Console, until: str | None = None) -> PipelineOutcome:

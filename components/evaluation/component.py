@@ -28,6 +28,9 @@ from schema.errors import Refused
 
 TEST = "test"
 
+# TFX's Evaluator finds the function by its path.
+_EXTRACTORS = "components.evaluation.extractors.custom_extractors"
+
 Artifacts = dict[str, list[types.Artifact]]
 
 
@@ -64,8 +67,8 @@ class Executor(tfx_executor.Executor):  # type: ignore[misc]
             eval_config = compared_with(eval_config, outputs)
         exec_properties = {**exec_properties, EVAL_CONFIG_KEY: proto_utils.proto_to_json(eval_config)}
         evaluation = artifact_utils.get_single_instance(output_dict[EVALUATION_KEY])
-        with gathering(evaluation.uri, candidate, baseline, outputs) as properties:
-            super().Do(present, output_dict, {**exec_properties, **properties})
+        with gathering(evaluation.uri, candidate, baseline, outputs):
+            super().Do(present, output_dict, {**exec_properties, "custom_extractors": _EXTRACTORS})
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
         if not blessing.has_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY):
             _bless_unasked(blessing)

@@ -1,4 +1,4 @@
-"""TFMA's extractors, and one more: texts are sliced by the bucket of their length, not by each length."""
+"""TFMA's extractors, and two more: text lengths become buckets to slice by, and insights are gathered behind all."""
 
 import copy
 from typing import Any
@@ -11,11 +11,14 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from components.evaluation.catalogue import BUCKETED
 from components.evaluation.eval_config import metric_config
+from components.evaluation.insights_gather import with_insights
 from components.evaluation.slicing import bucket_of
 
 
-def bucketing_extractors(eval_config: config_pb2.EvalConfig, **others: Any) -> list[Any]:
-    """The default extractors, with text lengths in buckets before the slices are told.
+def custom_extractors(eval_config: config_pb2.EvalConfig, **others: Any) -> list[Any]:
+    """The default extractors, with text lengths in buckets before the slices are told, and insights gathered.
+
+    TFX's Evaluator calls it, by its name.
 
     Args:
         eval_config: of `build_eval_config`.
@@ -24,7 +27,7 @@ def bucketing_extractors(eval_config: config_pb2.EvalConfig, **others: Any) -> l
     extractors = list(tfma.default_extractors(eval_config=eval_config, **others))
     stages = [each.stage_name for each in extractors]
     at = stages.index(slice_key_extractor.SLICE_KEY_EXTRACTOR_STAGE_NAME)
-    return [*extractors[:at], bucketing_extractor(eval_config), *extractors[at:]]
+    return with_insights([*extractors[:at], bucketing_extractor(eval_config), *extractors[at:]])
 
 
 def bucketing_extractor(eval_config: config_pb2.EvalConfig) -> Any:

@@ -13,15 +13,12 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.extractors import extractor, unbatch_extractor
 
 from components.evaluation.insights import write_insights
 from components.evaluation.insights_tally import Example, InsightsTally, Scored
 from components.registry import ModelRecord
 from schema.features import ID, TEXT, TEXT_PAIR
-
-# Under this name TFX's Evaluator looks for the path of a function that gives TFMA's extractors.
-_PROPERTY = "custom_extractors"
-_EXTRACTORS = "components.evaluation.insights_extractor.custom_extractors"
 
 
 @dataclass(frozen=True)
@@ -41,15 +38,15 @@ class _Task:
     baseline: Scored | None
 
 
-# TFX calls `custom_extractors` while it builds the pipeline, and passes it nothing of ours.
+# TFX calls for extractors while it builds the pipeline, and passes on nothing of ours.
 _TASK: ContextVar[_Task] = ContextVar("insights")
 
 
 @contextmanager
 def gathering(
     folder: str, candidate: ModelRecord, baseline: ModelRecord | None, baseline_outputs: Sequence[str | None] = ()
-) -> Iterator[dict[str, str]]:
-    """While it lasts, the Evaluator's pipelines gather insights if they get what it yields: an execution property.
+) -> Iterator[None]:
+    """While it lasts, pipelines that are built with `with_insights` gather insights.
 
     Args:
         folder: Where insights.json goes.
@@ -66,14 +63,21 @@ def gathering(
     )
     token = _TASK.set(task)
     try:
-        yield {_PROPERTY: _EXTRACTORS}
+        yield
     finally:
         _TASK.reset(token)
 
 
-def gather_insights() -> Any:
-    """The transform that gathers what `gathering` was told, and hands the examples on as they are."""
-    return _Gather(_TASK.get())
+def with_insights(extractors: Sequence[Any]) -> list[Any]:
+    """TFMA's extractors, and behind its models' one that looks at the examples as they pass and leaves them alone.
+
+    To be called while `gathering` lasts; the context outlives TFX's executing the module of extractors anew, as it does
+    when it looks for it.
+    """
+    names = [each.stage_name for each in extractors]
+    place = names.index(unbatch_extractor.UNBATCH_EXTRACTOR_STAGE_NAME) + 1
+    ours = extractor.Extractor(stage_name="GatherInsights", ptransform=_Gather(_TASK.get()))
+    return [*extractors[:place], ours, *extractors[place:]]
 
 
 def _scored(labels: Sequence[str], outputs: Sequence[str | None], thresholds: Sequence[float]) -> Scored:

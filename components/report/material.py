@@ -1,6 +1,7 @@
 """All that a report is made of, read from a run's artifacts. Needs neither TensorFlow nor TFX for local paths."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from components.report.summary import Summary
 from components.report.training import Training, read_training
 from schema.errors import Refused
 
+_SECRET = re.compile(r"(^|_)(url|webhook|token|secret|password|credentials?)$", re.IGNORECASE)
 # Where a Model artifact of TFX keeps what is served.
 _SERVING = "Format-Serving"
 
@@ -86,7 +88,17 @@ def gather_material(
 def _as_yaml(configuration: Mapping[str, Any]) -> str:
     if not configuration:
         return ""
-    return yaml.safe_dump(dict(configuration), sort_keys=False, allow_unicode=True, width=100)
+    return yaml.safe_dump(_without_secrets(configuration), sort_keys=False, allow_unicode=True, width=100)
+
+
+def _without_secrets(value: Any) -> Any:
+    """A report is passed on: what opens a door stays behind, such as the address of a webhook."""
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        key: "(left out)" if isinstance(each, str) and _SECRET.search(key) else _without_secrets(each)
+        for key, each in value.items()
+    }
 
 
 def _batches(ingest: IngestReport | None, configuration: Mapping[str, Any]) -> int | None:

@@ -84,15 +84,12 @@ def gates_table(gates: Sequence[GateResult]) -> Table:
     """Each gate with its value and bound, in the order of the configuration."""
     heads = [Head("gate", False), Head("outcome", False), Head("value"), Head("bound"), Head("", False)]
     more = _more_of(gates, ("gate", "value", "bound", "passed", "note"))
-    heads += [Head(in_words(name)) for name in more]
+    heads += [*(Head(in_words(name)) for name in more), Head("in words", False)]
     rows = []
     for gate in gates:
-        outcome = Cell(
-            "held" if gate.passed else "failed", float(gate.passed), "look up" if gate.passed else "look down"
-        )
         bar = Cell(bullet(gate.value, gate.bound, passed=gate.passed), gate.value)
-        named = [text(gate.gate), outcome, number(gate.value), number(gate.bound), bar]
-        rows.append([*named, *(_any(getattr(gate, name)) for name in more)])
+        named = [text(gate.gate), _outcome(gate), number(gate.value), number(gate.bound), bar]
+        rows.append([*named, *(_any(getattr(gate, name)) for name in more), text(gate.note, "soft")])
     return Table("What was asked of the model", heads, rows, "gates", sortable=False)
 
 
@@ -176,11 +173,22 @@ def _slices_table(feature: str, slices: dict[str, dict[str, Metrics]]) -> Table:
     return Table(f"By {feature}", heads, rows)
 
 
+def _outcome(gate: GateResult) -> Cell:
+    if not gate.passed:
+        return Cell("failed", "failed", "look down")
+    return Cell("held", "held", "look up") if _was_asked(gate) else Cell("not asked", "not asked", "look")
+
+
+def _was_asked(gate: GateResult) -> bool:
+    """A gate without a bound lets the model through for want of anything to compare it with."""
+    return bool(getattr(gate, "asked", gate.bound is not None))
+
+
 def _what_was_asked(gates: Sequence[GateResult]) -> str:
     if not gates:
         return "No gate was configured: nothing was asked of the model."
     held = "The only gate held." if len(gates) == 1 else f"All {len(gates)} gates held."
-    unasked = sum(gate.bound is None for gate in gates)
+    unasked = sum(not _was_asked(gate) for gate in gates)
     return f"{held} Not asked: {unasked}, as the table says." if unasked else held
 
 

@@ -90,3 +90,12 @@ def test_the_command_needs_no_tensorflow(run: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     assert [Path(line).name for line in ended.stdout.split()] == ["report.html", "model_card.md"]
+
+
+def test_what_opens_a_door_is_not_passed_on(run: Path) -> None:
+    configuration = {"name": "small", "max_tokens": 128, "notify": {"url": "https://hooks/T0/secret"}}
+    (run / "configuration.json").write_text(json.dumps(configuration))
+    page = rebuild_report(run)[0].read_text()
+    assert "max_tokens: 128" in page
+    assert "(left out)" in page
+    assert "hooks" not in page

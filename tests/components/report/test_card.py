@@ -4,7 +4,9 @@ import pytest
 from markdown_it import MarkdownIt
 
 from components.report.card import build_card, limitations
+from components.report.page import build_page
 from tests.components.report.made_up import material
+from tests.components.report.reading import Page
 from tests.components.report.test_page import HOSTILE
 
 
@@ -47,6 +49,13 @@ def test_no_text_is_taken_for_markup(hostile: str) -> None:
     card = rendered(build_card(material((hostile, f"{hostile} 2", "c"), text=hostile)))
     for tag in ("<h", "<li", "<tr", "<td", "<em", "<strong", "<code", "<a", "<script", "<img"):
         assert card.count(tag) == plain.count(tag), tag
+
+
+@pytest.mark.parametrize("gone", [["data", "metrics"], ["metrics"], ["baseline"], ["rows", "data", "metrics"]])
+def test_a_run_may_end_anywhere(gone: list[str]) -> None:
+    made = material(**dict.fromkeys(gone))
+    assert made.summary.reasons[0].split()[0] in build_card(made)
+    assert made.summary.reasons[0] in Page(build_page(made)).text
 
 
 def test_a_run_that_judged_no_model_says_so() -> None:

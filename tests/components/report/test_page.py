@@ -188,3 +188,23 @@ def test_every_table_says_what_its_rows_and_columns_are() -> None:
     assert page.count("title") == 1 + page.count("svg") - sum(
         tag == "svg" and attributes.get("aria-hidden") == "true" for tag, attributes in page.tags
     )
+
+
+def test_a_gate_that_was_not_asked_is_neither_held_nor_failed() -> None:
+    table = view.gates_table(material().summary.gates)
+    assert [row[1].shown for row in table.rows] == ["failed", "held", "not asked"]
+    assert table.rows[2][-1].shown == "not asked"
+
+
+class _Asked(GateResult):
+    asked: bool = True
+    support: int | None = None
+    interval: tuple[float, float] | None = None
+
+
+def test_what_others_say_of_a_gate_is_shown_without_a_change_here() -> None:
+    gates = [_Asked(**HELD.model_dump(), support=40, interval=(0.48, 0.55)), _Asked(**HELD.model_dump(), asked=False)]
+    table = view.gates_table(gates)
+    assert [head.name for head in table.heads][5:] == ["support", "interval", "in words"]
+    assert [cell.shown for cell in table.rows[0]][5:7] == ["40", "0.480–0.550"]
+    assert table.rows[1][1].shown == "not asked"
