@@ -99,11 +99,12 @@ def averages_table(summary: Summary) -> Table:
     values = _numbers(summary.metrics)
     before = {} if summary.baseline is None else _numbers(summary.baseline)
     ordered = sorted(values, key=_kind)
-    heads = [Head("metric", False), Head(_CANDIDATE)]
+    bounds: dict[str, Any] = getattr(summary.metrics, "intervals", {})
+    heads = [Head("metric", False), Head(_CANDIDATE), *([Head("95 % interval")] if bounds else [])]
     heads += [Head(_BASELINE), Head("change")] if before else []
     rows = []
     for name in ordered:
-        row = [text(in_words(name)), _any(values[name])]
+        row = [text(in_words(name)), _any(values[name]), *([_any(bounds.get(name))] if bounds else [])]
         if before:
             row += [_any(before.get(name)), _changed(name, values[name], before.get(name))]
         rows.append(row)

@@ -166,6 +166,7 @@ class _More(MetricsSummary):
     weighted_f1: float = 0.7
     hamming_loss: float = 0.02
     lrap: float = 0.8
+    intervals: dict[str, tuple[float, float]] = {"weighted_f1": (0.65, 0.75)}  # noqa: RUF012 - pydantic copies it
 
 
 def test_averages_that_others_add_are_shown_without_a_change_here() -> None:
@@ -175,8 +176,11 @@ def test_averages_that_others_add_are_shown_without_a_change_here() -> None:
     before = _More(**made.summary.metrics.model_dump()).model_copy(update={"hamming_loss": 0.03})
     table = view.averages_table(made.summary.model_copy(update={"metrics": more, "baseline": before}))
     rows = {row[0].shown: row for row in table.rows}
-    assert [cell.shown for cell in rows["weighted F1"]] == ["weighted F1", "0.700", "0.700", "+0.000"]
-    assert rows["Hamming loss"][3].look == "up", "less of it is better"
+    assert [cell.shown for cell in rows["weighted F1"]] == [
+        "weighted F1", "0.700", "0.650–0.750", "0.700", "+0.000",
+    ]  # fmt: skip
+    assert rows["macro F1"][2].shown == "–", "there is an interval of what is gated only"
+    assert rows["Hamming loss"][4].look == "up", "less of it is better"
     assert rows["LRAP"][1].shown == "0.800"
 
 
