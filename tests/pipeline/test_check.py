@@ -55,6 +55,12 @@ def test_a_second_text_that_only_the_schema_has(project: Project) -> None:
     assert "has feature 'text_pair', but examples.text_pair names no column" in _refused(project)
 
 
+def test_a_request_of_two_texts_where_a_model_takes_one(project: Project) -> None:
+    _write_schema(project, pair=False)
+    asked = 'canary.requests=["one", ["one", "two"]]'
+    assert "canary.requests has a pair, but examples.text_pair names no column" in _refused(project, asked)
+
+
 def test_too_few_tokens_for_two_texts(project: Project) -> None:
     assert "max_tokens is 4; pairs of texts need at least 5" in _refused(project, _PAIR, "max_tokens=4")
 

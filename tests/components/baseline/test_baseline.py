@@ -16,6 +16,7 @@ from components.baseline.driver import Driver
 from components.baseline.executor import Executor
 from components.baseline.record import BaselineRecord, read_baseline
 from components.registry import ModelRecord, Version
+from components.trainer.start import find_start
 from schema.errors import Refused
 from tests.components.evaluation import small_model
 from tests.components.evaluation.small_model import LABELS, artifact
@@ -88,14 +89,25 @@ def test_the_baseline_is_the_last_version_and_outlives_it(
     version = push(models["a"], base)
     properties = drive(models["b"], base) if with_driver else {"registry": base, "broken": "set_aside"}
     baseline = execute(models["b"], properties, tmp_path / "baseline")
+    a = registry.read_record(version.path)
     shutil.rmtree(base)
-    a = record_of(models["a"])
     assert record_of(tmp_path / "baseline") == a
     expected = BaselineRecord(has_baseline=True, version=version.number, model_id=a.model_id)
     assert read_baseline(baseline.uri) == expected
     assert baseline.get_int_custom_property("has_baseline") == 1
     assert baseline.get_int_custom_property("version") == version.number
     assert baseline.get_string_custom_property("model_id") == a.model_id
+
+
+def test_a_version_that_was_rolled_back_is_no_baseline(models: dict[str, Path], base: str) -> None:
+    push(models["a"], base)
+    push(models["b"], base)
+    served = registry.rollback(base)
+    for candidate, expected in (("b", served), ("some_labels", served), ("a", None)):
+        assert choose_baseline(base, record_of(models[candidate])) == expected
+    start = find_start(base)
+    assert start is not None
+    assert start.path == served.path
 
 
 def test_the_answer_is_the_same_after_the_candidate_was_pushed(models: dict[str, Path], base: str) -> None:
