@@ -1,0 +1,27 @@
+"""What stands between Evaluator and Pusher, as TFX compiles it."""
+
+from pathlib import Path
+
+import pytest
+from tfx.dsl.compiler.compiler import Compiler
+
+from pipeline.create import create_pipeline
+from pipeline.loading import load_configuration
+from tests.small_project import Project, make_project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return make_project(tmp_path / "project", rows=20)
+
+
+@pytest.mark.parametrize("platform", [None, "docker", "kubernetes"])
+def test_the_canary_asks_tfx_infra_validator_where_that_is_configured(project: Project, platform: str | None) -> None:
+    overrides = [f"infra_validator={{platform: {platform}}}"] if platform else []
+    compiled = Compiler().compile(create_pipeline(load_configuration(project.configuration, overrides)))
+    nodes = {node.pipeline_node.node_info.id: node.pipeline_node for node in compiled.nodes}
+    assert ("InfraValidator" in nodes) == (platform is not None)
+    inputs = nodes["Canary"].inputs.inputs
+    assert set(inputs) == {"model", "baseline", *(["infra_blessing"] if platform else [])}
+    (channel,) = nodes["RegistryPusher"].inputs.inputs["infra_blessing"].channels
+    assert channel.producer_node_query.id == "Canary"
