@@ -9,6 +9,7 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from components.evaluation.measured import GateResult
 from components.progress import PROGRESS
 from components.report.summary import DataSummary, LabelSummary, Rows, Summary
 
@@ -111,8 +112,13 @@ def show_summary(console: Console, summary: Summary) -> None:
         console.print(_metrics_table(summary))
     if summary.gates:
         console.print(_gates_table(summary))
-    elif summary.metrics is not None:
-        console.print("Gates: none were asked for.")
+    if summary.gates_note:
+        console.print(Text(f"Gates: {summary.gates_note}"), soft_wrap=True)
+    if summary.small_slices:
+        few = ", ".join(f"{name} ({count})" for name, count in summary.small_slices.items())
+        console.print(
+            Text(f"Slices with fewer than {summary.min_support} examples, never asked: {few}"), soft_wrap=True
+        )
     if summary.baseline_note:
         console.print(Text(f"Baseline: {summary.baseline_note}"), soft_wrap=True)
     console.print(Text("Blessed: " + ("yes" if summary.blessed else "no"), style="bold"))
@@ -145,13 +151,24 @@ def _cells(metrics: LabelSummary) -> list[str]:
 
 
 def _gates_table(summary: Summary) -> Table:
-    table = Table("gate", "value", "bound", "", title="Gates", title_justify="left")
+    table = Table("gate", "value", "95 %", "bound", "", title="Gates", title_justify="left")
     for gate in summary.gates:
-        verdict = Text("passed", style="green") if gate.passed else Text("failed", style="bold red")
         note = f" ({gate.note})" if gate.note else ""
-        # As text: a label in brackets would be taken for rich's markup and vanish.
-        table.add_row(Text(gate.gate), _number(gate.value), _number(gate.bound), verdict + Text(note))
+        # As text: [refund] would be markup.
+        table.add_row(
+            Text(gate.gate), _number(gate.value), _interval(gate), _number(gate.bound), _verdict(gate) + Text(note)
+        )
     return table
+
+
+def _verdict(gate: GateResult) -> Text:
+    if not gate.passed:
+        return Text("failed", style="bold red")
+    return Text("passed", style="green") if gate.asked else Text("not asked")
+
+
+def _interval(gate: GateResult) -> str:
+    return "-" if gate.interval is None else " to ".join(map(_number, gate.interval))
 
 
 def _number(value: float | None) -> str:

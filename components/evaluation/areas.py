@@ -1,6 +1,6 @@
 """The areas under curves of any number of examples, in bounded memory.
 
-Exact while the scores fit into `MEMORY_BYTES` (with 28 labels: 59,000 examples of a slice); beyond, the scores become a
+Exact while the scores fit into `MEMORY_BYTES` (with 28 labels: 14,900 examples of a slice); beyond, the scores become a
 histogram of that size; the tests say how close its areas come.
 """
 
@@ -16,7 +16,7 @@ Buckets = npt.NDArray[np.uint8]
 
 # The scores of a tally, or the histogram in their place, never take much more, whatever the number of examples; there
 # is one a slice and model.
-MEMORY_BYTES = 8 * 2**20
+MEMORY_BYTES = 2 * 2**20
 _BYTES_A_SCORE = 5  # float32 and a bool
 _BYTES_A_BIN = 8  # two uint32
 # Bins are of equal width in log odds, because the scores of a rare label crowd near 0: in equal steps of probability
@@ -24,6 +24,10 @@ _BYTES_A_BIN = 8  # two uint32
 _LOG_ODDS_LIMIT = 18.0
 # For the jackknife, so many bins are enough: how the areas of its replicates differ is what counts.
 _COARSE_BINS = 1024
+# With very many labels, a histogram takes what so many bins take.
+_LEAST_BINS, _LEAST_COARSE_BINS = 512, 64
+# Numbers worked on at once.
+_CELLS = 1_000_000
 
 
 class Areas:
@@ -37,8 +41,8 @@ class Areas:
     def __init__(self, n_labels: int, n_buckets: int) -> None:
         self._n_labels = n_labels
         self._n_buckets = n_buckets
-        self._n_bins = max(2, MEMORY_BYTES // (_BYTES_A_BIN * n_labels))
-        self._n_coarse = min(_COARSE_BINS, max(2, self._n_bins // n_buckets))
+        self._n_bins = max(_LEAST_BINS, MEMORY_BYTES // (_BYTES_A_BIN * n_labels))
+        self._n_coarse = min(_COARSE_BINS, max(_LEAST_COARSE_BINS, self._n_bins // n_buckets))
         self._exact: list[tuple[Scores, Truth, Buckets]] | None = []
         self._fine: npt.NDArray[np.uint32] | None = None  # [n_labels, n_bins, 2]: negatives, positives
         self._coarse: npt.NDArray[np.uint32] | None = None  # [n_buckets, n_labels, n_coarse, 2]
@@ -69,32 +73,47 @@ class Areas:
             assert self._fine is not None
             return _areas(self._fine)
         found = np.full((2, self._n_labels), np.nan)
-        for label, (bins, n_bins, positives, _) in self._by_label():
-            counts = np.bincount(2 * bins + positives, minlength=2 * n_bins)
-            found[:, label] = np.ravel(_areas(counts.reshape(1, -1, 2)))
+        for labels, scores, positives, _ in self._some_labels():
+            found[:, labels] = _exact_areas(scores, positives)
         return found[0], found[1]
 
     def replicates(self) -> tuple[Floats, Floats]:
-        """The areas without each bucket in turn, [n_buckets, n_labels]."""
+        """The areas without each bucket in turn, [n_buckets, n_labels].
+
+        What a bucket changes is told from coarse bins, and put upon the areas themselves.
+        """
+        roc, pr = self.areas()
+        found = np.full((2, self._n_buckets, self._n_labels), np.nan)
+        for labels, counts in self._coarse_counts():
+            whole = counts.sum(axis=0)
+            changes = zip(_areas(whole - counts), _areas(whole), strict=True)
+            found[:, :, labels] = [without - coarse for without, coarse in changes]
+        return roc + found[0], pr + found[1]
+
+    def _coarse_counts(self) -> Iterator[tuple[slice, npt.NDArray[np.int64]]]:
+        """A few labels at a time: which, and their counts [n_buckets, few, bins, 2]."""
         if self._exact is None:
             assert self._coarse is not None
-            return _areas(self._coarse.sum(axis=0, dtype=np.int64) - self._coarse)
-        found = np.full((2, self._n_buckets, self._n_labels), np.nan)
-        for label, (bins, n_bins, positives, buckets) in self._by_label():
-            n_coarse = min(n_bins, _COARSE_BINS)
-            cells = (buckets.astype(np.int64) * n_coarse + bins * n_coarse // n_bins) * 2 + positives
-            counts = np.bincount(cells, minlength=self._n_buckets * n_coarse * 2).reshape(-1, n_coarse, 2)
-            found[:, :, label] = _areas(counts.sum(axis=0) - counts)
-        return found[0], found[1]
+            yield slice(None), self._coarse.astype(np.int64)
+            return
+        for labels, scores, positives, buckets in self._some_labels():
+            bins, n_bins = _bins_by_rank(scores)
+            n_labels = scores.shape[1]
+            rows = buckets[:, np.newaxis].astype(np.int64) * n_labels + np.arange(n_labels)
+            cells = ((rows * n_bins + bins) * 2 + positives).ravel()
+            shape = (self._n_buckets, n_labels, n_bins, 2)
+            yield labels, np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape)
 
-    def _by_label(self) -> Iterator[tuple[int, tuple[npt.NDArray[np.int64], int, Truth, Buckets]]]:
-        """Each label, its scores as a bin for every score that occurs, the number of bins, right answers, buckets."""
+    def _some_labels(self) -> Iterator[tuple[slice, Scores, Truth, Buckets]]:
+        """A few labels at a time: which, their scores and right answers, [n, few]; and the buckets, [n]."""
         if not self._exact:
             return
         scores, positives, buckets = (np.concatenate(blocks) for blocks in zip(*self._exact, strict=True))
-        for label in range(self._n_labels):
-            values, bins = np.unique(scores[:, label], return_inverse=True)
-            yield label, (bins, len(values), positives[:, label], buckets)
+        n_bins = min(len(scores), _COARSE_BINS)
+        few = max(1, _CELLS // max(len(scores), self._n_buckets * n_bins * 2))
+        for start in range(0, self._n_labels, few):
+            labels = slice(start, start + few)
+            yield labels, scores[:, labels], positives[:, labels], buckets
 
     def _bound(self) -> None:
         """Gives the scores up for a histogram once they would take more memory."""
@@ -122,6 +141,46 @@ class Areas:
             rows = buckets[:, np.newaxis].astype(np.int64) * self._n_labels + labels
             cells = (rows * self._n_coarse + _bins(unit, self._n_coarse)) * 2 + positives
             np.add.at(self._coarse.reshape(-1), cells.ravel(), np.uint32(1))
+
+
+def _exact_areas(scores: Scores, positives: Truth) -> tuple[Floats, Floats]:
+    """As `_areas`, of a histogram with a bin for every score that occurs; both [n, n_labels]."""
+    order = np.argsort(-scores, axis=0, kind="stable")
+    falling = np.take_along_axis(scores, order, axis=0)
+    true_positives = np.take_along_axis(positives, order, axis=0).cumsum(axis=0, dtype=np.float64)
+    given = np.arange(1, len(scores) + 1, dtype=np.float64)[:, np.newaxis]
+    false_positives = given - true_positives
+    # The last of equal scores stands for all of them.
+    last = np.ones(scores.shape, bool)
+    last[:-1] = falling[:-1] != falling[1:]
+    before_true, before_false = (_at_the_last_before(counts, last) for counts in (true_positives, false_positives))
+    new_true, new_false = (np.where(last, now - before, 0.0) for now, before in (
+        (true_positives, before_true), (false_positives, before_false),
+    ))  # fmt: skip
+    with np.errstate(divide="ignore", invalid="ignore"):
+        roc = (new_false * (before_true + new_true / 2)).sum(axis=0) / (true_positives[-1] * false_positives[-1])
+        pr = (new_true * true_positives / given).sum(axis=0) / true_positives[-1]
+    return roc, pr
+
+
+def _at_the_last_before(counts: Floats, last: Truth) -> Floats:
+    """The count at the end of the run of equal scores before that of each place, 0 for the first run."""
+    ends = np.maximum.accumulate(np.where(last, counts, 0.0), axis=0)
+    return np.concatenate([np.zeros((1, counts.shape[1])), ends[:-1]])
+
+
+def _bins_by_rank(scores: Scores) -> tuple[npt.NDArray[np.int64], int]:
+    """A bin for each score, [n, n_labels], equal ones in one, rising; and the number of bins, not above the coarse."""
+    order = np.argsort(scores, axis=0, kind="stable")
+    rising = np.take_along_axis(scores, order, axis=0)
+    first = np.ones(scores.shape, bool)
+    first[1:] = rising[1:] != rising[:-1]
+    # The place of the first of equal scores: below n, so that a bin is below n_bins.
+    place = np.maximum.accumulate(np.where(first, np.arange(len(scores))[:, np.newaxis], 0), axis=0)
+    n_bins = min(len(scores), _COARSE_BINS)
+    bins = np.empty(scores.shape, np.int64)
+    np.put_along_axis(bins, order, place * n_bins // len(scores), axis=0)
+    return bins, n_bins
 
 
 def _place(scores: Scores) -> Floats:

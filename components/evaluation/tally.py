@@ -13,12 +13,13 @@ gives every bucket a tally of its own and merges all but one of them 20 times ov
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from components.evaluation import scores
-from components.evaluation.areas import Areas, Buckets, Scores, Truth
+from components.evaluation.areas import Areas, Scores
 from components.evaluation.scores import Averages, LabelScores
 from components.evaluation.totals import Totals
 
@@ -29,6 +30,11 @@ DECISION = 0.5
 JACKKNIFE_BUCKETS = 20
 # Examples wait in a list until there are enough of them for numpy to be worth calling.
 _BLOCK = 512
+# So many take about the memory of what is counted of them, whatever the number of labels. Beam keeps some thousand
+# accumulators at a time, and sends the others on: with 500 label slices most of them hold a few examples only.
+_WORTH_COUNTING = 128
+
+_Row = tuple[Scores, Sequence[int], int]
 
 
 @dataclass(frozen=True)
@@ -57,21 +63,40 @@ class Wanted:
         return (None, *self.subsets)
 
 
+@dataclass
+class _Counted:
+    """What is known of examples that were worked off; `not_a_number`: [n_labels], where a score was none."""
+
+    totals: Totals
+    areas: Areas
+    not_a_number: npt.NDArray[np.bool_]
+
+    @classmethod
+    def nothing(cls, wanted: Wanted) -> Self:
+        buckets = JACKKNIFE_BUCKETS if wanted.replicates else 1
+        totals = Totals.zeros(buckets, wanted.n_labels, len(wanted.columns), buckets if wanted.calibration else 1)
+        areas = Areas(wanted.n_labels, buckets if wanted.areas else 1)
+        return cls(totals, areas, np.zeros(wanted.n_labels, bool))
+
+    def merge(self, other: "_Counted") -> None:
+        self.totals = self.totals + other.totals
+        self.areas.merge(other.areas)
+        self.not_a_number |= other.not_a_number
+
+
 class Tally:
-    """Counts, sums and scores of examples."""
+    """Counts, sums and scores of examples; of a few, the examples themselves, which is less to hold and to send."""
 
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
-        buckets = JACKKNIFE_BUCKETS if wanted.replicates else 1
-        self._waiting: list[tuple[Scores, Sequence[int], int]] = []
-        self._not_a_number = np.zeros(wanted.n_labels, bool)
-        self._totals = Totals.zeros(buckets, wanted.n_labels, len(wanted.columns), buckets if wanted.calibration else 1)
-        self._areas = Areas(wanted.n_labels, buckets if wanted.areas else 1)
+        self._waiting: list[_Row] = []
+        self._counted: _Counted | None = None
 
     @property
     def examples(self) -> int:
         """How many were added."""
-        return int(self._totals.examples.sum()) + len(self._waiting)
+        counted = 0 if self._counted is None else int(self._counted.totals.examples.sum())
+        return counted + len(self._waiting)
 
     def add(self, row: Scores, positives: Sequence[int], bucket: int = 0) -> None:
         """Adds one example.
@@ -83,33 +108,27 @@ class Tally:
         """
         self._waiting.append((row, positives, bucket))
         if len(self._waiting) >= _BLOCK:
-            self.compact()
+            self._work_off()
 
     def merge(self, other: "Tally") -> None:
         """Adds the examples of another tally, which is not to be used any more."""
-        self.compact()
-        other.compact()
-        self._not_a_number |= other._not_a_number
-        self._totals = self._totals + other._totals
-        self._areas.merge(other._areas)
+        self._waiting += other._waiting
+        if len(self._waiting) >= _BLOCK:
+            self._work_off()
+        if self._counted is None or other._counted is None:
+            self._counted = self._counted or other._counted
+        else:
+            self._counted.merge(other._counted)
 
     def compact(self) -> None:
-        """Works off what waits, so that the tally is small to send."""
-        if not self._waiting:
-            return
-        decisions = np.stack([row for row, *_ in self._waiting]).astype(np.float32, copy=False)
-        positives = np.zeros(decisions.shape, bool)
-        for row, (_, columns, _) in enumerate(self._waiting):
-            positives[row, columns] = True
-        buckets = np.array([bucket for *_, bucket in self._waiting], np.uint8)
-        self._waiting = []
-        self._not_a_number |= np.isnan(decisions).any(axis=0)
-        self._count(decisions, positives, buckets if self._wanted.replicates else np.zeros_like(buckets))
+        """Works off what waits if the tally is smaller to send then."""
+        if len(self._waiting) >= _WORTH_COUNTING:
+            self._work_off()
 
     def labels(self) -> LabelScores:
         """Every label's metrics over the examples added so far, each [n_labels]."""
-        self.compact()
-        return scores.label_scores(self._totals.whole(), self._areas.areas(), self._not_a_number)
+        counted = self._work_off()
+        return scores.label_scores(counted.totals.whole(), counted.areas.areas(), counted.not_a_number)
 
     def averages(self, labels: LabelScores, subset: int = 0) -> Averages:
         """The averages over the labels.
@@ -118,29 +137,39 @@ class Tally:
             labels: what `labels()` returned.
             subset: over all, 0; or over the n-th of `Wanted.subsets`, counted from 1.
         """
-        columns = self._wanted.columns[subset]
-        return scores.averages(self._totals.whole(), labels, subset, columns, self._not_a_number)
+        counted, columns = self._work_off(), self._wanted.columns[subset]
+        return scores.averages(counted.totals.whole(), labels, subset, columns, counted.not_a_number)
 
     def replicates(self) -> tuple[LabelScores, list[Averages]]:
         """Metrics without each bucket in turn, [20, n_labels]; and their averages, [20], over each subset.
 
         What `Wanted` did not ask for is NaN.
         """
-        self.compact()
-        wanted, rest = self._wanted, self._totals.without_each()
+        wanted, counted = self._wanted, self._work_off()
+        rest, broken = counted.totals.without_each(), counted.not_a_number
         nothing = np.full((JACKKNIFE_BUCKETS, wanted.n_labels), np.nan)
-        areas = self._areas.replicates() if wanted.areas else (nothing, nothing)
-        labels = scores.label_scores(rest, areas, self._not_a_number, calibration=wanted.calibration)
+        areas = counted.areas.replicates() if wanted.areas else (nothing, nothing)
+        labels = scores.label_scores(rest, areas, broken, calibration=wanted.calibration)
         return labels, [
-            scores.averages(rest, labels, subset, columns, self._not_a_number)
-            for subset, columns in enumerate(wanted.columns)
+            scores.averages(rest, labels, subset, columns, broken) for subset, columns in enumerate(wanted.columns)
         ]
 
-    def _count(self, decisions: Scores, positives: Truth, buckets: Buckets) -> None:
-        given = decisions > DECISION
+    def _work_off(self) -> "_Counted":
+        """Counts what waits; returns all that was counted."""
+        counted = self._counted = self._counted or _Counted.nothing(self._wanted)
+        if not self._waiting:
+            return counted
+        decisions = np.stack([row for row, *_ in self._waiting]).astype(np.float32, copy=False)
+        positives = np.zeros(decisions.shape, bool)
+        for row, (_, columns, _) in enumerate(self._waiting):
+            positives[row, columns] = True
+        buckets = np.array([bucket * self._wanted.replicates for *_, bucket in self._waiting], np.uint8)
+        self._waiting = []
+        counted.not_a_number |= np.isnan(decisions).any(axis=0)
         probabilities = self._probabilities(decisions)
-        self._totals.add(given, positives, probabilities, buckets, self._wanted.columns)
-        self._areas.add(decisions, positives, buckets)
+        counted.totals.add(decisions > DECISION, positives, probabilities, buckets, self._wanted.columns)
+        counted.areas.add(decisions, positives, buckets)
+        return counted
 
     def _probabilities(self, decisions: Scores) -> npt.NDArray[np.float64]:
         """Undoes the map of the `evaluation` signature, which takes each label's threshold to 0.5.

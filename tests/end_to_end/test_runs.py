@@ -74,11 +74,20 @@ def test_a_first_good_model_is_blessed_and_pushed(project: Project, first: tuple
     assert tuple(metrics["per_label"]) == LABELS
     for label in LABELS:
         assert set(metrics["per_label"][label]) == {
-            "precision", "recall", "f1", "auc", "pr_auc", "threshold", "support",
+            "precision", "recall", "f1", "auc", "pr_auc", "threshold", "support", "calibration_error",
+            "true_positives", "false_positives", "false_negatives", "true_negatives",
         }  # fmt: skip
         assert 0 < metrics["per_label"][label]["threshold"] < 1
-    assert {"channel=chat", "channel=mail", "labels=refund"} <= set(summary["slices"])
-    assert set(summary["durations_s"]) >= {"TextExampleGen", "Trainer", "MultiLabelEvaluator", "RegistryPusher"}
+    assert {"channel=chat", "channel=mail", "labels=refund", "text_length=0-49"} <= set(summary["slices"])
+    assert (
+        summary["small_slices"].items()
+        >= {"channel=chat": summary["slices"]["channel=chat"]["candidate"]["examples"]}.items()
+    )
+    macro_f1, against_baseline, *_ = summary["gates"]
+    low, high = macro_f1["interval"]
+    assert low <= macro_f1["value"] <= high
+    assert (against_baseline["passed"], against_baseline["asked"]) == (True, False)
+    assert set(summary["durations_s"]) >= {"Trainer", "MultiLabelEvaluator", "Blessing", "RegistryPusher"}
     assert summary["versions"]["tfx"]
     assert summary["canary"]["passed"]
     assert summary["canary"]["findings"]["largest_difference"] <= 1e-5
@@ -140,14 +149,30 @@ def test_a_model_that_the_canary_refuses_is_not_pushed(
 
 
 def test_a_bad_model_is_not_pushed_and_never_becomes_the_baseline(
-    project: Project, first: tuple[int, dict[str, Any]]
+    project: Project, first: tuple[int, dict[str, Any]], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    status, bad = run(project, "training.max_steps=1")
+    gates = (
+        "macro_f1 >= baseline - 0.2", "hamming_loss <= 0.9", "f1[*] >= 0.8 where support >= 10",
+        "f1 in channel=chat >= 0.8", "auc in channel=chat, text_length=0-49 >= 0.99",
+        "auc in text_length=1000+ >= 0.99",
+    )  # fmt: skip
+    status, bad = run(
+        project, "training.max_steps=1", f"evaluation.gates={list(gates)}", "evaluation.min_support=30",
+        "evaluation.slices=[channel, channel*text_length]",
+    )  # fmt: skip
     assert status == 3
     assert not bad["blessed"]
     assert bad["pushed"] is None
-    assert any("macro_f1" in reason and "below" in reason for reason in bad["reasons"])
     assert any(reason.startswith("behaviour[one word] is ") for reason in bad["reasons"])
+    shown = " ".join(capfd.readouterr().out.split())
+    for reason in bad["reasons"]:
+        assert f" {reason} " in shown
+    outcomes = {gate["gate"]: gate for gate in bad["gates"]}
+    assert tuple(outcomes)[: len(gates)] == gates
+    passed = [gate for gate in gates if outcomes[gate]["passed"]]
+    assert passed == ["hamming_loss <= 0.9", "auc in text_length=1000+ >= 0.99"]
+    assert "text_length=1000+ has 0 examples, evaluation.min_support is 30" in outcomes[passed[-1]]["note"]
+    assert outcomes["f1[*] >= 0.8 where support >= 10"]["note"].startswith("2 of 3 labels: f1[")
     assert bad["baseline"]["macro_f1"] == first[1]["metrics"]["macro_f1"]
 
     status, good = run(project, "training.seed=1")

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given as given_
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stn
 from sklearn import metrics
@@ -104,6 +105,7 @@ def test_while_the_scores_fit_into_memory_all_is_exact() -> None:
     assert_as_scikit_learn(labels, filled.averages(labels), scores, truth, tolerance=1e-9)
 
 
+@settings(deadline=None)
 @given_(
     rows=stn.arrays(
         np.float32,
@@ -121,14 +123,14 @@ def test_so_it_is_of_whatever_examples(rows: Scores, data: st.DataObject) -> Non
 
 
 def test_beyond_only_the_areas_are_approximate() -> None:
-    scores, truth = made_up(70_000, 28)
+    scores, truth = made_up(20_000, 28)
     filled = tallied(scores, truth)
     labels = filled.labels()
     assert len(pickle.dumps(filled)) < 1.1 * areas.MEMORY_BYTES
     assert_as_scikit_learn(labels, filled.averages(labels), scores, truth, tolerance=1e-3)
 
 
-@pytest.mark.parametrize("memory", [areas.MEMORY_BYTES, 60_000])
+@pytest.mark.parametrize("memory", [areas.MEMORY_BYTES, 20_000])
 def test_the_order_of_merging_does_not_matter(memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(areas, "MEMORY_BYTES", memory)
     scores, truth = made_up(4_000, 3)
@@ -163,7 +165,7 @@ def test_probabilities_are_had_back_from_the_scores_of_the_decision() -> None:
     assert filled.averages(labels).label_ranking_average_precision == pytest.approx(ranking, abs=1e-4)
 
 
-@pytest.mark.parametrize("memory", [areas.MEMORY_BYTES, 60_000])
+@pytest.mark.parametrize("memory", [areas.MEMORY_BYTES, 20_000])
 def test_a_replicate_is_what_is_measured_without_its_bucket(memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(areas, "MEMORY_BYTES", memory)
     scores, truth = made_up(2_000, 3)
@@ -178,7 +180,7 @@ def test_a_replicate_is_what_is_measured_without_its_bucket(memory: int, monkeyp
             (labels, expected), (averages[0], rest.averages(expected)), (averages[1], rest.averages(expected, 1)),
         ):  # fmt: skip
             one = type(found)(**{name: value[bucket] for name, value in asdict(found).items()})
-            assert_same(one, right, tolerance=0.02 if memory < areas.MEMORY_BYTES else 2e-3)
+            assert_same(one, right, tolerance=0.01 if memory == 20_000 else 1e-3)
         np.testing.assert_allclose(labels.f1[bucket], expected.f1, atol=1e-12)
         np.testing.assert_allclose(labels.calibration_error[bucket], expected.calibration_error, atol=1e-12)
 
