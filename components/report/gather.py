@@ -1,6 +1,6 @@
 """From the artifacts of a finished run to its summary."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tfx.utils import path_utils
 
@@ -60,11 +60,30 @@ def gather_summary(
         gates_note=judged.note,
         min_support=judged.min_support,
         small_slices=judged.small_slices,
-        slices=evaluation.slices,
+        slices={name: _without_the_absent(models) for name, models in evaluation.slices.items()},
         versions=model.versions,
         calibration=model.calibration,
         canary=canary,
     )
+
+
+def _without_the_absent(models: Mapping[str, Metrics]) -> dict[str, Metrics]:
+    """A slice's metrics, without the labels that none of its examples has and the models gave to none of them.
+
+    There are many in most slices: with 500 labels and a slice for each, the summary would be mostly these.
+    """
+    told = {
+        label
+        for model in models.values()
+        for label, one in model.per_label.items()
+        if one.support or one.false_positives
+    }
+    return {
+        name: metrics.model_copy(
+            update={"per_label": {label: one for label, one in metrics.per_label.items() if label in told}}
+        )
+        for name, metrics in models.items()
+    }
 
 
 def _with_thresholds(metrics: Metrics, outputs: Sequence[str | None], thresholds: Sequence[float]) -> MetricsSummary:

@@ -67,7 +67,8 @@ class Summary(Settings):
         gates_note: That nothing was asked of the model, and why, if so; empty otherwise.
         min_support: Of slices with fewer examples no gate is asked.
         small_slices: These slices -> their examples.
-        slices: Slice such as `language=zh` -> model (candidate, baseline) -> metrics.
+        slices: Slice such as `language=zh` -> model (candidate, baseline) -> metrics; of the labels that an example of
+            the slice has, or was given.
         durations_s: Seconds by component.
         peak_memory_mb: The most that the run's process held, in MiB; None where nothing measured it.
         versions: Of the packages that made the model.

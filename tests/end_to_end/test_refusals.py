@@ -77,6 +77,16 @@ def test_behavioural_tests_of_a_label_that_does_not_exist(project: Project) -> N
     assert "behaviour.yaml:2: texts[0].given[0]: there is no label 'refunds'; did you mean 'refund'?" in line
 
 
+def test_gate_on_a_slice_that_is_not_made(project: Project) -> None:
+    line = _refused(project, "--set", "evaluation.gates=['auc in chanel=chat >= 0.5']")
+    assert "nothing is sliced by chanel; did you mean 'channel'?" in line
+
+
+def test_no_gates_and_no_word_that_none_are_wanted(project: Project) -> None:
+    project.configure(evaluation={"slices": ["channel"]})
+    assert "key 'evaluation.gates' is missing" in _refused(project)
+
+
 def test_text_limit_above_the_checkpoint(project: Project) -> None:
     assert "has 64 positions; lower max_tokens" in _refused(project, "--set", "max_tokens=128")
 
