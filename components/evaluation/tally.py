@@ -7,8 +7,7 @@ takes minutes where this takes seconds.
 All but the areas under curves comes from counts and sums; `components.evaluation.areas` says what of these is exact.
 
 For confidence intervals, examples fall into 20 buckets, and every metric can be had without each of them in turn: the
-replicates of a delete-d jackknife, as in TFMA, at the cost of keeping the counts by bucket. TFMA's own way, which
-gives every bucket a tally of its own and merges all but one of them 20 times over, costs 20 times the time and memory.
+replicates of a delete-d jackknife, as in TFMA, at the cost of keeping the counts by bucket.
 """
 
 from collections.abc import Sequence
