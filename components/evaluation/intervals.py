@@ -2,8 +2,8 @@
 
 TFMA's own option (`compute_confidence_intervals`) applies to every metric in every slice: each of 20 buckets of
 examples gets accumulators of its own, and all but one of them are merged 20 times over. Of 28 labels, 43 slices and
-5,000 examples that takes 29 seconds of a processor and 690 MiB, no intervals at all 4.4 s and 90 MiB, the way here
-5.3 s and 140 MiB: the metric itself says what it would be without each bucket (`Tally.replicates`), of what is gated
+5,000 examples that takes 29 seconds of a processor and 690 MiB; no intervals at all, 4.4 s and 90 MiB; the way here,
+5.3 s and 140 MiB. The metric itself says what it would be without each bucket (`Tally.replicates`), of what is gated
 only, and this turns that into TFMA's `ValueWithTDistribution` by TFMA's formula. So TFMA writes, reads and shows the
 intervals as its own: 95 %, by Student's t with 19 degrees of freedom. Thresholds still decide on the number itself:
 TFMA compares `float()` of such a value, which is the number without its interval.
