@@ -65,7 +65,7 @@ def main() -> None:
 
 
 # How the model's probabilities become decisions: at 0.5, each label at the best cut of the eval split, at that cut
-# shrunk towards the pooled one (the default), and so after Platt scaling.
+# shrunk where there are few positives (the default), and so after Platt scaling.
 _DECISIONS = ("half", "own", "shrunk", "shrunk_platt")
 
 
