@@ -173,6 +173,7 @@ def create_pipeline(config: Configuration) -> Pipeline:
         model_run=trainer.outputs["model_run"],
         baseline=baseline.outputs["baseline"],
         evaluation=evaluator.outputs["evaluation"],
+        behaviour=behaviour.outputs["results"],
         blessing=blessing.outputs["blessing"],
         canary=canary.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],

@@ -11,11 +11,10 @@ from components.canary.process import Answer, ModelError, Probe, ProbeDied, Sign
 from components.canary.reference import Reference
 from components.canary.requests import Request, Row, example_of, not_examples, requests
 from components.canary.settings import CanarySettings
-from components.canary.verdict import CanaryVerdict, Findings
+from components.canary.verdict import TOLERANCE, CanaryVerdict, Findings
 from components.progress import PROGRESS
 from components.registry import ModelRecord
 
-TOLERANCE = 1e-5  # of a probability, between the Trainer's process and a fresh one
 _MOST_REASONS = 10
 
 

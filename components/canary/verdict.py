@@ -5,6 +5,7 @@ from pydantic import Field
 from components.files import read_bytes, write_whole
 from components.settings import Settings
 
+TOLERANCE = 1e-5  # of a probability, between the Trainer's process and a fresh one
 _FILE = "canary.json"
 
 

@@ -6,7 +6,10 @@ After Mitchell et al., 2019, "Model Cards for Model Reporting". What only a pers
 import re
 
 from components.files import write_whole
-from components.report import view
+from components.report import decision, view
+from components.report.behaviour_view import groups_table
+from components.report.canary_view import canary_view
+from components.report.data_view import left_out
 from components.report.material import Material
 from components.report.page import environment
 from components.report.summary import LabelSummary, Summary
@@ -26,15 +29,19 @@ def build_card(material: Material) -> str:
     made.autoescape = False
     made.finalize = None
     made.filters |= {"plain": plain, "table": _table, "number": lambda value: number(value).shown}
+    made.filters |= {"outcome": decision.outcome, "gate_line": decision.gate_line}
     content = {
         "name": material.name,
         "when": material.when.strftime("%Y-%m-%d %H:%M UTC"),
-        "verdict": view.verdict(summary),
+        "verdict": decision.verdict(summary),
         "summary": summary,
         "model": material.model,
         "data": summary.data,
         "labels": view.labels_table(summary) if summary.metrics is not None else None,
         "averages": view.averages_table(summary) if summary.metrics is not None else None,
+        "behaviour": groups_table(material.behaviour),
+        "canary": canary_view(summary.canary),
+        "left_out": left_out(summary.data) if summary.data is not None else "",
         "limitations": limitations(summary),
         "in_words": in_words,
     }
@@ -65,7 +72,8 @@ def limitations(summary: Summary) -> list[str]:
     for name, models in summary.slices.items():
         metrics = models["candidate"]
         overall = summary.metrics.micro_f1
-        if name.startswith("labels=") or metrics.examples < view.FEW or None in (metrics.micro_f1, overall):
+        few = metrics.examples < view.FEW or name in summary.small_slices
+        if name.startswith("labels=") or few or None in (metrics.micro_f1, overall):
             continue
         if metrics.micro_f1 < overall - 0.1:  # type: ignore[operator]
             rows = f"{metrics.examples:,} rows"

@@ -108,13 +108,13 @@ def chart(
     return Chart(caption, Markup("").join([*parts, Markup("</svg>")]), legend)
 
 
-def bullet(value: float | None, bound: float | None, *, passed: bool) -> Markup:
-    """A bar from 0 to a value in 0..1, and a tick where the bound is."""
+def bullet(value: float | None, bound: float | None, look: str) -> Markup:
+    """A bar from 0 to a value in 0..1, of a class in the style sheet, and a tick where the bound is."""
     wide, parts = 120, [Markup('<svg class="bullet" viewBox="0 0 120 14" aria-hidden="true">')]
     parts.append(Markup('<rect class="track" x="0" y="4" width="120" height="6" rx="3"/>'))
     if value is not None:
         bar = '<rect class="{}" x="0" y="4" width="{:.1f}" height="6" rx="3"/>'
-        parts.append(Markup(bar).format("good" if passed else "bad", Axis("").at(value, wide)))
+        parts.append(Markup(bar).format(look, Axis("").at(value, wide)))
     if bound is not None:
         place = min(max(Axis("").at(bound, wide), 1.0), wide - 1.0)
         parts.append(_segment("bound", place, 0, place, 14))

@@ -5,6 +5,7 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types.artifact import Artifact
 from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, ModelEvaluation, ModelRun, PushedModel
 
+from components.behaviour.artifacts import BehaviourResults
 from components.data_gate.component import DataVerdict
 from components.example_gen.artifacts import Quarantine
 
@@ -24,6 +25,7 @@ def Report(  # noqa: N802 - a component class
     model_run: InputArtifact[ModelRun],
     baseline: InputArtifact[Model],
     evaluation: InputArtifact[ModelEvaluation],
+    behaviour: InputArtifact[BehaviourResults],
     blessing: InputArtifact[ModelBlessing],
     canary: InputArtifact[InfraBlessing],
     pushed_model: InputArtifact[PushedModel],
@@ -61,6 +63,7 @@ def Report(  # noqa: N802 - a component class
             "model": model.uri,
             "model_run": model_run.uri,
             "evaluation": evaluation.uri,
+            "results": behaviour.uri,
         },
         summary,
         configuration=json.loads(configuration),

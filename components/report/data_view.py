@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from components.example_gen.report import IngestReport
 from components.report.material import Material
+from components.report.summary import DataSummary
 from components.report.tables import Cell, Head, Table, count, number, text
 
 _MOST_LABELS = 1_000
@@ -18,7 +19,7 @@ class DataView:
     Attributes:
         facts: (name, value) pairs.
         tables: Of splits, spans, labels, reasons, drift and contradictions, as far as there are any.
-        warnings: As the data gate gave them.
+        warnings: As the data gate gave them, and spans that were left out.
     """
 
     facts: list[tuple[str, str]]
@@ -42,7 +43,17 @@ def data_view(material: Material) -> DataView | None:
     if ingest is not None and ingest.reasons:
         reasons = [[text(reason), count(many)] for reason, many in ingest.reasons.items()]
         tables.append(Table("Quarantined, by reason", [Head("reason", False), Head("rows")], reasons))
-    return DataView(facts, tables + _of_summary(material), list(data.warnings) if data is not None else [])
+    return DataView(facts, tables + _of_summary(material), _warnings(data) if data is not None else [])
+
+
+def left_out(data: DataSummary) -> str:
+    """Which spans were not read, and why; empty where all were."""
+    spans = ", ".join(str(span) for span in data.incomplete_spans)
+    return f"Spans left out, as not every input has files of them: {spans}" if spans else ""
+
+
+def _warnings(data: DataSummary) -> list[str]:
+    return [*filter(None, [left_out(data)]), *data.warnings]
 
 
 def _labels(material: Material, ingest: IngestReport) -> Table:

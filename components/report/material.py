@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from components.behaviour.results import Results, read_results
 from components.evaluation.insights import Insights, read_insights
 from components.example_gen.report import IngestReport, read_report
 from components.registry import ModelRecord, read_record
@@ -36,6 +37,7 @@ class Material:
         model: The candidate's record, likewise.
         training: Likewise.
         insights: Likewise.
+        behaviour: Likewise; None too where the run is of a version without behavioural tests.
         batches: Of an epoch; None where it is not known.
     """
 
@@ -48,6 +50,7 @@ class Material:
     model: ModelRecord | None = None
     training: Training | None = None
     insights: Insights | None = None
+    behaviour: Results | None = None
     batches: int | None = None
 
 
@@ -62,8 +65,8 @@ def gather_material(
     """Reads what there is of it.
 
     Args:
-        outputs: URIs of a run's artifacts by output key: `quarantine`, `model`, `model_run`, `evaluation`. Any may be
-            missing, and what it points to may be gone.
+        outputs: URIs of a run's artifacts by output key: `quarantine`, `model`, `model_run`, `evaluation`, `results`
+            (of the behavioural tests). Any may be missing, and what it points to may be gone.
         summary: Of the run.
         configuration: Of the run, as JSON; empty where it is not known.
         when: The time of the run.
@@ -81,6 +84,7 @@ def gather_material(
         model=_model(outputs.get("model")),
         training=read_training(outputs["model_run"]) if "model_run" in outputs else None,
         insights=read_insights(outputs["evaluation"]) if "evaluation" in outputs else None,
+        behaviour=_behaviour(outputs.get("results")),
         batches=_batches(ingest, configuration),
     )
 
@@ -111,6 +115,13 @@ def _batches(ingest: IngestReport | None, configuration: Mapping[str, Any]) -> i
 def _ingest(uri: str | None) -> IngestReport | None:
     try:
         return None if uri is None else read_report(uri)
+    except FileNotFoundError:
+        return None
+
+
+def _behaviour(uri: str | None) -> Results | None:
+    try:
+        return None if uri is None else read_results(uri)
     except FileNotFoundError:
         return None
 

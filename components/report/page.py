@@ -13,7 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from components.files import write_whole
-from components.report import view
+from components.report import decision, view
+from components.report.behaviour_view import group_views, groups_table
+from components.report.canary_view import canary_view
 from components.report.data_view import data_view
 from components.report.label_view import calibration_charts, confusion_view, label_views, training_charts
 from components.report.material import Material
@@ -43,10 +45,13 @@ def build_page(material: Material) -> str:
         "script_hash": Markup(f"sha256-{digest}"),
         "name": material.name,
         "when": material.when.strftime("%Y-%m-%d %H:%M UTC"),
-        "verdict": view.verdict(summary),
-        "figures": view.figures(summary),
+        "verdict": decision.verdict(summary),
+        "figures": decision.figures(summary),
         "baseline_note": summary.baseline_note,
         "metrics": summary.metrics is not None,
+        "behaviour": groups_table(material.behaviour),
+        "behaviour_groups": group_views(material.behaviour, material.settings),
+        "canary": canary_view(summary.canary),
         "few": view.FEW,
         "texts": material.settings.texts,
         "insights": material.insights is not None,
@@ -55,6 +60,7 @@ def build_page(material: Material) -> str:
         "confusion": confusion_view(material.insights),
         "calibration": calibration_charts(material),
         "slices": slices,
+        "min_support": summary.min_support,
         "slices_left_out": slices_left_out,
         "training": training_charts(material.training, material.batches),
         "data": data_view(material),
@@ -65,7 +71,7 @@ def build_page(material: Material) -> str:
     }
     if summary.metrics is not None:
         content |= {
-            "gates": view.gates_table(summary.gates),
+            "gates": decision.gates_table(summary.gates),
             "averages": view.averages_table(summary),
             "labels": view.labels_table(summary),
         }

@@ -17,7 +17,6 @@ _NAMES = {
     "pr_auc": "PR AUC",
     "threshold": "threshold",
     "hamming_loss": "Hamming loss",
-    "lrap": "LRAP",
 }
 
 
@@ -101,6 +100,12 @@ def change(now: float | None, before: float | None, better: int = 1) -> Cell:
     return Cell(f"{difference:+.3f}".replace("-", "−"), difference, look)
 
 
+def interval(of: tuple[float, float]) -> str:
+    """Its bounds; of one that reaches below 0, such as a change's, so that the dash is not taken for a sign."""
+    low, high = (f"{bound:.3f}".replace("-", "−") for bound in of)
+    return f"{low} to {high}" if of[0] < 0 else f"{low}–{high}"
+
+
 def any_number(value: Any) -> Cell | None:
     """A cell of whatever a metric is: a count, a number, bounds of an interval; None of anything else."""
     match value:
@@ -113,5 +118,5 @@ def any_number(value: Any) -> Cell | None:
         case float():
             return number(value)
         case (float(low), float(high)):
-            return Cell(f"{low:.3f}–{high:.3f}", low)
+            return Cell(interval((low, high)), low)
     return None

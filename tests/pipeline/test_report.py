@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from components.behaviour.results import write_results
 from components.evaluation.insights import write_insights
 from components.example_gen.report import write_report as write_ingest
 from components.registry import write_record
@@ -24,7 +25,7 @@ def run(tmp_path: Path) -> Path:
     made = material(text="secret words")
     folder = tmp_path / "runs" / _NAME
     folder.mkdir(parents=True)
-    uris = {key: tmp_path / key for key in ("quarantine", "model", "model_run", "evaluation")}
+    uris = {key: tmp_path / key for key in ("quarantine", "model", "model_run", "evaluation", "results")}
     for uri in uris.values():
         uri.mkdir()
     (uris["model"] / "Format-Serving").mkdir()
@@ -34,6 +35,8 @@ def run(tmp_path: Path) -> Path:
     write_summary(str(folder), made.summary)
     write_ingest(made.ingest, str(uris["quarantine"]))
     write_record(str(uris["model"] / "Format-Serving"), made.model)
+    assert made.behaviour is not None
+    write_results(str(uris["results"]), made.behaviour)
     write_insights(str(uris["evaluation"]), made.insights)
     (uris["model_run"] / "history.json").write_text(json.dumps({"loss": [0.4, 0.3], "val_loss": [0.5, 0.4]}))
     (folder / "artifacts.json").write_text(json.dumps({"Steps": {key: str(uri) for key, uri in uris.items()}}))
@@ -45,7 +48,16 @@ def run(tmp_path: Path) -> Path:
 def test_everything_is_on_the_page(run: Path) -> None:
     report, card = rebuild_report(run)
     page = report.read_text()
-    for seen in ("small · 2026-11-23 12:00 UTC", "Loss by epoch", "secret words", "Wrongly given:", "batch_size: 16"):
+    for seen in (
+        "small · 2026-11-23 12:00 UTC",
+        "Loss by epoch",
+        "secret words",
+        "Wrongly given:",
+        "batch_size: 16",
+        "Canary",
+        "50 of 200 failed",
+        "812 MiB (4,096 allowed)",
+    ):
         assert seen in page
     assert card.read_text().startswith("# Model card: small")
 
@@ -57,13 +69,20 @@ def test_a_work_dir_means_its_newest_run_that_came_to_an_end(run: Path) -> None:
 
 
 def test_texts_can_be_left_out_afterwards(run: Path) -> None:
-    mistakes = rebuild_report(run, texts=False)[0].read_text().partition("Label by label")[2].partition("<h2>Cal")[0]
+    page = rebuild_report(run, texts=False)[0].read_text()
+    assert "of the data" not in page
+    mistakes = page.partition('id="each"')[2].partition("<h2>Cal")[0]
     assert "secret words" not in mistakes
     assert "row-" in mistakes
 
 
 def test_what_is_gone_is_done_without(run: Path, tmp_path: Path) -> None:
-    for name in ("evaluation/insights.json", "model_run/history.json", "quarantine/report.json"):
+    for name in (
+        "evaluation/insights.json",
+        "model_run/history.json",
+        "quarantine/report.json",
+        "results/results.json",
+    ):
         (tmp_path / name).unlink()
     (run / "configuration.json").unlink()
     page = rebuild_report(run)[0].read_text()

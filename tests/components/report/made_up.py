@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from components.behaviour.results import Failure, GroupResult, Results, WrongLabel, gate_results
+from components.canary.verdict import CanaryVerdict, Findings, Latency
 from components.data_gate.verdict import Drift
 from components.evaluation.insights_tally import Example, InsightsTally, Scored
 from components.evaluation.measured import GateResult, LabelMetrics, Metrics
@@ -32,7 +34,7 @@ def material(
     settings: ReportSettings | None = None,
     **changes: Any,
 ) -> Material:
-    """A run that was not blessed, with a baseline.
+    """A run with a baseline; a gate, a group of behavioural tests and the canary speak against its model.
 
     Args:
         labels: Of the model; the last one is missing in the baseline.
@@ -45,11 +47,12 @@ def material(
     made = Summary(
         blessed=False,
         pushed=None,
-        reasons=[f"macro_f1 is 0.51, below the bound of 0.6 {text}"],
+        reasons=[f"macro_f1 is 0.51, below the bound of 0.6 {text}", *_canary(text).reasons],
         rows=Rows(read=rows * 10, accepted=rows * 10 - 7, quarantined=7),
         data=DataSummary(
             splits={"train": rows * 8, "eval": rows - 7, "test": rows},
             spans=[SpanCount(span=7, version=1, rows=rows * 10 - 7)],
+            incomplete_spans=[8, 9],
             duplicates=Duplicates(
                 texts=2, rows=4, contradictory=1,
                 contradictions=[Contradiction(rows=[f"{id_}:1", f"{id_}:2"], labels=[[labels[0]], []])],
@@ -63,14 +66,25 @@ def material(
         baseline=_metrics(labels[:-1], 0.03),
         baseline_note=text,
         gates=[
-            GateResult(gate="macro_f1 >= 0.6", value=0.51, bound=0.6, passed=False, note=text),
-            GateResult(gate=f"f1[{labels[0]}] >= 0.1", value=0.4, bound=0.1, passed=True, note=""),
-            GateResult(gate="macro_f1 >= baseline", value=0.51, bound=None, passed=True, note="not asked"),
+            GateResult(gate="macro_f1 >= 0.6", value=0.51, bound=0.6, passed=False, note=text, interval=(0.48, 0.55)),
+            GateResult(
+                gate=f"f1[{labels[0]}] >= baseline - 0.3", value=0.4, bound=0.1, passed=True, note="", label=labels[0],
+                support=100, interval=(0.35, 0.45), change_interval=(-0.05, 0.02),
+            ),
+            GateResult(gate="f1 in language=zh >= 0.2", value=None, bound=None, passed=True, asked=False, support=9,
+                       slice="language=zh", note="language=zh has 9 examples: not asked"),
+            *gate_results(behaviour(labels, text, id_)),
         ],
-        slices={f"language={name}": {"candidate": _slice(labels, rows)} for name in ("en", "zh", text)},
+        min_support=50,
+        small_slices={"language=zh": 9},
+        slices={
+            f"language={name}": {"candidate": _slice(labels, 9 if name == "zh" else rows // 3)}
+            for name in ("en", "zh", text)
+        },
         durations_s={"Trainer": 1234.5, "MultiLabelEvaluator": 20.0},
         peak_memory_mb=2048,
         versions={"tfx": "1.21.0"},
+        canary=_canary(text),
     )  # fmt: skip
     return Material(
         name=text,
@@ -95,12 +109,46 @@ def material(
             ),
         ),
         insights=_insights(labels, rows, text, id_),
+        behaviour=behaviour(labels, text, id_),
         batches=100,
     )  # fmt: skip
 
 
+def behaviour(labels: Sequence[str], text: str, id_: str) -> Results:
+    """Of texts, of edits, and of edits that are only measured; failures of the data and of the tests' own file."""
+    wrong = WrongLabel(label=labels[0], must_be_given=True, probability=0.31, threshold=0.4)
+    moved = WrongLabel(label=labels[-1], must_be_given=False, probability=0.52, threshold=0.4, before=0.38)
+    own = Failure(text=f"the tests' own {text}", expected=[labels[0]], given=[], wrong=[wrong])
+    edited = Failure(text=f"the tests' own {text} tpyo", original=f"the tests' own {text} typo", expected=[labels[0]],
+                     given=[labels[0], labels[-1]], wrong=[moved])  # fmt: skip
+    row = edited.model_copy(update={"text": f"of the data {text} tpyo", "original": f"of the data {text} typo",
+                                    "row": f"{id_}-1"})  # fmt: skip
+    return Results(
+        groups=[
+            GroupResult(name=f"plain {text}", kind="texts", cases=40, passed=38, bound=0.9, failures=[own, own]),
+            GroupResult(name="typos", kind="edits", edit="typos", cases=200, passed=150, bound=0.9,
+                        failures=[edited, row]),
+            GroupResult(name="shouted", kind="edits", edit="upper_case", cases=10, passed=10, bound=0.0),
+        ]
+    )  # fmt: skip
+
+
+def _canary(text: str) -> CanaryVerdict:
+    findings = Findings(
+        requests=57, load_s=3.21, peak_memory_mb=812, memory_limit_mb=4096, compared_rows=32,
+        largest_difference=2.1e-7, latency_note=text,
+        latency=[
+            Latency(request="one text", candidate_ms=4.2, baseline_ms=4.0, bound_ms=16.0),
+            Latency(request=f"32 texts {text}", candidate_ms=190.0, baseline_ms=100.0, bound_ms=160.0),
+        ],
+    )  # fmt: skip
+    return CanaryVerdict(passed=False, reasons=[f"canary: 32 texts take too long {text}"], findings=findings)
+
+
 def _metrics(labels: Sequence[str], less: float) -> MetricsSummary:
     return MetricsSummary(
+        intervals={"macro_f1": (0.48, 0.55), f"f1[{labels[0]}]": (0.35, 0.45)},
+        change_intervals={"macro_f1": (-0.01, 0.07)},
         **{name: value - less for name, value in _AVERAGES.items()},
         examples=300,
         per_label={
@@ -115,7 +163,7 @@ def _metrics(labels: Sequence[str], less: float) -> MetricsSummary:
 
 def _slice(labels: Sequence[str], rows: int) -> Metrics:
     one = LabelMetrics(precision=0.7, recall=0.6, f1=0.6, auc=0.9, pr_auc=0.6, support=9)
-    return Metrics(**_AVERAGES, examples=rows // 3, per_label=dict.fromkeys(labels, one))
+    return Metrics(**_AVERAGES, examples=rows, per_label=dict.fromkeys(labels, one))
 
 
 def _insights(labels: Sequence[str], rows: int, text: str, id_: str) -> Any:

@@ -18,7 +18,9 @@ def rendered(text: str) -> str:
 
 def test_it_has_the_numbers_and_says_what_a_person_must_add() -> None:
     card = build_card(material())
-    for expected in ("Not blessed", "| macro F1 | 0.510 |", "| refund |", "**failed**: macro_f1 \\>= 0.6", "platt"):
+    for expected in ("Not blessed", "| macro F1 | 0.510 |", "| refund |", "**failed**: macro_f1 \\>= 0.6", "platt",
+                     "**not asked**: f1 in language=zh", "95 % interval 0.480–0.550", "| typos | failed | 0.750 |",
+                     "Spans left out", "**Did not pass**: the exported model", "812 MiB (4,096 allowed)"):  # fmt: skip
         assert expected in card
     assert card.count("to be filled in by the team") + card.count("To be filled in by the team") == 2
 
@@ -65,3 +67,7 @@ def test_a_run_that_judged_no_model_says_so() -> None:
     card = build_card(material(metrics=None, blessed=False, reasons=["rows.csv:3: unknown label"]))
     assert "No model was judged." in card
     assert "rows.csv:3: unknown label" in card
+
+
+def test_no_text_of_the_data_is_in_it() -> None:
+    assert "of the data" not in build_card(material(text="secret words"))

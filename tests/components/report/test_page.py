@@ -1,21 +1,23 @@
 """The report as a file: what it says, that it says it safely, and how large it gets."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from components.evaluation.insights import MATRIX_LABELS
 from components.evaluation.measured import GateResult
-from components.report import view
+from components.report import decision, view
 from components.report.label_view import MOST_LABELS
 from components.report.material import Material
 from components.report.page import build_page
 from components.report.settings import ReportSettings
-from components.report.summary import MetricsSummary, failed_summary
+from components.report.summary import Summary, failed_summary
 from tests.components.report.made_up import material
 from tests.components.report.reading import Page
 
 HELD = GateResult(gate="macro_f1 >= 0.5", value=0.51, bound=0.5, passed=True, note="")
+UNASKED = GateResult(gate="f1 in language=zh >= 0.5", value=None, bound=None, passed=True, note="few", asked=False)
 HOSTILE = [
     "<script>window.pwned = 1</script>",
     "</style><script>window.pwned = 1</script>",
@@ -32,9 +34,12 @@ HOSTILE = [
 
 
 def test_the_verdict_comes_first_and_says_why() -> None:
-    said = view.verdict(material().summary)
+    said = decision.verdict(material().summary)
     assert (said.word, said.headline) == ("bad", "Not blessed")
-    assert said.why.startswith("1 of 3 gates did not hold")
+    assert said.why == (
+        "2 of 5 gates that could be asked did not hold. 1 was not asked. The canary did not pass. "
+        "The model that is live stays live."
+    )
     page = Page(build_page(material()))
     assert page.text.index("Not blessed") < page.text.index("macro_f1 is 0.51, below the bound of 0.6")
     assert page.text.index("below the bound of 0.6") < page.text.index("What was asked of the model")
@@ -43,27 +48,31 @@ def test_the_verdict_comes_first_and_says_why() -> None:
 @pytest.mark.parametrize(
     ("changes", "word", "headline", "why"),
     [
-        ({"blessed": True, "pushed": "/registry/1795436460", "reasons": [], "gates": [HELD]}, "good",
+        ({"blessed": True, "pushed": "/registry/1795436460", "reasons": [], "gates": [HELD], "canary": None}, "good",
          "Blessed and pushed", "The only gate held. It is version 1795436460 of the registry."),
         ({"blessed": True, "pushed": "/registry/17", "reasons": [], "gates": []}, "good",
-         "Blessed and pushed", "No gate was configured: nothing was asked of the model."),
-        ({"blessed": True, "reasons": ["the canary died"], "gates": [HELD]}, "bad",
+         "Blessed and pushed", "No gate is configured: nothing was asked of the model."),
+        ({"blessed": True, "pushed": "/registry/17", "reasons": [], "gates": [UNASKED],
+          "gates_note": "no gate could be asked: nothing was asked of the model"}, "good",
+         "Blessed and pushed", "No gate could be asked: nothing was asked of the model."),
+        ({"blessed": True, "reasons": ["not pushed: it was rolled back"], "gates": [HELD]}, "bad",
          "Blessed, but not pushed", "The only gate held."),
+        ({"reasons": ["canary: it died"], "gates": [HELD]}, "bad", "Not blessed", "held. The canary did not pass. The"),
         ({"baseline": None}, "bad", "Not blessed", "Nothing was pushed."),
     ],
 )  # fmt: skip
 def test_every_outcome_has_its_words(changes: dict[str, object], word: str, headline: str, why: str) -> None:
     made = material(**changes)  # type: ignore[arg-type]
-    said = view.verdict(made.summary)
+    said = decision.verdict(made.summary)
     assert (said.word, said.headline) == (word, headline)
     assert why in said.why
     assert headline in Page(build_page(made)).text
 
 
 def test_gates_that_were_not_asked_are_counted() -> None:
-    gates = [HELD, HELD.model_copy(update={"bound": None})]
-    said = view.verdict(material(blessed=True, pushed="/r/1", gates=gates).summary)
-    assert said.why.startswith("All 2 gates held. Not asked: 1")
+    for unasked in (UNASKED, UNASKED.model_copy(update={"asked": True})):  # as summaries of older runs have it
+        said = decision.verdict(material(blessed=True, pushed="/r/1", gates=[HELD, HELD, unasked]).summary)
+        assert said.why.startswith("All 2 gates that could be asked held. 1 was not asked.")
 
 
 def test_no_gates_is_said_in_so_many_words() -> None:
@@ -123,12 +132,12 @@ def test_nothing_is_fetched() -> None:
 def test_without_texts_there_are_ids_only() -> None:
     made = material(text="secret words", settings=ReportSettings(texts=False))
     shown = Page(build_page(made)).text
-    mistakes = shown[shown.index("Label by label") : shown.index("Calibration\n")]
+    mistakes = shown[shown.rindex("Label by label") : shown.index("Calibration\n")]
     assert "secret words" not in mistakes
     assert re.search(r"row-\d+", mistakes)
     assert "Texts are left out" in mistakes
     with_texts = Page(build_page(material(text="secret words"))).text
-    assert "secret words" in with_texts[with_texts.index("Label by label") : with_texts.index("Calibration\n")]
+    assert "secret words" in with_texts[with_texts.rindex("Label by label") : with_texts.index("Calibration\n")]
 
 
 @pytest.mark.parametrize("most", [0, 2])
@@ -148,7 +157,7 @@ def test_28_labels_and_5000_rows_stay_below_5_megabytes() -> None:
                     settings=ReportSettings(mistakes=20))  # fmt: skip
     source = build_page(made)
     assert len(source.encode()) < 5_000_000
-    assert Page(source).count("details") == 29
+    assert Page(source).count("details") == 28 + len(("configuration", "plain", "typos"))
 
 
 def test_hundreds_of_labels_get_a_table_but_not_all_a_page() -> None:
@@ -162,26 +171,18 @@ def test_hundreds_of_labels_get_a_table_but_not_all_a_page() -> None:
     assert len(labels) > MATRIX_LABELS
 
 
-class _More(MetricsSummary):
-    weighted_f1: float = 0.7
-    hamming_loss: float = 0.02
-    lrap: float = 0.8
-    intervals: dict[str, tuple[float, float]] = {"weighted_f1": (0.65, 0.75)}  # noqa: RUF012 - pydantic copies it
-
-
-def test_averages_that_others_add_are_shown_without_a_change_here() -> None:
+def test_averages_stand_beside_the_baselines() -> None:
     made = material()
     assert made.summary.metrics is not None
-    more = _More(**made.summary.metrics.model_dump())
-    before = _More(**made.summary.metrics.model_dump()).model_copy(update={"hamming_loss": 0.03})
-    table = view.averages_table(made.summary.model_copy(update={"metrics": more, "baseline": before}))
+    more = {"weighted_f1": 0.7, "hamming_loss": 0.02, "label_ranking_average_precision": 0.8}
+    metrics = made.summary.metrics.model_copy(update={**more, "intervals": {"weighted_f1": (0.65, 0.75)}})
+    before = metrics.model_copy(update={"hamming_loss": 0.03})
+    table = view.averages_table(made.summary.model_copy(update={"metrics": metrics, "baseline": before}))
     rows = {row[0].shown: row for row in table.rows}
-    assert [cell.shown for cell in rows["weighted F1"]] == [
-        "weighted F1", "0.700", "0.650–0.750", "0.700", "+0.000",
-    ]  # fmt: skip
+    assert [cell.shown for cell in rows["weighted F1"]][1:5] == ["0.700", "0.650–0.750", "0.700", "+0.000"]
     assert rows["macro F1"][2].shown == "–", "there is an interval of what is gated only"
     assert rows["Hamming loss"][4].look == "up", "less of it is better"
-    assert rows["LRAP"][1].shown == "0.800"
+    assert rows["label ranking average precision"][1].shown == "0.800"
 
 
 def test_every_table_says_what_its_rows_and_columns_are() -> None:
@@ -195,20 +196,56 @@ def test_every_table_says_what_its_rows_and_columns_are() -> None:
 
 
 def test_a_gate_that_was_not_asked_is_neither_held_nor_failed() -> None:
-    table = view.gates_table(material().summary.gates)
-    assert [row[1].shown for row in table.rows] == ["failed", "held", "not asked"]
-    assert table.rows[2][-1].shown == "not asked"
+    table = decision.gates_table(material().summary.gates)
+    assert [row[1].shown for row in table.rows] == ["failed", "held", "not asked", "held", "failed", "held"]
+    assert [row[1].look for row in table.rows][:3] == ["look down", "look up", "look"]
+    assert 'class="unasked"' not in str(table.rows[0][4].shown)
+    assert table.rows[2][-1].shown == "language=zh has 9 examples: not asked"
 
 
-class _Asked(GateResult):
-    asked: bool = True
-    support: int | None = None
-    interval: tuple[float, float] | None = None
+def test_intervals_stand_beside_what_was_asked() -> None:
+    made = material().summary
+    table = decision.gates_table(made.gates)
+    assert [head.name for head in table.heads][5:] == ["value, 95 %", "change vs baseline, 95 %", "rows", "in words"]
+    assert [cell.shown for cell in table.rows[1]][5:8] == ["0.350–0.450", "−0.050 to 0.020", "100"]
+    assert [cell.shown for cell in table.rows[0]][5:8] == ["0.480–0.550", "–", "–"]
+    (macro,) = (row for row in view.averages_table(made).rows if row[0].shown == "macro F1")
+    assert [macro[2].shown, macro[5].shown] == ["0.480–0.550", "−0.010 to 0.070"]
+    labels = view.labels_table(made)
+    place = [head.name for head in labels.heads].index("F1, 95 %")
+    assert [row[place].shown for row in labels.rows] == ["0.350–0.450", "–", "–"]
 
 
-def test_what_others_say_of_a_gate_is_shown_without_a_change_here() -> None:
-    gates = [_Asked(**HELD.model_dump(), support=40, interval=(0.48, 0.55)), _Asked(**HELD.model_dump(), asked=False)]
-    table = view.gates_table(gates)
-    assert [head.name for head in table.heads][5:] == ["support", "interval", "in words"]
-    assert [cell.shown for cell in table.rows[0]][5:7] == ["40", "0.480–0.550"]
-    assert table.rows[1][1].shown == "not asked"
+def test_a_gate_on_a_count_is_a_whole_number_without_a_bar() -> None:
+    gate = HELD.model_copy(update={"gate": "false_positives[refund] <= 1200", "value": 0.0, "bound": 1200.0})
+    (row,) = decision.gates_table([gate]).rows
+    assert [cell.shown for cell in row[2:5]] == ["0", "1,200", ""]
+
+
+def test_slices_that_never_gate_say_so() -> None:
+    made = material()
+    (table,), _ = view.slices_tables(made.summary)
+    assert [row[0].look for row in table.rows] == ["", "never", ""]
+    text = Page(build_page(made)).text
+    assert "zh too few: never gates" in text
+    assert "fewer than 50 examples (evaluation.min_support)" in text
+
+
+def test_spans_that_were_left_out_are_named() -> None:
+    assert "Spans left out, as not every input has files of them: 8, 9" in Page(build_page(material())).text
+
+
+def test_a_summary_of_an_older_run_opens() -> None:
+    new = {"canary", "gates_note", "min_support", "small_slices"}
+    older = material().summary.model_dump(mode="json", exclude=new)
+    for gate in older["gates"]:
+        for name in ("asked", "lower_is_better", "label", "slice", "support", "interval", "change_interval"):
+            del gate[name]
+    for metrics in (older["metrics"], older["baseline"]):
+        del metrics["intervals"], metrics["change_intervals"]
+    del older["data"]["incomplete_spans"]
+    made = replace(material(), summary=Summary.model_validate(older), behaviour=None)
+    assert "2 of 5 gates that could be asked did not hold. 1 was not asked." in Page(build_page(made)).text
+    assert {"canary", "behaviour"}.isdisjoint(
+        attributes.get("id") for tag, attributes in Page(build_page(made)).tags if tag == "section"
+    )
