@@ -188,7 +188,14 @@ def test_each_run_can_be_looked_at(project: Project, first: tuple[int, dict[str,
     page = (run_of_first / "report.html").read_text()
     assert "Blessed and pushed" in page
     assert Path(first[1]["pushed"]).name in page
-    for seen in ("Label by label", "Wrongly given:", "Loss by epoch", "Reliability", "learning_rate", "largest difference to"):
+    for seen in (
+        "Label by label",
+        "Wrongly given:",
+        "Loss by epoch",
+        "Reliability",
+        "learning_rate",
+        "largest difference to",
+    ):
         assert seen in page
     assert "# Model card: small" in (run_of_first / "model_card.md").read_text()
     (run_of_first / "report.html").unlink()
