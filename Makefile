@@ -30,8 +30,8 @@ goemotions: .venv/.ready ## The same on GoEmotions, fetched from its authors unl
 	@$(RUN) run --config configs/goemotions.yaml --set examples.input_base="$(GOEMOTIONS)"
 
 .PHONY: test
-test: check ## Checks and every test
-	@.venv/bin/python -m pytest
+test: check ## Checks and every test, two files at a time
+	@.venv/bin/python -m pytest -n 2 --dist loadfile
 
 .PHONY: check
 check: .venv/.ready ## ruff and mypy

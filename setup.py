@@ -43,6 +43,7 @@ DEV_REQUIRES = [
     "playwright>=1.55,<2",  # drives the Chromium of the system, which looks at the report
     "psutil>=7,<8",  # what benchmarks measure memory with
     "pytest>=9,<10",
+    "pytest-xdist>=3.8,<4",  # two tests at a time: a third of their time is imports and tracing on one core
     "ruff>=0.14,<1",
     "tokenizers>=0.22,<1",  # the reference that in-graph tokenization is compared with
     "types-pyyaml",
