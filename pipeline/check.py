@@ -26,6 +26,16 @@ def check_configuration(config: Configuration) -> Sources:
         Refused: Something does not fit; the message says what to do.
     """
     sources = check_inputs(config.examples, project_of_queries(config))
+    check_without_data(config)
+    return sources
+
+
+def check_without_data(config: Configuration) -> None:
+    """The same, but for the inputs: all that can be asked where they need not be within reach.
+
+    Raises:
+        Refused: Something does not fit; the message says what to do.
+    """
     schema = read_schema(config.schema_file)
     labels = label_list(schema)
     in_schema = {feature.name for feature in schema.feature}
@@ -42,7 +52,6 @@ def check_configuration(config: Configuration) -> Sources:
     _check_layers(config, checkpoint)
     _check_pair(config, in_schema, checkpoint)
     behavioural_tests(config, labels)
-    return sources
 
 
 def behavioural_tests(config: Configuration, labels: LabelList) -> BehaviourTests:

@@ -28,13 +28,18 @@ from components.training_record import TrainingRecord
 from pipeline.check import behavioural_tests, project_of_queries
 from pipeline.config import Configuration
 from pipeline.paths import WorkDir
+from pipeline.places import Places, here
 from schema.domains import string_domains
 from schema.infer import schema_text
 from schema.label_list import label_list, read_schema
 
 
-def create_pipeline(config: Configuration) -> Pipeline:
+def create_pipeline(config: Configuration, places: Places | None = None) -> Pipeline:
     """Builds the pipeline that every runner runs.
+
+    Args:
+        config: The configuration. Schema, checkpoint and behavioural tests are read here, where the pipeline is built.
+        places: Where the steps find the rest; None: on this machine.
 
     Raises:
         Refused: The schema, the checkpoint, a gate or a behavioural test does not fit the configuration.
@@ -44,10 +49,11 @@ def create_pipeline(config: Configuration) -> Pipeline:
     spans = has_spans(config.examples)
     checkpoint = find_checkpoint(config.checkpoint)
     fingerprint = checkpoint.fingerprint()
-    work_dir = WorkDir(config.work_dir)
+    places = places or here(config)
+    examples = config.examples.model_copy(update={"input_base": places.input_base})
 
     # Rows become tf.Examples {id, text (or two), labels, slice columns}, split into train, eval and test.
-    example_gen = TextExampleGen(config.examples, label_changes(labels), project_of_queries(config))
+    example_gen = TextExampleGen(examples, label_changes(labels), project_of_queries(config))
     # What the data is, and what it should be.
     statistics_gen = tfx.components.StatisticsGen(
         examples=example_gen.outputs["examples"],
@@ -64,7 +70,7 @@ def create_pipeline(config: Configuration) -> Pipeline:
         quarantine=example_gen.outputs["quarantine"],
         schema=schema_import.outputs["schema"],
         settings=config.data_gate.model_dump_json(),
-        registry=config.registry,
+        registry=places.registry,
     )
     # Texts become token ids, label lists become multi-hot vectors, in one graph that serving shares.
     transform = tfx.components.Transform(
@@ -77,7 +83,7 @@ def create_pipeline(config: Configuration) -> Pipeline:
         custom_config={
             "preprocessing": PreprocessingSettings(
                 tokenizer=TokenizerSettings(
-                    vocabulary=str(checkpoint.vocabulary),
+                    checkpoint=places.checkpoint,
                     lower_case=checkpoint.lower_case,
                     strip_accents=checkpoint.strip_accents,
                     max_tokens=config.max_tokens,
@@ -102,10 +108,11 @@ def create_pipeline(config: Configuration) -> Pipeline:
         custom_config={
             "trainer": TrainerConfig(
                 training=config.training,
-                checkpoint=config.checkpoint,
+                checkpoint=places.checkpoint,
                 checkpoint_fingerprint=fingerprint,
-                resume_dir=str(work_dir.resume),
-                start=find_start(config.registry) if config.training.warm_start else None,
+                resume_dir=places.resume_dir,
+                start=find_start(places.registry) if config.training.warm_start and not places.run_later else None,
+                registry=places.registry if places.run_later else None,
             ).model_dump(mode="json")
         },
     )
@@ -113,7 +120,7 @@ def create_pipeline(config: Configuration) -> Pipeline:
     baseline = RegistryBaseline(
         model=trainer.outputs["model"],
         examples=example_gen.outputs["examples"],
-        registry=config.registry,
+        registry=places.registry,
         broken=config.evaluation.broken_baseline,
     )
     evaluator = MultiLabelEvaluator(
@@ -154,7 +161,7 @@ def create_pipeline(config: Configuration) -> Pipeline:
     pusher = RegistryPusher(
         model=trainer.outputs["model"],
         model_blessing=blessing.outputs["blessing"],
-        push_destination=config.registry,
+        push_destination=places.registry,
         infra_blessing=canary.outputs["blessing"],
         evaluation=evaluator.outputs["evaluation"],
         quarantine=example_gen.outputs["quarantine"],
@@ -164,7 +171,7 @@ def create_pipeline(config: Configuration) -> Pipeline:
         statistics=statistics_gen.outputs["statistics"],
         schema=schema_import.outputs["schema"],
         pushed_model=pusher.outputs["pushed_model"],
-        registry=config.registry,
+        registry=places.registry,
     )
     report = Report(
         quarantine=example_gen.outputs["quarantine"],
@@ -182,12 +189,12 @@ def create_pipeline(config: Configuration) -> Pipeline:
 
     return Pipeline(
         pipeline_name=config.name,
-        pipeline_root=str(work_dir.artifacts),
+        pipeline_root=places.pipeline_root,
         components=[
             example_gen, statistics_gen, schema_import, example_validator, data_gate, transform, trainer, baseline,
             evaluator, behaviour, blessing, *validators, canary, pusher, training_record, report,
         ],
         enable_cache=True,
-        metadata_connection_config=sqlite_metadata_connection_config(str(work_dir.metadata)),
+        metadata_connection_config=sqlite_metadata_connection_config(str(WorkDir(config.work_dir).metadata)),
         beam_pipeline_args=config.beam.pipeline_args,
     )  # fmt: skip

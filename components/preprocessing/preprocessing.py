@@ -9,6 +9,7 @@ from components.preprocessing import features
 from components.preprocessing.settings import PreprocessingSettings, TokenizerSettings
 from components.preprocessing.tokenizer import BertTokenizer
 from components.preprocessing.vocabulary import read_vocabulary
+from components.trainer.checkpoint import find_checkpoint
 from schema import features as raw
 
 Batch = dict[str, tf.Tensor | tf.SparseTensor]
@@ -30,7 +31,7 @@ def preprocessing_fn(inputs: Batch, custom_config: dict[str, Any]) -> Batch:
 
     Raises:
         pydantic.ValidationError: the settings are not such.
-        Refused: the vocabulary cannot be used.
+        Refused: the vocabulary cannot be used, or there is no such checkpoint.
     """
     settings = PreprocessingSettings.model_validate(custom_config["preprocessing"])
     tokenizer = tft.make_and_track_object(lambda: _tokenizer(settings.tokenizer), name="bert_tokenizer")
@@ -70,10 +71,17 @@ def _tokens(tokenizer: BertTokenizer, inputs: Batch) -> Batch:
 
 def _tokenizer(settings: TokenizerSettings) -> BertTokenizer:
     return BertTokenizer(
-        read_vocabulary(settings.vocabulary, settings.special_tokens),
+        read_vocabulary(_vocabulary(settings), settings.special_tokens),
         lower_case=settings.lower_case,
         strip_accents=settings.strip_accents,
         max_tokens=settings.max_tokens,
         truncation=settings.truncation,
         special_tokens=settings.special_tokens,
     )
+
+
+def _vocabulary(settings: TokenizerSettings) -> str:
+    if settings.checkpoint is None:
+        assert settings.vocabulary is not None
+        return settings.vocabulary
+    return str(find_checkpoint(settings.checkpoint).vocabulary)

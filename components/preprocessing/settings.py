@@ -1,8 +1,8 @@
 """What preprocessing can be told, as it travels to Transform's executor in `custom_config`."""
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from components.settings import Settings
 
@@ -30,6 +30,8 @@ class TokenizerSettings(Settings):
     Attributes:
         vocabulary: path of the checkpoint's vocab.txt, one token a line, the line's number (from 0) its id, or of its
             tokenizer.json. Whoever builds the graph (Transform's executor) must be able to read it there.
+        checkpoint: in the place of that, the checkpoint that has it, as `find_checkpoint` takes it: found by whoever
+            builds the graph, who may have it in another place than who configured it.
         lower_case: whether the checkpoint is an uncased one.
         strip_accents: whether accents are removed. None does as BERT does: exactly when `lower_case`.
         max_tokens: the longest sequence, [CLS] and [SEP] counted; longer ones are cut.
@@ -38,12 +40,19 @@ class TokenizerSettings(Settings):
         special_tokens: their names in the vocabulary.
     """
 
-    vocabulary: str
+    vocabulary: str | None = None
+    checkpoint: str | None = None
     lower_case: bool
     strip_accents: bool | None = None
     max_tokens: int = Field(default=128, ge=3)
     truncation: Truncation = "head"
     special_tokens: SpecialTokens = BERT_TOKENS
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.vocabulary is None) == (self.checkpoint is None):
+            raise ValueError("give either a vocabulary or a checkpoint")
+        return self
 
 
 class PreprocessingSettings(Settings):

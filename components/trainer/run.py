@@ -34,6 +34,7 @@ from components.trainer.pooled import head_over_pooled
 from components.trainer.reference import make_reference
 from components.trainer.resume import Interruption, fingerprint
 from components.trainer.settings import TrainerConfig, TrainingSettings
+from components.trainer.start import with_start
 from components.trainer.trainable import freeze
 from components.trainer.warm_start import start_from
 from schema.label_list import label_list, read_schema
@@ -49,7 +50,7 @@ def run_fn(fn_args: FnArgs) -> None:
         FloatingPointError: The loss is not a number; nothing is exported.
         MemoryError: A step does not fit into memory.
     """
-    config = TrainerConfig.model_validate(fn_args.custom_config["trainer"])
+    config = with_start(TrainerConfig.model_validate(fn_args.custom_config["trainer"]))
     settings = config.training
     strategy = choose_strategy(settings)
     set_seeds(settings)

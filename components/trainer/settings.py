@@ -127,6 +127,7 @@ class TrainerConfig(Settings):
         checkpoint_fingerprint: In here so that changed weights are never a cache hit.
         resume_dir: Where interrupted trainings are kept, see `components.trainer.resume`; None keeps none.
         start: The registry's version to start from, if one was found when the pipeline was built.
+        registry: Where `run_fn` looks for one itself, of a pipeline that is compiled first and run later; else None.
     """
 
     training: TrainingSettings
@@ -134,3 +135,4 @@ class TrainerConfig(Settings):
     checkpoint_fingerprint: str
     resume_dir: str | None = None
     start: WarmStart | None = None
+    registry: str | None = None

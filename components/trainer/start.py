@@ -1,7 +1,7 @@
-"""Which blessed model a training starts from; asked when the pipeline is built, so without TensorFlow."""
+"""Which blessed model a training starts from; asked when the pipeline is built, if it can be, so without TensorFlow."""
 
 from components.registry import read_record, standing
-from components.trainer.settings import WarmStart
+from components.trainer.settings import TrainerConfig, WarmStart
 from schema.errors import Refused
 
 
@@ -10,9 +10,8 @@ def find_start(registry: str) -> WarmStart | None:
 
     What a rollback took back does not count.
 
-    It becomes part of the Trainer's parameters and so of its cache key: a training is repeated when, and only when,
-    there is another model to start from. Where a pipeline is compiled first and run later, as on Kubeflow, the version
-    is the one at compile time.
+    Found when the pipeline is built, it becomes part of the Trainer's parameters and so of its cache key: a training is
+    repeated when, and only when, there is another model to start from. See `with_start` for pipelines that run later.
     """
     for version in reversed(standing(registry)):
         try:
@@ -20,3 +19,14 @@ def find_start(registry: str) -> WarmStart | None:
         except Refused:
             continue  # another tool pushed it, or it is gone already
     return None
+
+
+def with_start(config: TrainerConfig) -> TrainerConfig:
+    """What `run_fn` was told, with the version to start from where that is found only now.
+
+    A pipeline that is compiled first and run later, as on Kubeflow, would else start from what was the last model at
+    compile time, in every run.
+    """
+    if not config.training.warm_start or config.registry is None:
+        return config
+    return config.model_copy(update={"start": find_start(config.registry)})

@@ -29,6 +29,8 @@ def test_settings_survive_json() -> None:
         ({"tokenizer": {"vocabulary": "v", "lower_case": True, "max_tokens": 2}}, "max_tokens"),
         ({"tokenizer": {"vocabulary": "v", "lower_case": True, "truncation": "tail"}}, "truncation"),
         ({"tokenizer": {"vocabulary": "v"}}, "lower_case"),
+        ({"tokenizer": {"lower_case": True}}, "either a vocabulary or a checkpoint"),
+        ({"tokenizer": {"lower_case": True, "vocabulary": "v", "checkpoint": "c"}}, "either a vocabulary or"),
         ({"labels": []}, "labels"),
         ({"unheard_of": 1}, "unheard_of"),
     ],

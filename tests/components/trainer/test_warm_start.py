@@ -13,7 +13,7 @@ from components.trainer.checkpoint import find_checkpoint, load_backbone
 from components.trainer.export import export_classifier
 from components.trainer.model import build_classifier
 from components.trainer.settings import TrainerConfig, TrainingSettings, WarmStart
-from components.trainer.start import find_start
+from components.trainer.start import find_start, with_start
 from components.trainer.warm_start import start_from
 from tests.components.trainer.test_export import _WordsAreIds
 from tests.tiny_bert import write_tiny_bert
@@ -118,6 +118,16 @@ def test_an_encoder_of_another_architecture_is_left(
     with caplog.at_level(logging.INFO):
         assert not start_from(build_classifier(narrow, 3, 0.1), _config(find_start(blessed[1])), _record(_OLD))
     assert "has an encoder of another architecture" in caplog.text
+
+
+def test_a_pipeline_compiled_before_starts_from_what_is_the_last_model_when_it_runs(tmp_path: Path) -> None:
+    told = _config(None).model_copy(update={"registry": str(tmp_path / "registry")})
+    assert with_start(told).start is None
+    pushed = _push_without_graph(tmp_path, _record(_OLD, "later"))
+    assert with_start(told).start == pushed
+    assert with_start(_config(None)).start is None
+    cold = told.model_copy(update={"training": TrainingSettings()})
+    assert with_start(cold).start is None
 
 
 def test_what_another_tool_pushed_is_passed_over(tmp_path: Path) -> None:
