@@ -67,6 +67,20 @@ def check(config: ConfigOption, set_: SetOption = None) -> None:
     check_data(load_configuration(config, set_ or ()), Console())
 
 
+@app.command("compile")
+def compile_(
+    config: ConfigOption,
+    runner: Annotated[str, typer.Option(help="kubeflow: Kubeflow Pipelines v2.")],
+    output: Annotated[Path, typer.Option(help="The file to write; for kubeflow, named *.yaml.")],
+    set_: SetOption = None,
+) -> None:
+    """Write the pipeline as another machine runs it."""
+    from pipeline.compile import compile_pipeline
+
+    compile_pipeline(load_configuration(config, set_ or ()), runner, output)
+    Console().print(Text(f"Written: {output}"), soft_wrap=True)
+
+
 @app.command()
 def schedule(
     config: ConfigOption,

@@ -12,6 +12,7 @@ from components.settings import Settings
 from components.trainer.settings import TrainingSettings
 from pipeline.notify import NotifySettings
 from pipeline.paths import ConcurrencySettings
+from pipeline.runner_settings import RunnerSettings
 
 _NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
@@ -63,6 +64,7 @@ class Configuration(Settings):
     )
     report: ReportSettings = ReportSettings()
     beam: BeamSettings = BeamSettings()
+    runner: RunnerSettings = Field(RunnerSettings(), description="What is different where it runs elsewhere than here.")
     concurrency: ConcurrencySettings = ConcurrencySettings()
     notify: NotifySettings | None = Field(None, description="A webhook that is told how a run has ended.")
 

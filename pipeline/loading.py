@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -94,11 +94,16 @@ def _in_words(error: ValidationError) -> str:
 
 
 def _keys_beside(location: Sequence[int | str]) -> list[str]:
-    """The keys that the model holding `location` knows; none where the location runs through a union or a list."""
+    """The keys that the model holding `location` knows; none where the location runs through a union."""
     model: type[BaseModel] | None = Configuration
+    names_entry = False
     for part in location[:-1]:
+        if names_entry:  # a position in a list, a name in a mapping of the person's own
+            names_entry = False
+            continue
         field = None if model is None else model.model_fields.get(str(part))
         model = None if field is None else _model_of(field.annotation)
+        names_entry = field is not None and get_origin(field.annotation) in (list, dict)
     return [] if model is None else sorted(model.model_fields)
 
 

@@ -42,7 +42,7 @@ def test_help_answers_without_tensorflow() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
-    for command in ("run", "init", "predict", "labels", "models", "schedule"):
+    for command in ("run", "init", "predict", "labels", "models", "compile", "schedule"):
         assert command in ended.stdout
 
 

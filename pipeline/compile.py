@@ -1,0 +1,31 @@
+"""From the configuration to what another machine runs."""
+
+import difflib
+from importlib import import_module
+from pathlib import Path
+
+from pipeline.check import check_without_data
+from pipeline.config import Configuration
+from schema.errors import Refused
+
+RUNNERS = ("kubeflow",)
+
+
+def compile_pipeline(config: Configuration, runner: str, output: Path) -> None:
+    """Writes the pipeline as a runner takes it. The data need not be within reach.
+
+    Args:
+        config: The configuration.
+        runner: One of `RUNNERS`.
+        output: The file; replaced if it is there.
+
+    Raises:
+        Refused: There is no such runner, or the configuration does not fit it.
+    """
+    if runner not in RUNNERS:
+        near = difflib.get_close_matches(runner, RUNNERS, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(RUNNERS)}"
+        raise Refused(f"--runner {runner}: there is no such runner to compile for; {hint}")
+    check_without_data(config)
+    # By name: runners know the pipeline, the pipeline does not know what runs it.
+    import_module(f"runners.{runner}").compile(config, output)

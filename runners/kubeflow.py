@@ -1,0 +1,116 @@
+"""Kubeflow Pipelines v2, open source: the pipeline becomes a specification, a YAML file that the cluster runs.
+
+Nothing in it needs what Kubeflow has not: no resolver, since the baseline comes from the registry by an ordinary
+component, and no driver or lifecycle hook, since what drivers decide elsewhere the executors decide there.
+"""
+
+import difflib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from components.files import is_remote, write_whole
+from components.trainer.checkpoint import is_path
+from pipeline.config import Configuration
+from pipeline.places import Places
+from pipeline.runner_settings import KubeflowSettings
+from schema.errors import Refused
+
+# Kubeflow's cache asks for inputs and parameters alone, and no driver runs there that would look further: these look at
+# data files or at the registry.
+ALWAYS_RUN = frozenset({"TextExampleGen", "DataGate", "RegistryBaseline", "RegistryPusher", "TrainingRecord"})
+
+
+def compile(config: Configuration, output: Path) -> None:  # noqa: A001 - as each runner names it
+    """Writes the specification.
+
+    Args:
+        config: The configuration, with its part `runner.kubeflow`.
+        output: A file named *.yaml or *.yml; replaced if it is there.
+
+    Raises:
+        Refused: The configuration asks for what a container cannot have, or the file cannot be written.
+    """
+    if output.suffix not in (".yaml", ".yml"):
+        raise Refused(f"--output {output}: the kfp SDK reads YAML; let the name end in .yaml")
+    if not output.parent.is_dir():
+        raise Refused(f"--output {output}: there is no folder {output.parent}; make it")
+    settings = config.runner.kubeflow
+    if settings is None:
+        raise Refused("--runner kubeflow: the configuration has no runner.kubeflow; give at least its image")
+    places = places_in_containers(config, settings)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from runners.kubeflow_spec import build_documents  # TFX, which takes seconds, after all that can be refused without
+
+    documents = build_documents(config, settings, places)
+    try:
+        write_whole(str(output), yaml.safe_dump_all(documents, sort_keys=True, width=120).encode())
+    except OSError as error:
+        raise Refused(f"--output {output}: cannot be written: {error.strerror}") from None
+
+
+def places_in_containers(config: Configuration, settings: KubeflowSettings) -> Places:
+    """Where containers find what the configuration names.
+
+    Raises:
+        Refused: They cannot; the message names the key to set.
+    """
+    if config.infra_validator is not None:
+        raise Refused(
+            "infra_validator: TFX cannot compile it for Kubeflow Pipelines; set it to null, the canary tries each model"
+        )
+    mounts = [volume.mount_path for volume in settings.volumes]
+    paths = settings.paths
+    registry = _place("registry", config.registry, paths.registry, mounts)
+    if not _stays(registry, mounts):
+        raise Refused(
+            f"runner.kubeflow.paths.registry {registry}: is gone with the container; give a gs:// address, or a path "
+            "below a mount_path of runner.kubeflow.volumes"
+        )
+    local = is_path(config.checkpoint)
+    resumes = config.training.checkpoint_every is not None
+    work_dir = _place("work_dir", config.work_dir, paths.work_dir, mounts) if resumes else None
+    return Places(
+        pipeline_root=settings.pipeline_root or "",
+        registry=registry,
+        input_base=_place("input_base", config.examples.input_base, paths.input_base, mounts),
+        checkpoint=_place("checkpoint", config.checkpoint, paths.checkpoint, mounts) if local else config.checkpoint,
+        resume_dir=f"{work_dir.rstrip('/')}/resume" if work_dir else None,
+        run_later=True,
+    )
+
+
+def check_steps(settings: KubeflowSettings, known: Sequence[str]) -> None:
+    """What is said of single steps is said of steps that there are.
+
+    Raises:
+        Refused: It is not, naming the nearest; or a step that must always run is to be cached.
+    """
+    for name, step in settings.steps.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
+            raise Refused(f"runner.kubeflow.steps.{name}: there is no such step; {hint}")
+        if step.cache and name in ALWAYS_RUN:
+            raise Refused(
+                f"runner.kubeflow.steps.{name}.cache: looks at what Kubeflow's cache knows nothing of, and so always "
+                "runs; leave it out"
+            )
+
+
+def _place(key: str, configured: str, in_container: str | None, mounts: Sequence[str]) -> str:
+    if in_container is not None:
+        return in_container
+    if _stays(configured, mounts):
+        return configured
+    raise Refused(
+        f"{key} {configured}: no container has that path; say where it is there in runner.kubeflow.paths.{key}, or "
+        "mount it with runner.kubeflow.volumes"
+    )
+
+
+def _stays(path: str, mounts: Sequence[str]) -> bool:
+    """Whether a path means the same in every container, and outlives them."""
+    return is_remote(path) or any(Path(path).is_relative_to(mount) for mount in mounts)
