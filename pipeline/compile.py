@@ -1,6 +1,11 @@
 """From the configuration to what another machine runs."""
 
 import difflib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
@@ -28,4 +33,27 @@ def compile_pipeline(config: Configuration, runner: str, output: Path) -> None:
         raise Refused(f"--runner {runner}: there is no such runner to compile for; {hint}")
     check_without_data(config)
     # By name: runners know the pipeline, the pipeline does not know what runs it.
-    import_module(f"runners.{runner}").compile(config, output)
+    with _quiet():
+        import_module(f"runners.{runner}").compile(config, output)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps what libraries write to stderr, from Python or from C++, off the terminal, unless something breaks."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except Refused:
+            raise
+        except Exception:
+            sys.stderr.flush()
+            kept.seek(0)
+            os.write(terminal, kept.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(terminal, 2)
+            os.close(terminal)

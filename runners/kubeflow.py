@@ -5,7 +5,6 @@ component, and no driver or lifecycle hook, since what drivers decide elsewhere 
 """
 
 import difflib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,7 +40,6 @@ def compile(config: Configuration, output: Path) -> None:  # noqa: A001 - as eac
     if settings is None:
         raise Refused("--runner kubeflow: the configuration has no runner.kubeflow; give at least its image")
     places = places_in_containers(config, settings)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from runners.kubeflow_spec import build_documents  # TFX, which takes seconds, after all that can be refused without
 
     documents = build_documents(config, settings, places)

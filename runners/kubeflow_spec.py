@@ -1,5 +1,6 @@
 """The specification that Kubeflow Pipelines takes: TFX compiles the steps, kfp what their pods get."""
 
+import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,10 +15,13 @@ from pipeline.create import create_pipeline
 from pipeline.places import Places
 from pipeline.runner_settings import KubeflowSettings, StepSettings
 from runners.kubeflow import ALWAYS_RUN, check_steps
+from schema.errors import Refused
 
 # TFX's entry point, after what open-source Kubeflow leaves to it.
 COMMAND = ["python", "-m", "runners.kubeflow_v2_run_executor"]
 _BACKOFF = "60s"
+# Linux takes 128 KiB in one argument, and a step's parameters travel in one, with its artifacts' addresses.
+_MOST_PARAMETERS = 112 * 1024
 
 Spec = dict[str, Any]
 
@@ -31,6 +35,7 @@ def build_documents(config: Configuration, settings: KubeflowSettings, places: P
     spec = _compiled(config, settings, places)
     tasks: Spec = spec["root"]["dag"]["tasks"]
     check_steps(settings, list(tasks))
+    check_sizes(tasks)
     always = ALWAYS_RUN | ({"Trainer"} if config.training.warm_start else set())
     steps = {name: settings.of_step(name) for name in tasks}
     pods, platform = _pods(steps, settings.image_pull_secrets)
@@ -48,6 +53,21 @@ def build_documents(config: Configuration, settings: KubeflowSettings, places: P
     if not on_kubernetes:
         return [spec]
     return [spec, {"platforms": {"kubernetes": {"deploymentSpec": {"executors": on_kubernetes}}}}]
+
+
+def check_sizes(tasks: Spec) -> None:
+    """Parameters reach their steps.
+
+    Raises:
+        Refused: Those of a step are more than a container's command line takes.
+    """
+    for name, task in tasks.items():
+        size = len(json.dumps(task.get("inputs", {}).get("parameters", {})).encode())
+        if size > _MOST_PARAMETERS:
+            raise Refused(
+                f"step {name}: {size >> 10} KiB of parameters, and a container's argument takes "
+                f"{_MOST_PARAMETERS >> 10}; have fewer labels, slices or behavioural tests"
+            )
 
 
 def _compiled(config: Configuration, settings: KubeflowSettings, places: Places) -> Spec:

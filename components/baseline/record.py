@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from components.files import read_bytes, write_whole
+from components.files import make_folder, read_bytes, write_whole
 from components.settings import Settings
 
 _FILE = "baseline.json"
@@ -30,6 +30,7 @@ class BaselineRecord(Settings):
 
 def write_baseline(uri: str, record: BaselineRecord) -> None:
     """Writes the record into the artifact."""
+    make_folder(uri)
     write_whole(f"{uri}/{_FILE}", f"{record.model_dump_json(indent=2)}\n".encode())
 
 

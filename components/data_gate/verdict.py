@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from components.files import read_bytes, write_whole
+from components.files import make_folder, read_bytes, write_whole
 from components.settings import Settings
 
 _FILE = "verdict.json"
@@ -27,6 +27,7 @@ class Verdict(Settings):
 
 def write_verdict(uri: str, verdict: Verdict) -> None:
     """Writes the verdict into an artifact."""
+    make_folder(uri)
     write_whole(f"{uri}/{_FILE}", f"{verdict.model_dump_json(indent=2)}\n".encode())
 
 

@@ -17,6 +17,8 @@ from tfx.utils import import_utils
 
 from pipeline.create import create_pipeline
 from pipeline.loading import load_configuration
+from runners.kubeflow_spec import check_sizes
+from schema.errors import Refused
 from tests.end_to_end.command import command
 from tests.small_project import Project, make_project
 
@@ -192,7 +194,6 @@ def test_a_warm_start_is_left_to_the_run(compiled: Compiled) -> None:
     ("change", "message"),
     [
         ("runner.kubeflow=null", "the configuration has no runner.kubeflow; give at least its image"),
-        ("runner.kubeflow.steps.Traner={cpu: 1}", "steps.Traner: there is no such step; did you mean 'Trainer'?"),
         (
             "runner.kubeflow.steps.Trainer.cpus=1",
             "unknown key 'runner.kubeflow.steps.Trainer.cpus'; did you mean 'cpu'?",
@@ -242,6 +243,25 @@ def test_what_is_asked_for_in_vain_is_refused_without_tensorflow(
     (line,) = ended.stderr.strip().splitlines()
     assert ended.returncode == 2
     assert message in line
+
+
+def test_an_unknown_step_is_refused_in_a_line_where_tensorflow_was_loaded_for_it(project: Project) -> None:
+    asked = ["--runner", "kubeflow", "--config", str(project.configuration), "--output", str(project.folder / "p.yaml")]
+    change = "runner.kubeflow.steps.Traner={cpu: 1}"
+    ended = subprocess.run(
+        [sys.executable, "-m", "pipeline", "compile", *asked, "--set", change],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert ended.stderr == "error: runner.kubeflow.steps.Traner: there is no such step; did you mean 'Trainer'?\n"
+
+
+def test_parameters_that_no_command_line_takes_are_refused() -> None:
+    tasks = {"SchemaImport": {"inputs": {"parameters": {"text": {"runtimeValue": {"constant": "x" * 100_000}}}}}}
+    check_sizes(tasks | {"TextExampleGen": {}})
+    tasks["SchemaImport"]["inputs"]["parameters"]["text"]["runtimeValue"]["constant"] *= 2
+    with pytest.raises(Refused, match="step SchemaImport: 195 KiB of parameters"):
+        check_sizes(tasks)
 
 
 def _parameter(compiled: Compiled, step: str, name: str) -> str:
