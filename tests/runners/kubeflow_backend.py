@@ -75,7 +75,7 @@ class Backend:
         container = self._spec["deploymentSpec"]["executors"][component["executorLabel"]]["container"]
         self._execute(step, [*container["command"], *container["args"]], executor_input)
         made = Path(executor_input["outputs"]["outputFile"])
-        said = json.loads(made.read_text())["artifacts"] if made.exists() else {}
+        said = json.loads(made.read_text()).get("artifacts", {}) if made.exists() else {}
         return {name: self._merged(artifact, said.get(name)) for name, artifact in _single(executor_input["outputs"])}
 
     def _order(self, until: tuple[str, ...]) -> list[str]:
@@ -129,7 +129,7 @@ class Backend:
         ended = subprocess.run(
             # The image has this project installed, and this Python as its python.
             [sys.executable if filled[0] == "python" else filled[0], *filled[1:]],
-            cwd=home, capture_output=True, text=True, check=False,
+            cwd=home, capture_output=True, text=True, errors="replace", check=False,
             env=os.environ | {"PYTHONPATH": os.pathsep.join([str(_REPOSITORY), os.environ.get("PYTHONPATH", "")])},
         )  # fmt: skip
         if ended.returncode:
