@@ -32,7 +32,7 @@ def choose_thresholds(
     For F-beta that is the cut whose F-beta is to be expected the highest from the probabilities of all examples, not
     from the few positives (Ye et al., 2012, "Optimizing F-measures: a tale of two approaches"); of calibrated ones,
     a rare label's calibration leaning on that of all labels (`calibration.fit_platt`). One cut for all labels, which
-    would be the obvious choice, is too high for a rare label: on GoEmotions it costs 0.02 to 0.03 of macro F1
+    would be the obvious choice, is too high for a rare label: on GoEmotions it costs 0.02 of macro F1
     (`benchmarks/quality.py`).
 
     For a minimum precision it is the one cut of the highest micro recall that keeps it over all labels. It holds on the
