@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from components.files import make_folder, read_bytes, write_whole
-from components.settings import Settings
+from components.files import read_bytes
+from components.settings import Settings, write_json
 
 _FILE = "baseline.json"
 
@@ -30,8 +30,7 @@ class BaselineRecord(Settings):
 
 def write_baseline(uri: str, record: BaselineRecord) -> None:
     """Writes the record into the artifact."""
-    make_folder(uri)
-    write_whole(f"{uri}/{_FILE}", f"{record.model_dump_json(indent=2)}\n".encode())
+    write_json(uri, _FILE, record)
 
 
 def read_baseline(uri: str) -> BaselineRecord:

@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import Field
 
 from components.evaluation.measured import GateResult
-from components.files import make_folder, read_bytes, write_whole
-from components.settings import Settings
+from components.files import read_bytes
+from components.settings import Settings, write_json
 
 RESULTS_FILE = "results.json"
 MOST_FAILURES = 20  # told of a group
@@ -87,8 +87,7 @@ class Results(Settings):
 
 def write_results(uri: str, results: Results) -> None:
     """Writes the results into an artifact."""
-    make_folder(uri)
-    write_whole(f"{uri}/{RESULTS_FILE}", f"{results.model_dump_json(indent=2)}\n".encode())
+    write_json(uri, RESULTS_FILE, results)
 
 
 def read_results(uri: str) -> Results:

@@ -8,8 +8,8 @@ from components.evaluation.gate_checks import Known, unverified
 from components.evaluation.gates import parse_gate
 from components.evaluation.measured import GateResult
 from components.evaluation.settings import EvaluationSettings
-from components.files import make_folder, read_bytes, write_whole
-from components.settings import Settings
+from components.files import read_bytes
+from components.settings import Settings, write_json
 from schema.label_list import LabelList
 
 _FILE = "gates.json"
@@ -96,8 +96,7 @@ def _nothing_asked(results: Sequence[GateResult]) -> str:
 
 def write_judgement(uri: str, judged: Judgement) -> None:
     """Writes it into the ModelBlessing artifact, beside TFX's own BLESSED or NOT_BLESSED."""
-    make_folder(uri)
-    write_whole(f"{uri}/{_FILE}", f"{judged.model_dump_json(indent=2)}\n".encode())
+    write_json(uri, _FILE, judged)
 
 
 def read_judgement(uri: str) -> Judgement:

@@ -22,7 +22,7 @@ from components.canary.reference import read_reference
 from components.canary.settings import CanarySettings, InfraValidatorSettings
 from components.canary.trial import try_model
 from components.canary.verdict import CanaryVerdict, write_verdict
-from components.files import make_folder, write_whole
+from components.files import write_whole
 
 BASELINE_KEY = "baseline"
 SETTINGS_KEY = "settings"
@@ -136,7 +136,6 @@ def infra_validator(
 
 
 def _mark(blessing: types.Artifact, verdict: CanaryVerdict) -> None:
-    make_folder(blessing.uri)
     write_verdict(blessing.uri, verdict)
     write_whole(f"{blessing.uri}/{_BLESSED_FILE if verdict.passed else _NOT_BLESSED_FILE}", b"")
     blessing.set_int_custom_property(_BLESSED_KEY, int(verdict.passed))

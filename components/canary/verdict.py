@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from components.files import read_bytes, write_whole
-from components.settings import Settings
+from components.files import read_bytes
+from components.settings import Settings, write_json
 
 TOLERANCE = 1e-5  # of a probability, between the Trainer's process and a fresh one
 _FILE = "canary.json"
@@ -74,7 +74,7 @@ class CanaryVerdict(Settings):
 
 def write_verdict(uri: str, verdict: CanaryVerdict) -> None:
     """Writes the verdict into the artifact, complete or not at all."""
-    write_whole(f"{uri}/{_FILE}", f"{verdict.model_dump_json(indent=2)}\n".encode())
+    write_json(uri, _FILE, verdict)
 
 
 def read_verdict(uri: str) -> CanaryVerdict:

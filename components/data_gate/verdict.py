@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from components.files import make_folder, read_bytes, write_whole
-from components.settings import Settings
+from components.files import read_bytes
+from components.settings import Settings, write_json
 
 _FILE = "verdict.json"
 
@@ -27,8 +27,7 @@ class Verdict(Settings):
 
 def write_verdict(uri: str, verdict: Verdict) -> None:
     """Writes the verdict into an artifact."""
-    make_folder(uri)
-    write_whole(f"{uri}/{_FILE}", f"{verdict.model_dump_json(indent=2)}\n".encode())
+    write_json(uri, _FILE, verdict)
 
 
 def read_verdict(uri: str) -> Verdict:

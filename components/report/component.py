@@ -38,7 +38,6 @@ def Report(  # noqa: N802 - a component class
     import json
     from datetime import UTC, datetime
 
-    from components.files import make_folder
     from components.report.card import write_card
     from components.report.gather import gather_summary
     from components.report.material import gather_material
@@ -55,7 +54,6 @@ def Report(  # noqa: N802 - a component class
         canary_uri=canary.uri,
         pushed_uri=pushed_model.uri,
     )
-    make_folder(report.uri)
     write_summary(report.uri, summary)
     material = gather_material(
         {

@@ -7,9 +7,9 @@ from components.data_gate.verdict import Drift, Verdict
 from components.evaluation.measured import GateResult, LabelMetrics, Metrics
 from components.example_gen.report import Duplicates, IngestReport, SpanCount
 from components.example_gen.settings import Split
-from components.files import read_bytes, write_whole
+from components.files import read_bytes
 from components.registry import CalibrationRecord
-from components.settings import Settings
+from components.settings import Settings, write_json
 
 SUMMARY_FILE = "summary.json"
 
@@ -121,7 +121,7 @@ def failed_summary(reason: str) -> Summary:
 
 def write_summary(folder: str, summary: Summary) -> None:
     """Writes summary.json into a folder, local or remote, complete or not at all."""
-    write_whole(f"{folder}/{SUMMARY_FILE}", f"{summary.model_dump_json(indent=2)}\n".encode())
+    write_json(folder, SUMMARY_FILE, summary)
 
 
 def read_summary(folder: str) -> Summary:
