@@ -167,7 +167,8 @@ def _train(task: dict[str, Any], output: Path) -> None:
     logs = Path(task["path"]).with_suffix("")
     logs.mkdir(exist_ok=True)
     train = batches(files["train"], shuffle_seed=settings.seed)
-    with only_occurring(model, occurring_tokens(files["train"] + files["eval"], model.backbone.vocabulary_size)):
+    look = partial(occurring_tokens, files["train"] + files["eval"], model.backbone.vocabulary_size)
+    with only_occurring(model, look):
         fit(model, train, batches(files["eval"]), settings, counts.examples, str(logs), loss=loss)
     seconds = time.perf_counter() - started
     arrays: dict[str, Any] = {"seconds": seconds}

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,7 @@ def _train(job: dict[str, Any]) -> dict[str, Any]:
     plan = Plan.of(settings, job["examples"])
     files = [f"{job['folder']}/examples.gz"]
     batches = length_grouped_batches(files, job["labels"], job["batch_size"], shuffle_seed=job["seed"])
-    with only_occurring(model, occurring_tokens(files, backbone.vocabulary_size)):
+    with only_occurring(model, partial(occurring_tokens, files, backbone.vocabulary_size)):
         model.compile(optimizer=build_optimizer(settings, plan.updates, {}), loss=multi_hot_loss())
         steps = Steps(model, model.loss, model.distribute_strategy, 1, xla=False)
         iterator = iter(shared(batches, model.distribute_strategy))

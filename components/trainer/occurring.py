@@ -9,7 +9,7 @@ What is learned is the same but for weight decay: rows that do not occur, which 
 values of the checkpoint.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,17 +30,18 @@ class OccurringEmbedding(keras.layers.ReversibleEmbedding):  # type: ignore[misc
 
 
 @contextmanager
-def only_occurring(model: Any, occurring: NDArray[np.bool_]) -> Iterator[None]:
+def only_occurring(model: Any, look: Callable[[], NDArray[np.bool_]]) -> Iterator[None]:
     """Meanwhile the classifier has the embeddings of ids that occur, and nothing is asked of it with others.
 
     Changes nothing where the word embeddings are not trained, or nearly all occur.
 
     Args:
         model: From `build_classifier`, frozen as it is to be trained, not compiled yet.
-        occurring: [vocabulary size], the same in each worker.
+        look: Says which ids occur: [vocabulary size], the same in each worker. Not called where none are trained.
     """
     layer = model.backbone.token_embedding
-    if not layer.trainable or occurring.mean() > 1 - _LEAST_SPARED:
+    occurring = look() if layer.trainable else None
+    if occurring is None or occurring.mean() > 1 - _LEAST_SPARED:
         yield
         return
     ids = np.flatnonzero(occurring)

@@ -24,24 +24,27 @@ def exact_gelu(inputs: tf.Tensor) -> tuple[tf.Tensor, Any]:
     TensorFlow's own takes the complementary error function, which it computes a value at a time.
     """
     x = tf.cast(inputs, tf.float32)
-    below = 0.5 + 0.5 * tf.math.erf(x * _ROOT_HALF)
+    below = _below(x)
+    return tf.cast(x * below, inputs.dtype), lambda upstream: _times_slope(upstream, x, below)
 
-    def gradient(upstream: tf.Tensor) -> tf.Tensor:
-        slope = below + x * (_NORMAL * tf.exp(-0.5 * tf.square(x)))
-        return tf.cast(tf.cast(upstream, tf.float32) * slope, inputs.dtype)
 
-    return tf.cast(x * below, inputs.dtype), gradient
+def _below(x: tf.Tensor) -> tf.Tensor:
+    return 0.5 + 0.5 * tf.math.erf(x * _ROOT_HALF)
+
+
+def _times_slope(upstream: tf.Tensor, x: tf.Tensor, below: tf.Tensor) -> tf.Tensor:
+    slope = below + x * (_NORMAL * tf.exp(-0.5 * tf.square(x)))
+    return tf.cast(tf.cast(upstream, tf.float32) * slope, upstream.dtype)
 
 
 def _gelu(inputs: tf.Tensor) -> tf.Tensor:
     x = tf.cast(inputs, tf.float32)
-    return tf.cast(x * (0.5 + 0.5 * tf.math.erf(x * _ROOT_HALF)), inputs.dtype)
+    return tf.cast(x * _below(x), inputs.dtype)
 
 
 def _gelu_gradient(inputs: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
     x = tf.cast(inputs, tf.float32)
-    slope = 0.5 + 0.5 * tf.math.erf(x * _ROOT_HALF) + x * (_NORMAL * tf.exp(-0.5 * tf.square(x)))
-    return tf.cast(tf.cast(upstream, tf.float32) * slope, inputs.dtype)
+    return _times_slope(upstream, x, _below(x))
 
 
 _IN_ONE_PASS = {function: tf.function(function, jit_compile=True) for function in (_gelu, _gelu_gradient)}

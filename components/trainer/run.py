@@ -95,8 +95,8 @@ def run_fn(fn_args: FnArgs) -> None:
         with strategy.scope():
             fit_on(*head_over_pooled(model, train(), evaluation, settings, fn_args.model_run_dir))
     else:
-        occurring = occurring_tokens([*fn_args.train_files, *fn_args.eval_files], model.backbone.vocabulary_size)
-        with only_occurring(model, occurring):
+        files = [*fn_args.train_files, *fn_args.eval_files]
+        with only_occurring(model, partial(occurring_tokens, files, model.backbone.vocabulary_size)):
             fit_on(model, train(), evaluation, ids_of=lambda step: ids_of_batch(train(ids=True), step))
     if is_chief(strategy):
         exported = plain_copy(model)
