@@ -71,7 +71,7 @@ def example(row: Mapping[str, Any]) -> bytes:
         else:
             encoded = [element.encode() if isinstance(element, str) else element for element in values]
             feature.bytes_list.value.extend(encoded)
-    return bytes(built.SerializeToString())
+    return bytes(built.SerializeToString(deterministic=True))
 
 
 def gzipped(content: bytes) -> bytes:
