@@ -18,7 +18,9 @@ from rich.text import Text
 from pipeline.labels import app as labels_app
 from pipeline.loading import load_configuration
 from pipeline.models import app as models_app
+from pipeline.options import ConfigOption, SetOption
 from pipeline.outcome import EXIT_STATUS, StepFailed
+from pipeline.remote_cli import app as remote_app
 from schema.errors import Refused
 
 INTERRUPTED = 130
@@ -32,12 +34,7 @@ app = typer.Typer(
 )
 app.add_typer(labels_app, name="labels")
 app.add_typer(models_app, name="models")
-
-
-ConfigOption = Annotated[Path, typer.Option(help="The pipeline's YAML file.")]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace one key, e.g. training.epochs=1.")
-]
+app.add_typer(remote_app)
 
 
 @app.callback()
@@ -65,35 +62,6 @@ def check(config: ConfigOption, set_: SetOption = None) -> None:
     from pipeline.run import check_data
 
     check_data(load_configuration(config, set_ or ()), Console())
-
-
-@app.command("compile")
-def compile_(
-    config: ConfigOption,
-    runner: Annotated[str, typer.Option(help="kubeflow: Kubeflow Pipelines v2.")],
-    output: Annotated[Path, typer.Option(help="The file to write; for kubeflow, named *.yaml.")],
-    set_: SetOption = None,
-) -> None:
-    """Write the pipeline as another machine runs it."""
-    from pipeline.compile import compile_pipeline
-
-    compile_pipeline(load_configuration(config, set_ or ()), runner, output)
-    Console().print(Text(f"Written: {output}"), soft_wrap=True)
-
-
-@app.command()
-def schedule(
-    config: ConfigOption,
-    cron: Annotated[str, typer.Option(help='When, in local time: minute hour day month weekday, such as "0 3 * * *".')],
-    runner: Annotated[str, typer.Option(help="local: this machine. Nothing is installed, only printed.")],
-    set_: SetOption = None,
-) -> None:
-    """Print what runs the pipeline again and again: a systemd service and timer, and a line for cron."""
-    from pipeline.schedule import check_runner, local_schedule
-
-    check_runner(runner)
-    planned = local_schedule(load_configuration(config, set_ or ()), config, set_ or (), cron)
-    sys.stdout.write(f"{planned.in_words()}\n")
 
 
 @app.command()

@@ -33,12 +33,12 @@ def compile_pipeline(config: Configuration, runner: str, output: Path) -> None:
         raise Refused(f"--runner {runner}: there is no such runner to compile for; {hint}")
     check_without_data(config)
     # By name: runners know the pipeline, the pipeline does not know what runs it.
-    with _quiet():
+    with quiet():
         import_module(f"runners.{runner}").compile(config, output)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keeps what libraries write to stderr, from Python or from C++, off the terminal, unless something breaks."""
     sys.stderr.flush()
     terminal = os.dup(2)

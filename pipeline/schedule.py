@@ -16,7 +16,7 @@ from pathlib import Path
 from pipeline.config import Configuration
 from schema.errors import Refused
 
-RUNNERS = ("local",)
+RUNNERS = ("local", "kubeflow", "vertex")
 _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 _FIELDS = "minute hour day month weekday"
 
