@@ -11,7 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tests.image.dockerfile import Dockerfile, Stage, context, pairs, parse, parse_command, parse_copy, substitute
+from tests.image.dockerfile import (
+    Dockerfile,
+    Instruction,
+    Stage,
+    context,
+    pairs,
+    parse,
+    parse_command,
+    parse_copy,
+    substitute,
+)
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # How this machine reaches package indexes; a build may know that, an image must not.
@@ -24,7 +34,7 @@ Package: *
 Pin: release n=bookworm
 Pin-Priority: 100
 
-Package: python3 python3-minimal libpython3-stdlib python3-distutils python3-lib2to3 python3-pip-whl python3-setuptools-whl
+Package: python3 python3-minimal libpython3-stdlib python3-distutils python3-lib2to3 python3-*-whl
 Pin: release n=bookworm
 Pin-Priority: 1001
 """
@@ -35,8 +45,12 @@ root=$1 user=$2 folder=$3 network=$4
 shift 4
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
+mount -t tmpfs tmpfs "$root/mnt"
+hostname container
+echo "127.0.0.1 localhost container" > "$root/mnt/hosts"
+touch "$root/etc/hosts"
+mount --bind "$root/mnt/hosts" "$root/etc/hosts"
 if [ "$network" = yes ]; then
-    mount -t tmpfs tmpfs "$root/mnt"
     touch "$root/etc/resolv.conf"
     mount --bind /etc/resolv.conf "$root/etc/resolv.conf"
     if [ -f "$CERTIFICATES" ]; then cp "$CERTIFICATES" "$root/mnt/certificates"; fi
@@ -91,10 +105,10 @@ class Image:
         uid, gid, home = self._account()
         variables = {"HOME": home, **self.environment, **(environment or {})}
         binds = [word for outside, inside in (mounts or {}).items() for word in (str(outside), inside)]
+        apart = ["--mount", "--pid", "--fork", "--kill-child", "--ipc", "--uts", *([] if network else ["--net"])]
         return subprocess.run(
-            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--ipc", *([] if network else ["--net"]), "--",
-             "sh", "-c", _ENTER, "sh", str(self.root), f"{uid}:{gid}", self.folder, "yes" if network else "no",
-             *binds, "--", *(f"{name}={value}" for name, value in variables.items()), *command],
+            ["unshare", *apart, "--", "sh", "-c", _ENTER, "sh", str(self.root), f"{uid}:{gid}", self.folder,
+             "yes" if network else "no", *binds, "--", *(f"{name}={value}" for name, value in variables.items()), *command],
             capture_output=True, text=True, check=False, timeout=timeout_s,
             env={"PATH": _PATH, "CERTIFICATES": str(_CERTIFICATES)},
         )  # fmt: skip
@@ -116,7 +130,6 @@ class Engine:
         work: Where stages are built.
         images: The file systems of the images that FROM names.
         arguments: --build-arg.
-        log: Of each RUN the time it took, by its line in the Dockerfile.
     """
 
     repository: Path
@@ -143,24 +156,29 @@ class Engine:
             _copy_tree(base.root, image.root)
         known: dict[str, str] = {}
         for instruction in stage.instructions:
-            value = substitute(instruction.value, image.environment | known) if instruction.name != "RUN" else ""
-            match instruction.name:
-                case "ARG":
-                    known |= {name: self.arguments.get(name, default) for name, default in pairs(value).items()}
-                case "ENV":
-                    image = replace(image, environment=image.environment | pairs(value))
-                case "USER":
-                    image = replace(image, user=value)
-                case "WORKDIR":
-                    (image.root / value.lstrip("/")).mkdir(parents=True, exist_ok=True)
-                    image = replace(image, folder=value)
-                case "ENTRYPOINT":
-                    image = replace(image, entrypoint=tuple(parse_command(value)))
-                case "COPY":
-                    self._copy(image, value)
-                case "RUN":
-                    self._run(image, instruction.value, known)
+            if instruction.name == "ARG":
+                known |= {name: self.arguments.get(name, value) for name, value in pairs(instruction.value).items()}
+            else:
+                image = self._apply(instruction, image, known)
         self._built[stage.name] = image
+        return image
+
+    def _apply(self, instruction: Instruction, image: Image, known: Mapping[str, str]) -> Image:
+        if instruction.name == "RUN":  # whose variables are the shell's
+            self._run(image, instruction.value, known)
+            return image
+        value = substitute(instruction.value, image.environment | dict(known))
+        match instruction.name:
+            case "ENV":
+                return replace(image, environment=image.environment | pairs(value))
+            case "USER":
+                return replace(image, user=value)
+            case "WORKDIR":
+                (image.root / value.lstrip("/")).mkdir(parents=True, exist_ok=True)
+                return replace(image, folder=value)
+            case "ENTRYPOINT":
+                return replace(image, entrypoint=tuple(parse_command(value)))
+        self._copy(image, value)
         return image
 
     def _base(self, name: str) -> Image:
@@ -189,13 +207,10 @@ class Engine:
             if not files:
                 raise FileNotFoundError(f"COPY {value}: no {source} in the context")
             for file in files:
-                inside = target / file.relative_to(source) if file != Path(source) else _named(target, copy.target, file)
+                below = target / file.relative_to(source) if file != Path(source) else target
+                inside = below / file.name if below == target and copy.target.endswith("/") else below
                 inside.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(self.repository / file, inside)
-
-
-def _named(target: Path, written: str, file: Path) -> Path:
-    return target / file.name if written.endswith("/") else target
 
 
 def _copy_tree(source: Path, target: Path) -> None:
@@ -216,9 +231,10 @@ def make_base(root: Path) -> None:
     sources.write_text(f"deb {mirror} trixie main\ndeb {mirror} bookworm main\n")
     preferences = root.with_suffix(".preferences")
     preferences.write_text(_PREFERENCES)
+    packages = "ca-certificates,libpython3.11-dev,python3.11,python3.11-venv"
     subprocess.run(
-        ["mmdebstrap", "--mode=root", "--variant=minbase", "--include=ca-certificates,libpython3.11-dev,python3.11,python3.11-venv",
-         f"--setup-hook=upload {preferences} /etc/apt/preferences.d/python", "--quiet", "trixie", str(root), str(sources)],
+        ["mmdebstrap", "--mode=root", "--variant=minbase", "--quiet", f"--include={packages}",
+         f"--setup-hook=upload {preferences} /etc/apt/preferences.d/python", "trixie", str(root), str(sources)],
         check=True,
     )  # fmt: skip
     (root / "usr/local/bin/python").symlink_to("/usr/bin/python3.11")
