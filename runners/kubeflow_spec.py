@@ -34,7 +34,7 @@ def build_documents(config: Configuration, settings: KubeflowSettings, places: P
     """
     spec = _compiled(config, settings, places)
     tasks: Spec = spec["root"]["dag"]["tasks"]
-    check_steps(settings, list(tasks))
+    check_steps({name: step.cache for name, step in settings.steps.items()}, list(tasks))
     check_sizes(tasks)
     always = ALWAYS_RUN | ({"Trainer"} if config.training.warm_start else set())
     steps = {name: settings.of_step(name) for name in tasks}
