@@ -25,7 +25,7 @@ _STATES = {
     "PENDING": RunState.WAITING,
     "PAUSED": RunState.WAITING,
     "RUNNING": RunState.RUNNING,
-    "CANCELLING": RunState.RUNNING,
+    "CANCELLING": RunState.CANCELLING,
     "SUCCEEDED": RunState.SUCCEEDED,
     "FAILED": RunState.FAILED,
     "CANCELLED": RunState.CANCELLED,
