@@ -93,7 +93,7 @@ class VertexSettings(VertexStep):
     def _is_known(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (OSError, ValueError):
+        except (KeyError, OSError, ValueError):
             raise ValueError(f"{value}: no such time zone; write it as Europe/Berlin, or UTC") from None
         return value
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from components.vertex_push.service import TIMEOUT_S, again, connect, message, refusing
+from components.vertex_push.service import TIMEOUT_S, again, connect, find_credentials, message, refusing
 from components.vertex_push.settings import VertexPlace
 from pipeline.config import Configuration
 from pipeline.remote import RemoteRun, RunState
@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # seconds to import: only who asks Vertex AI pays
 
 _MOST_SHOWN = 20
 # Without one, a list holds the specification of each.
-_READ_MASK = "name,display_name,state,create_time,error"
+_READ_MASK = "name,displayName,state,createTime,error"
 _CONSOLE = "https://console.cloud.google.com/vertex-ai/locations"
 _STATES = {
     "QUEUED": RunState.WAITING,
@@ -110,9 +110,10 @@ def parse_job(job: dict[str, Any]) -> "PipelineJob":
 
 
 def _client(settings: VertexSettings) -> "PipelineServiceClient":
+    credentials = find_credentials(place_of(settings))
     from google.cloud.aiplatform_v1.services.pipeline_service import PipelineServiceClient
 
-    return connect(PipelineServiceClient, place_of(settings))
+    return connect(PipelineServiceClient, place_of(settings), credentials)
 
 
 def _path(settings: VertexSettings, run: str) -> str:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from components.vertex_push.service import TIMEOUT_S, again, connect, refusing
+from components.vertex_push.service import TIMEOUT_S, again, connect, find_credentials, refusing
 from pipeline.config import Configuration
 from pipeline.remote import RemoteSchedule
 from pipeline.vertex_settings import VertexSettings
@@ -116,9 +116,10 @@ def _refusing(config: Configuration) -> Any:
 
 
 def _client(settings: VertexSettings) -> "ScheduleServiceClient":
+    credentials = find_credentials(place_of(settings))
     from google.cloud.aiplatform_v1.services.schedule_service import ScheduleServiceClient
 
-    return connect(ScheduleServiceClient, place_of(settings))
+    return connect(ScheduleServiceClient, place_of(settings), credentials)
 
 
 def _schedule(made: "Schedule", settings: VertexSettings) -> RemoteSchedule:

@@ -39,8 +39,10 @@ def build_job(config: Configuration, settings: VertexSettings, places: Places) -
     job = _compiled(config, settings, places)
     spec: Spec = job["pipelineSpec"]
     tasks: Spec = spec["root"]["dag"]["tasks"]
-    always = ALWAYS_RUN | {VertexPush.__name__} | ({"Trainer"} if config.training.warm_start else set())
-    check_steps({name: step.cache for name, step in settings.steps.items()}, list(tasks), "vertex")
+    always = ALWAYS_RUN | {VertexPush.__name__}
+    check_steps({name: step.cache for name, step in settings.steps.items()}, list(tasks), "vertex", always)
+    if config.training.warm_start:
+        always |= {"Trainer"}
     check_sizes(tasks)
     for name, task in tasks.items():
         step = settings.of_step(name)

@@ -20,6 +20,7 @@ import pytest
 from cronsim import CronSim
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from google.auth.credentials import CredentialsWithRegionalAccessBoundary
 from google.cloud import aiplatform_v1 as api
 from google.protobuf import field_mask_pb2, json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
@@ -191,7 +192,7 @@ class VertexServer:
             raise ApiError(400, "display_name and max_concurrent_run_count are required")
         if schedule.create_pipeline_job_request.parent != parent:
             raise ApiError(400, "create_pipeline_job_request.parent is required")
-        schedule.name = f"{parent}/schedules/{1000 + len(self.requests)}"
+        schedule.name = f"{parent}/schedules/{1000 + len(self.schedules)}"
         schedule.state, schedule.create_time = api.Schedule.State.ACTIVE, self._tick()
         self.schedules[schedule.name] = self._planned(schedule)
         return written(schedule)
@@ -221,7 +222,7 @@ class VertexServer:
     def delete_schedule(self, name: str, _: Json, __: dict[str, str]) -> Json:
         self._found(self.schedules, name)
         del self.schedules[name]
-        return self._operation({"@type": "type.googleapis.com/google.protobuf.Empty", "value": {}})
+        return self._operation({"@type": "type.googleapis.com/google.protobuf.Empty"})
 
     def _turn(self, name: str, before: Any, after: Any) -> Json:
         schedule = self._found(self.schedules, name)
@@ -281,7 +282,11 @@ class VertexServer:
         model, _at, version = deployed.model.partition("@")
         if not any(version in (each.version_id, *each.version_aliases) for each in self.models.get(model, [])):
             raise ApiError(404, f"The Model {deployed.model} does not exist.")
-        deployed.id, deployed.model, deployed.model_version_id = str(100 + len(self.requests)), model, version
+        deployed.id, deployed.model, deployed.model_version_id = (
+            str(100 + len(endpoint.deployed_models)),
+            model,
+            version,
+        )
         known = {"0", *(each.id for each in endpoint.deployed_models)}
         if sum(request.traffic_split.values()) != 100 or set(request.traffic_split) - known:
             raise ApiError(400, "traffic_split must add up to 100, over what is deployed")
@@ -338,6 +343,10 @@ def authenticate(folder: Path, patch: pytest.MonkeyPatch) -> None:
     }  # fmt: skip
     (folder / "key.json").write_text(json.dumps(account), encoding="utf-8")
     patch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(folder / "key.json"))
+    # google-auth asks iamcredentials.googleapis.com about every service account of Google's own.
+    patch.setattr(
+        CredentialsWithRegionalAccessBoundary, "_is_regional_access_boundary_lookup_required", lambda _: False
+    )
 
 
 _NAME = "/v1/(projects/[^/]+/locations/[^/]+/{}/[^/:]+)"

@@ -14,25 +14,36 @@ from schema.errors import Refused
 
 if TYPE_CHECKING:  # seconds to import: only who asks Vertex AI pays
     from google.api_core.retry import Retry
+    from google.auth.credentials import Credentials
 
+_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 PATIENCE_S = 30.0  # to try for, where the service or the network is out
 TIMEOUT_S = 60.0  # of one request
 
 Client = TypeVar("Client")
 
 
-def connect(kind: type[Client], place: VertexPlace) -> Client:
-    """A client of one of Vertex AI's services.
+def find_credentials(place: VertexPlace) -> "Credentials":
+    """The Application Default Credentials: to be asked for before the seconds that importing a client takes.
 
     Raises:
-        Refused: There are no credentials.
+        Refused: There are none.
     """
-    from google.api_core.client_options import ClientOptions
+    import google.auth
 
     with refusing(place):
-        make: Any = kind
-        client: Client = make(client_options=ClientOptions(api_endpoint=place.address), transport="rest")
-        return client
+        credentials: Credentials = google.auth.default(scopes=[_SCOPE])[0]
+        return credentials
+
+
+def connect(kind: type[Client], place: VertexPlace, credentials: "Credentials") -> Client:
+    """A client of one of Vertex AI's services."""
+    from google.api_core.client_options import ClientOptions
+
+    make: Any = kind
+    options = ClientOptions(api_endpoint=place.address)
+    client: Client = make(credentials=credentials, client_options=options, transport="rest")
+    return client
 
 
 def again() -> "Retry":
@@ -53,31 +64,43 @@ def refusing(place: VertexPlace, what: str = "") -> Iterator[None]:
     Raises:
         Refused: Vertex AI refuses, or does not answer.
     """
-    from google.api_core import exceptions
-    from google.auth.exceptions import GoogleAuthError, TransportError
+    from google.api_core.exceptions import GoogleAPIError, RetryError
+    from google.auth.exceptions import GoogleAuthError
     from requests.exceptions import RequestException
 
     where = f"Vertex AI, {place.project} in {place.location}{f', {what}' if what else ''}"
     try:
         yield
-    except exceptions.NotFound as error:
-        raise Refused(f"{where}: not found ({message(error)}); correct the name, project or location") from None
-    except exceptions.Forbidden as error:
-        raise Refused(
-            f"{where}: no access ({message(error)}); grant the account roles/aiplatform.user on the project, and"
+    except (GoogleAPIError, GoogleAuthError, RequestException, TimeoutError) as error:
+        cause = error.cause if isinstance(error, RetryError) and error.cause else error
+        raise Refused(f"{where}: {_in_words(cause, place)}") from None
+
+
+def _in_words(cause: BaseException, place: VertexPlace) -> str:
+    """What is wrong, and what to do."""
+    from google.api_core import exceptions
+    from google.auth.exceptions import GoogleAuthError, TransportError
+
+    said = message(cause)
+    if isinstance(cause, exceptions.Unauthorized) or (
+        isinstance(cause, GoogleAuthError) and not isinstance(cause, TransportError)
+    ):
+        return (
+            f"no valid Google Cloud credentials ({said}); run 'gcloud auth application-default login', or have"
+            " GOOGLE_APPLICATION_CREDENTIALS name a key file"
+        )
+    if isinstance(cause, exceptions.NotFound):
+        return f"not found ({said}); correct the name, project or location"
+    if isinstance(cause, exceptions.Forbidden):
+        return (
+            f"no access ({said}); grant the account roles/aiplatform.user on the project, and"
             " roles/iam.serviceAccountUser on the service account that the steps act as"
-        ) from None
-    except (exceptions.TooManyRequests, exceptions.ResourceExhausted) as error:
-        raise Refused(f"{where}: a quota is used up ({message(error)}); wait, or ask for more of it") from None
-    except exceptions.Unauthorized as error:
-        raise _no_credentials(where, error) from None
-    except (exceptions.ClientError, exceptions.Cancelled) as error:
-        raise Refused(f"{where}: refused ({message(error)})") from None
-    except (exceptions.GoogleAPIError, GoogleAuthError, RequestException) as error:
-        cause = error.cause if isinstance(error, exceptions.RetryError) and error.cause else error
-        if isinstance(cause, GoogleAuthError) and not isinstance(cause, TransportError):
-            raise _no_credentials(where, cause) from None
-        raise Refused(f"{where}: no answer from {place.address} ({message(cause)}); try again later") from None
+        )
+    if isinstance(cause, exceptions.TooManyRequests):
+        return f"a quota is used up ({said}); wait, or ask for more of it"
+    if isinstance(cause, exceptions.ClientError):
+        return f"refused ({said})"
+    return f"no answer from {place.address} ({said}); try again later"
 
 
 def message(error: BaseException) -> str:
@@ -88,10 +111,3 @@ def message(error: BaseException) -> str:
     except (ValueError, KeyError, TypeError):
         said = ""
     return " ".join(str(said or getattr(error, "message", None) or error).split()).rstrip(".")
-
-
-def _no_credentials(where: str, error: BaseException) -> Refused:
-    return Refused(
-        f"{where}: no valid Google Cloud credentials ({message(error)}); run 'gcloud auth application-default login',"
-        " or have GOOGLE_APPLICATION_CREDENTIALS name a key file"
-    )

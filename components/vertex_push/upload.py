@@ -7,7 +7,7 @@ pipeline's own registry; the endpoint by its display name.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from components.vertex_push.service import TIMEOUT_S, again, connect, refusing
+from components.vertex_push.service import TIMEOUT_S, again, connect, find_credentials, refusing
 from components.vertex_push.settings import EndpointSettings, VertexPlace, VertexPushSettings
 from schema.errors import Refused
 
@@ -66,7 +66,7 @@ def upload(settings: VertexPushSettings, place: VertexPlace, number: int, folder
     whose: dict[str, str] = {"parent_model": name} if there else {"model_id": settings.model}
     request = aiplatform_v1.UploadModelRequest(parent=place.parent, model=model, **whose)
     with refusing(place, f"model {settings.model}"):
-        client = connect(ModelServiceClient, place)
+        client = connect(ModelServiceClient, place, find_credentials(place))
         made = client.upload_model(request, timeout=TIMEOUT_S).result(timeout=settings.timeout_s)
         return client.get_model(name=f"{made.model}@{made.model_version_id}", retry=again(), timeout=TIMEOUT_S)
 
@@ -87,7 +87,7 @@ def deploy(settings: VertexPushSettings, place: VertexPlace, model: "Model") -> 
     wanted = settings.endpoint
     assert wanted is not None
     with refusing(place, f"endpoint {wanted.name}"):
-        client = connect(EndpointServiceClient, place)
+        client = connect(EndpointServiceClient, place, find_credentials(place))
         endpoint = _find_endpoint(client, place, wanted.name) or _make_endpoint(client, settings, place)
         if not any(_is_of(each, model) for each in endpoint.deployed_models):
             _deploy(client, endpoint, settings, model)
@@ -123,7 +123,9 @@ def _get_model(place: VertexPlace, name: str) -> "Model | None":
 
     with refusing(place, f"model {name.rpartition('/')[2]}"):
         try:
-            return connect(ModelServiceClient, place).get_model(name=name, retry=again(), timeout=TIMEOUT_S)
+            return connect(ModelServiceClient, place, find_credentials(place)).get_model(
+                name=name, retry=again(), timeout=TIMEOUT_S
+            )
         except NotFound:
             return None
 
