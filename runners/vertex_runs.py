@@ -104,9 +104,10 @@ def parse_job(job: dict[str, Any]) -> "PipelineJob":
     from google.cloud.aiplatform_v1.types import PipelineJob
     from google.protobuf import json_format
 
-    message_ = PipelineJob.pb(PipelineJob())
-    json_format.ParseDict(job, message_)
-    return PipelineJob.wrap(message_)
+    raw = PipelineJob.pb(PipelineJob())
+    json_format.ParseDict(job, raw)
+    parsed: PipelineJob = PipelineJob.wrap(raw)
+    return parsed
 
 
 def _client(settings: VertexSettings) -> "PipelineServiceClient":

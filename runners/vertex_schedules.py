@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from components.vertex_push.service import TIMEOUT_S, again, connect, find_credentials, refusing
+from components.vertex_push.service import TIMEOUT_S, again, connect, find_credentials, finished, refusing
 from pipeline.config import Configuration
 from pipeline.remote import RemoteSchedule
 from pipeline.vertex_settings import VertexSettings
@@ -96,7 +96,7 @@ def delete_schedule(config: Configuration) -> bool:
     if there is None:
         return False
     with _refusing(config):
-        _client(settings_of(config)).delete_schedule(name=there.name, timeout=TIMEOUT_S).result(timeout=TIMEOUT_S)
+        finished(_client(settings_of(config)).delete_schedule(name=there.name, timeout=TIMEOUT_S), TIMEOUT_S)
     return True
 
 

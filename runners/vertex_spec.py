@@ -1,7 +1,6 @@
 """The PipelineJob that Vertex AI Pipelines takes: TFX compiles the steps, what their machines get is added here."""
 
 import difflib
-from collections.abc import Mapping
 from typing import Any
 
 from google.cloud.aiplatform_v1.types import AcceleratorType
@@ -94,7 +93,7 @@ def check_accelerator(accelerator: VertexAccelerator) -> None:
     Raises:
         Refused: It has not, naming the nearest.
     """
-    known = [kind.name for kind in AcceleratorType if kind]
+    known = list(AcceleratorType.__members__)[1:]  # without ACCELERATOR_TYPE_UNSPECIFIED
     if accelerator.type not in known:
         near = difflib.get_close_matches(accelerator.type, known, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
@@ -155,7 +154,7 @@ def _add_push(pipeline: Pipeline, config: Configuration, settings: VertexSetting
     pipeline.components = [*pipeline.components, push]
 
 
-def _of_job(settings: VertexSettings) -> Mapping[str, Any]:
+def _of_job(settings: VertexSettings) -> Spec:
     """What Vertex AI asks of the job besides the pipeline; what is empty is left out."""
     return {
         "serviceAccount": settings.service_account,

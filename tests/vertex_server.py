@@ -98,7 +98,7 @@ class VertexServer:
     def end(self, run: str, state: str, **failed: str) -> None:
         """Ends a run; `failed` says of steps why they failed."""
         job = self.jobs[f"{PARENT}/pipelineJobs/{run}"]
-        job.state = api.PipelineState[f"PIPELINE_STATE_{state}"]
+        job.state = getattr(api.PipelineState, f"PIPELINE_STATE_{state}")
         if failed:
             job.error = {"code": 9, "message": f"The DAG failed because some tasks failed: {sorted(failed)}.\n"}
         for step, why in failed.items():
@@ -307,7 +307,7 @@ class VertexServer:
     # Operations
 
     def get_operation(self, name: str, _: Json, __: dict[str, str]) -> Json:
-        return self._found(self._operations, name) | {"done": True}
+        return dict(self._found(self._operations, name), done=True)
 
     def _operation(self, response: Json) -> Json:
         name = f"{PARENT}/operations/{len(self._operations) + 1}"

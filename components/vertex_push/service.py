@@ -53,6 +53,16 @@ def again() -> "Retry":
     return Retry(timeout=PATIENCE_S)
 
 
+def finished(operation: Any, timeout_s: float) -> Any:
+    """What a long-running operation comes to: what it was to make.
+
+    Raises:
+        google.api_core.exceptions.GoogleAPIError: It failed.
+        TimeoutError: It takes longer than so many seconds.
+    """
+    return operation.result(timeout=timeout_s)
+
+
 @contextmanager
 def refusing(place: VertexPlace, what: str = "") -> Iterator[None]:
     """What goes wrong within, as one line that says what to do.

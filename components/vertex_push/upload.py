@@ -7,7 +7,7 @@ pipeline's own registry; the endpoint by its display name.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from components.vertex_push.service import TIMEOUT_S, again, connect, find_credentials, refusing
+from components.vertex_push.service import TIMEOUT_S, again, connect, find_credentials, finished, refusing
 from components.vertex_push.settings import EndpointSettings, VertexPlace, VertexPushSettings
 from schema.errors import Refused
 
@@ -67,7 +67,7 @@ def upload(settings: VertexPushSettings, place: VertexPlace, number: int, folder
     request = aiplatform_v1.UploadModelRequest(parent=place.parent, model=model, **whose)
     with refusing(place, f"model {settings.model}"):
         client = connect(ModelServiceClient, place, find_credentials(place))
-        made = client.upload_model(request, timeout=TIMEOUT_S).result(timeout=settings.timeout_s)
+        made = finished(client.upload_model(request, timeout=TIMEOUT_S), settings.timeout_s)
         return client.get_model(name=f"{made.model}@{made.model_version_id}", retry=again(), timeout=TIMEOUT_S)
 
 
@@ -95,9 +95,8 @@ def deploy(settings: VertexPushSettings, place: VertexPlace, model: "Model") -> 
         for each in endpoint.deployed_models:
             ours = _without_version(each.model) == _without_version(model.name)
             if ours and not _is_of(each, model) and not endpoint.traffic_split.get(each.id):
-                client.undeploy_model(endpoint=endpoint.name, deployed_model_id=each.id, timeout=TIMEOUT_S).result(
-                    timeout=settings.timeout_s
-                )
+                gone = client.undeploy_model(endpoint=endpoint.name, deployed_model_id=each.id, timeout=TIMEOUT_S)
+                finished(gone, settings.timeout_s)
         return str(endpoint.name)
 
 
@@ -165,8 +164,10 @@ def _make_endpoint(client: "EndpointServiceClient", settings: VertexPushSettings
     endpoint = Endpoint(display_name=settings.endpoint.name, labels=place.labels)
     if place.kms_key:
         endpoint.encryption_spec.kms_key_name = place.kms_key
-    made = client.create_endpoint(parent=place.parent, endpoint=endpoint, timeout=TIMEOUT_S)
-    return made.result(timeout=settings.timeout_s)
+    made: Endpoint = finished(
+        client.create_endpoint(parent=place.parent, endpoint=endpoint, timeout=TIMEOUT_S), settings.timeout_s
+    )
+    return made
 
 
 def _deploy(
@@ -185,12 +186,13 @@ def _deploy(
         ),
         service_account=wanted.service_account or "",
     )
-    client.deploy_model(
+    operation = client.deploy_model(
         endpoint=endpoint.name,
         deployed_model=deployed,
         traffic_split=split_traffic(dict(endpoint.traffic_split), wanted.traffic),
         timeout=TIMEOUT_S,
-    ).result(timeout=settings.timeout_s)
+    )
+    finished(operation, settings.timeout_s)
 
 
 def _accelerator(wanted: EndpointSettings) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def test_vertex_ai_and_kubeflow_know_every_field(compiled: Compiled) -> None:
 def test_google_s_sdk_reads_the_file(compiled: Compiled) -> None:
     job = aiplatform.PipelineJob(
         display_name="small", template_path=str(compiled.file), project="my-project", location="europe-west4",
-        credentials=AnonymousCredentials(),
+        credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
     )  # fmt: skip
     assert job.job_id.startswith("small-20")
     assert set(job.pipeline_spec["root"]["dag"]["tasks"]) == set(compiled.tasks)
@@ -156,7 +156,7 @@ def test_machines_are_what_is_configured(compiled: Compiled) -> None:
 
 @pytest.mark.parametrize(("cpu", "memory"), [("3500m", "16Gi"), ("8", "30G"), ("0.5", "512Mi")])
 def test_amounts_are_those_that_kfp_writes(cpu: str, memory: str, tmp_path: Path) -> None:
-    @dsl.container_component
+    @dsl.container_component  # type: ignore[untyped-decorator]
     def step() -> dsl.ContainerSpec:
         return dsl.ContainerSpec(image="none", command=["true"])
 

@@ -14,6 +14,7 @@ from pipeline.loading import load_configuration
 from pipeline.paths import ConcurrencySettings
 from pipeline.remote import RunState
 from runners import vertex
+from runners.vertex_job import build
 from runners.vertex_runs import parse_job
 from schema.errors import Refused
 from tests.end_to_end.command import command
@@ -61,7 +62,7 @@ def test_the_commands_submit_show_and_cancel(
     assert capsys.readouterr().out.splitlines() == [f"Run {run}: waiting", page]
     assert run.startswith("small-20")
     # All that is compiled is what is sent, and nothing else.
-    compiled = written(parse_job(vertex.build(config)))
+    compiled = written(parse_job(build(config)))
     assert compiled.items() <= written(job).items()
     assert set(written(job)) - set(compiled) == {"name", "state", "createTime"}
 
@@ -84,7 +85,7 @@ def test_a_second_run_is_refused_before_it_is_made(
 
 
 def test_runs_are_the_pipeline_s_own_the_newest_first(config: Configuration, server: VertexServer) -> None:
-    job = parse_job(vertex.build(config))
+    job = parse_job(build(config))
     for number in range(23):
         server._start(PARENT, f"small-{number}", job)
     job.pipeline_spec["pipelineInfo"]["name"] = "smaller"
