@@ -79,6 +79,9 @@ class VertexSettings(VertexStep):
         "fast", description="fast: after a step has failed none is begun; slow: those that do not need it are."
     )
     labels: dict[LabelKey, LabelValue] = Field({}, description="Of every run, for the bill.")
+    only_new: bool = Field(
+        True, description="A run that finds no span newer than the last one trained on ends; false: trains even so."
+    )
     time_zone: str = Field("UTC", description="That a schedule's cron fields are in, such as Europe/Berlin.")
     api_endpoint: str | None = Field(
         None, description="https:// address of the service, for Private Service Connect; null: the location's own."

@@ -24,9 +24,11 @@ from schema.errors import Refused
 if TYPE_CHECKING:
     from runners.kubeflow_runs import Pipeline
 
+# Besides TFX's, the first step and the last one.
+NEW_DATA, NOTIFY = "NewData", "Notify"
 # Kubeflow's cache asks for inputs and parameters alone, and no driver runs there that would look further: these look at
 # data files or at the registry.
-ALWAYS_RUN = frozenset({"TextExampleGen", "DataGate", "RegistryBaseline", "RegistryPusher", "TrainingRecord"})
+ALWAYS_RUN = frozenset({NEW_DATA, "DataGate", "RegistryBaseline", "RegistryPusher", "TrainingRecord", NOTIFY})
 
 
 def compile(config: Configuration, output: Path) -> None:  # noqa: A001 - as each runner names it
@@ -134,6 +136,7 @@ def places_in_containers(config: Configuration, settings: KubeflowSettings) -> P
         raise Refused(
             "infra_validator: TFX cannot compile it for Kubeflow Pipelines; set it to null, the canary tries each model"
         )
+    _check_notify(config, settings)
     mounts = [volume.mount_path for volume in settings.volumes]
     paths = settings.paths
     registry = _place("registry", config.registry, paths.registry, mounts)
@@ -153,6 +156,26 @@ def places_in_containers(config: Configuration, settings: KubeflowSettings) -> P
         resume_dir=f"{work_dir.rstrip('/')}/resume" if work_dir else None,
         run_later=True,
     )
+
+
+def _check_notify(config: Configuration, settings: KubeflowSettings) -> None:
+    """The last step can tell the webhook."""
+    notify, step = config.notify, settings.of_step(NOTIFY)
+    if notify is None:
+        return
+    if notify.url is not None:
+        raise Refused(
+            "notify.url: everybody who may look at the pipeline would read it there; give notify.url_from, and the "
+            "variable by runner.kubeflow.steps.Notify.secrets"
+        )
+    known = {*step.env, *(variable for secret in step.secrets for variable in secret.env)}
+    for key, variable in (("url_from", notify.url_from), ("secret_from", notify.secret_from)):
+        # Not by its name: a secret that was written here by mistake would be shown.
+        if variable is not None and variable not in known:
+            raise Refused(
+                f"notify.{key}: no container has that environment variable; give it by "
+                "runner.kubeflow.steps.Notify.secrets: [{name: SECRET, env: {VARIABLE: KEY}}]"
+            )
 
 
 def check_steps(

@@ -4,9 +4,11 @@ import contextlib
 import io
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 import kfp
@@ -142,6 +144,22 @@ def pages(ask: Callable[[str], Any], field: str) -> Iterator[Any]:
 def is_missing(error: kfp_server_api.ApiException) -> bool:
     """Whether there is no such thing, as the API says it."""
     return bool(error.status == 404)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait until what is begun is done."""
+    kept: list[tuple[int, FrameType | None]] = []
+    before = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda *told: kept.append(told))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number, _ in kept[:1]:
+            signal.raise_signal(number)
 
 
 def _worth_another_try(error: BaseException, *, reads: bool) -> bool:

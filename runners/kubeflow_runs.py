@@ -5,15 +5,12 @@ is not uploaded again. Runs are listed under the experiment `runner.kubeflow.exp
 and named <pipeline>-<time in UTC>; the recurring run is named as the pipeline.
 """
 
-import signal
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import kfp
@@ -23,7 +20,7 @@ from pipeline.config import Configuration
 from pipeline.remote import RemoteRun, RemoteSchedule, RunState
 from pipeline.runner_settings import KubeflowSettings
 from pipeline.schedule import parse_cron
-from runners.kubeflow_api import found_or_made, is_missing, named, pages
+from runners.kubeflow_api import found_or_made, is_missing, named, pages, uninterrupted
 from schema.errors import Refused
 
 _STATES = {
@@ -143,7 +140,7 @@ class Pipeline:
         fields = " ".join(parse_cron(cron).fields)
         wanted = "\n".join((version.version_id, fields, self._settings.service_account or ""))
         made_of = _MADE_OF + sha256(wanted.encode()).hexdigest()
-        with _uninterrupted():
+        with uninterrupted():
             there = self._recurring()
             current = next((each for each in there if each.description == made_of), None)
             if current is None:
@@ -288,19 +285,3 @@ def _why_failed(run: Any) -> str | None:
     ]
     said = next(iter(of_tasks), run.error.message if run.error else None)
     return " ".join(said.split()) if said else None
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Ctrl-C and SIGTERM wait until what is begun is done."""
-    kept: list[tuple[int, FrameType | None]] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        signal.signal(number, lambda *told: kept.append(told))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        for number, _ in kept[:1]:
-            signal.raise_signal(number)

@@ -13,14 +13,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from schema.errors import Refused
+from components.report.summary import read_summary
+from runners.kubeflow_notes import ended_in_words, notes_here
 
 _TFX = "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor"
 _INVOCATION = "--json_serialized_invocation_args"
 _INPUTS_SPEC = "--json_serialized_inputs_spec_args"
 # Where the launcher puts copies: LocalPathForURI in kubeflow/pipelines, backend/src/v2/component/launcher_v2.go.
 _COPIES = {"gs://": "/gcs/", "s3://": "/s3/", "minio://": "/minio/"}
-_REFUSED = 2
+_REPORT = "report"  # the output of the Report
 
 Json = dict[str, Any]
 
@@ -63,6 +64,11 @@ def main(copies: Mapping[str, str] = _COPIES) -> None:
     Args:
         copies: As `complete` takes it.
     """
+    with ended_in_words():
+        _run(copies)
+
+
+def _run(copies: Mapping[str, str]) -> None:
     arguments = sys.argv[1:]
     place = arguments.index(_INVOCATION) + 1
     invocation = json.loads(arguments[place])
@@ -75,11 +81,12 @@ def main(copies: Mapping[str, str] = _COPIES) -> None:
     except SystemExit as ended:  # absl's way to return
         if ended.code:
             raise
-    except Refused as refused:
-        sys.stderr.write(f"error: {refused}\n")
-        sys.exit(_REFUSED)
     if addresses:
         restore(Path(invocation["outputs"]["outputFile"]), addresses)
+    notes = notes_here()
+    report = invocation["outputs"].get("artifacts", {}).get(_REPORT)
+    if notes is not None and report is not None:
+        notes.write_summary(read_summary(report["artifacts"][0]["uri"]))
 
 
 def _artifacts(*parts: Json) -> Iterator[Json]:

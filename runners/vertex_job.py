@@ -7,6 +7,7 @@ from components.trainer.checkpoint import is_path
 from pipeline.config import Configuration
 from pipeline.places import Places
 from pipeline.vertex_settings import VertexSettings
+from runners.kubeflow import NOTIFY
 from schema.errors import Refused
 
 _MOUNTED = "/gcs/"  # Cloud Storage, by Cloud Storage FUSE, in every container
@@ -48,6 +49,7 @@ def places_in_containers(config: Configuration, settings: VertexSettings) -> Pla
         raise Refused(
             "infra_validator: TFX cannot compile it for Vertex AI; set it to null, the canary tries each model"
         )
+    _check_notify(config, settings)
     paths = settings.paths
     registry = paths.registry or config.registry
     if not registry.startswith("gs://"):
@@ -66,6 +68,26 @@ def places_in_containers(config: Configuration, settings: VertexSettings) -> Pla
         resume_dir=f"{work_dir.rstrip('/')}/resume" if work_dir else None,
         run_later=True,
     )
+
+
+def _check_notify(config: Configuration, settings: VertexSettings) -> None:
+    """The last step can tell the webhook."""
+    notify = config.notify
+    if notify is None:
+        return
+    if notify.url is not None:
+        raise Refused(
+            "notify.url: everybody who may look at the pipeline would read it there; where that does no harm, give "
+            "notify.url_from, and the variable by runner.vertex.steps.Notify.env"
+        )
+    known = settings.of_step(NOTIFY).env
+    for key, variable in (("url_from", notify.url_from), ("secret_from", notify.secret_from)):
+        # Not by its name: a secret that was written here by mistake would be shown.
+        if variable is not None and variable not in known:
+            raise Refused(
+                f"notify.{key}: no container has that environment variable; give it by runner.vertex.steps.Notify.env, "
+                "where everybody who may look at the pipeline can read it"
+            )
 
 
 def _place(key: str, configured: str, in_container: str | None) -> str:

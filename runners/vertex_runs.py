@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # seconds to import: only who asks Vertex AI pays
 _MOST_SHOWN = 20
 # Without one, a list holds the specification of each.
 _READ_MASK = "name,displayName,state,createTime,error"
-_CONSOLE = "https://console.cloud.google.com/vertex-ai/locations"
+CONSOLE = "https://console.cloud.google.com/vertex-ai/locations"
 _STATES = {
     "QUEUED": RunState.WAITING,
     "PENDING": RunState.WAITING,
@@ -128,7 +128,7 @@ def _run(job: "PipelineJob", settings: VertexSettings) -> RemoteRun:
         name=name,
         state=state,
         created=job.create_time,
-        page=f"{_CONSOLE}/{settings.location}/pipelines/runs/{name}?project={settings.project}",
+        page=f"{CONSOLE}/{settings.location}/pipelines/runs/{name}?project={settings.project}",
         error=_why(job) if state is RunState.FAILED else None,
     )
 

@@ -8,14 +8,13 @@ from pipeline.config import Configuration
 from pipeline.remote import RemoteSchedule
 from pipeline.vertex_settings import VertexSettings
 from runners.vertex_job import build, settings_of
-from runners.vertex_runs import parse_job, place_of
+from runners.vertex_runs import CONSOLE, parse_job, place_of
 from schema.errors import Refused
 
 if TYPE_CHECKING:  # seconds to import: only who asks Vertex AI pays
     from google.cloud.aiplatform_v1.services.schedule_service import ScheduleServiceClient
     from google.cloud.aiplatform_v1.types import Schedule
 
-_CONSOLE = "https://console.cloud.google.com/vertex-ai/locations"
 # What `set_schedule` decides; the rest of one that is there stays, its being paused among it.
 _DECIDED = [
     "cron", "create_pipeline_job_request", "max_concurrent_run_count", "max_concurrent_active_run_count",
@@ -133,5 +132,5 @@ def _schedule(made: "Schedule", settings: VertexSettings) -> RemoteSchedule:
         paused=made.state.name != "ACTIVE",
         time_zone=zone,
         next_run=next_run.astimezone(ZoneInfo(zone)) if next_run else None,
-        page=f"{_CONSOLE}/{settings.location}/pipelines/schedules/{number}?project={settings.project}",
+        page=f"{CONSOLE}/{settings.location}/pipelines/schedules/{number}?project={settings.project}",
     )

@@ -13,10 +13,14 @@ from components.vertex_push.settings import VertexPlace
 from pipeline.config import Configuration
 from pipeline.create import create_pipeline
 from pipeline.places import Places
+from pipeline.runner_settings import KubeflowSettings
 from pipeline.vertex_settings import VertexAccelerator, VertexSettings, VertexStep
-from runners.kubeflow import ALWAYS_RUN, check_steps
-from runners.kubeflow_spec import check_sizes
+from runners.kubeflow import ALWAYS_RUN, NEW_DATA, NOTIFY, check_steps
+from runners.kubeflow_frame import build_frame
+from runners.kubeflow_notes import FOLDER_VARIABLE, RUN_VARIABLE, STEP_VARIABLE
+from runners.kubeflow_spec import check_sizes, fill
 from runners.vertex_dataflow import completed
+from runners.vertex_runs import CONSOLE
 from schema.errors import Refused
 
 COMMAND = ["python", "-m", "runners.vertex_v2_run_executor"]
@@ -36,21 +40,30 @@ def build_job(config: Configuration, settings: VertexSettings, places: Places) -
         Refused: The configuration does not fit the pipeline.
     """
     job = _compiled(config, settings, places)
-    spec: Spec = job["pipelineSpec"]
-    tasks: Spec = spec["root"]["dag"]["tasks"]
+    of_tfx: Spec = job["pipelineSpec"]
+    steps: Spec = of_tfx["root"]["dag"]["tasks"]
     always = ALWAYS_RUN | {VertexPush.__name__}
-    check_steps({name: step.cache for name, step in settings.steps.items()}, list(tasks), "vertex", always)
+    first_and_last = (NEW_DATA, NOTIFY) if config.notify is not None else (NEW_DATA,)
+    named = {name: step.cache for name, step in settings.steps.items()}
+    check_steps(named, [*steps, *first_and_last], "vertex", always)
     if config.training.warm_start:
         always |= {"Trainer"}
-    check_sizes(tasks)
-    for name, task in tasks.items():
+    check_sizes(steps)
+    # Of Kubernetes' own the frame has nothing, and Vertex AI would not read it.
+    around = KubeflowSettings(image=settings.image, only_new=settings.only_new)
+    spec = build_frame(config, around, places, list(steps))[0]
+    for name, task, container in fill(spec, of_tfx):
         step = settings.of_step(name)
-        label = spec["components"][name]["executorLabel"]
-        container = spec["deploymentSpec"]["executors"][label]["container"]
-        container |= container_of(step)
+        own = container_of(step)
+        container |= own | {"command": [*_before(step, config), *container["command"]]}
+        container["env"] = own.get("env", []) + _notes_env(name, config, places)
         task["cachingOptions"] = {"enableCache": step.cache is not False and name not in always}
         if step.retries:
             task["retryPolicy"] = {"maxRetryCount": step.retries} | _BACKOFF
+        if name == NOTIFY:
+            pages = f"{CONSOLE}/{settings.location}/pipelines/runs/"
+            task["inputs"]["parameters"]["pages"]["runtimeValue"]["constant"] = pages
+    job["pipelineSpec"] = spec
     spec["defaultPipelineRoot"] = settings.pipeline_root
     job["runtimeConfig"] = {
         "gcsOutputDirectory": settings.pipeline_root, "failurePolicy": _FAILURE_POLICY[settings.failure_policy],
@@ -64,8 +77,7 @@ def container_of(step: VertexStep) -> Spec:
     Raises:
         Refused: Vertex AI knows no such accelerator.
     """
-    timed = ["timeout", f"--kill-after={_GRACE_S}", str(step.timeout_s)] if step.timeout_s else []
-    container: Spec = {"image": step.image, "command": [*timed, *COMMAND]}
+    container: Spec = {"image": step.image}
     resources: Spec = {}
     if step.cpu is not None:
         resources["cpuLimit"] = float(step.cpu[:-1]) / 1000 if step.cpu.endswith("m") else float(step.cpu)
@@ -79,6 +91,22 @@ def container_of(step: VertexStep) -> Spec:
     if step.env:
         container["env"] = [{"name": name, "value": value} for name, value in step.env.items()]
     return container
+
+
+def _before(step: VertexStep, config: Configuration) -> list[str]:
+    """Of a step's command what stands before its Python."""
+    # Vertex AI fills the placeholder with the run's ID.
+    told = ["env", f"{RUN_VARIABLE}={{{{$.pipeline_job_name}}}}"] if config.notify is not None else []
+    timed = ["timeout", f"--kill-after={_GRACE_S}", str(step.timeout_s)] if step.timeout_s is not None else []
+    return [*told, *timed]
+
+
+def _notes_env(name: str, config: Configuration, places: Places) -> list[Spec]:
+    """What a step needs to leave notes for the last one."""
+    if config.notify is None:
+        return []
+    values = {FOLDER_VARIABLE: f"{places.registry.rstrip('/')}/.runs", STEP_VARIABLE: name}
+    return [{"name": variable, "value": value} for variable, value in values.items()]
 
 
 def gigabytes(memory: str) -> float:

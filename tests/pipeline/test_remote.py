@@ -95,7 +95,7 @@ def test_a_second_run_is_refused(config: Configuration) -> None:
 
 
 def test_a_second_run_waits_where_that_is_configured(patient: Configuration) -> None:
-    runner, said = Runner(), []
+    runner, said = Runner(), list[str]()
     runner.start("first", created=0)
     runner.ends_at_look = 3
     run = remote.submit(runner, patient, said.append, poll_s=0.01)

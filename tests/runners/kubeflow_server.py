@@ -291,6 +291,7 @@ class KubeflowServer:
 
 
 class _Handler(BaseHTTPRequestHandler):
+    wbufsize = -1  # one packet an answer; in two, each waits for the acknowledgement of the first
     protocol_version = "HTTP/1.1"
     kubeflow: KubeflowServer
 

@@ -70,11 +70,18 @@ class Compiled:
 
     @property
     def tasks(self) -> dict[str, Any]:
-        return dict(self.spec["root"]["dag"]["tasks"])
+        """Of every step, those in conditions and below an exit handler among them."""
+        dags = [self.spec["root"], *(component for component in self.spec["components"].values() if "dag" in component)]
+        tasks = [item for each in dags for item in each["dag"]["tasks"].items()]
+        return {name: task for name, task in tasks if "executorLabel" in self.spec["components"][_component(task)]}
 
     def container(self, step: str) -> dict[str, Any]:
-        label = self.spec["components"][step]["executorLabel"]
+        label = self.spec["components"][_component(self.tasks[step])]["executorLabel"]
         return dict(self.spec["deploymentSpec"]["executors"][label]["container"])
+
+
+def _component(task: dict[str, Any]) -> str:
+    return str(task["componentRef"]["name"])
 
 
 def compile_project(project: Project, *changes: str, output: str = "job.json") -> tuple[int, Path]:
@@ -122,7 +129,7 @@ def test_google_s_sdk_reads_the_file(compiled: Compiled) -> None:
         credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
     )  # fmt: skip
     assert job.job_id.startswith("small-20")
-    assert set(job.pipeline_spec["root"]["dag"]["tasks"]) == set(compiled.tasks)
+    assert job.pipeline_spec["pipelineInfo"]["name"] == "small"
     assert job.runtime_config.gcs_output_directory == "gs://bucket/root"
     assert job.runtime_config.failure_policy.name == "PIPELINE_FAILURE_POLICY_FAIL_SLOW"
 
@@ -130,16 +137,47 @@ def test_google_s_sdk_reads_the_file(compiled: Compiled) -> None:
 def test_every_step_is_a_container_and_none_has_a_hook(compiled: Compiled) -> None:
     configuration = load_configuration(compiled.project.configuration)
     steps = {component.id for component in create_pipeline(configuration).components}
-    assert set(compiled.tasks) == steps | {"VertexPush"}
+    assert set(compiled.tasks) == steps | {"VertexPush", "NewData"}
+    assert {kind for each in compiled.spec["deploymentSpec"]["executors"].values() for kind in each} == {"container"}
     for step in compiled.tasks:
-        (kind,) = compiled.spec["deploymentSpec"]["executors"][compiled.spec["components"][step]["executorLabel"]]
-        assert kind == "container"
         container = compiled.container(step)
         assert "lifecycle" not in container
         seconds = "86400" if step == "Trainer" else "3600"
-        entry = ["python", "-m", "runners.vertex_v2_run_executor"]
-        assert container["command"] == ["timeout", "--kill-after=30", seconds, *entry]
-        assert "{{$}}" in container["args"]
+        assert container["command"][:3] == ["timeout", "--kill-after=30", seconds]
+        if step != "NewData":
+            assert container["command"][3:] == ["python", "-m", "runners.vertex_v2_run_executor"]
+            assert "{{$}}" in container["args"]
+
+
+def test_nothing_is_read_or_trained_where_no_span_is_new(compiled: Compiled) -> None:
+    root = compiled.spec["root"]["dag"]["tasks"]
+    (train,) = set(root) - {"NewData"}
+    assert "NewData" in root[train]["dependentTasks"]
+    assert "== true" in root[train]["triggerPolicy"]["condition"]
+    for parameter in ("spans", "input_fingerprint"):
+        given = compiled.tasks["TextExampleGen"]["inputs"]["parameters"][parameter]
+        assert set(given) == {"componentInputParameter"}, parameter
+    asked = root["NewData"]["inputs"]["parameters"]
+    assert asked["registry"]["runtimeValue"]["constant"] == "gs://bucket/registry"
+    assert asked["only_new"]["runtimeValue"]["constant"] is True
+
+
+def test_the_last_step_tells_the_webhook_whatever_becomes_of_the_others(project: Project) -> None:
+    change = "notify={url_from: HOOK}"
+    given = f"runner.vertex={json.dumps({**PLACE, 'steps': {'Notify': {'env': {'HOOK': 'https://hooks.example/1'}}}})}"
+    status, file = compile_project(project, change, given, output="notify.json")
+    assert status == 0
+    compiled = Compiled(project, file, json.loads(file.read_text()))
+    last = compiled.tasks["Notify"]
+    assert last["triggerPolicy"] == {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}
+    pages = "https://console.cloud.google.com/vertex-ai/locations/europe-west4/pipelines/runs/"
+    assert last["inputs"]["parameters"]["pages"]["runtimeValue"]["constant"] == pages
+    assert {"name": "HOOK", "value": "https://hooks.example/1"} in compiled.container("Notify")["env"]
+    for step in compiled.tasks:
+        assert compiled.container(step)["command"][:2] == ["env", "KUBEFLOW_RUN_ID={{$.pipeline_job_name}}"]
+        folder = {"name": "BERT_MULTILABEL_NOTES", "value": "gs://bucket/registry/.runs"}
+        assert folder in compiled.container(step)["env"]
+    parse_job(compiled.job)
 
 
 def test_machines_are_what_is_configured(compiled: Compiled) -> None:
@@ -176,7 +214,7 @@ def test_amounts_are_those_that_kfp_writes(cpu: str, memory: str, tmp_path: Path
 
 def test_a_step_that_looks_at_more_than_its_inputs_always_runs(compiled: Compiled) -> None:
     cached = {step for step, task in compiled.tasks.items() if task["cachingOptions"]["enableCache"]}
-    always = {"TextExampleGen", "DataGate", "RegistryBaseline", "RegistryPusher", "TrainingRecord", "VertexPush"}
+    always = {"NewData", "DataGate", "RegistryBaseline", "RegistryPusher", "TrainingRecord", "VertexPush"}
     assert set(compiled.tasks) - cached == always | {"StatisticsGen"}
 
 
@@ -199,7 +237,7 @@ def test_models_go_on_to_vertex_ai_after_the_registry(compiled: Compiled) -> Non
 
 def test_all_that_uses_beam_is_sent_to_dataflow_in_the_same_image(compiled: Compiled) -> None:
     on_beam = []
-    for step in compiled.tasks:
+    for step in set(compiled.tasks) - {"NewData"}:
         arguments = compiled.container(step)["args"]
         executor = import_utils.import_class_by_path(arguments[arguments.index("--executor_class_path") + 1])
         if issubclass(executor, BaseBeamExecutor):
@@ -244,6 +282,8 @@ def test_the_file_that_says_what_came_of_a_step_is_written_below_the_mount() -> 
         ("runner.vertex.paths.checkpoint=null", "say where it is there in runner.vertex.paths.checkpoint"),
         ("training.checkpoint_every=5", "say where it is there in runner.vertex.paths.work_dir"),
         ("infra_validator={platform: kubernetes}", "TFX cannot compile it for Vertex AI"),
+        ("notify={url: https://hooks.example/secret}", "notify.url: everybody who may look at the pipeline"),
+        ("notify={url_from: HOOK}", "notify.url_from: no container has that environment variable; give it by runner.v"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_a_line(
