@@ -105,7 +105,8 @@ def write_whole(path: str, content: Any) -> None:
 def create_whole(path: str) -> Iterator[BinaryIO]:
     """Opens a file for writing that is there complete, when the context is left without an error, or not at all."""
     partial = f"{path}.{uuid.uuid4().hex}.partial"
-    with _fileio().open(partial, "wb") if is_remote(path) else Path(partial).open("wb") as file:
+    opened = io.BufferedWriter(_RemoteSink(partial), 1 << 20) if is_remote(path) else Path(partial).open("wb")
+    with cast(BinaryIO, opened) as file:
         yield file
     rename(partial, path)
 
@@ -123,6 +124,14 @@ def make_folder(path: str) -> None:
         _fileio().makedirs(path)
     else:
         Path(path).mkdir(parents=True, exist_ok=True)
+
+
+def remove_file(path: str) -> None:
+    """Removes a file that is there."""
+    if is_remote(path):
+        _fileio().remove(path)
+    else:
+        Path(path).unlink()
 
 
 def remove_folder(path: str) -> None:
@@ -166,3 +175,23 @@ class _RemoteFile(io.RawIOBase):
     def close(self) -> None:
         self._file.close()
         super().close()
+
+
+class _RemoteSink(io.RawIOBase):
+    """Likewise for writing: TensorFlow's file takes bytes, and not what else Python's own files take."""
+
+    def __init__(self, path: str) -> None:
+        self._file = _fileio().open(path, "wb")
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        content = bytes(data)
+        self._file.write(content)
+        return len(content)
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self._file.close()

@@ -48,7 +48,7 @@ def submit(
     configuration = load_configuration(config, set_ or ())
     check_without_data(configuration)
     with remote.remote_runner(runner) as there:
-        run = there.submit(configuration)
+        run = remote.submit(there, configuration, _print)
         _show_run(run)
         if wait:
             run = remote.wait(there, configuration, run, _show_run)
