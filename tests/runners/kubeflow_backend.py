@@ -103,6 +103,18 @@ class Backend:
         """
         _Pipeline(self, package, run, ()).execute(step, run.inputs[step])
 
+    def launch(self, command: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        """Runs a container's command, as a process of this machine."""
+        home = self.root / "home"
+        home.mkdir(parents=True, exist_ok=True)
+        path = os.pathsep.join([str(_REPOSITORY), os.environ.get("PYTHONPATH", "")])
+        return subprocess.run(
+            # The image has this project installed, and this Python as its python.
+            [sys.executable if command[0] == "python" else command[0], *command[1:]],
+            cwd=home, capture_output=True, text=True, errors="replace", check=False,
+            env=os.environ | {"PYTHONPATH": path} | dict(environment),
+        )  # fmt: skip
+
     def new_id(self) -> str:
         """Of an artifact."""
         self._ids += 1
@@ -279,14 +291,7 @@ class _Pipeline:
         filled = [_filled(word, told) for word in [*container["command"], *container["args"]]]
         assert not any("{{$" in word for word in filled if word != json.dumps(told)), "a placeholder that nobody fills"
         assert max(map(len, filled)) < 128 * 1024, "more than Linux takes in one argument"
-        home = self._backend.root / "home"
-        home.mkdir(parents=True, exist_ok=True)
-        ended = subprocess.run(
-            # The image has this project installed, and this Python as its python.
-            [sys.executable if filled[0] == "python" else filled[0], *filled[1:]],
-            cwd=home, capture_output=True, text=True, errors="replace", check=False,
-            env=os.environ | self._environment(label, container),
-        )  # fmt: skip
+        ended = self._backend.launch(filled, self._environment(label, container))
         if ended.returncode:
             raise ContainerFailedError(step, ended.returncode, ended.stderr)
         return ended.stdout
@@ -300,8 +305,7 @@ class _Pipeline:
         for secret in pod.get("secretAsEnv", ()):
             for key in secret["keyToEnv"]:
                 variables[key["envVar"]] = self._backend.secrets[secret["secretName"]][key["secretKey"]]
-        path = os.pathsep.join([str(_REPOSITORY), os.environ.get("PYTHONPATH", "")])
-        return {"PYTHONPATH": path, **variables}
+        return variables
 
     def _published(self, component: Json, told: Json) -> tuple[dict[str, Json], Json]:
         """As the launcher publishes it and the driver of a later step reads it: artifacts without their types."""
