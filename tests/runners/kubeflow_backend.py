@@ -1,10 +1,10 @@
 """Kubeflow Pipelines' backend as far as a step can see it: runs a compiled pipeline's containers as processes.
 
 What its compiler, driver, launcher and metadata store do is done here as they do it (kubeflow/pipelines,
-backend/src/v2): DAGs in DAGs, conditions, and tasks that run however those before them ended; inputs come without types,
-with the store's numbers as names; the placeholders become the ExecutorInput or parts of it; the folder around an output
-is made, but not the output; what a step says of its outputs is merged into what was known of them; what its cache knows
-is not run again. Images, nodes, retries and the object store are left out. Two containers run at a time.
+backend/src/v2): DAGs in DAGs, conditions, and tasks that run however those before them ended; inputs come without
+types, with the store's numbers as names; the placeholders become the ExecutorInput or parts of it; the folder around
+an output is made, but not the output; what a step says of its outputs is merged into what was known of them; what its
+cache knows is not run again. Images, nodes, retries and the object store are left out. Two containers run at a time.
 """
 
 import json
@@ -21,12 +21,15 @@ from typing import Any
 
 import yaml
 
+from tests.runners.warm_python import run_module
+
 _REPOSITORY = Path(__file__).parents[2]
 _EXECUTOR_INPUT = "{{$}}"
 _INPUT = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
 _OUTPUT = re.compile(r"\{\{\$\.outputs\.parameters\['([^']+)'\]\.output_file\}\}")
 _CONDITION = re.compile(r"inputs\.parameter_values\['([^']+)'\] == (.+)")
 _RUN_LABEL = "metadata.labels['pipeline/runid']"
+_OF_TFX = "runners.kubeflow_v2_run_executor"
 _LAST = "ALL_UPSTREAM_TASKS_COMPLETED"
 _ALONGSIDE = 2
 _PARSED: Mapping[str, Any] = {"STRING": str, "BOOLEAN": json.loads}
@@ -80,10 +83,13 @@ class Backend:
     Attributes:
         root: Stands for the object store, the pods' disks and the metadata store.
         secrets: Kubernetes' Secrets: name -> key -> value.
+        warm: Whether TFX's containers are forked from a process that has imported TensorFlow, instead of importing it,
+            which takes each of them eight seconds.
     """
 
     root: Path
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    warm: bool = True
     _cache: dict[str, tuple[dict[str, Json], Json]] = field(default_factory=dict)
     _ids: int = 0
     _runs: int = 0
@@ -128,8 +134,7 @@ class _Pipeline:
 
     def _run_dag(self, dag: Json, given: Json) -> bool:
         """Runs a DAG with its input parameters; whether nothing in it failed."""
-        tasks = {name: task for name, task in dag["tasks"].items() if self._is_wanted(name, task)}
-        last = {name for name, task in tasks.items() if task.get("triggerPolicy", {}).get("strategy") == _LAST}
+        tasks = self._wanted(dag["tasks"])
         ended = {name: threading.Event() for name in tasks}
         well: dict[str, bool] = {}
 
@@ -138,7 +143,7 @@ class _Pipeline:
             for task in before:
                 ended[task].wait()
             try:
-                if name in last or all(well[task] for task in before):
+                if _is_last(tasks[name]) or all(well[task] for task in before):
                     well[name] = self._run_task(name, tasks[name], given)
                 else:
                     well[name] = False
@@ -153,17 +158,13 @@ class _Pipeline:
             thread.join()
         return all(well.values())
 
-    def _is_wanted(self, name: str, task: Json) -> bool:
-        if not self._until:
-            return True
-        component = self._spec["components"][task["componentRef"]["name"]]
-        if "dag" in component:
-            return any(self._is_wanted(*item) for item in component["dag"]["tasks"].items())
-        dags = [each["dag"]["tasks"] for each in self._spec["components"].values() if "dag" in each]
-        around = next((tasks for tasks in dags if name in tasks), {})
-        return any(name == step or name in _all_before(around, step) for step in self._until) or (
-            not any(step in around for step in self._until) and name not in self._spec["root"]["dag"]["tasks"]
-        )
+    def _wanted(self, tasks: Json) -> Json:
+        """Of a DAG's tasks, those that `until` needs; of a DAG that has none of it, all but what runs last."""
+        asked = [step for step in self._until if step in tasks]
+        if asked:
+            needed = set(asked).union(*(_all_before(tasks, step) for step in asked))
+            return {name: task for name, task in tasks.items() if name in needed}
+        return {name: task for name, task in tasks.items() if not self._until or not _is_last(task)}
 
     def _run_task(self, name: str, task: Json, given: Json) -> bool:
         component = self._spec["components"][task["componentRef"]["name"]]
@@ -279,17 +280,26 @@ class _Pipeline:
         filled = [_filled(word, told) for word in [*container["command"], *container["args"]]]
         assert not any("{{$" in word for word in filled if word != json.dumps(told)), "a placeholder that nobody fills"
         assert max(map(len, filled)) < 128 * 1024, "more than Linux takes in one argument"
+        # The image has this project installed, and this Python as its python.
+        python, option, module, *arguments = filled
+        assert (python, option) == ("python", "-m")
         home = self._backend.root / "home"
         home.mkdir(parents=True, exist_ok=True)
-        ended = subprocess.run(
-            # The image has this project installed, and this Python as its python.
-            [sys.executable if filled[0] == "python" else filled[0], *filled[1:]],
-            cwd=home, capture_output=True, text=True, errors="replace", check=False,
-            env=os.environ | self._environment(label, container),
-        )  # fmt: skip
-        if ended.returncode:
-            raise ContainerFailedError(step, ended.returncode, ended.stderr)
-        return ended.stdout
+        printed, log = (Path(told["outputs"]["outputFile"]).parent.parent / name for name in ("stdout", "stderr"))
+        printed.parent.mkdir(parents=True, exist_ok=True)
+        environment = self._environment(label, container)
+        if self._backend.warm and module == _OF_TFX:
+            status = run_module(module, arguments, environment, home, printed, log)
+        else:
+            with printed.open("wb") as out, log.open("wb") as err:
+                command = [sys.executable, option, module, *arguments]
+                ended = subprocess.run(
+                    command, cwd=home, env=os.environ | environment, stdout=out, stderr=err, check=False
+                )
+            status = ended.returncode
+        if status:
+            raise ContainerFailedError(step, status, log.read_text(errors="replace"))
+        return printed.read_text(errors="replace")
 
     def _environment(self, label: str, container: Json) -> dict[str, str]:
         variables = {each["name"]: each["value"] for each in container.get("env", ())}
@@ -335,9 +345,12 @@ def _before(task: Json) -> set[str]:
     return {*task.get("dependentTasks", ()), *(output["producerTask"] for output in outputs if output)}
 
 
+def _is_last(task: Json) -> bool:
+    """Whether it runs however those before it ended."""
+    return bool(task.get("triggerPolicy", {}).get("strategy") == _LAST)
+
+
 def _all_before(tasks: Json, step: str) -> set[str]:
-    if step not in tasks:
-        return set()
     direct = _before(tasks[step])
     return direct.union(*(_all_before(tasks, name) for name in direct))
 
