@@ -1,7 +1,7 @@
 """Local files without TensorFlow, remote ones through TFX's file systems: the same few functions for both.
 
 TFX's `fileio` imports TensorFlow, which takes seconds; the configuration is checked without it, so it is imported only
-where a path has a scheme (`gs://`, `s3://`, `hdfs://`).
+where a path has a scheme. Of object stores TensorFlow opens `gs://` alone.
 """
 
 import errno
@@ -23,6 +23,11 @@ DECOMPRESSION_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
 
 def is_remote(path: str) -> bool:
     return "://" in path
+
+
+def scheme_of(path: str) -> str:
+    """What stands before `://`; empty for a local path."""
+    return path.partition("://")[0] if is_remote(path) else ""
 
 
 def display(path: str) -> str:
