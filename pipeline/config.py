@@ -10,22 +10,12 @@ from components.preprocessing.settings import Truncation
 from components.report.settings import ReportSettings
 from components.settings import Settings
 from components.trainer.settings import TrainingSettings
+from pipeline.beam_settings import BeamSettings
 from pipeline.notify import NotifySettings
 from pipeline.paths import ConcurrencySettings
 from pipeline.runner_settings import RunnerSettings
 
 _NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
-
-
-class BeamSettings(Settings):
-    """Where the components' Beam work runs."""
-
-    pipeline_args: list[str] = Field(
-        # In-process: Beam's own default tries to fetch a Go binary first. Nothing is shipped anywhere, and naming an
-        # image keeps TFX from building a source package of itself, for seconds, in every component.
-        ["--runner=FnApiRunner", "--sdk_container_image=none"],
-        description="Arguments of every Beam pipeline, as Beam's own command line takes them.",
-    )
 
 
 class Configuration(Settings):

@@ -1,6 +1,7 @@
 """Where the steps find what the configuration names: on this machine, or in containers elsewhere."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline.config import Configuration
 from pipeline.paths import WorkDir
@@ -18,6 +19,7 @@ class Places:
         resume_dir: Where interrupted trainings are kept; None keeps none.
         run_later: Whether the pipeline is compiled now and run later, maybe often, so that nothing which a run may
             change is looked up now.
+        code: This project's own, packed, for Beam's workers elsewhere; None: they have it installed.
     """
 
     pipeline_root: str
@@ -26,6 +28,7 @@ class Places:
     checkpoint: str
     resume_dir: str | None
     run_later: bool = False
+    code: Path | None = None
 
 
 def here(config: Configuration) -> Places:
@@ -37,4 +40,5 @@ def here(config: Configuration) -> Places:
         input_base=config.examples.input_base,
         checkpoint=config.checkpoint,
         resume_dir=str(work_dir.resume),
+        code=work_dir.code if config.beam.takes_code else None,
     )

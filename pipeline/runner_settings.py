@@ -128,4 +128,8 @@ class KubeflowSettings(StepSettings):
 class RunnerSettings(Settings):
     """A part for each runner that is used."""
 
+    orchestrator: Literal["local", "beam"] = Field(
+        "local",
+        description="What `run` starts the steps with on this machine: one after the other, or TFX's BeamDagRunner.",
+    )
     kubeflow: KubeflowSettings | None = None
