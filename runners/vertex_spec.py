@@ -19,7 +19,6 @@ from runners.kubeflow import ALWAYS_RUN, NEW_DATA, NOTIFY, check_steps
 from runners.kubeflow_frame import build_frame
 from runners.kubeflow_notes import FOLDER_VARIABLE, RUN_VARIABLE, STEP_VARIABLE
 from runners.kubeflow_spec import check_sizes, fill
-from runners.vertex_dataflow import completed
 from runners.vertex_runs import CONSOLE
 from schema.errors import Refused
 
@@ -146,7 +145,6 @@ def labels_of(settings: VertexSettings, name: str) -> dict[str, str]:
 
 def _compiled(config: Configuration, settings: VertexSettings, places: Places) -> Spec:
     pipeline = create_pipeline(config, places)
-    _complete_beam(pipeline, settings)
     if settings.push is not None:
         _add_push(pipeline, config, settings, places)
     runner = KubeflowV2DagRunner(
@@ -158,14 +156,6 @@ def _compiled(config: Configuration, settings: VertexSettings, places: Places) -
     # The labels that TFX gives every job say which TFX compiled it.
     job["labels"] = labels_of(settings, config.name) | job.get("labels", {})
     return job
-
-
-def _complete_beam(pipeline: Pipeline, settings: VertexSettings) -> None:
-    """Every component that uses Beam has its own list of arguments by now, the same in each."""
-    for component in pipeline.components:
-        arguments = getattr(component.executor_spec, "beam_pipeline_args", None)
-        if arguments:
-            component.executor_spec.beam_pipeline_args = completed(arguments, settings)
 
 
 def _add_push(pipeline: Pipeline, config: Configuration, settings: VertexSettings, places: Places) -> None:
