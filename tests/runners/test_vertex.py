@@ -21,7 +21,7 @@ from pipeline.loading import load_configuration
 from pipeline.vertex_settings import VertexSettings
 from runners.vertex_runs import parse_job
 from runners.vertex_spec import container_of
-from runners.vertex_v2_run_executor import mount_output_file
+from runners.vertex_v2_run_executor import place_output_file
 from tests.end_to_end.command import command
 from tests.small_project import Project, make_project
 
@@ -246,11 +246,11 @@ def test_all_that_uses_beam_is_sent_to_dataflow(compiled: Compiled) -> None:
     assert {"TextExampleGen", "StatisticsGen", "Transform", "MultiLabelEvaluator"} <= set(on_beam)
 
 
-def test_the_file_that_says_what_came_of_a_step_is_written_below_the_mount() -> None:
-    told = {"outputs": {"outputFile": "gs://bucket/root/1/executor_output.json"}}
-    assert json.loads(mount_output_file(json.dumps(told)))["outputs"]["outputFile"].startswith("/gcs/bucket/root/1/")
-    mounted = json.dumps({"outputs": {"outputFile": "/gcs/bucket/root/1/executor_output.json"}})
-    assert mount_output_file(mounted) == mounted
+def test_the_outcome_of_a_step_is_written_where_the_step_can_write() -> None:
+    address, mount = ({"outputs": {"outputFile": f"{root}bucket/root/1/output.json"}} for root in ("gs://", "/gcs/"))
+    for told in (address, mount):
+        assert json.loads(place_output_file(json.dumps(told), mounted=True)) == mount
+        assert json.loads(place_output_file(json.dumps(told), mounted=False)) == address
 
 
 @pytest.mark.parametrize(
