@@ -284,6 +284,10 @@ def test_what_does_not_fit_is_refused_in_a_line(
         ("runner.vertex.steps.Traner={cpu: 1}", "runner.vertex.steps.Traner: there is no such step; did you mean 'Tr"),
         ("runner.vertex.steps.VertexPush={cache: true}", "runner.vertex.steps.VertexPush.cache: looks at what"),
         ("runner.vertex.accelerator.type=NVIDIA_T4", "no accelerator NVIDIA_T4; did you mean 'NVIDIA_"),
+        (
+            "runner.vertex.push.endpoint={name: e, accelerator_type: NVIDIA_T4}",
+            "no accelerator NVIDIA_T4; did you mean",
+        ),
     ],
 )
 def test_what_only_the_compiled_pipeline_tells_is_refused_likewise(
