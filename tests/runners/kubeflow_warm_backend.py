@@ -9,7 +9,7 @@ from tests.runners.kubeflow_backend import Backend
 from tests.runners.warm_python import run_module
 
 _REPOSITORY = Path(__file__).parents[2]
-_OF_TFX = ["python", "-m", "runners.kubeflow_v2_run_executor"]
+_OF_TFX = ("runners.kubeflow_v2_run_executor", "runners.vertex_v2_run_executor")
 
 
 class WarmBackend(Backend):
@@ -17,7 +17,8 @@ class WarmBackend(Backend):
 
     def launch(self, command: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         """Runs a container's command, as a process of this machine."""
-        if command[:3] != _OF_TFX:
+        python, option, module, *arguments = command
+        if (python, option) != ("python", "-m") or module not in _OF_TFX:
             return super().launch(command, environment)
         home = self.root / "home"
         home.mkdir(parents=True, exist_ok=True)
@@ -25,6 +26,6 @@ class WarmBackend(Backend):
         told = {"PYTHONPATH": str(_REPOSITORY), **environment}
         with tempfile.TemporaryDirectory(dir=self.root) as folder:
             printed, log = Path(folder, "stdout"), Path(folder, "stderr")
-            status = run_module(_OF_TFX[-1], command[3:], told, home, printed, log)
+            status = run_module(module, arguments, told, home, printed, log)
             said = [file.read_text(errors="replace") for file in (printed, log)]
         return subprocess.CompletedProcess(command, status, *said)
