@@ -34,9 +34,9 @@ ENV PATH=/venv/bin:$PATH
 ENV TF_ENABLE_ONEDNN_OPTS=1 NVIDIA_DRIVER_CAPABILITIES=compute,utility
 # By number, so that Kubernetes sees that it is not root; the folders are where Kubeflow's launcher puts copies.
 RUN pip install --no-cache-dir --no-deps --no-index /project/*.whl \
-    && useradd --uid 10001 --create-home bert \
+    && useradd --uid 1000 --create-home bert \
     && install --directory --owner=bert /gcs /minio /s3
-USER 10001
+USER 1000
 WORKDIR /home/bert
 COPY image/imports.py /project/
 RUN bert-multilabel --help >/dev/null && python /project/imports.py --project

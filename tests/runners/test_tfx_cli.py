@@ -10,10 +10,12 @@ from click.testing import CliRunner, Result
 from tfx.tools.cli.cli_main import cli_group
 
 from runners.tfx_cli import CONFIGURATION_VARIABLE
+from tests.end_to_end.command import command
+from tests.runners.test_vertex import VERTEX
 from tests.small_project import Project, make_project
 
 _ROOT = Path(__file__).parents[2]
-_LOCAL = str(_ROOT / "runners" / "tfx_local.py")
+_LOCAL, _VERTEX = (str(_ROOT / "runners" / f"tfx_{engine}.py") for engine in ("local", "vertex"))
 
 
 @pytest.fixture
@@ -27,8 +29,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     return project
 
 
-def _tfx(*arguments: str) -> Result:
-    return CliRunner().invoke(cli_group, [*arguments, "--engine", "local"])
+def _tfx(*arguments: str, engine: str = "local") -> Result:
+    return CliRunner().invoke(cli_group, [*arguments, "--engine", engine])
 
 
 def test_a_pipeline_is_created_run_and_deleted(
@@ -63,3 +65,37 @@ def test_what_a_person_can_mend_is_one_line(project: Project) -> None:
     assert refused.exit_code == 1
     assert refused.output.strip().splitlines()[-1].startswith("error: max_tokens is 100, but checkpoint ")
     assert "Traceback" not in refused.output
+
+
+def test_vertex_gets_the_job_that_our_own_command_compiles(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.configure(checkpoint="minilm-l6", runner={"vertex": VERTEX})
+    monkeypatch.setenv("VERTEX_HOME", str(tmp_path / "tfx"))
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "own.json"
+    assert (
+        command(
+            "compile", "--runner", "vertex", "--config", str(project.configuration), "--output", str(own)
+        )
+        == 0
+    )  # fmt: skip
+    for action, file in (("create", tmp_path / "tfx/small/pipeline.json"), ("compile", tmp_path / "pipeline.json")):
+        made = _tfx("pipeline", action, "--pipeline_path", _VERTEX, engine="vertex")
+        assert "successfully." in made.output, made.exception
+        assert json.loads(file.read_text()) == json.loads(own.read_text())
+    assert "small" in _tfx("pipeline", "list", engine="vertex").output
+
+
+@pytest.mark.usefixtures("project")
+def test_vertex_is_refused_in_one_line_where_the_configuration_has_none() -> None:
+    refused = _tfx("pipeline", "compile", "--pipeline_path", _VERTEX, engine="vertex")
+    assert refused.exit_code == 1
+    assert refused.output.strip().splitlines()[-1].startswith("error: --runner vertex: the configuration has no ")
+
+
+@pytest.mark.usefixtures("project")
+def test_tfx_itself_has_no_engine_for_open_source_kubeflow() -> None:
+    # Should a later TFX have one, this fails, and the README is to be mended.
+    made = _tfx("pipeline", "create", "--pipeline_path", _VERTEX, engine="kubeflow")
+    assert isinstance(made.exception, ImportError)
