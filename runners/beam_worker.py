@@ -75,3 +75,7 @@ def _stage(dependencies: Sequence[object], channel: object, folder: Path) -> Non
         fetched = beam_runner_api_pb2.ArtifactFilePayload.FromString(artifact.type_payload).path
         role = beam_runner_api_pb2.ArtifactStagingToRolePayload.FromString(artifact.role_payload)
         Path(fetched).rename(folder / Path(role.staged_name).name)
+
+
+if __name__ == "__main__":
+    main()

@@ -121,7 +121,7 @@ parallelism.default: 1
 # A TaskManager that has died costs a restart; where too few slots are left the job fails soon, and not in five minutes.
 restart-strategy.type: fixed-delay
 restart-strategy.fixed-delay.attempts: 3
-restart-strategy.fixed-delay.delay: 5 s
+restart-strategy.fixed-delay.delay: 2 s
 slot.request.timeout: 60000
 heartbeat.interval: 3000
 heartbeat.timeout: 20000
@@ -173,6 +173,7 @@ own_tmp() { # FOLDER COMMAND...
         esac
     done
     mount --rbind "$new" /tmp
+    unset TMPDIR
     cd / && exec "$@"
 }
 
