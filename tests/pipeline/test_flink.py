@@ -17,7 +17,7 @@ from schema.errors import Refused
 
 _OVERVIEW = {"flink-version": "1.19.3", "slots-total": 4, "taskmanagers": 2}
 _PYTHON_TRACE = """java.lang.Exception: The user defined 'open()' method caused an exception
-Caused by: java.lang.RuntimeException: Error received from SDK harness for instruction 3: Traceback (most recent call last):
+Caused by: java.lang.RuntimeException: Error received from SDK harness: Traceback (most recent call last):
   File "sdk_worker.py", line 311, in _execute
     response = task()
   File "executor.py", line 150, in process

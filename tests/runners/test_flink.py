@@ -103,13 +103,18 @@ def _content(uri: str) -> dict[str, bytes]:
     }
 
 
-def test_examples_are_those_of_the_local_run(cluster: Cluster) -> None:
-    if (_FETCHED.stat().st_uid, os.getuid()) == (0, 0):
-        mine = Path("/tmp", f"of-this-test-{os.getpid()}")  # noqa: S108 - what TaskManagers must not see
-        mine.touch()
-        theirs = Path(f"/proc/{cluster.pid('taskmanager-1')}/root/tmp")
-        assert mine.name not in os.listdir(theirs)
+def _sees_another_tmp(pid: int) -> None:
+    mine = Path("/tmp", f"of-this-test-{os.getpid()}")
+    mine.touch()
+    try:
+        assert not Path(f"/proc/{pid}/root", mine.relative_to("/")).exists()
+    finally:
         mine.unlink()
+
+
+def test_examples_are_those_of_the_local_run(cluster: Cluster) -> None:
+    if os.getuid() == 0:
+        _sees_another_tmp(cluster.pid("taskmanager-1"))
     there = cluster.configuration()
     check_cluster(there.beam)
     on_flink = local.run(there, Observers(), until="TextExampleGen").artifacts["TextExampleGen"]
