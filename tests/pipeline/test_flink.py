@@ -9,11 +9,15 @@ from threading import Thread
 from typing import Any
 
 import pytest
+import requests
 
 from pipeline.beam_settings import BeamSettings
+from pipeline.config import Configuration
 from pipeline.flink import check_cluster, explained
+from pipeline.loading import load_configuration
 from pipeline.outcome import StepFailed
 from schema.errors import Refused
+from tests.small_project import make_project
 
 _OVERVIEW = {"flink-version": "1.19.3", "slots-total": 4, "taskmanagers": 2}
 _PYTHON_TRACE = """java.lang.Exception: The user defined 'open()' method caused an exception
@@ -105,6 +109,11 @@ def test_nothing_to_submit_with() -> None:
     assert refusal == "/nowhere/job.jar: not there (beam.flink.job_server_jar)"
 
 
+def _configuration(address: str, folder: Path) -> Configuration:
+    project = make_project(folder / "project", rows=3)
+    return load_configuration(project.configuration, ["beam.runner=flink", f"beam.flink.address={address}"])
+
+
 def _failure(cause: Exception) -> StepFailed:
     failure = StepFailed("Transform", cause)
     failure.__cause__ = cause
@@ -124,27 +133,29 @@ def _failure(cause: Exception) -> StepFailed:
         ("java.lang.IllegalArgumentException: of its own kind", "of its own kind", "Flink's page and logs say more"),
     ],
 )
-def test_a_job_that_fails_is_told_of_in_a_line(jar: str, trace: str, said: str, advice: str) -> None:
+def test_a_job_that_fails_is_told_of_in_a_line(tmp_path: Path, trace: str, said: str, advice: str) -> None:
     jobs = [
-        {"jid": "older", "start-time": 1, "state": "FINISHED"},
-        {"jid": "newest", "start-time": 2, "state": "FAILED"},
+        {"jid": "older", "name": "small", "start-time": 1, "state": "FINISHED"},
+        {"jid": "newest", "name": "small", "start-time": 2, "state": "FAILED"},
+        {"jid": "another", "name": "somebody's", "start-time": 3, "state": "RUNNING"},
     ]
     answers = {"/jobs/overview": {"jobs": jobs}, "/jobs/newest/exceptions": {"root-exception": trace}}
     with _flink(answers) as address:
-        failure = explained(_settings(address, jar), _failure(RuntimeError("Pipeline failed in state FAILED")))
+        failure = explained(_configuration(address, tmp_path), _failure(RuntimeError("Pipeline failed in state")))
     assert str(failure).startswith("Transform failed: ")
     assert said in str(failure)
     assert advice in str(failure)
     assert "\n" not in str(failure)
 
 
-def test_a_jobmanager_that_is_gone(jar: str) -> None:
+def test_a_jobmanager_that_is_gone(tmp_path: Path) -> None:
     with _flink({}) as address:
         pass
-    failure = explained(_settings(address, jar), _failure(RuntimeError("connection reset")))
+    failure = explained(_configuration(address, tmp_path), _failure(requests.ConnectionError("refused")))
     assert "answers no more; start it again (scripts/flink.sh start) and run again" in str(failure)
 
 
-def test_what_is_not_beams_stays_as_it_was(jar: str) -> None:
-    failure = _failure(MemoryError("no memory"))
-    assert explained(_settings("http://localhost:1", jar), failure) is failure
+@pytest.mark.parametrize("cause", [MemoryError("no memory"), RuntimeError("a step of its own")])
+def test_what_is_not_a_jobs_stays_as_it_was(tmp_path: Path, cause: Exception) -> None:
+    failure = _failure(cause)
+    assert explained(_configuration("http://localhost:1", tmp_path), failure) is failure

@@ -166,7 +166,7 @@ def test_workers_that_cannot_start_are_told_of_in_a_line(cluster: Cluster) -> No
     config = cluster.configuration("beam.flink.worker=/nowhere/worker")
     with pytest.raises(StepFailed) as failed:
         local.run(config, Observers(), until="TextExampleGen")
-    message = str(explained(config.beam, failed.value))
+    message = str(explained(config, failed.value))
     assert message.startswith("TextExampleGen failed: ")
     assert "a Python worker could not start: each TaskManager needs beam.flink.worker" in message
     assert "\n" not in message
