@@ -130,6 +130,7 @@ def _failure(cause: Exception) -> StepFailed:
         ),
         (_JAVA_TRACE, "Could not acquire the minimum required resources", "start the TaskManagers that are missing"),
         ("java.lang.IllegalStateException: Process died with exit code 1", "Process died", "beam.flink.worker"),
+        ('Caused by: java.io.IOException: Cannot run program "/a/worker": error=2', "Cannot run", "beam.flink.worker"),
         ("java.lang.IllegalArgumentException: of its own kind", "of its own kind", "Flink's page and logs say more"),
     ],
 )

@@ -21,9 +21,9 @@ from components.example_gen.report import read_report
 from pipeline.beam import beam_arguments
 from pipeline.code import pack_code
 from pipeline.config import Configuration
-from pipeline.flink import check_cluster, explained
+from pipeline.flink import check_cluster
 from pipeline.loading import load_configuration
-from pipeline.outcome import Observers, StepFailed
+from pipeline.outcome import Observers
 from runners import local
 from tests.small_project import Project, make_project
 
@@ -160,13 +160,3 @@ def test_a_job_survives_a_taskmanager(cluster: Cluster) -> None:
     assert "taskmanager-2: has ended; scripts/flink.sh start starts it again" in ended.stdout
     cluster.start()
     assert requests.get(f"{cluster.address}/overview", timeout=10).json()["taskmanagers"] == 2
-
-
-def test_workers_that_cannot_start_are_told_of_in_a_line(cluster: Cluster) -> None:
-    config = cluster.configuration("beam.flink.worker=/nowhere/worker")
-    with pytest.raises(StepFailed) as failed:
-        local.run(config, Observers(), until="TextExampleGen")
-    message = str(explained(config, failed.value))
-    assert message.startswith("TextExampleGen failed: ")
-    assert "a Python worker could not start: each TaskManager needs beam.flink.worker" in message
-    assert "\n" not in message
