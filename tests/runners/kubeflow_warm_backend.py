@@ -17,8 +17,7 @@ class WarmBackend(Backend):
 
     def launch(self, command: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         """Runs a container's command, as a process of this machine."""
-        python, option, module, *arguments = command
-        if (python, option) != ("python", "-m") or module not in _OF_TFX:
+        if command[:2] != ["python", "-m"] or command[2] not in _OF_TFX:
             return super().launch(command, environment)
         home = self.root / "home"
         home.mkdir(parents=True, exist_ok=True)
@@ -26,6 +25,6 @@ class WarmBackend(Backend):
         told = {"PYTHONPATH": str(_REPOSITORY), **environment}
         with tempfile.TemporaryDirectory(dir=self.root) as folder:
             printed, log = Path(folder, "stdout"), Path(folder, "stderr")
-            status = run_module(module, arguments, told, home, printed, log)
+            status = run_module(command[2], command[3:], told, home, printed, log)
             said = [file.read_text(errors="replace") for file in (printed, log)]
         return subprocess.CompletedProcess(command, status, *said)
