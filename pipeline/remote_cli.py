@@ -72,7 +72,10 @@ def status(
     if run is not None:
         _show_run(runs[0])
         return
-    table = Table("run", "state", "created", "error")
+    table = Table()
+    table.add_column("run", no_wrap=True)  # to be copied
+    for column in ("state", "created (UTC)", "error"):
+        table.add_column(column)
     for each in runs:
         created = f"{each.created:%Y-%m-%d %H:%M}" if each.created else ""
         table.add_row(Text(each.name), str(each.state), created, Text(each.error or ""))

@@ -1,10 +1,10 @@
 """Kubeflow Pipelines' backend as far as a step can see it: runs a compiled pipeline's containers as processes.
 
 What its compiler, driver, launcher and metadata store do is done here as they do it (kubeflow/pipelines,
-backend/src/v2): DAGs in DAGs, conditions, and tasks that run however those before them ended; inputs come without types,
-with the store's numbers as names; the placeholders become the ExecutorInput or parts of it; the folder around an output
-is made, but not the output; what a step says of its outputs is merged into what was known of them; what its cache knows
-is not run again. Images, nodes, retries and the object store are left out. Two containers run at a time.
+backend/src/v2): DAGs in DAGs, conditions, and tasks that run however those before them ended; inputs come without
+types, with the store's numbers as names; the placeholders become the ExecutorInput or parts of it; the folder around
+an output is made, but not the output; what a step says of its outputs is merged into what was known of them; what its
+cache knows is not run again. Images, nodes, retries and the object store are left out. Two containers run at a time.
 """
 
 import json
@@ -21,12 +21,15 @@ from typing import Any
 
 import yaml
 
+from tests.runners.warm_python import run_module
+
 _REPOSITORY = Path(__file__).parents[2]
 _EXECUTOR_INPUT = "{{$}}"
 _INPUT = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
 _OUTPUT = re.compile(r"\{\{\$\.outputs\.parameters\['([^']+)'\]\.output_file\}\}")
 _CONDITION = re.compile(r"inputs\.parameter_values\['([^']+)'\] == (.+)")
 _RUN_LABEL = "metadata.labels['pipeline/runid']"
+_OF_TFX = ("runners.kubeflow_v2_run_executor", "runners.vertex_v2_run_executor")
 _LAST = "ALL_UPSTREAM_TASKS_COMPLETED"
 _ALONGSIDE = 2
 _PARSED: Mapping[str, Any] = {"STRING": str, "BOOLEAN": json.loads}
@@ -80,10 +83,13 @@ class Backend:
     Attributes:
         root: Stands for the object store, the pods' disks and the metadata store.
         secrets: Kubernetes' Secrets: name -> key -> value.
+        warm: Whether TFX's containers are forked from a process that has imported TensorFlow, instead of importing it,
+            which takes each of them eight seconds.
     """
 
     root: Path
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    warm: bool = True
     _cache: dict[str, tuple[dict[str, Json], Json]] = field(default_factory=dict)
     _ids: int = 0
     _runs: int = 0
@@ -103,17 +109,15 @@ class Backend:
         """
         _Pipeline(self, package, run, ()).execute(step, run.inputs[step])
 
-    def launch(self, command: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-        """Runs a container's command, as a process of this machine."""
-        home = self.root / "home"
-        home.mkdir(parents=True, exist_ok=True)
-        path = os.pathsep.join([str(_REPOSITORY), os.environ.get("PYTHONPATH", "")])
-        return subprocess.run(
-            # The image has this project installed, and this Python as its python.
-            [sys.executable if command[0] == "python" else command[0], *command[1:]],
-            cwd=home, capture_output=True, text=True, errors="replace", check=False,
-            env=os.environ | {"PYTHONPATH": path} | dict(environment),
-        )  # fmt: skip
+    def launch(self, command: list[str], environment: Mapping[str, str], home: Path, printed: Path, log: Path) -> int:
+        """Runs a container's command, as a process of this machine; returns its exit status."""
+        with printed.open("wb") as out, log.open("wb") as err:
+            ended = subprocess.run(
+                # The image has this project installed, and this Python as its python.
+                [sys.executable, *command[1:]], cwd=home, env=os.environ | dict(environment),
+                stdout=out, stderr=err, check=False,
+            )  # fmt: skip
+        return ended.returncode
 
     def new_id(self) -> str:
         """Of an artifact."""
@@ -140,8 +144,7 @@ class _Pipeline:
 
     def _run_dag(self, dag: Json, given: Json) -> bool:
         """Runs a DAG with its input parameters; whether nothing in it failed."""
-        tasks = {name: task for name, task in dag["tasks"].items() if self._is_wanted(name, task)}
-        last = {name for name, task in tasks.items() if task.get("triggerPolicy", {}).get("strategy") == _LAST}
+        tasks = self._wanted(dag["tasks"])
         ended = {name: threading.Event() for name in tasks}
         well: dict[str, bool] = {}
 
@@ -150,7 +153,7 @@ class _Pipeline:
             for task in before:
                 ended[task].wait()
             try:
-                if name in last or all(well[task] for task in before):
+                if _is_last(tasks[name]) or all(well[task] for task in before):
                     well[name] = self._run_task(name, tasks[name], given)
                 else:
                     well[name] = False
@@ -165,17 +168,13 @@ class _Pipeline:
             thread.join()
         return all(well.values())
 
-    def _is_wanted(self, name: str, task: Json) -> bool:
-        if not self._until:
-            return True
-        component = self._spec["components"][task["componentRef"]["name"]]
-        if "dag" in component:
-            return any(self._is_wanted(*item) for item in component["dag"]["tasks"].items())
-        dags = [each["dag"]["tasks"] for each in self._spec["components"].values() if "dag" in each]
-        around = next((tasks for tasks in dags if name in tasks), {})
-        return any(name == step or name in _all_before(around, step) for step in self._until) or (
-            not any(step in around for step in self._until) and name not in self._spec["root"]["dag"]["tasks"]
-        )
+    def _wanted(self, tasks: Json) -> Json:
+        """Of a DAG's tasks, those that `until` needs; of a DAG that has none of it, all but what runs last."""
+        asked = [step for step in self._until if step in tasks]
+        if asked:
+            needed = set(asked).union(*(_all_before(tasks, step) for step in asked))
+            return {name: task for name, task in tasks.items() if name in needed}
+        return {name: task for name, task in tasks.items() if not self._until or not _is_last(task)}
 
     def _run_task(self, name: str, task: Json, given: Json) -> bool:
         component = self._spec["components"][task["componentRef"]["name"]]
@@ -291,10 +290,20 @@ class _Pipeline:
         filled = [_filled(word, told) for word in [*container["command"], *container["args"]]]
         assert not any("{{$" in word for word in filled if word != json.dumps(told)), "a placeholder that nobody fills"
         assert max(map(len, filled)) < 128 * 1024, "more than Linux takes in one argument"
-        ended = self._backend.launch(filled, self._environment(label, container))
-        if ended.returncode:
-            raise ContainerFailedError(step, ended.returncode, ended.stderr)
-        return ended.stdout
+        python, option, module, *arguments = filled
+        assert (python, option) == ("python", "-m")
+        home = self._backend.root / "home"
+        home.mkdir(parents=True, exist_ok=True)
+        printed, log = (Path(told["outputs"]["outputFile"]).parent.parent / name for name in ("stdout", "stderr"))
+        printed.parent.mkdir(parents=True, exist_ok=True)
+        environment = self._environment(label, container)
+        if self._backend.warm and module in _OF_TFX:
+            status = run_module(module, arguments, environment, home, printed, log)
+        else:
+            status = self._backend.launch(filled, environment, home, printed, log)
+        if status:
+            raise ContainerFailedError(step, status, log.read_text(errors="replace"))
+        return printed.read_text(errors="replace")
 
     def _environment(self, label: str, container: Json) -> dict[str, str]:
         variables = {each["name"]: each["value"] for each in container.get("env", ())}
@@ -305,7 +314,8 @@ class _Pipeline:
         for secret in pod.get("secretAsEnv", ()):
             for key in secret["keyToEnv"]:
                 variables[key["envVar"]] = self._backend.secrets[secret["secretName"]][key["secretKey"]]
-        return variables
+        path = os.pathsep.join([str(_REPOSITORY), os.environ.get("PYTHONPATH", "")])
+        return {"PYTHONPATH": path, **variables}
 
     def _published(self, component: Json, told: Json) -> tuple[dict[str, Json], Json]:
         """As the launcher publishes it and the driver of a later step reads it: artifacts without their types."""
@@ -339,9 +349,12 @@ def _before(task: Json) -> set[str]:
     return {*task.get("dependentTasks", ()), *(output["producerTask"] for output in outputs if output)}
 
 
+def _is_last(task: Json) -> bool:
+    """Whether it runs however those before it ended."""
+    return bool(task.get("triggerPolicy", {}).get("strategy") == _LAST)
+
+
 def _all_before(tasks: Json, step: str) -> set[str]:
-    if step not in tasks:
-        return set()
     direct = _before(tasks[step])
     return direct.union(*(_all_before(tasks, name) for name in direct))
 

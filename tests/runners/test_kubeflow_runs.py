@@ -104,7 +104,7 @@ def test_the_commands_submit_show_and_cancel(
     assert f"Run {new}: cancelling" in capsys.readouterr().out
     assert command("status", *arguments) == 0
     shown = capsys.readouterr().out
-    assert shown.index(new[:8]) < shown.index(run["run_id"][:8])
+    assert shown.index(new) < shown.index(run["run_id"])
     assert command("cancel", run["run_id"], *arguments) == 0  # which has ended
     assert server.runs[run["run_id"]]["state"] == "FAILED"
     assert command("status", "nobody", *arguments) == 2
