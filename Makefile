@@ -31,6 +31,14 @@ goemotions: .venv/.ready ## The same on GoEmotions, fetched from its authors unl
 	@.venv/bin/python -m benchmarks.fetch_goemotions "$(GOEMOTIONS)"
 	@$(RUN) run --config configs/goemotions.yaml --set examples.input_base="$(GOEMOTIONS)"
 
+.PHONY: flink-start
+flink-start: .venv/.ready ## A Flink cluster on this machine for `beam: {runner: flink}`, see docs/beam.md
+	@scripts/flink.sh start
+
+.PHONY: flink-stop
+flink-stop: ## Ends it
+	@scripts/flink.sh stop
+
 .PHONY: test
 test: check ## Checks and every test, two files at a time
 	@.venv/bin/python -m pytest -n 2 --dist loadfile

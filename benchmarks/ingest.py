@@ -60,9 +60,7 @@ def configure(folder: Path, data: Path, processes: int) -> Path:
 
     folder.mkdir()
     (folder / "schema.pbtxt").write_text(schema_text(infer_schema(LABELS, [])))
-    beam = ["--runner=FnApiRunner", "--sdk_container_image=none"]
-    if processes > 1:
-        beam += ["--direct_running_mode=multi_processing", f"--direct_num_workers={processes}"]
+    beam = {"runner": "multi_processing", "workers": processes} if processes > 1 else {}
     content = {
         "name": "ingest",
         "work_dir": "work",
@@ -75,7 +73,7 @@ def configure(folder: Path, data: Path, processes: int) -> Path:
             "inputs": [{"pattern": "*.csv", "split": {"train": 8, "eval": 1, "test": 1}}],
         },
         "evaluation": {"gates": []},
-        "beam": {"pipeline_args": beam},
+        "beam": beam,
     }
     (folder / "pipeline.yaml").write_text(yaml.safe_dump(content))
     return folder / "pipeline.yaml"

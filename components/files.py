@@ -54,7 +54,7 @@ def size_of(path: str) -> int:
 
 def modified(path: str) -> float:
     """When a file was last changed, in seconds since 1970; more than one file system keeps whole seconds only."""
-    return float(_fileio().stat(path).mtime_ns) / 1e9 if is_remote(path) else Path(path).stat().st_mtime
+    return float(_fileio().stat(path).mtime_nsec) / 1e9 if is_remote(path) else Path(path).stat().st_mtime
 
 
 def open_input(path: str) -> BinaryIO:

@@ -8,6 +8,7 @@ import requests
 
 from pipeline.beam import FLINK_VERSION, job_jar
 from pipeline.beam_settings import BeamSettings
+from pipeline.config import Configuration
 from pipeline.outcome import StepFailed
 from schema.errors import Refused
 
@@ -93,18 +94,22 @@ def check_cluster(beam: BeamSettings) -> None:
         )
 
 
-def explained(beam: BeamSettings, failure: StepFailed) -> StepFailed:
+def explained(config: Configuration, failure: StepFailed) -> StepFailed:
     """A step's failure in Flink's words and with what to do about it, where it is a job's; else as it was."""
     cause = failure.__cause__
-    if beam.runner != "flink" or not isinstance(cause, RuntimeError | requests.RequestException):
+    # So Beam's runners say that a job has failed, or could not be handed over.
+    of_a_job = isinstance(cause, RuntimeError) and re.search(r"failed in state|^Request to http", str(cause))
+    if config.beam.runner != "flink" or not (of_a_job or isinstance(cause, requests.RequestException)):
         return failure
-    return StepFailed(failure.step, RuntimeError(_why(beam.flink.address, cause)))
+    assert cause is not None
+    return StepFailed(failure.step, RuntimeError(_why(config, cause)))
 
 
-def _why(address: str, cause: Exception) -> str:
-    """Why the newest job has failed; if none has, what Beam says."""
+def _why(config: Configuration, cause: BaseException) -> str:
+    """Why the pipeline's newest job has failed; if it has not, what Beam says."""
+    address = config.beam.flink.address
     try:
-        jobs = _get(f"{address}/jobs/overview", _ANSWER_S)["jobs"]
+        jobs = [job for job in _get(f"{address}/jobs/overview", _ANSWER_S)["jobs"] if job["name"] == config.name]
         newest = max(jobs, key=lambda job: int(job["start-time"]), default=None)
         if newest is None or newest["state"] not in ("FAILED", "FAILING", "CANCELED"):
             return _in_a_line(str(cause))

@@ -161,7 +161,7 @@ def _run(config: Configuration, folder: RunFolder, console: Console, until: str 
         try:
             outcome: PipelineOutcome = run(config, Observers(display, folder), until=until)
         except StepFailed as failure:
-            raise explained(config.beam, failure) from failure
+            raise explained(config, failure) from failure
     return outcome
 
 

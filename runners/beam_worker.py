@@ -46,7 +46,7 @@ def _environment(given: argparse.Namespace, folder: Path) -> dict[str, str]:
         return grpc.intercept_channel(grpc.insecure_channel(address), WorkerIdInterceptor(given.id))
 
     def descriptor(address: str) -> str:
-        return text_format.MessageToString(endpoints_pb2.ApiServiceDescriptor(url=address), as_one_line=True)
+        return str(text_format.MessageToString(endpoints_pb2.ApiServiceDescriptor(url=address), as_one_line=True))
 
     provision = beam_provision_api_pb2_grpc.ProvisionServiceStub(channel(given.provision_endpoint))
     info = provision.GetProvisionInfo(beam_provision_api_pb2.GetProvisionInfoRequest()).info
@@ -75,3 +75,7 @@ def _stage(dependencies: Sequence[object], channel: object, folder: Path) -> Non
         fetched = beam_runner_api_pb2.ArtifactFilePayload.FromString(artifact.type_payload).path
         role = beam_runner_api_pb2.ArtifactStagingToRolePayload.FromString(artifact.role_payload)
         Path(fetched).rename(folder / Path(role.staged_name).name)
+
+
+if __name__ == "__main__":
+    main()

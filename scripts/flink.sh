@@ -118,13 +118,18 @@ taskmanager.network.sort-shuffle.min-buffers: 64
 # A job's tasks go to all TaskManagers, not to as few as possible.
 cluster.evenly-spread-out-slots: true
 parallelism.default: 1
-# A TaskManager that has died costs a restart; where too few slots are left the job fails soon, and not in five minutes.
-restart-strategy.type: fixed-delay
-restart-strategy.fixed-delay.attempts: 3
-restart-strategy.fixed-delay.delay: 5 s
-slot.request.timeout: 60000
-heartbeat.interval: 3000
+# A TaskManager that has died is noticed within seconds. A job then begins again on what is left: the parts that fail at
+# once count as one (with a fixed delay each by itself), but results that lay there are missed one after the other. Where
+# too few slots are left it fails soon, and not in five minutes.
+heartbeat.interval: 1000
 heartbeat.timeout: 20000
+restart-strategy.type: exponential-delay
+restart-strategy.exponential-delay.initial-backoff: 4 s
+restart-strategy.exponential-delay.backoff-multiplier: 1.2
+restart-strategy.exponential-delay.max-backoff: 8 s
+restart-strategy.exponential-delay.reset-backoff-threshold: 10 min
+restart-strategy.exponential-delay.attempts-before-reset-backoff: 6
+slot.request.timeout: 60000
 END
 }
 
@@ -173,6 +178,7 @@ own_tmp() { # FOLDER COMMAND...
         esac
     done
     mount --rbind "$new" /tmp
+    unset TMPDIR
     cd / && exec "$@"
 }
 

@@ -1,6 +1,7 @@
 """A BERT small enough for tests: the real format, random weights."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,14 @@ VOCABULARY = tuple(
 _HIDDEN, _LAYERS, _HEADS, _INTERMEDIATE, _POSITIONS = 16, 2, 2, 32, 64
 
 
-def write_tiny_bert(folder: Path, *, seed: int = 0, lower_case: bool = True) -> Path:
+def write_tiny_bert(
+    folder: Path, *, seed: int = 0, lower_case: bool = True, vocabulary: Sequence[str] = VOCABULARY
+) -> Path:
     """Writes a Hugging Face BERT folder with 2 layers of width 16 and random weights; returns it."""
     folder.mkdir(parents=True, exist_ok=True)
     config = {
         "model_type": "bert",
-        "vocab_size": len(VOCABULARY),
+        "vocab_size": len(vocabulary),
         "hidden_size": _HIDDEN,
         "num_hidden_layers": _LAYERS,
         "num_attention_heads": _HEADS,
@@ -34,14 +37,18 @@ def write_tiny_bert(folder: Path, *, seed: int = 0, lower_case: bool = True) -> 
     }
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": lower_case}))
-    (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n", encoding="utf-8")
-    save_file(_random_weights(np.random.default_rng(seed)), folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+    save_file(
+        _random_weights(np.random.default_rng(seed), len(vocabulary)),
+        folder / "model.safetensors",
+        metadata={"format": "pt"},
+    )
     return folder
 
 
-def _random_weights(rng: np.random.Generator) -> dict[str, np.ndarray]:
+def _random_weights(rng: np.random.Generator, n_words: int) -> dict[str, np.ndarray]:
     shapes = {
-        "embeddings.word_embeddings.weight": (len(VOCABULARY), _HIDDEN),
+        "embeddings.word_embeddings.weight": (n_words, _HIDDEN),
         "embeddings.position_embeddings.weight": (_POSITIONS, _HIDDEN),
         "embeddings.token_type_embeddings.weight": (2, _HIDDEN),
         "pooler.dense.weight": (_HIDDEN, _HIDDEN),

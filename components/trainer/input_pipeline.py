@@ -72,6 +72,7 @@ def length_grouped_batches(
     pair: bool = False,
     shuffle_seed: int | None = None,
     ids: bool = False,
+    any_order: bool = True,
 ) -> tf.data.Dataset:
     """Batches of (encoder inputs, multi-hot labels) from transformed examples.
 
@@ -82,12 +83,14 @@ def length_grouped_batches(
         pair: Whether the examples are pairs: then they bring their segment ids.
         shuffle_seed: Seed of the order, which differs in every epoch; None reads in the files' order.
         ids: Give the examples' ids in place of their labels.
+        any_order: False: begin from an order by id, so that it does not matter in which files, and in which order, Beam
+            has left the examples. All of them, serialized, are then in memory.
 
     Returns:
         A dataset of ({token_ids, padding_mask, segment_ids}: int32 [n, longest], labels: float32 [n, n_labels] or
         ids: string [n]).
     """
-    records = _records(patterns)
+    records = _records(patterns) if any_order else _by_id(_records(patterns))
     if shuffle_seed is not None:
         records = records.shuffle(_SHUFFLE_BUFFER, seed=shuffle_seed, reshuffle_each_iteration=True)
 
@@ -134,6 +137,16 @@ def _records(patterns: Sequence[str]) -> tf.data.Dataset:
     # Several files are read at once, in a fixed order: two runs with one seed see the same examples.
     files = sorted(tf.io.gfile.glob(list(patterns)))
     return tf.data.TFRecordDataset(files, compression_type="GZIP", num_parallel_reads=min(4, len(files)))
+
+
+def _by_id(records: tf.data.Dataset) -> tf.data.Dataset:
+    """The same, in the order of the hashes of their ids."""
+
+    def in_order(serialized: tf.Tensor) -> tf.Tensor:
+        named = tf.io.parse_example(serialized, {ID: tf.io.FixedLenFeature([], tf.string)})[ID]
+        return tf.gather(serialized, tf.argsort(tf.strings.to_hash_bucket_fast(named, tf.int64.max), stable=True))
+
+    return records.batch(tf.int64.max).map(in_order).unbatch()
 
 
 def _parse(

@@ -84,7 +84,10 @@ def run_fn(fn_args: FnArgs) -> None:
         record = record.model_copy(update={"started_from": config.start.path.rsplit("/", 1)[-1]})
 
     pair = SEGMENT_IDS in transform.transformed_feature_spec()
-    batches = partial(length_grouped_batches, n_labels=len(labels), batch_size=settings.batch_size, pair=pair)
+    batches = partial(
+        length_grouped_batches, n_labels=len(labels), batch_size=settings.batch_size, pair=pair,
+        any_order=not settings.deterministic,
+    )  # fmt: skip
     train = partial(batches, fn_args.train_files, shuffle_seed=settings.seed)
     evaluation = batches(fn_args.eval_files)
     interruption = _interruption(config, fn_args, record, writes=is_chief(strategy))

@@ -71,7 +71,11 @@ class TrainingSettings(Settings):
         description="Who shares each batch. mirrored: the local GPUs; multi_worker: the workers that TF_CONFIG names; "
         "auto: the latter if it names several, else the former if there are several.",
     )
-    deterministic: bool = Field(False, description="Two runs give the same weights, to the bit; slower on GPUs.")
+    deterministic: bool = Field(
+        False,
+        description="Two runs give the same weights, to the bit, on whatever Beam's work was done; slower on GPUs, and"
+        " holds the examples in memory.",
+    )
     checkpoint_every: PositiveInt | None = Field(
         None, description="Batches after which a killed training can be resumed; null: it begins anew."
     )

@@ -8,7 +8,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from components.files import create_whole, list_folder, make_folder, open_seekable, read_bytes, write_whole
+from components.files import (
+    create_whole,
+    list_folder,
+    make_folder,
+    modified,
+    open_seekable,
+    read_bytes,
+    size_of,
+    write_whole,
+)
 
 
 @pytest.fixture(params=["local", "remote"])
@@ -26,6 +35,8 @@ def test_whatever_holds_bytes_is_written(folder: str, content: object) -> None:
     write_whole(f"{folder}/file", content)
     assert read_bytes(f"{folder}/file") == b"bytes"
     assert list_folder(folder) == ["file"]
+    assert size_of(f"{folder}/file") == 5
+    assert modified(f"{folder}/file") >= 0
 
 
 def test_what_others_write_into_an_open_file_is_written(folder: str) -> None:

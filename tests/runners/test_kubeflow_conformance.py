@@ -13,6 +13,7 @@ from components.report.summary import read_summary
 from components.schema_import import FILE_NAME
 from tests.hook import Hook
 from tests.runners.kubeflow_backend import Backend, Run
+from tests.runners.kubeflow_warm_backend import WarmBackend
 from tests.runners.test_kubeflow import compile_project
 from tests.small_project import Project, make_project, write_rows
 
@@ -91,7 +92,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         }},
     )  # fmt: skip
     with Hook() as hook:
-        backend = Backend(folder / "store", {"hook": {"url": hook.url}})
+        backend = WarmBackend(folder / "store", {"hook": {"url": hook.url}})
         cluster = Cluster(project, folder / "pipeline.yaml", backend, hook)
         cluster.compile()
         yield cluster
@@ -121,8 +122,7 @@ def test_a_step_that_is_run_again_changes_nothing(cluster: Cluster) -> None:
     for step, files in made.items():
         again = digests(cluster.backend.root / run.id / step)
         assert set(again) == set(files), step
-        changed = {name for name in files if again[name] != files[name] and not name.startswith(("stdout", "stderr"))}
-        assert not changed or step in _LOOKS_ELSEWHERE, (step, changed)
+        assert again == files or step in _LOOKS_ELSEWHERE, step
     assert cluster.registry() == before
     assert cluster.told()["outcome"] == "blessed"  # once more
 
@@ -142,7 +142,7 @@ def test_nothing_new_ends_a_run_well_and_says_so(cluster: Cluster) -> None:
 
 def test_a_model_that_is_not_blessed_is_not_pushed(cluster: Cluster) -> None:
     before = cluster.registry()
-    gates = ["macro_f1 >= 0.999", "macro_f1 >= baseline - 1"]
+    gates = ["macro_f1 >= 0.999", "macro_f1 >= baseline - 0.9"]
     cluster.compile("runner.kubeflow.only_new=false", "training.epochs=2", f"evaluation.gates={gates}")
     run = cluster.run()
     assert not run.failed
@@ -159,7 +159,7 @@ def test_a_model_that_is_not_blessed_is_not_pushed(cluster: Cluster) -> None:
 
 
 def test_with_gates_that_hold_it_is_pushed_beside_its_baseline_and_not_trained_again(cluster: Cluster) -> None:
-    gates = ["macro_f1 >= 0", "macro_f1 >= baseline - 1"]
+    gates = ["macro_f1 >= 0", "macro_f1 >= baseline - 0.9"]
     cluster.compile("runner.kubeflow.only_new=false", "training.epochs=2", f"evaluation.gates={gates}")
     run = cluster.run()
     assert not run.failed
@@ -174,7 +174,9 @@ def test_with_gates_that_hold_it_is_pushed_beside_its_baseline_and_not_trained_a
 
 def test_a_data_gate_that_stops_a_run_changes_nothing_and_says_why(cluster: Cluster) -> None:
     before = cluster.registry()
-    write_rows(cluster.project.folder / "data" / "span-2" / "rows.csv", 60, seed=1, labels=("praise", "refund", "rude"))
+    rows = cluster.project.folder / "data" / "span-2" / "rows.csv"
+    write_rows(rows, 60, seed=1)
+    rows.write_text(rows.read_text().replace("praise", "rude"))
     run = cluster.run()
     ((step, failure),) = run.failed.items()
     assert (step, failure.status) == ("DataGate", 2)
@@ -200,7 +202,7 @@ def test_inputs_that_are_gone_are_told_of(cluster: Cluster) -> None:
 def test_a_container_of_tfx_runs_by_its_command_alone(cluster: Cluster, tmp_path: Path) -> None:
     """All others are forked from a process that has imported TensorFlow."""
     write_rows(cluster.project.folder / "data" / "span-1" / "rows.csv", 60, seed=2)
-    run = Backend(tmp_path, cluster.backend.secrets, warm=False).run(cluster.package, "TextExampleGen")
+    run = Backend(tmp_path, cluster.backend.secrets).run(cluster.package, "TextExampleGen")
     assert run.executed == ["NewData", "TextExampleGen"]
     report = read_report(run.outputs["TextExampleGen"]["quarantine"]["uri"])
     assert (report.read, report.accepted) == (60, 60)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from components.example_gen.report import read_report
 from components.schema_import import FILE_NAME
-from tests.runners.kubeflow_backend import Backend
+from tests.runners.kubeflow_warm_backend import WarmBackend
 from tests.runners.test_vertex import PLACE, compile_project
 from tests.small_project import make_project
 
@@ -21,7 +21,7 @@ def test_the_first_steps_run_from_what_the_job_says_alone(tmp_path: Path) -> Non
     project.configuration.unlink()
     package = tmp_path / "specification.json"
     package.write_text(json.dumps(json.loads(file.read_text())["pipelineSpec"]))
-    run = Backend(tmp_path / "store").run(package, "TextExampleGen", "SchemaImport")
+    run = WarmBackend(tmp_path / "store").run(package, "TextExampleGen", "SchemaImport")
     assert not run.failed
     assert set(run.executed) == {"NewData", "TextExampleGen", "SchemaImport"}
     report = read_report(run.outputs["TextExampleGen"]["quarantine"]["uri"])

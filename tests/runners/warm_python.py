@@ -47,8 +47,4 @@ def _run(
     os.chdir(folder)
     os.environ.update(environment)
     sys.argv = [module, *arguments]
-    try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
