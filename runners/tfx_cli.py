@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline import cli
 from pipeline.check import check_configuration
 from pipeline.config import Configuration
 from pipeline.loading import load_configuration
@@ -36,6 +37,16 @@ def checked_configuration() -> Configuration:
 def loaded_by_tfx() -> bool:
     """Whether TFX's command line has loaded the pipeline, to create or compile it, and does not run it."""
     return _LOADER in sys.modules
+
+
+def run(orchestrator: str) -> None:
+    """Runs the pipeline as `bert-multilabel run` does: one at a time, with summary, report and webhook.
+
+    Args:
+        orchestrator: local or beam.
+    """
+    sys.argv[1:] = ["run", "--runner", orchestrator, "--config", str(configuration_file())]
+    cli.main()
 
 
 @contextmanager

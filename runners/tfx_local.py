@@ -8,17 +8,12 @@ second starts it as a program, which then is `bert-multilabel run`: one at a tim
 `BERT_MULTILABEL_CONFIG` names the configuration, for both.
 """
 
-import sys
-
-from runners.tfx_cli import checked_configuration, configuration_file, loaded_by_tfx, one_line_errors
+from runners.tfx_cli import checked_configuration, loaded_by_tfx, one_line_errors, run
 
 
 def main() -> None:
     if not loaded_by_tfx():
-        from pipeline import cli
-
-        sys.argv[1:] = ["run", "--config", str(configuration_file())]
-        return cli.main()
+        return run("local")
     from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
     from pipeline.create import create_pipeline

@@ -37,7 +37,7 @@ def main() -> None:
         config = load_configuration(configuration_file())
         check_without_data(config)
         # What TFX's runner makes is not all of the job, and its command line asks nobody but TFX's runner.
-        vertex_spec.KubeflowV2DagRunner = _ToldDagRunner
+        vertex_spec.KubeflowV2DagRunner = _ToldDagRunner  # type: ignore[attr-defined]
         job = build(config)
     write_whole(str(_ToldDagRunner.file), f"{json.dumps(job, indent=1, sort_keys=True)}\n".encode())
 

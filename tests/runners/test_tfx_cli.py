@@ -15,7 +15,7 @@ from tests.runners.test_vertex import VERTEX
 from tests.small_project import Project, make_project
 
 _ROOT = Path(__file__).parents[2]
-_LOCAL, _VERTEX = (str(_ROOT / "runners" / f"tfx_{engine}.py") for engine in ("local", "vertex"))
+_LOCAL, _BEAM, _VERTEX = (str(_ROOT / "runners" / f"tfx_{engine}.py") for engine in ("local", "beam", "vertex"))
 
 
 @pytest.fixture
@@ -53,8 +53,9 @@ def test_a_pipeline_is_created_run_and_deleted(
     assert not (tmp_path / "tfx" / "small").exists()
 
 
-def test_compiling_runs_nothing(project: Project) -> None:
-    compiled = _tfx("pipeline", "compile", "--pipeline_path", _LOCAL)
+@pytest.mark.parametrize(("engine", "path"), [("local", _LOCAL), ("beam", _BEAM)])
+def test_compiling_runs_nothing(project: Project, engine: str, path: str) -> None:
+    compiled = _tfx("pipeline", "compile", "--pipeline_path", path, engine=engine)
     assert "Pipeline compiled successfully." in compiled.output, compiled.exception
     assert not project.runs.exists()
 
