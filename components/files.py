@@ -120,6 +120,14 @@ def make_folder(path: str) -> None:
         Path(path).mkdir(parents=True, exist_ok=True)
 
 
+def remove_file(path: str) -> None:
+    """Removes a file that is there."""
+    if is_remote(path):
+        _fileio().remove(path)
+    else:
+        Path(path).unlink()
+
+
 def remove_folder(path: str) -> None:
     """Removes a folder and what it holds, if it is there."""
     if not is_remote(path):

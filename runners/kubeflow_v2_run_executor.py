@@ -13,14 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from schema.errors import Refused
+from components.report.summary import read_summary
+from runners.kubeflow_notes import ended_in_words, notes_here
 
 _TFX = "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor"
 _INVOCATION = "--json_serialized_invocation_args"
 _INPUTS_SPEC = "--json_serialized_inputs_spec_args"
 # Where the launcher puts copies: LocalPathForURI in kubeflow/pipelines, backend/src/v2/component/launcher_v2.go.
 _COPIES = {"gs://": "/gcs/", "s3://": "/s3/", "minio://": "/minio/"}
-_REFUSED = 2
+_REPORT = "report"  # the output of the Report
 
 Json = dict[str, Any]
 
@@ -58,6 +59,11 @@ def restore(output_file: Path, addresses: dict[str, str]) -> None:
 
 def main() -> None:
     """Runs a step; exit status 2, and one line, if it refused the data."""
+    with ended_in_words():
+        _run()
+
+
+def _run() -> None:
     arguments = sys.argv[1:]
     place = arguments.index(_INVOCATION) + 1
     invocation = json.loads(arguments[place])
@@ -70,11 +76,12 @@ def main() -> None:
     except SystemExit as ended:  # absl's way to return
         if ended.code:
             raise
-    except Refused as refused:
-        sys.stderr.write(f"error: {refused}\n")
-        sys.exit(_REFUSED)
     if addresses:
         restore(Path(invocation["outputs"]["outputFile"]), addresses)
+    notes = notes_here()
+    report = invocation["outputs"].get("artifacts", {}).get(_REPORT)
+    if notes is not None and report is not None:
+        notes.write_summary(read_summary(report["artifacts"][0]["uri"]))
 
 
 def _artifacts(*parts: Json) -> Iterator[Json]:
