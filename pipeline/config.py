@@ -12,7 +12,8 @@ from components.settings import Settings
 from components.trainer.settings import TrainingSettings
 from pipeline.notify import NotifySettings
 from pipeline.paths import ConcurrencySettings
-from pipeline.runner_settings import RunnerSettings
+from pipeline.runner_settings import KubeflowSettings
+from pipeline.vertex_settings import VertexSettings
 
 _NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
@@ -26,6 +27,13 @@ class BeamSettings(Settings):
         ["--runner=FnApiRunner", "--sdk_container_image=none"],
         description="Arguments of every Beam pipeline, as Beam's own command line takes them.",
     )
+
+
+class RunnerSettings(Settings):
+    """A part for each runner that is used."""
+
+    kubeflow: KubeflowSettings | None = None
+    vertex: VertexSettings | None = None
 
 
 class Configuration(Settings):

@@ -152,9 +152,3 @@ class KubeflowSettings(StepSettings):
             secrets=[*self.secrets, *own.secrets],
             volumes=[*self.volumes, *own.volumes],
         )
-
-
-class RunnerSettings(Settings):
-    """A part for each runner that is used."""
-
-    kubeflow: KubeflowSettings | None = None

@@ -5,7 +5,7 @@ component, and no driver or lifecycle hook, since what drivers decide elsewhere 
 """
 
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -178,21 +178,32 @@ def _check_notify(config: Configuration, settings: KubeflowSettings) -> None:
             )
 
 
-def check_steps(settings: KubeflowSettings, known: Sequence[str]) -> None:
+def check_steps(
+    steps: Mapping[str, bool | None],
+    known: Sequence[str],
+    runner: str = "kubeflow",
+    always: Collection[str] = ALWAYS_RUN,
+) -> None:
     """What is said of single steps is said of steps that there are.
+
+    Args:
+        steps: Of each step that the configuration names, whether it is to be cached.
+        known: The pipeline's.
+        runner: The part of `runner` that names them.
+        always: Those that must always run.
 
     Raises:
         Refused: It is not, naming the nearest; or a step that must always run is to be cached.
     """
-    for name, step in settings.steps.items():
+    for name, cache in steps.items():
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
-            raise Refused(f"runner.kubeflow.steps.{name}: there is no such step; {hint}")
-        if step.cache and name in ALWAYS_RUN:
+            raise Refused(f"runner.{runner}.steps.{name}: there is no such step; {hint}")
+        if cache and name in always:
             raise Refused(
-                f"runner.kubeflow.steps.{name}.cache: looks at what Kubeflow's cache knows nothing of, and so always "
-                "runs; leave it out"
+                f"runner.{runner}.steps.{name}.cache: looks at what the service's cache knows nothing of, and so "
+                "always runs; leave it out"
             )
 
 

@@ -38,7 +38,7 @@ def main() -> None:
         asked.new.write_text(json.dumps(nothing_new is None), encoding="utf-8")
     notes = notes_here()
     if nothing_new is not None:
-        sys.stdout.write(f"Nothing new: {nothing_new}; runner.kubeflow.only_new=false runs even so\n")
+        sys.stdout.write(f"Nothing new: {nothing_new}; only_new: false, where the image is configured, runs even so\n")
         if notes is not None:
             notes.write(NEW_DATA, Note(outcome="no_new_data", reason=nothing_new))
 

@@ -1,6 +1,7 @@
 """The specification that Kubeflow Pipelines takes: TFX compiles the steps, kfp what is around them."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
@@ -30,28 +31,43 @@ def build_documents(config: Configuration, settings: KubeflowSettings, places: P
     of_tfx = _compiled(config, settings, places)
     steps: Spec = of_tfx["root"]["dag"]["tasks"]
     first_and_last = (NEW_DATA, NOTIFY) if config.notify is not None else (NEW_DATA,)
-    check_steps(settings, [*steps, *first_and_last])
+    check_steps({name: step.cache for name, step in settings.steps.items()}, [*steps, *first_and_last])
     check_sizes(steps)
     spec, *platform = build_frame(config, settings, places, list(steps))
     always = ALWAYS_RUN | ({"Trainer"} if config.training.warm_start else set())
-    for dag in _dags(spec):
-        for name, task in dag["tasks"].items():
-            if name in steps:
-                dag["tasks"][name] = _joined(steps[name], task)
-                spec["components"][name] = _joined(of_tfx["components"][name], spec["components"][name])
-            label = spec["components"][task["componentRef"]["name"]].get("executorLabel")
-            if label is None:
-                continue
-            own = settings.of_step(name)
-            container = spec["deploymentSpec"]["executors"][label]["container"]
-            if name in steps:
-                container |= of_tfx["deploymentSpec"]["executors"][executor_label(name)]["container"]
-            container["image"] = own.image
-            dag["tasks"][name]["cachingOptions"] = {"enableCache": own.cache is not False and name not in always}
+    for name, task, container in fill(spec, of_tfx):
+        own = settings.of_step(name)
+        container["image"] = own.image
+        task["cachingOptions"] = {"enableCache": own.cache is not False and name not in always}
     if settings.pipeline_root is not None:
         # TFX puts the root into Vertex's PipelineJob alone.
         spec["defaultPipelineRoot"] = settings.pipeline_root
     return [spec, *platform]
+
+
+def fill(frame: Spec, of_tfx: Spec) -> Iterator[tuple[str, Spec, Spec]]:
+    """Puts TFX's steps in the place of a frame's empty ones.
+
+    Args:
+        frame: As `runners.kubeflow_frame` builds it; filled in place.
+        of_tfx: What TFX has compiled.
+
+    Yields:
+        Of each step, the frame's own among them, name, task and container, to be completed.
+    """
+    steps: Spec = of_tfx["root"]["dag"]["tasks"]
+    for dag in _dags(frame):
+        for name, task in dag["tasks"].items():
+            if name in steps:
+                dag["tasks"][name] = _joined(steps[name], task)
+                frame["components"][name] = _joined(of_tfx["components"][name], frame["components"][name])
+            label = frame["components"][task["componentRef"]["name"]].get("executorLabel")
+            if label is None:
+                continue
+            container = frame["deploymentSpec"]["executors"][label]["container"]
+            if name in steps:
+                container |= of_tfx["deploymentSpec"]["executors"][executor_label(name)]["container"]
+            yield name, dag["tasks"][name], container
 
 
 def check_sizes(tasks: Spec) -> None:

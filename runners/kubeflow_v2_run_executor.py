@@ -9,7 +9,7 @@ disk, and uploads from there what the step leaves as outputs.
 import json
 import runpy
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,13 @@ _REPORT = "report"  # the output of the Report
 Json = dict[str, Any]
 
 
-def complete(invocation: Json, inputs_spec: Json) -> dict[str, str]:
+def complete(invocation: Json, inputs_spec: Json, copies: Mapping[str, str] = _COPIES) -> dict[str, str]:
     """Gives the artifacts of an ExecutorInput types and paths on this disk, in place.
 
     Args:
         invocation: The ExecutorInput, as JSON.
         inputs_spec: The component's ComponentInputsSpec, as JSON.
+        copies: Of each scheme, the folder that stands for it on this disk.
 
     Returns:
         The address that each path was put in the place of.
@@ -42,9 +43,9 @@ def complete(invocation: Json, inputs_spec: Json) -> dict[str, str]:
     addresses: dict[str, str] = {}
     for artifact in _artifacts(invocation.get("inputs", {}), invocation.get("outputs", {})):
         address = artifact.get("uri", "")
-        scheme = next((scheme for scheme in _COPIES if address.startswith(scheme)), None)
+        scheme = next((scheme for scheme in copies if address.startswith(scheme)), None)
         if scheme is not None:
-            artifact["uri"] = _COPIES[scheme] + address.removeprefix(scheme)
+            artifact["uri"] = copies[scheme] + address.removeprefix(scheme)
             addresses[artifact["uri"]] = address
     return addresses
 
@@ -57,18 +58,22 @@ def restore(output_file: Path, addresses: dict[str, str]) -> None:
     output_file.write_text(json.dumps(output), encoding="utf-8")
 
 
-def main() -> None:
-    """Runs a step; exit status 2, and one line, if it refused the data."""
+def main(copies: Mapping[str, str] = _COPIES) -> None:
+    """Runs a step; exit status 2, and one line, if it refused the data.
+
+    Args:
+        copies: As `complete` takes it.
+    """
     with ended_in_words():
-        _run()
+        _run(copies)
 
 
-def _run() -> None:
+def _run(copies: Mapping[str, str]) -> None:
     arguments = sys.argv[1:]
     place = arguments.index(_INVOCATION) + 1
     invocation = json.loads(arguments[place])
     inputs_spec = json.loads(arguments[arguments.index(_INPUTS_SPEC) + 1])
-    addresses = complete(invocation, inputs_spec)
+    addresses = complete(invocation, inputs_spec, copies)
     arguments[place] = json.dumps(invocation)
     sys.argv[1:] = arguments
     try:

@@ -29,7 +29,7 @@ _INPUT = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
 _OUTPUT = re.compile(r"\{\{\$\.outputs\.parameters\['([^']+)'\]\.output_file\}\}")
 _CONDITION = re.compile(r"inputs\.parameter_values\['([^']+)'\] == (.+)")
 _RUN_LABEL = "metadata.labels['pipeline/runid']"
-_OF_TFX = "runners.kubeflow_v2_run_executor"
+_OF_TFX = ("runners.kubeflow_v2_run_executor", "runners.vertex_v2_run_executor")
 _LAST = "ALL_UPSTREAM_TASKS_COMPLETED"
 _ALONGSIDE = 2
 _PARSED: Mapping[str, Any] = {"STRING": str, "BOOLEAN": json.loads}
@@ -288,7 +288,7 @@ class _Pipeline:
         printed, log = (Path(told["outputs"]["outputFile"]).parent.parent / name for name in ("stdout", "stderr"))
         printed.parent.mkdir(parents=True, exist_ok=True)
         environment = self._environment(label, container)
-        if self._backend.warm and module == _OF_TFX:
+        if self._backend.warm and module in _OF_TFX:
             status = run_module(module, arguments, environment, home, printed, log)
         else:
             with printed.open("wb") as out, log.open("wb") as err:
