@@ -61,5 +61,10 @@ setup(
     package_data={"schema": ["*.pbtxt"], "components.report": ["templates/*"]},
     install_requires=INSTALL_REQUIRES,
     extras_require={"dev": DEV_REQUIRES},
-    entry_points={"console_scripts": ["bert-multilabel=pipeline.__main__:main"]},
+    entry_points={
+        "console_scripts": [
+            "bert-multilabel=pipeline.__main__:main",
+            "bert-multilabel-worker=runners.beam_worker:main",  # what Flink's TaskManagers start
+        ]
+    },
 )

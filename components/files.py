@@ -105,7 +105,7 @@ def write_whole(path: str, content: Any) -> None:
 def create_whole(path: str) -> Iterator[BinaryIO]:
     """Opens a file for writing that is there complete, when the context is left without an error, or not at all."""
     partial = f"{path}.{uuid.uuid4().hex}.partial"
-    opened = io.BufferedWriter(_RemoteSink(partial), 1 << 20) if is_remote(path) else Path(partial).open("wb")
+    opened = io.BufferedWriter(_RemoteSink(partial), 1 << 20) if is_remote(path) else Path(partial).open("wb")  # noqa: SIM115 - closed below
     with cast(BinaryIO, opened) as file:
         yield file
     rename(partial, path)

@@ -9,6 +9,7 @@ from components.example_gen.inputs import check_inputs
 from components.example_gen.sources import Sources
 from components.preprocessing.settings import LEAST_PAIR_TOKENS
 from components.trainer.checkpoint import Checkpoint, check_vocabulary, find_checkpoint
+from pipeline.beam import beam_arguments
 from pipeline.config import Configuration
 from pipeline.places import here
 from schema.domains import string_domains
@@ -29,6 +30,10 @@ def check_configuration(config: Configuration) -> Sources:
     here(config)
     sources = check_inputs(config.examples, project_of_queries(config))
     check_without_data(config)
+    if config.beam.runner == "flink":
+        from pipeline.flink import check_cluster
+
+        check_cluster(config.beam)
     return sources
 
 
@@ -69,7 +74,7 @@ def behavioural_tests(config: Configuration, labels: LabelList) -> BehaviourTest
 
 def project_of_queries(config: Configuration) -> str:
     """The project that pays for BigQuery; empty where nothing is asked of it."""
-    return project_of(config.examples, config.beam.pipeline_args) if config.examples.format == "bigquery" else ""
+    return project_of(config.examples, beam_arguments(config)) if config.examples.format == "bigquery" else ""
 
 
 def _check_slices(config: Configuration, in_schema: set[str]) -> None:

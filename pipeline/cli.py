@@ -47,11 +47,15 @@ def run(
     config: ConfigOption,
     set_: SetOption = None,
     force: Annotated[bool, typer.Option("--force", help="Run even if no span is newer than the last.")] = False,
+    runner: Annotated[
+        str | None, typer.Option(help="local or beam: instead of runner.orchestrator in the configuration.")
+    ] = None,
 ) -> None:
     """Train, evaluate and, if every gate holds and the canary lives, push."""
     from pipeline.run import run_pipeline
 
-    summary = run_pipeline(load_configuration(config, set_ or ()), Console(), force=force)
+    chosen = [] if runner is None else [f"runner.orchestrator={runner}"]
+    summary = run_pipeline(load_configuration(config, [*(set_ or ()), *chosen]), Console(), force=force)
     if summary is not None and summary.pushed is None:
         raise typer.Exit(EXIT_STATUS["not_blessed"])
 

@@ -1,5 +1,7 @@
 """The configuration: one YAML file, composed of each component's own settings."""
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 
 from components.canary.settings import CanarySettings, InfraValidatorSettings
@@ -10,6 +12,7 @@ from components.preprocessing.settings import Truncation
 from components.report.settings import ReportSettings
 from components.settings import Settings
 from components.trainer.settings import TrainingSettings
+from pipeline.beam_settings import BeamSettings
 from pipeline.notify import NotifySettings
 from pipeline.paths import ConcurrencySettings
 from pipeline.runner_settings import KubeflowSettings
@@ -18,20 +21,13 @@ from pipeline.vertex_settings import VertexSettings
 _NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
 
-class BeamSettings(Settings):
-    """Where the components' Beam work runs."""
-
-    pipeline_args: list[str] = Field(
-        # In-process: Beam's own default tries to fetch a Go binary first. Nothing is shipped anywhere, and naming an
-        # image keeps TFX from building a source package of itself, for seconds, in every component.
-        ["--runner=FnApiRunner", "--sdk_container_image=none"],
-        description="Arguments of every Beam pipeline, as Beam's own command line takes them.",
-    )
-
-
 class RunnerSettings(Settings):
     """A part for each runner that is used."""
 
+    orchestrator: Literal["local", "beam"] = Field(
+        "local",
+        description="What `run` starts the steps with on this machine: one after the other, or TFX's BeamDagRunner.",
+    )
     kubeflow: KubeflowSettings | None = None
     vertex: VertexSettings | None = None
 

@@ -25,6 +25,7 @@ from components.trainer.checkpoint import find_checkpoint
 from components.trainer.settings import TrainerConfig
 from components.trainer.start import find_start
 from components.training_record import TrainingRecord
+from pipeline.beam import beam_arguments
 from pipeline.check import behavioural_tests, project_of_queries
 from pipeline.config import Configuration
 from pipeline.paths import WorkDir
@@ -196,5 +197,5 @@ def create_pipeline(config: Configuration, places: Places | None = None) -> Pipe
         ],
         enable_cache=True,
         metadata_connection_config=sqlite_metadata_connection_config(str(WorkDir(config.work_dir).metadata)),
-        beam_pipeline_args=config.beam.pipeline_args,
+        beam_pipeline_args=beam_arguments(config, places.code),
     )  # fmt: skip

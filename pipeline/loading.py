@@ -13,7 +13,10 @@ from pipeline.config import Configuration
 from schema.errors import Refused
 
 # Keys whose value is a path: relative to the configuration's file, or to the current folder where --set gives them.
-_PATH_KEYS = ("work_dir", "schema_file", "registry", "examples.input_base", "checkpoint", "behaviour")
+_PATH_KEYS = (
+    *("work_dir", "schema_file", "registry", "examples.input_base", "checkpoint", "behaviour"),
+    *("beam.flink.job_server_jar", "beam.spark.job_server_jar"),
+)
 
 
 def load_configuration(path: Path, overrides: Sequence[str] = ()) -> Configuration:

@@ -50,6 +50,11 @@ class WorkDir:
         """What is kept of trainings under way, for after a kill; `training.checkpoint_every`."""
         return Path(self.root, "resume")
 
+    @property
+    def code(self) -> Path:
+        """This project's own, for Beam's workers elsewhere; `pipeline.beam.pack_code` writes it."""
+        return Path(self.root, "code.zip")
+
     def new_run(self) -> Path:
         """Makes the folder of a new run, named by the time it began in UTC."""
         started = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")

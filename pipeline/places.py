@@ -1,6 +1,7 @@
 """Where the steps find what the configuration names: on this machine, or in containers elsewhere."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from components.files import is_remote, scheme_of
 from components.trainer.checkpoints.handle import is_handle
@@ -24,6 +25,7 @@ class Places:
         resume_dir: Where interrupted trainings are kept; None keeps none.
         run_later: Whether the pipeline is compiled now and run later, maybe often, so that nothing which a run may
             change is looked up now.
+        code: This project's own, packed, for Beam's workers elsewhere; None: they have it installed.
 
     Raises:
         Refused: A path has a scheme that the steps cannot open. (Artifacts: each runner knows what it can take there.)
@@ -35,6 +37,7 @@ class Places:
     checkpoint: str
     resume_dir: str | None
     run_later: bool = False
+    code: Path | None = None
 
     def __post_init__(self) -> None:
         for key, path in (("registry", self.registry), ("input_base", self.input_base)):
@@ -66,4 +69,5 @@ def here(config: Configuration) -> Places:
         input_base=config.examples.input_base,
         checkpoint=config.checkpoint,
         resume_dir=str(work_dir.resume),
+        code=work_dir.code if config.beam.takes_code else None,
     )

@@ -29,8 +29,10 @@ from components.report.summary import (
     write_summary,
 )
 from pipeline.check import check_configuration
+from pipeline.code import pack_code
 from pipeline.config import Configuration
 from pipeline.display import RunDisplay, show_data, show_summary
+from pipeline.flink import explained
 from pipeline.notify import announced, why_not_to_be_told
 from pipeline.outcome import Observers, PipelineOutcome, StepFailed
 from pipeline.paths import WorkDir
@@ -151,10 +153,15 @@ def _write_report(folder: RunFolder) -> Path | None:
 
 def _run(config: Configuration, folder: RunFolder, console: Console, until: str | None = None) -> PipelineOutcome:
     console.print(Text(f"Pipeline {config.name}: loading TensorFlow and TFX ..."))
+    if config.beam.takes_code:
+        pack_code(WorkDir(config.work_dir).code)
     with _noise_to(folder.path / "log.txt"), RunDisplay(console) as display:
         # By name: runners know the pipeline, the pipeline does not know what runs it.
-        run = import_module("runners.local").run
-        outcome: PipelineOutcome = run(config, Observers(display, folder), until=until)
+        run = import_module(f"runners.{config.runner.orchestrator}").run
+        try:
+            outcome: PipelineOutcome = run(config, Observers(display, folder), until=until)
+        except StepFailed as failure:
+            raise explained(config.beam, failure) from failure
     return outcome
 
 

@@ -1,0 +1,77 @@
+"""A Python worker where a TaskManager runs: what Beam's images have as /opt/apache/beam/boot, in Go, without an image.
+
+Flink starts this command (`environment_type=PROCESS`). It asks for the job's options and for the files that were staged
+with it, puts those into a folder of its own, puts the code of whoever submitted before what is installed here, and is
+Beam's worker from then on.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.code import use_code
+
+_STAGED = "staged"  # where Beam's worker looks, below its folder, for what was staged
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs Beam's worker in this process, until the job needs it no more.
+
+    Args:
+        arguments: Those that every runner of Beam starts a worker with; None: of the command line.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("id", "control_endpoint", "logging_endpoint", "artifact_endpoint", "provision_endpoint"):
+        parser.add_argument(f"--{name}", required=name in ("id", "provision_endpoint"), default="")
+    given, _ = parser.parse_known_args(arguments)
+    folder = Path(tempfile.mkdtemp(prefix="beam-worker-"))
+    use_code(folder / "code")
+    os.environ.update(_environment(given, folder))
+    from apache_beam.runners.worker import sdk_worker_main
+
+    sdk_worker_main.main(sys.argv)
+
+
+def _environment(given: argparse.Namespace, folder: Path) -> dict[str, str]:
+    """What Beam's worker reads from its environment."""
+    import grpc
+    from apache_beam.portability.api import beam_provision_api_pb2, beam_provision_api_pb2_grpc, endpoints_pb2
+    from apache_beam.runners.worker.worker_id_interceptor import WorkerIdInterceptor
+    from google.protobuf import json_format, text_format
+
+    def channel(address: str) -> grpc.Channel:
+        return grpc.intercept_channel(grpc.insecure_channel(address), WorkerIdInterceptor(given.id))
+
+    def descriptor(address: str) -> str:
+        return text_format.MessageToString(endpoints_pb2.ApiServiceDescriptor(url=address), as_one_line=True)
+
+    provision = beam_provision_api_pb2_grpc.ProvisionServiceStub(channel(given.provision_endpoint))
+    info = provision.GetProvisionInfo(beam_provision_api_pb2.GetProvisionInfoRequest()).info
+    artifacts = info.artifact_endpoint.url or given.artifact_endpoint
+    if info.dependencies:
+        _stage(info.dependencies, channel(artifacts), folder / _STAGED)
+    return {
+        "WORKER_ID": given.id,
+        "PIPELINE_OPTIONS": json_format.MessageToJson(info.pipeline_options),
+        "LOGGING_API_SERVICE_DESCRIPTOR": descriptor(info.logging_endpoint.url or given.logging_endpoint),
+        "CONTROL_API_SERVICE_DESCRIPTOR": descriptor(info.control_endpoint.url or given.control_endpoint),
+        "SEMI_PERSISTENT_DIRECTORY": str(folder),
+        "RUNNER_CAPABILITIES": " ".join(info.runner_capabilities),
+        "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "1"),
+    }
+
+
+def _stage(dependencies: Sequence[object], channel: object, folder: Path) -> None:
+    """Fetches what was staged, each file by its own name."""
+    from apache_beam.portability.api import beam_artifact_api_pb2_grpc, beam_runner_api_pb2
+    from apache_beam.runners.portability.artifact_service import resolve_artifacts
+
+    folder.mkdir()
+    service = beam_artifact_api_pb2_grpc.ArtifactRetrievalServiceStub(channel)
+    for artifact in resolve_artifacts(dependencies, service, str(folder)):
+        fetched = beam_runner_api_pb2.ArtifactFilePayload.FromString(artifact.type_payload).path
+        role = beam_runner_api_pb2.ArtifactStagingToRolePayload.FromString(artifact.role_payload)
+        Path(fetched).rename(folder / Path(role.staged_name).name)

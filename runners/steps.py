@@ -1,0 +1,104 @@
+"""The steps of a pipeline as they are launched on this machine, with ML Metadata in sqlite, and what came of them."""
+
+import datetime
+import threading
+import time
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx.dsl.compiler import constants
+from tfx.orchestration.local import runner_utils
+from tfx.orchestration.metadata import Metadata
+from tfx.orchestration.pipeline import RunOptions
+from tfx.orchestration.portable import launcher, partial_run_utils, runtime_parameter_utils
+from tfx.orchestration.portable.mlmd import execution_lib
+from tfx.proto.orchestration import pipeline_pb2
+
+from pipeline.outcome import Observer, PipelineOutcome, StepFailed
+from schema.errors import Refused
+
+
+def options_of(until: str | None) -> RunOptions | None:
+    """What TFX calls a partial run: what a component needs, and itself; None: everything."""
+    return RunOptions(to_nodes=[until]) if until else None
+
+
+class Steps:
+    """Launches the steps of one run, tells an observer of each, and keeps what came of it."""
+
+    def __init__(self, pipeline: pipeline_pb2.Pipeline, observer: Observer) -> None:
+        """Takes a compiled pipeline whose run id is in it, and of which what is not to run is marked so."""
+        self._pipeline = pipeline
+        self._observer = observer
+        self._deployment = runner_utils.extract_local_deployment_config(pipeline)
+        connection = self._deployment.metadata_connection_config
+        self._metadata = Metadata(getattr(connection, connection.WhichOneof("connection_config")))
+        self._started = 0
+        self._lock = threading.Lock()
+        self._durations_s: dict[str, float] = {}
+        self._artifacts: dict[str, dict[str, str]] = {}
+
+    @property
+    def nodes(self) -> list[pipeline_pb2.PipelineNode]:
+        """Those that are to run, each after what it needs."""
+        nodes = [node.pipeline_node for node in self._pipeline.nodes]
+        return [node for node in nodes if not node.execution_options.HasField("skip")]
+
+    @property
+    def outcome(self) -> PipelineOutcome:
+        return PipelineOutcome(artifacts=self._artifacts, durations_s=self._durations_s)
+
+    def run(self, node: pipeline_pb2.PipelineNode) -> None:
+        """Runs a step, or takes it from the cache.
+
+        Raises:
+            Refused: The step refused the data.
+            StepFailed: It failed for any other reason; the cause is chained.
+        """
+        name = node.node_info.id
+        with self._lock:
+            self._started += 1
+            position = self._started
+        self._observer.step_started(name, position, len(self.nodes))
+        started = time.monotonic()
+        cached = self._finish(name, self._launch(node))
+        self._durations_s[name] = round(time.monotonic() - started, 2)
+        self._observer.step_finished(name, self._durations_s[name], cached, self._artifacts[name])
+
+    def _launch(self, node: pipeline_pb2.PipelineNode) -> int:
+        name = node.node_info.id
+        try:
+            execution = launcher.Launcher(
+                pipeline_node=node,
+                mlmd_connection=self._metadata,
+                pipeline_info=self._pipeline.pipeline_info,
+                pipeline_runtime_spec=self._pipeline.runtime_spec,
+                executor_spec=runner_utils.extract_executor_spec(self._deployment, name),
+                custom_driver_spec=runner_utils.extract_custom_driver_spec(self._deployment, name),
+            ).launch()
+        except Refused:
+            raise
+        except Exception as error:
+            raise StepFailed(name, error) from error
+        if execution is None or execution.execution_id is None:
+            raise StepFailed(name, RuntimeError("its inputs were not made"))
+        return int(execution.execution_id)
+
+    def _finish(self, name: str, execution_id: int) -> bool:
+        """Whether the execution came from the cache; remembers where its outputs lie."""
+        with self._metadata as handle:
+            (execution,) = handle.store.get_executions_by_id([execution_id])
+            outputs = execution_lib.get_output_artifacts(handle, execution_id)
+            self._artifacts[name] = {key: artifacts[0].uri for key, artifacts in outputs.items()}
+        if execution.last_known_state not in (
+            metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED,
+        ):  # fmt: skip
+            raise StepFailed(name, RuntimeError("it did not complete"))
+        return bool(execution.last_known_state == metadata_store_pb2.Execution.CACHED)
+
+
+def prepare(pipeline: pipeline_pb2.Pipeline, options: pipeline_pb2.RunOptions | None) -> None:
+    """Gives a compiled pipeline its run id, and marks what is not to run."""
+    if options is not None:
+        partial_run_utils.mark_pipeline(pipeline, to_nodes=options.partial_run.to_nodes)
+    run_id = {constants.PIPELINE_RUN_ID_PARAMETER_NAME: datetime.datetime.now().isoformat()}
+    runtime_parameter_utils.substitute_runtime_parameter(pipeline, run_id)

@@ -1,0 +1,270 @@
+#!/usr/bin/env bash
+# A standalone Flink cluster on this machine: a JobManager and TaskManagers, each with a /tmp of its own, as on machines
+# of their own. docs/beam.md says what it is for.
+#
+#   scripts/flink.sh fetch    Flink and what submits to it, checked by SHA-256, into build/flink; start does it too
+#   scripts/flink.sh start    what does not run yet: after a TaskManager has died, again
+#   scripts/flink.sh stop     all of it
+#   scripts/flink.sh status   which processes run
+#
+# FLINK_DIR           build/flink; logs are in $FLINK_DIR/log
+# FLINK_PORT          8081, of the JobManager's web page and REST API; the next one is its own
+# FLINK_TASKMANAGERS  2
+# FLINK_SLOTS         2 a TaskManager
+# FLINK_MEMORY        1792m a TaskManager's Java; its Python workers take theirs besides
+# FLINK_SHARED        folders below /tmp that the TaskManagers share even so, separated by colons
+# PYTHON              .venv/bin/python; its pip fetches Flink
+set -euo pipefail
+repository=$(cd "$(dirname "$0")/.." && pwd -P)
+here=$repository/scripts/flink
+version=1.19.3
+dir=$(realpath -m "${FLINK_DIR:-$repository/build/flink}")
+port=${FLINK_PORT:-8081}
+taskmanagers=${FLINK_TASKMANAGERS:-2}
+slots=${FLINK_SLOTS:-2}
+memory=${FLINK_MEMORY:-1792m}
+shared=${FLINK_SHARED:-}
+python=${PYTHON:-$repository/.venv/bin/python}
+lib=$dir/flink-$version
+
+refuse() {
+    echo "flink: $1" >&2
+    exit 1
+}
+
+needs_java() {
+    command -v java >/dev/null || refuse "there is no java; install OpenJDK 11 or 17"
+    local major
+    major=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | head -n 1)
+    case $major in
+        11 | 17) ;;
+        *) refuse "java is version ${major:-unknown}; Flink $version runs on 11 and 17" ;;
+    esac
+}
+
+fetch() {
+    [ -e "$dir/.fetched" ] && cmp -s "$dir/.fetched" "$here/jars.sha256" && return
+    needs_java
+    command -v mvn >/dev/null || refuse "there is no mvn, which fetches Beam's jars; install Maven"
+    "$python" -m pip --version >/dev/null 2>&1 || refuse "$python has no pip, which fetches Flink; set PYTHON, or make setup"
+    mkdir -p "$dir/downloads"
+    echo "flink: fetching Flink $version (230 MB) and Beam's jars for it (100 MB)" >&2
+    # pip refuses what has another SHA-256.
+    "$python" -m pip download --quiet --no-deps --no-binary=:all: --no-build-isolation --require-hashes \
+        --dest "$dir/downloads" --requirement "$here/requirements.txt" || refuse "Flink could not be fetched; pip says why"
+    rm -rf "$lib.partial" "$lib"
+    mkdir "$lib.partial"
+    tar xzf "$dir"/downloads/apache?flink?libraries-$version.tar.gz -C "$lib.partial" --strip-components=2 \
+        --wildcards '*/deps/lib/flink-dist-*' '*/deps/lib/log4j-*' '*/deps/bin'
+    mv "$lib.partial" "$lib"
+    rm -rf "$dir/jars"
+    # One jar of many, and the many as they lie in Maven's own repository, where it took them from.
+    maven package dependency:copy-dependencies -DoutputDirectory="$dir/jars"
+    (cd "$dir/jars" && sha256sum --check --quiet --strict "$here/jars.sha256") \
+        || refuse "jars in $dir/jars are not those of scripts/flink/jars.sha256; do not use them"
+    # There jobs find Beam's classes, and Beam keeps a job's Python workers from one of its stages to the next; where each
+    # job brings the classes, it starts them anew. A job brings but those that look for the pipeline beside themselves.
+    "$python" - "$dir/target/beam-flink-job-server.jar" "$dir/beam-flink-job.jar" <<'END'
+import re, sys, zipfile
+
+brought = re.compile(
+    r"META-INF/MANIFEST.MF|org/apache/beam/runners/"
+    r"(flink/(FlinkPipelineRunner|FlinkPortableRunnerResult)|jobsubmission/PortablePipelineJarUtils)(\$\w+)?\.class"
+)
+with zipfile.ZipFile(sys.argv[1]) as whole, zipfile.ZipFile(sys.argv[2], "w") as job:
+    for name in filter(brought.fullmatch, whole.namelist()):
+        job.writestr(name, whole.read(name))
+END
+    mv "$dir/target/beam-flink-job-server.jar" "$lib/lib/"
+    rm -rf "$dir/target" "$dir/jars" "$dir/downloads"
+    cp "$here/jars.sha256" "$dir/.fetched"
+}
+
+maven() {
+    mvn --quiet --batch-mode --file "$here/pom.xml" -DbuildDirectory="$dir/target" "$@" >"$dir/maven.log" 2>&1 \
+        || refuse "Maven could not fetch or put together Beam's jars: $(grep -m 1 ERROR "$dir/maven.log" | cut -c 1-300)"
+}
+
+configure() {
+    local open
+    # As in the configuration that Flink's own distribution comes with: Java 17 is closed otherwise.
+    open=$(printf -- '--add-exports=java.base/%s=ALL-UNNAMED ' sun.net.util
+        printf -- '--add-exports=java.rmi/%s=ALL-UNNAMED ' sun.rmi.registry
+        printf -- '--add-exports=java.security.jgss/%s=ALL-UNNAMED ' sun.security.krb5
+        printf -- '--add-opens=java.base/%s=ALL-UNNAMED ' java.lang java.net java.io java.nio sun.nio.ch \
+            java.lang.reflect java.text java.time java.util java.util.concurrent java.util.concurrent.atomic \
+            java.util.concurrent.locks)
+    mkdir -p "$dir/conf" "$dir/log" "$dir/run"
+    cp "$here/log4j.properties" "$dir/conf/"
+    cat >"$dir/conf/config.yaml" <<END
+env: {java: {opts: {all: "$open"}}}
+jobmanager.rpc.address: localhost
+jobmanager.rpc.port: $((port + 1))
+jobmanager.bind-host: localhost
+jobmanager.memory.process.size: 1400m
+jobmanager.memory.jvm-metaspace.size: 512m
+rest.address: localhost
+rest.bind-address: localhost
+rest.port: $port
+taskmanager.host: localhost
+taskmanager.bind-host: localhost
+taskmanager.numberOfTaskSlots: $slots
+taskmanager.memory.process.size: $memory
+taskmanager.memory.jvm-metaspace.size: 512m
+# A Beam job has many small exchanges between tasks.
+taskmanager.memory.network.min: 256m
+taskmanager.memory.network.max: 256m
+taskmanager.network.sort-shuffle.min-buffers: 64
+# A job's tasks go to all TaskManagers, not to as few as possible.
+cluster.evenly-spread-out-slots: true
+parallelism.default: 1
+# A TaskManager that has died costs a restart; where too few slots are left the job fails soon, and not in five minutes.
+restart-strategy.type: fixed-delay
+restart-strategy.fixed-delay.attempts: 3
+restart-strategy.fixed-delay.delay: 5 s
+slot.request.timeout: 60000
+heartbeat.interval: 3000
+heartbeat.timeout: 20000
+END
+}
+
+running() { # NAME
+    local pid
+    pid=$(cat "$dir/run/$1.pid" 2>/dev/null) && kill -0 "$pid" 2>/dev/null
+}
+
+# What Flink's own start scripts ask: how much memory goes where.
+parameters() { # COMMAND
+    java -cp "$lib/bin/bash-java-utils.jar:$lib/lib/*" org.apache.flink.runtime.util.bash.BashJavaUtils "$1" \
+        --configDir "$dir/conf" 2>"$dir/log/parameters.log" | sed -n 's/^BASH_JAVA_UTILS_EXEC_RESULT://p'
+}
+
+launch() { # NAME WRAPPER... -- CLASS ARGUMENT...
+    local name=$1
+    shift
+    local wrapper=()
+    while [ "$1" != -- ]; do
+        wrapper+=("$1")
+        shift
+    done
+    shift
+    local open
+    open=$(sed -n 's/^env:.*"\(.*\)".*/\1/p' "$dir/conf/config.yaml")
+    rm -f "$dir/log/$name.log"
+    # A session of its own, so that its Python workers end with it. Word splitting is meant.
+    # shellcheck disable=SC2086
+    setsid "${wrapper[@]}" java $jvm $open -Dlog.file="$dir/log/$name.log" \
+        -Dlog4j.configurationFile="file:$dir/conf/log4j.properties" -cp "$lib/lib/*" "$@" \
+        >"$dir/log/$name.out" 2>&1 </dev/null &
+    echo $! >"$dir/run/$name.pid"
+}
+
+# A machine of its own, as far as files go: /tmp is empty, and nobody else's, but for the folders that are shared.
+own_tmp() { # FOLDER COMMAND...
+    local new=$1 folder
+    shift
+    mount -t tmpfs -o mode=1777 own_tmp "$new"
+    for folder in "$repository" "$dir" ${shared//:/ }; do
+        case $folder in
+            /tmp/*)
+                mkdir -p "$new/${folder#/tmp/}"
+                mount --rbind "$folder" "$new/${folder#/tmp/}"
+                ;;
+        esac
+    done
+    mount --rbind "$new" /tmp
+    cd / && exec "$@"
+}
+
+start() {
+    needs_java
+    fetch
+    if running jobmanager; then
+        [ "$(cat "$dir/run/port")" = "$port" ] || refuse "it runs already, at port $(cat "$dir/run/port"); scripts/flink.sh stop ends it"
+    else
+        if (exec 3<>"/dev/tcp/localhost/$port") 2>/dev/null; then
+            refuse "port $port is in use; set FLINK_PORT to another one"
+        fi
+        configure
+        echo "$port" >"$dir/run/port"
+        local answer
+        answer=$(parameters GET_JM_RESOURCE_PARAMS)
+        jvm=$(sed -n 1p <<<"$answer")
+        # shellcheck disable=SC2046
+        launch jobmanager -- org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint \
+            --configDir "$dir/conf" $(sed -n 2p <<<"$answer")
+    fi
+    local answer number name new
+    answer=$(parameters GET_TM_RESOURCE_PARAMS)
+    jvm=$(sed -n 1p <<<"$answer")
+    for number in $(seq "$taskmanagers"); do
+        name=taskmanager-$number
+        running "$name" && continue
+        new=$dir/run/$name.tmp
+        mkdir -p "$new"
+        local wrapper=()
+        if unshare --map-root-user --mount true 2>/dev/null; then
+            wrapper=(unshare --map-root-user --mount --propagation private "$repository/scripts/flink.sh" own_tmp "$new")
+            [ "$(id -u)" != 0 ] || wrapper=(unshare --mount --propagation private "$repository/scripts/flink.sh" own_tmp "$new")
+        else
+            echo "flink: no mount namespaces here: $name shares /tmp, but has a TMPDIR of its own" >&2
+            wrapper=(env TMPDIR="$new" JAVA_TOOL_OPTIONS="-Djava.io.tmpdir=$new")
+        fi
+        # shellcheck disable=SC2046
+        launch "$name" "${wrapper[@]}" -- org.apache.flink.runtime.taskexecutor.TaskManagerRunner \
+            --configDir "$dir/conf" $(sed -n 2p <<<"$answer") -D taskmanager.resource-id="$name"
+    done
+    wait_until_there
+    echo "flink: $taskmanagers TaskManagers with $slots slots each at http://localhost:$port; logs in $dir/log" >&2
+}
+
+wait_until_there() {
+    local try name there
+    for try in $(seq 120); do
+        there=$(curl --silent --max-time 5 "http://localhost:$port/overview" | sed -n 's/.*"taskmanagers":\([0-9]*\).*/\1/p') || true
+        [ "${there:-0}" -ge "$taskmanagers" ] && return
+        for name in jobmanager $(seq -f 'taskmanager-%g' "$taskmanagers"); do
+            running "$name" || refuse "$name has ended: $(tail -n 1 "$dir/log/$name.out" | cut -c 1-200); see $dir/log/$name.log"
+        done
+        sleep 0.5
+    done
+    refuse "after a minute ${there:-0} of $taskmanagers TaskManagers are there; see $dir/log"
+}
+
+stop() {
+    local file pid
+    for file in "$dir"/run/*.pid; do
+        [ -e "$file" ] || continue
+        pid=$(cat "$file")
+        kill -TERM -- "-$pid" 2>/dev/null || true
+        for _ in $(seq 50); do
+            kill -0 -- "-$pid" 2>/dev/null || break
+            sleep 0.1
+        done
+        kill -KILL -- "-$pid" 2>/dev/null || true
+        rm -f "$file"
+    done
+    rm -rf "$dir/run"
+}
+
+status() {
+    local file name any=3
+    for file in "$dir"/run/*.pid; do
+        [ -e "$file" ] || continue
+        name=$(basename "$file" .pid)
+        if running "$name"; then
+            echo "$name: runs, pid $(cat "$file")"
+            any=0
+        else
+            echo "$name: has ended; scripts/flink.sh start starts it again"
+        fi
+    done
+    [ $any = 0 ] || echo "flink: nothing runs"
+    return $any
+}
+
+case ${1:-} in
+    fetch | start | stop | status) "$1" ;;
+    own_tmp) "$@" ;;
+    *) refuse "say fetch, start, stop or status (see the head of this script)" ;;
+esac
