@@ -1,8 +1,9 @@
 """The areas under curves of any number of examples, in bounded memory.
 
-Exact while the scores fit into `MEMORY_BYTES` (with 28 labels: 3,744 examples of a slice); beyond, the scores become a
-histogram of that size. With 28 labels its ROC areas are right to 2e-4; its PR areas to 1.1e-3 for a label that one
-example in 500 has, and to 3e-5 on average over the labels.
+Exact while the scores fit into `MEMORY_BYTES` (with 28 labels: 3,744 examples of a slice, twice as many where intervals
+are wanted, which need a second histogram as large); beyond, the scores become a histogram of that size. With 28 labels
+its ROC areas are right to 2e-4; its PR areas to 1.1e-3 for a label that one example in 500 has, and to 3e-5 on average
+over the labels.
 """
 
 from collections.abc import Iterator
@@ -44,6 +45,9 @@ class Areas:
         self._n_buckets = n_buckets
         self._n_bins = max(_LEAST_BINS, MEMORY_BYTES // (_BYTES_A_BIN * n_labels))
         self._n_coarse = min(_COARSE_BINS, max(_LEAST_COARSE_BINS, self._n_bins // n_buckets))
+        # Few examples of many labels take less as they are.
+        bins = self._n_bins + (n_buckets * self._n_coarse if n_buckets > 1 else 0)
+        self._most_scores = max(MEMORY_BYTES, _BYTES_A_BIN * n_labels * bins) // _BYTES_A_SCORE
         self._exact: list[tuple[Scores, Truth, Buckets]] | None = []
         self._fine: npt.NDArray[np.uint32] | None = None  # [n_labels, n_bins, 2]: negatives, positives
         self._coarse: npt.NDArray[np.uint32] | None = None  # [n_buckets, n_labels, n_coarse, 2]
@@ -118,8 +122,7 @@ class Areas:
 
     def _bound(self) -> None:
         """Gives the scores up for a histogram once they would take more memory."""
-        limit = MEMORY_BYTES // _BYTES_A_SCORE
-        if self._exact is not None and sum(scores.size for scores, *_ in self._exact) > limit:
+        if self._exact is not None and sum(scores.size for scores, *_ in self._exact) > self._most_scores:
             self._give_up_scores()
 
     def _give_up_scores(self) -> None:
