@@ -2,14 +2,20 @@
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from pipeline.config import Configuration
 from pipeline.loading import load_configuration
@@ -318,21 +324,31 @@ def test_a_server_that_does_not_answer_is_not_waited_for_for_ever(project: Proje
     answered.set()
 
 
-def test_a_certificate_that_nobody_knows_is_named(project: Project, server: KubeflowServer, tmp_path: Path) -> None:
-    import ssl
+def write_certificate(file: Path) -> None:
+    """A key for 127.0.0.1, and its certificate, which is its own authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name, now = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "kubeflow")]), datetime.now(UTC)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(days=1))
+    signed = made.add_extension(address, critical=False).sign(key, hashes.SHA256())
+    encoding = serialization.Encoding.PEM
+    private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file.write_bytes(private + signed.public_bytes(encoding))
 
-    key = tmp_path / "key.pem"
-    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=kubeflow"]
-    made += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(tmp_path / "ca.pem")]
-    subprocess.run(made, check=True, capture_output=True)
+
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+def test_a_certificate_that_nobody_knows_is_named(project: Project, server: KubeflowServer, tmp_path: Path) -> None:
+    certificate = tmp_path / "ca.pem"
+    write_certificate(certificate)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "ca.pem", key)
+    context.load_cert_chain(certificate)
     with KubeflowServer() as secure:
         secure.encrypt(context)
         endpoint = secure.url.replace("http://", "https://")
         with pytest.raises(Refused, match="certificate is not trusted"):
             kubeflow.runs(configured(project, server, endpoint=endpoint))
-        assert kubeflow.runs(configured(project, server, endpoint=endpoint, ca_file=str(tmp_path / "ca.pem"))) == []
+        assert kubeflow.runs(configured(project, server, endpoint=endpoint, ca_file=str(certificate))) == []
         assert kubeflow.runs(configured(project, server, endpoint=endpoint, verify=False)) == []
 
 
