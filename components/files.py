@@ -105,9 +105,8 @@ def write_whole(path: str, content: Any) -> None:
 def create_whole(path: str) -> Iterator[BinaryIO]:
     """Opens a file for writing that is there complete, when the context is left without an error, or not at all."""
     partial = f"{path}.{uuid.uuid4().hex}.partial"
-    opened = io.BufferedWriter(_RemoteSink(partial), 1 << 20) if is_remote(path) else Path(partial).open("wb")  # noqa: SIM115 - closed below
-    with cast(BinaryIO, opened) as file:
-        yield file
+    with io.BufferedWriter(_RemoteSink(partial), 1 << 20) if is_remote(path) else Path(partial).open("wb") as file:
+        yield cast(BinaryIO, file)
     rename(partial, path)
 
 

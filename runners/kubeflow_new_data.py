@@ -29,6 +29,8 @@ def main() -> None:
     parser.add_argument("--spans", required=True, type=Path, help="File for the spans to read, as JSON.")
     parser.add_argument("--fingerprint", required=True, type=Path, help="File for the fingerprint.")
     asked = parser.parse_args()
+    for file in (asked.new, asked.spans, asked.fingerprint):
+        file.parent.mkdir(parents=True, exist_ok=True)  # Kubeflow's launcher makes it, Vertex AI does not
     with ended_in_words():
         settings = ExamplesSettings.model_validate_json(asked.settings)
         sources = find_sources(settings)

@@ -14,12 +14,11 @@ from pipeline.config import Configuration
 from pipeline.create import create_pipeline
 from pipeline.places import Places
 from pipeline.runner_settings import KubeflowSettings
-from pipeline.vertex_settings import VertexAccelerator, VertexSettings, VertexStep
+from pipeline.vertex_settings import VertexSettings, VertexStep
 from runners.kubeflow import ALWAYS_RUN, NEW_DATA, NOTIFY, check_steps
 from runners.kubeflow_frame import build_frame
 from runners.kubeflow_notes import FOLDER_VARIABLE, RUN_VARIABLE, STEP_VARIABLE
 from runners.kubeflow_spec import check_sizes, fill
-from runners.vertex_dataflow import completed
 from runners.vertex_runs import CONSOLE
 from schema.errors import Refused
 
@@ -52,11 +51,12 @@ def build_job(config: Configuration, settings: VertexSettings, places: Places) -
     # Of Kubernetes' own the frame has nothing, and Vertex AI would not read it.
     around = KubeflowSettings(image=settings.image, only_new=settings.only_new)
     spec = build_frame(config, around, places, list(steps))[0]
+    notes = f"{places.registry.rstrip('/')}/.runs" if config.notify is not None else None
     for name, task, container in fill(spec, of_tfx):
         step = settings.of_step(name)
-        own = container_of(step)
-        container |= own | {"command": [*_before(step, config), *container["command"]]}
-        container["env"] = own.get("env", []) + _notes_env(name, config, places)
+        container |= container_of(step)
+        container["command"] = [*_before(step, notes), *container["command"]]
+        container["env"] = container.get("env", []) + _notes_env(name, notes)
         task["cachingOptions"] = {"enableCache": step.cache is not False and name not in always}
         if step.retries:
             task["retryPolicy"] = {"maxRetryCount": step.retries} | _BACKOFF
@@ -77,35 +77,29 @@ def container_of(step: VertexStep) -> Spec:
     Raises:
         Refused: Vertex AI knows no such accelerator.
     """
-    container: Spec = {"image": step.image}
+    env = [{"name": name, "value": value} for name, value in step.env.items()]
     resources: Spec = {}
     if step.cpu is not None:
         resources["cpuLimit"] = float(step.cpu[:-1]) / 1000 if step.cpu.endswith("m") else float(step.cpu)
     if step.memory is not None:
         resources["memoryLimit"] = gigabytes(step.memory)
     if step.accelerator is not None:
-        check_accelerator(step.accelerator)
+        check_accelerator(step.accelerator.type)
         resources["accelerator"] = {"type": step.accelerator.type, "count": str(step.accelerator.count)}
-    if resources:
-        container["resources"] = resources
-    if step.env:
-        container["env"] = [{"name": name, "value": value} for name, value in step.env.items()]
-    return container
+    return {"image": step.image, "env": env, "resources": resources}
 
 
-def _before(step: VertexStep, config: Configuration) -> list[str]:
+def _before(step: VertexStep, notes: str | None) -> list[str]:
     """Of a step's command what stands before its Python."""
     # Vertex AI fills the placeholder with the run's ID.
-    told = ["env", f"{RUN_VARIABLE}={{{{$.pipeline_job_name}}}}"] if config.notify is not None else []
+    told = ["env", f"{RUN_VARIABLE}={{{{$.pipeline_job_name}}}}"] if notes is not None else []
     timed = ["timeout", f"--kill-after={_GRACE_S}", str(step.timeout_s)] if step.timeout_s is not None else []
     return [*told, *timed]
 
 
-def _notes_env(name: str, config: Configuration, places: Places) -> list[Spec]:
-    """What a step needs to leave notes for the last one."""
-    if config.notify is None:
-        return []
-    values = {FOLDER_VARIABLE: f"{places.registry.rstrip('/')}/.runs", STEP_VARIABLE: name}
+def _notes_env(name: str, notes: str | None) -> list[Spec]:
+    """What a step needs to leave notes for the last one; where nobody wants to know, nothing."""
+    values = {} if notes is None else {FOLDER_VARIABLE: notes, STEP_VARIABLE: name}
     return [{"name": variable, "value": value} for variable, value in values.items()]
 
 
@@ -115,17 +109,17 @@ def gigabytes(memory: str) -> float:
     return float(memory.removesuffix(unit)) * _UNITS[unit] / 1e9
 
 
-def check_accelerator(accelerator: VertexAccelerator) -> None:
+def check_accelerator(name: str) -> None:
     """Vertex AI has it.
 
     Raises:
         Refused: It has not, naming the nearest.
     """
     known = list(AcceleratorType.__members__)[1:]  # without ACCELERATOR_TYPE_UNSPECIFIED
-    if accelerator.type not in known:
-        near = difflib.get_close_matches(accelerator.type, known, n=1)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
-        raise Refused(f"runner.vertex: Vertex AI has no accelerator {accelerator.type}; {hint}")
+        raise Refused(f"runner.vertex: Vertex AI has no accelerator {name}; {hint}")
 
 
 def place_of(settings: VertexSettings, name: str) -> VertexPlace:
@@ -146,7 +140,6 @@ def labels_of(settings: VertexSettings, name: str) -> dict[str, str]:
 
 def _compiled(config: Configuration, settings: VertexSettings, places: Places) -> Spec:
     pipeline = create_pipeline(config, places)
-    _complete_beam(pipeline, settings)
     if settings.push is not None:
         _add_push(pipeline, config, settings, places)
     runner = KubeflowV2DagRunner(
@@ -160,16 +153,11 @@ def _compiled(config: Configuration, settings: VertexSettings, places: Places) -
     return job
 
 
-def _complete_beam(pipeline: Pipeline, settings: VertexSettings) -> None:
-    """Every component that uses Beam has its own list of arguments by now, the same in each."""
-    for component in pipeline.components:
-        arguments = getattr(component.executor_spec, "beam_pipeline_args", None)
-        if arguments:
-            component.executor_spec.beam_pipeline_args = completed(arguments, settings)
-
-
 def _add_push(pipeline: Pipeline, config: Configuration, settings: VertexSettings, places: Places) -> None:
     assert settings.push is not None
+    endpoint = settings.push.endpoint
+    if endpoint is not None and endpoint.accelerator_type is not None:
+        check_accelerator(endpoint.accelerator_type)
     pusher = next(component for component in pipeline.components if isinstance(component, RegistryPusher))
     push = VertexPush(
         pushed_model=pusher.outputs[PUSHED_MODEL_KEY],

@@ -12,16 +12,24 @@ from runners import kubeflow_v2_run_executor
 
 _CLASS = "--executor_class_path"
 _INVOCATION = "--json_serialized_invocation_args"
-_MOUNTED = {"gs://": "/gcs/"}
+_ADDRESS, _MOUNT = "gs://", "/gcs/"
 
 
-def mount_output_file(invocation: str) -> str:
-    """The ExecutorInput, with the file that says what came of the step below /gcs: it is written as a local file."""
+def place_output_file(invocation: str, *, mounted: bool) -> str:
+    """Says where the step's outcome goes, beside which it also has its temporary files.
+
+    Args:
+        invocation: The ExecutorInput, as JSON, with either spelling of that file.
+        mounted: Whether below /gcs, or by its address.
+
+    Returns:
+        The same with that spelling.
+    """
     told = json.loads(invocation)
     outputs = told.get("outputs", {})
-    address = outputs.get("outputFile", "")
-    if address.startswith("gs://"):
-        outputs["outputFile"] = _MOUNTED["gs://"] + address.removeprefix("gs://")
+    before, after = (_ADDRESS, _MOUNT) if mounted else (_MOUNT, _ADDRESS)
+    if outputs.get("outputFile", "").startswith(before):
+        outputs["outputFile"] = after + outputs["outputFile"].removeprefix(before)
     return json.dumps(told)
 
 
@@ -30,10 +38,11 @@ def main() -> None:
     from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
     from tfx.utils import import_utils
 
-    place = sys.argv.index(_INVOCATION) + 1
-    sys.argv[place] = mount_output_file(sys.argv[place])
     executor = import_utils.import_class_by_path(sys.argv[sys.argv.index(_CLASS) + 1])
-    kubeflow_v2_run_executor.main({} if issubclass(executor, BaseBeamExecutor) else _MOUNTED)
+    mounted = not issubclass(executor, BaseBeamExecutor)
+    place = sys.argv.index(_INVOCATION) + 1
+    sys.argv[place] = place_output_file(sys.argv[place], mounted=mounted)
+    kubeflow_v2_run_executor.main({_ADDRESS: _MOUNT} if mounted else {})
 
 
 if __name__ == "__main__":

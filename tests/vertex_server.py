@@ -109,7 +109,7 @@ class VertexServer:
     def tick(self, schedule: str) -> str:
         """What a schedule does when its time has come; returns the run."""
         request = self.schedules[schedule].create_pipeline_job_request
-        return str(self._start(request.parent, f"scheduled-{len(self.jobs)}", request.pipeline_job).name)
+        return str(self.start(request.parent, f"scheduled-{len(self.jobs)}", request.pipeline_job).name)
 
     def answer(self, method: str, target: str, body: bytes, authorization: str) -> tuple[int, Json]:
         url = urlsplit(target)
@@ -133,9 +133,10 @@ class VertexServer:
     # Runs
 
     def create_job(self, parent: str, body: Json, query: dict[str, str]) -> Json:
-        return written(self._start(parent, query["pipelineJobId"], parse(api.PipelineJob, body)))
+        return written(self.start(parent, query["pipelineJobId"], parse(api.PipelineJob, body)))
 
-    def _start(self, parent: str, number: str, job: Any) -> Any:
+    def start(self, parent: str, number: str, job: Any) -> Any:
+        """Makes a run of this ID."""
         name = f"{parent}/pipelineJobs/{number}"
         if name in self.jobs:
             raise ApiError(409, f"The PipelineJob {name} already exists.")

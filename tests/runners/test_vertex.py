@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, StandardOptions, WorkerOptions
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import aiplatform
 from google.protobuf import json_format
@@ -20,10 +19,9 @@ from tfx.utils import import_utils
 from pipeline.create import create_pipeline
 from pipeline.loading import load_configuration
 from pipeline.vertex_settings import VertexSettings
-from runners.vertex_dataflow import completed
 from runners.vertex_runs import parse_job
 from runners.vertex_spec import container_of
-from runners.vertex_v2_run_executor import mount_output_file
+from runners.vertex_v2_run_executor import place_output_file
 from tests.end_to_end.command import command
 from tests.small_project import Project, make_project
 
@@ -53,7 +51,9 @@ VERTEX: dict[str, Any] = {
         "StatisticsGen": {"cache": False},
     },
 }
-_DATAFLOW = ["--runner=DataflowRunner", "--region=europe-west1", "--max_num_workers=8"]
+_DATAFLOW = {
+    "project": "my-project", "region": "europe-west4", "temp_location": "gs://bucket/temp", "image": f"{IMAGE}-beam",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def compile_project(project: Project, *changes: str, output: str = "job.json") -
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = make_project(tmp_path_factory.mktemp("vertex") / "project", rows=20)
-    project.configure(runner={"vertex": VERTEX}, beam={"pipeline_args": _DATAFLOW})
+    project.configure(runner={"vertex": VERTEX}, beam={"runner": "dataflow", "dataflow": _DATAFLOW})
     project.data.unlink()  # what is in containers' reach need not be in this machine's
     return project
 
@@ -235,36 +235,22 @@ def test_models_go_on_to_vertex_ai_after_the_registry(compiled: Compiled) -> Non
     assert place["kms_key"] == VERTEX["kms_key"]
 
 
-def test_all_that_uses_beam_is_sent_to_dataflow_in_the_same_image(compiled: Compiled) -> None:
+def test_all_that_uses_beam_is_sent_to_dataflow(compiled: Compiled) -> None:
     on_beam = []
     for step in set(compiled.tasks) - {"NewData"}:
         arguments = compiled.container(step)["args"]
         executor = import_utils.import_class_by_path(arguments[arguments.index("--executor_class_path") + 1])
         if issubclass(executor, BaseBeamExecutor):
             on_beam.append(step)
-            assert f"--sdk_container_image={IMAGE}" in arguments, step
+            assert {"--runner=DataflowRunner", f"--sdk_container_image={IMAGE}-beam"} <= set(arguments), step
     assert {"TextExampleGen", "StatisticsGen", "Transform", "MultiLabelEvaluator"} <= set(on_beam)
 
 
-def test_dataflow_gets_what_nobody_gave_and_beam_reads_it() -> None:
-    settings = VertexSettings(**VERTEX)
-    options = PipelineOptions(completed(_DATAFLOW, settings))
-    cloud, workers = options.view_as(GoogleCloudOptions), options.view_as(WorkerOptions)
-    assert options.view_as(StandardOptions).runner == "DataflowRunner"
-    assert (cloud.project, cloud.region) == ("my-project", "europe-west1")
-    assert cloud.temp_location == "gs://bucket/root/dataflow/temp"
-    assert cloud.service_account_email == settings.service_account
-    assert cloud.dataflow_kms_key == settings.kms_key
-    assert (workers.sdk_container_image, workers.max_num_workers) == (IMAGE, 8)
-    elsewhere = ["--runner=FnApiRunner", "--sdk_container_image=none"]
-    assert completed(elsewhere, settings) == elsewhere
-
-
-def test_the_file_that_says_what_came_of_a_step_is_written_below_the_mount() -> None:
-    told = {"outputs": {"outputFile": "gs://bucket/root/1/executor_output.json"}}
-    assert json.loads(mount_output_file(json.dumps(told)))["outputs"]["outputFile"].startswith("/gcs/bucket/root/1/")
-    mounted = json.dumps({"outputs": {"outputFile": "/gcs/bucket/root/1/executor_output.json"}})
-    assert mount_output_file(mounted) == mounted
+def test_the_outcome_of_a_step_is_written_where_the_step_can_write() -> None:
+    address, mount = ({"outputs": {"outputFile": f"{root}bucket/root/1/output.json"}} for root in ("gs://", "/gcs/"))
+    for told in (address, mount):
+        assert json.loads(place_output_file(json.dumps(told), mounted=True)) == mount
+        assert json.loads(place_output_file(json.dumps(told), mounted=False)) == address
 
 
 @pytest.mark.parametrize(
@@ -298,6 +284,10 @@ def test_what_does_not_fit_is_refused_in_a_line(
         ("runner.vertex.steps.Traner={cpu: 1}", "runner.vertex.steps.Traner: there is no such step; did you mean 'Tr"),
         ("runner.vertex.steps.VertexPush={cache: true}", "runner.vertex.steps.VertexPush.cache: looks at what"),
         ("runner.vertex.accelerator.type=NVIDIA_T4", "no accelerator NVIDIA_T4; did you mean 'NVIDIA_"),
+        (
+            "runner.vertex.push.endpoint={name: e, accelerator_type: NVIDIA_T4}",
+            "no accelerator NVIDIA_T4; did you mean",
+        ),
     ],
 )
 def test_what_only_the_compiled_pipeline_tells_is_refused_likewise(

@@ -87,9 +87,9 @@ def test_a_second_run_is_refused_before_it_is_made(
 def test_runs_are_the_pipeline_s_own_the_newest_first(config: Configuration, server: VertexServer) -> None:
     job = parse_job(build(config))
     for number in range(23):
-        server._start(PARENT, f"small-{number}", job)
+        server.start(PARENT, f"small-{number}", job)
     job.pipeline_spec["pipelineInfo"]["name"] = "smaller"
-    server._start(PARENT, "small-99", job)
+    server.start(PARENT, "small-99", job)
     assert [run.name for run in vertex.runs(config)] == [f"small-{number}" for number in range(22, 2, -1)]
 
 
@@ -112,7 +112,7 @@ def test_a_failed_run_says_which_step_and_why(config: Configuration, server: Ver
      ("PAUSED", "waiting"), ("UNSPECIFIED", "unknown")],
 )  # fmt: skip
 def test_states(config: Configuration, server: VertexServer, state: str, meant: str) -> None:
-    server._start(PARENT, "r1", parse_job(_JOB))
+    server.start(PARENT, "r1", parse_job(_JOB))
     server.end("r1", state)
     assert vertex.status(config, "r1").state == meant
 

@@ -10,13 +10,14 @@ import tensorflow as tf
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import Artifact, standard_artifacts
 
-from components.pusher.outcome import Pushed, write_pushed
+from components.pusher.outcome import Pushed, read_pushed, write_pushed
 from components.vertex_push import service
 from components.vertex_push.component import Executor, Outcome
 from components.vertex_push.settings import VertexPlace, VertexPushSettings
 from components.vertex_push.upload import split_traffic
 from schema.errors import Refused
 from tests.components.evaluation.small_model import artifact
+from tests.components.pusher.test_pusher import run as push
 from tests.vertex_server import PARENT, VertexServer, authenticate
 
 MODEL = f"{PARENT}/models/topics"
@@ -66,6 +67,16 @@ def test_what_was_not_pushed_is_not_even_mentioned_there(server: VertexServer, h
     made, outcome = hand_on(Pushed(reason=reason), endpoint=ENDPOINT)
     assert outcome == Outcome()
     assert made.get_int_custom_property("pushed") == 0
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("blessed", [0, None])
+def test_what_is_not_blessed_reaches_neither_registry(
+    server: VertexServer, hand_on: Any, tmp_path: Path, blessed: int | None
+) -> None:
+    pushed = push(tmp_path / "model", blessed, tmp_path)
+    assert hand_on(read_pushed(pushed.uri), endpoint=ENDPOINT)[1] == Outcome()
+    assert not (tmp_path / "registry").exists()
     assert server.requests == []
 
 
