@@ -3,7 +3,9 @@
 SHELL := /bin/bash
 RUN := .venv/bin/bert-multilabel
 GOEMOTIONS ?= data/goemotions
-PYTHON_FILES := components pipeline runners schema tests benchmarks data setup.py
+VARIANT ?= cpu
+IMAGE ?= bert-multilabel:$(VARIANT)
+PYTHON_FILES := components pipeline runners schema tests benchmarks data image setup.py
 
 # A venv does not survive being moved: one that was made in another folder is made again.
 ifneq ($(shell cat .venv/.ready 2>/dev/null),$(CURDIR))
@@ -41,6 +43,14 @@ flink-stop: ## Ends it
 test: check ## Checks and every test, two files at a time
 	@.venv/bin/python -m pytest -n 2 --dist loadfile
 
+.PHONY: image
+image: ## The container image, by Docker or Podman; VARIANT=cpu, cuda or beam; IMAGE=its name
+	@scripts/image.sh "$(IMAGE)" "$(VARIANT)"
+
+.PHONY: test-image
+test-image: .venv/.ready ## What is in the Dockerfile, built without a container engine and used; root, minutes
+	@TEST_IMAGE=$(VARIANT) .venv/bin/python -m pytest tests/image -s
+
 .PHONY: check
 check: .venv/.ready ## ruff and mypy
 	@.venv/bin/ruff check $(PYTHON_FILES)
@@ -52,11 +62,16 @@ format: .venv/.ready ## Lays the code out
 	@.venv/bin/ruff check --fix $(PYTHON_FILES)
 	@.venv/bin/ruff format $(PYTHON_FILES)
 
+COMPILE = .venv/bin/uv pip compile setup.py --override requirements.overrides --python-version 3.11 \
+	--python-platform x86_64-manylinux_2_39 --generate-hashes --no-emit-index-url --quiet --custom-compile-command "make lock"
+# The image's packages are those of requirements.lock, in the same versions.
+COMPILE_IMAGE = $(COMPILE) --constraint requirements.lock --no-annotate
+
 .PHONY: lock
-lock: .venv/.ready ## Resolves setup.py again into requirements.lock; add UPGRADE=--upgrade for newer versions
-	@.venv/bin/uv pip compile setup.py --extra dev --override requirements.overrides --python-version 3.11 \
-		--python-platform x86_64-manylinux_2_39 --generate-hashes --no-emit-index-url --quiet $(UPGRADE) \
-		--custom-compile-command "make lock" --output-file requirements.lock
+lock: .venv/.ready ## Resolves setup.py again into the locks; add UPGRADE=--upgrade for newer versions
+	@$(COMPILE) --extra dev $(UPGRADE) --output-file requirements.lock
+	@$(COMPILE_IMAGE) image/cpu.in --override image/cpu.overrides $(UPGRADE) --output-file image/cpu.lock
+	@$(COMPILE_IMAGE) image/cuda.in $(UPGRADE) --output-file image/cuda.lock
 
 .PHONY: clean
 clean: ## Removes what runs have written

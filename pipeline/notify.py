@@ -95,6 +95,25 @@ class Ending:
         return "blessed" if summary is not None and summary.pushed is not None else "not_blessed"
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a webhook is told.
+
+    Attributes:
+        pipeline: Its name.
+        outcome: How the run has ended.
+        run: Where to look further: the run's folder, or page.
+        reasons: Why it has ended so.
+        summary: What came of it; None if it did not come so far.
+    """
+
+    pipeline: str
+    outcome: Outcome
+    run: str | None
+    reasons: list[str]
+    summary: Summary | None
+
+
 @contextmanager
 def announced(settings: NotifySettings | None, pipeline: str, console: Console) -> Iterator[Ending]:
     """Tells how what happens inside has ended, if that was asked for; an error goes on its way afterwards."""
@@ -120,6 +139,23 @@ def why_not_to_be_told(settings: NotifySettings | None) -> str | None:
     return None
 
 
+def tell(settings: NotifySettings, console: Console, told: Told) -> None:
+    """Sends it, if that is asked for of such an outcome; what is wrong with that is shown, and never raised."""
+    if told.outcome not in settings.outcomes:
+        return
+    payload = {
+        "pipeline": told.pipeline,
+        "outcome": told.outcome,
+        "exit_status": EXIT_STATUS[told.outcome],
+        "run": told.run,
+        "reasons": told.reasons,
+        "summary": None if told.summary is None else json.loads(told.summary.model_dump_json()),
+    }
+    why_not = why_not_to_be_told(settings) or _post(settings, payload)
+    if why_not is not None:
+        console.print(Text(f"Not notified: {why_not}"), soft_wrap=True)
+
+
 def _tell(
     settings: NotifySettings | None,
     pipeline: str,
@@ -128,20 +164,11 @@ def _tell(
     console: Console,
     error: Exception | None = None,
 ) -> None:
-    if settings is None or outcome not in settings.outcomes:
+    if settings is None:
         return
     summary = ending.summary
-    payload = {
-        "pipeline": pipeline,
-        "outcome": outcome,
-        "exit_status": EXIT_STATUS[outcome],
-        "run": ending.run,
-        "reasons": [_one_line(error)] if error is not None else summary.reasons if summary is not None else [],
-        "summary": None if summary is None else json.loads(summary.model_dump_json()),
-    }
-    why_not = why_not_to_be_told(settings) or _post(settings, payload)
-    if why_not is not None:
-        console.print(Text(f"Not notified: {why_not}"), soft_wrap=True)
+    reasons = [_one_line(error)] if error is not None else summary.reasons if summary is not None else []
+    tell(settings, console, Told(pipeline, outcome, ending.run, reasons, summary))
 
 
 def _one_line(error: Exception) -> str:

@@ -3,8 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.files import is_remote, scheme_of
+from components.trainer.checkpoints.handle import is_handle
 from pipeline.config import Configuration
 from pipeline.paths import WorkDir
+from schema.errors import Refused
+
+# What the steps open files with is TensorFlow; s3:// it left to TensorFlow I/O, which has no release for this one.
+_OPENED = ("gs", "file", "ram")
 
 
 @dataclass(frozen=True)
@@ -20,6 +26,9 @@ class Places:
         run_later: Whether the pipeline is compiled now and run later, maybe often, so that nothing which a run may
             change is looked up now.
         code: This project's own, packed, for Beam's workers elsewhere; None: they have it installed.
+
+    Raises:
+        Refused: A path has a scheme that the steps cannot open. (Artifacts: each runner knows what it can take there.)
     """
 
     pipeline_root: str
@@ -30,9 +39,29 @@ class Places:
     run_later: bool = False
     code: Path | None = None
 
+    def __post_init__(self) -> None:
+        for key, path in (("registry", self.registry), ("input_base", self.input_base)):
+            if is_remote(path) and scheme_of(path) not in _OPENED:
+                raise Refused(
+                    f"{key} {path}: TensorFlow opens no {scheme_of(path)}://, of the object stores gs:// alone; mount"
+                    " the bucket as a folder or volume, and give that path (docs/paths.md)"
+                )
+        if is_remote(self.checkpoint) and not is_handle(self.checkpoint):
+            raise Refused(
+                f"checkpoint {self.checkpoint}: is read from a disk; give a folder, or an hf:// or kaggle:// handle"
+            )
+
 
 def here(config: Configuration) -> Places:
-    """On this machine everything is where the configuration says."""
+    """On this machine everything is where the configuration says.
+
+    Raises:
+        Refused: Something lies where this machine cannot read or write it.
+    """
+    for key in ("work_dir", "schema_file", "behaviour"):
+        path = getattr(config, key)
+        if path is not None and is_remote(path):
+            raise Refused(f"{key} {path}: must be on a local disk or a mounted one (docs/paths.md)")
     work_dir = WorkDir(config.work_dir)
     return Places(
         pipeline_root=str(work_dir.artifacts),

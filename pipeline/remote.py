@@ -26,6 +26,7 @@ class RunState(StrEnum):
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    CANCELLING = "cancelling"
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
 
@@ -121,6 +122,34 @@ def remote_runner(name: str) -> Iterator[RemoteRunner]:
         yield runner
 
 
+def submit(
+    runner: RemoteRunner, config: Configuration, say: Callable[[str], object], poll_s: float = _POLL_S
+) -> RemoteRun:
+    """Starts a run where no other one of its pipeline is at work; else waits or stops, as `concurrency` says.
+
+    Of two that are submitted at once the one that was made later is cancelled.
+
+    Args:
+        runner: Where.
+        config: What.
+        say: Told, in a line, what is waited for.
+        poll_s: Seconds between two looks.
+
+    Raises:
+        Refused: Another run is at work, or the service refused.
+    """
+    until = time.monotonic() + config.concurrency.longest_wait_s
+    while True:
+        _await_others(runner, config, say, until, poll_s)
+        run = runner.submit(config)
+        before = [other for other in _unfinished(runner, config) if _order(other) < _order(run)]
+        if not before:
+            return run
+        runner.cancel(config, run.name)
+        if config.concurrency.when_busy == "stop":
+            raise Refused(_busy(config, before[0]))
+
+
 def wait(
     runner: RemoteRunner,
     config: Configuration,
@@ -140,3 +169,32 @@ def wait(
             say(latest)
         run = latest
     return run
+
+
+def _await_others(
+    runner: RemoteRunner, config: Configuration, say: Callable[[str], object], until: float, poll_s: float
+) -> None:
+    limit = config.concurrency.longest_wait_s
+    said = False
+    while others := _unfinished(runner, config):
+        if config.concurrency.when_busy == "stop":
+            raise Refused(_busy(config, others[0]))
+        if time.monotonic() >= until:
+            raise Refused(f"pipeline {config.name}: run {others[0].name} is at work still, after {limit:g} s")
+        if not said:
+            say(f"Waiting for run {others[0].name} of {config.name}, {limit:g} s at most ...")
+            said = True
+        time.sleep(min(poll_s, max(0.0, until - time.monotonic())))
+
+
+def _unfinished(runner: RemoteRunner, config: Configuration) -> list[RemoteRun]:
+    return [run for run in runner.runs(config) if not run.state.ended]
+
+
+def _order(run: RemoteRun) -> tuple[float, str]:
+    return (run.created.timestamp() if run.created else 0.0, run.name)
+
+
+def _busy(config: Configuration, run: RemoteRun) -> str:
+    hint = "wait, cancel it, or set concurrency.when_busy to wait"
+    return f"pipeline {config.name}: run {run.name} is at work there; {hint}"

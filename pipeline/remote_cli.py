@@ -48,7 +48,7 @@ def submit(
     configuration = load_configuration(config, set_ or ())
     check_without_data(configuration)
     with remote.remote_runner(runner) as there:
-        run = there.submit(configuration)
+        run = remote.submit(there, configuration, _print)
         _show_run(run)
         if wait:
             run = remote.wait(there, configuration, run, _show_run)
@@ -72,7 +72,10 @@ def status(
     if run is not None:
         _show_run(runs[0])
         return
-    table = Table("run", "state", "created", "error")
+    table = Table()
+    table.add_column("run", no_wrap=True)  # to be copied
+    for column in ("state", "created (UTC)", "error"):
+        table.add_column(column)
     for each in runs:
         created = f"{each.created:%Y-%m-%d %H:%M}" if each.created else ""
         table.add_row(Text(each.name), str(each.state), created, Text(each.error or ""))

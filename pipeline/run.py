@@ -14,11 +14,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from components import data_log
 from components.data_gate.verdict import read_verdict
+from components.example_gen.news import left_out, why_nothing_is_new
 from components.example_gen.report import read_report
-from components.example_gen.sources import Sources, has_dates
-from components.example_gen.spans import SpanVersion, in_words
+from components.example_gen.sources import Sources
 from components.report.summary import (
     SUMMARY_FILE,
     DataSummary,
@@ -64,7 +63,7 @@ def run_pipeline(config: Configuration, console: Console, *, force: bool = False
         with _alone(config, console) as sources:
             folder = RunFolder(WorkDir(config.work_dir).new_run(), config)
             ending.run = str(folder.path)
-            nothing_new = None if force else why_nothing_is_new(config, sources)
+            nothing_new = None if force else why_nothing_is_new(config.examples, config.registry, sources)
             if nothing_new is not None:
                 ending.nothing_new = True
                 write_summary(str(folder.path), failed_summary(nothing_new))
@@ -105,16 +104,6 @@ def check_data(config: Configuration, console: Console) -> None:
     console.print(Text("The data may be trained on.", style="bold"))
 
 
-def why_nothing_is_new(config: Configuration, sources: Sources) -> str | None:
-    """Why there is nothing to train on that was not trained on before; None if there is, or if nothing has spans."""
-    trained = data_log.last(config.registry)
-    if not sources.spans or trained is None or trained.newest < sources.newest:
-        return None
-    spans = in_words(sources.spans[-1:], dates=has_dates(config.examples))
-    left_out = f"; {_left_out(config, sources)}" if sources.incomplete else ""
-    return f"no span is newer than {spans}, which was trained on {trained.when}{left_out}"
-
-
 @contextmanager
 def _alone(config: Configuration, console: Console) -> Iterator[Sources]:
     """Holds the working directory; what a run would read, checked."""
@@ -125,14 +114,9 @@ def _alone(config: Configuration, console: Console) -> Iterator[Sources]:
         yield check_configuration(config) if waited else sources
 
 
-def _left_out(config: Configuration, sources: Sources) -> str:
-    spans = [SpanVersion(span, None) for span in sources.incomplete]
-    return f"left out, as not every input has files of them: {in_words(spans, dates=has_dates(config.examples))}"
-
-
 def _show_left_out(config: Configuration, sources: Sources, console: Console) -> None:
     if sources.incomplete:
-        console.print(Text(f"Spans {_left_out(config, sources)}"), soft_wrap=True)
+        console.print(Text(f"Spans {left_out(config.examples, sources)}"), soft_wrap=True)
 
 
 def _completed(summary: Summary, outcome: PipelineOutcome, sources: Sources) -> Summary:

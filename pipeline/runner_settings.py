@@ -17,6 +17,7 @@ def _as_text(value: object) -> object:
 
 Processors = Annotated[str, BeforeValidator(_as_text), Field(pattern=r"^[0-9]*\.?[0-9]+m?$")]
 Memory = Annotated[str, BeforeValidator(_as_text), Field(pattern=r"^[0-9]+(M|G|T|Mi|Gi|Ti)$")]
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 MountPath = Annotated[str, Field(pattern=r"^/.+")]
 
 
@@ -94,6 +95,21 @@ class KubeflowPaths(Settings):
 class KubeflowSettings(StepSettings):
     """Kubeflow Pipelines v2. What a step can get, every step gets, but for the accelerator: that is the Trainer's."""
 
+    endpoint: str | None = Field(None, description="http(s):// address of the API server; compile alone needs none.")
+    ui: str | None = Field(None, description="Of the user interface, for links; null: the endpoint's.")
+    namespace: str | None = Field(None, description="To run in, where Kubeflow has many users.")
+    experiment: str | None = Field(None, description="That runs are listed under; null: named as the pipeline.")
+    service_account: str | None = Field(None, description="Of the steps' pods; null: the cluster's default.")
+    token_from: Variable | None = Field(None, description="Environment variable that holds the bearer token.")
+    token_file: str | None = Field(None, description="Instead: the file that holds it.")
+    cookie_from: Variable | None = Field(None, description="Environment variable that holds a session's cookie.")
+    verify: bool = Field(True, description="false: any certificate of the endpoint will do.")
+    ca_file: str | None = Field(None, description="PEM file of the authority that its certificate is from.")
+    request_timeout_s: float = Field(30, gt=0, le=600, description="Seconds that one request may take.")
+    request_retries: int = Field(3, ge=0, le=10, description="Of a request, after 1, 2, 4, ... seconds, 10 at most.")
+    only_new: bool = Field(
+        True, description="A run that finds no span newer than the last one trained on ends; false: trains even so."
+    )
     image: str = Field(description="Of every step: what `docker build` makes of the Dockerfile.")
     pipeline_root: str | None = Field(
         None, description="gs://, s3:// or minio:// address for artifacts; null: the cluster's own default."
@@ -101,6 +117,19 @@ class KubeflowSettings(StepSettings):
     paths: KubeflowPaths = KubeflowPaths()
     image_pull_secrets: list[str] = Field([], description="Names of Secrets that the images' registry asks for.")
     steps: dict[str, StepSettings] = Field({}, description="Of single steps, besides or instead: Trainer: {...}.")
+
+    @field_validator("endpoint", "ui")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError(f"{value}: write it with http:// or https://")
+        return value
+
+    @model_validator(mode="after")
+    def _has_one_token(self) -> Self:
+        if self.token_from is not None and self.token_file is not None:
+            raise ValueError("give one of token_from and token_file")
+        return self
 
     @field_validator("pipeline_root")
     @classmethod
@@ -123,13 +152,3 @@ class KubeflowSettings(StepSettings):
             secrets=[*self.secrets, *own.secrets],
             volumes=[*self.volumes, *own.volumes],
         )
-
-
-class RunnerSettings(Settings):
-    """A part for each runner that is used."""
-
-    orchestrator: Literal["local", "beam"] = Field(
-        "local",
-        description="What `run` starts the steps with on this machine: one after the other, or TFX's BeamDagRunner.",
-    )
-    kubeflow: KubeflowSettings | None = None

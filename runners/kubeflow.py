@@ -5,8 +5,11 @@ component, and no driver or lifecycle hook, since what drivers decide elsewhere 
 """
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -14,12 +17,18 @@ from components.files import is_remote, write_whole
 from components.trainer.checkpoint import is_path
 from pipeline.config import Configuration
 from pipeline.places import Places
+from pipeline.remote import RemoteRun, RemoteSchedule
 from pipeline.runner_settings import KubeflowSettings
 from schema.errors import Refused
 
+if TYPE_CHECKING:
+    from runners.kubeflow_runs import Pipeline
+
+# Besides TFX's, the first step and the last one.
+NEW_DATA, NOTIFY = "NewData", "Notify"
 # Kubeflow's cache asks for inputs and parameters alone, and no driver runs there that would look further: these look at
 # data files or at the registry.
-ALWAYS_RUN = frozenset({"TextExampleGen", "DataGate", "RegistryBaseline", "RegistryPusher", "TrainingRecord"})
+ALWAYS_RUN = frozenset({NEW_DATA, "DataGate", "RegistryBaseline", "RegistryPusher", "TrainingRecord", NOTIFY})
 
 
 def compile(config: Configuration, output: Path) -> None:  # noqa: A001 - as each runner names it
@@ -36,17 +45,85 @@ def compile(config: Configuration, output: Path) -> None:  # noqa: A001 - as eac
         raise Refused(f"--output {output}: the kfp SDK reads YAML; let the name end in .yaml")
     if not output.parent.is_dir():
         raise Refused(f"--output {output}: there is no folder {output.parent}; make it")
-    settings = config.runner.kubeflow
-    if settings is None:
-        raise Refused("--runner kubeflow: the configuration has no runner.kubeflow; give at least its image")
+    content = _specification(config)
+    try:
+        write_whole(str(output), content)
+    except OSError as error:
+        raise Refused(f"--output {output}: cannot be written: {error.strerror}") from None
+
+
+def submit(config: Configuration) -> RemoteRun:
+    """Uploads the pipeline, if it has changed, and starts a run."""
+    with _pipeline(config) as (pipeline, specification):
+        return pipeline.run(pipeline.upload(specification()))
+
+
+def runs(config: Configuration) -> Sequence[RemoteRun]:
+    """The pipeline's, those of the recurring run among them, the newest first, at most twenty."""
+    with _pipeline(config) as (pipeline, _):
+        return pipeline.runs()
+
+
+def status(config: Configuration, run: str) -> RemoteRun:
+    """Where a run stands; `run` is Kubeflow's ID of it."""
+    with _pipeline(config) as (pipeline, _):
+        return pipeline.find_run(run)
+
+
+def cancel(config: Configuration, run: str) -> RemoteRun:
+    """Ends a run; one that has ended stays as it is."""
+    with _pipeline(config) as (pipeline, _):
+        return pipeline.end_run(run)
+
+
+def set_schedule(config: Configuration, cron: str) -> RemoteSchedule:
+    """Makes the recurring run, or has the one that is there run what the configuration says now."""
+    with _pipeline(config) as (pipeline, specification):
+        return pipeline.schedule(pipeline.upload(specification()), cron)
+
+
+def find_schedule(config: Configuration) -> RemoteSchedule | None:
+    """The recurring run, if there is one."""
+    with _pipeline(config) as (pipeline, _):
+        return pipeline.find_schedule()
+
+
+def pause_schedule(config: Configuration, paused: bool) -> RemoteSchedule:
+    """Pauses or resumes it."""
+    with _pipeline(config) as (pipeline, _):
+        return pipeline.pause_schedule(paused=paused)
+
+
+def delete_schedule(config: Configuration) -> bool:
+    """Deletes it, not its runs; False if there was none."""
+    with _pipeline(config) as (pipeline, _):
+        return pipeline.delete_schedule()
+
+
+@contextmanager
+def _pipeline(config: Configuration) -> Iterator[tuple["Pipeline", Callable[[], bytes]]]:
+    """The pipeline at its API server, and what compiles it: once the server has answered, since that takes seconds."""
+    from runners.kubeflow_api import asked
+    from runners.kubeflow_runs import Pipeline
+
+    settings = _settings(config)
+    with asked(settings) as client:
+        yield Pipeline(client, config, settings), partial(_specification, config)
+
+
+def _specification(config: Configuration) -> bytes:
+    settings = _settings(config)
     places = places_in_containers(config, settings)
     from runners.kubeflow_spec import build_documents  # TFX, which takes seconds, after all that can be refused without
 
     documents = build_documents(config, settings, places)
-    try:
-        write_whole(str(output), yaml.safe_dump_all(documents, sort_keys=True, width=120).encode())
-    except OSError as error:
-        raise Refused(f"--output {output}: cannot be written: {error.strerror}") from None
+    return yaml.safe_dump_all(documents, sort_keys=True, width=120).encode()
+
+
+def _settings(config: Configuration) -> KubeflowSettings:
+    if config.runner.kubeflow is None:
+        raise Refused("--runner kubeflow: the configuration has no runner.kubeflow; give at least its image")
+    return config.runner.kubeflow
 
 
 def places_in_containers(config: Configuration, settings: KubeflowSettings) -> Places:
@@ -59,6 +136,7 @@ def places_in_containers(config: Configuration, settings: KubeflowSettings) -> P
         raise Refused(
             "infra_validator: TFX cannot compile it for Kubeflow Pipelines; set it to null, the canary tries each model"
         )
+    _check_notify(config, settings)
     mounts = [volume.mount_path for volume in settings.volumes]
     paths = settings.paths
     registry = _place("registry", config.registry, paths.registry, mounts)
@@ -80,21 +158,52 @@ def places_in_containers(config: Configuration, settings: KubeflowSettings) -> P
     )
 
 
-def check_steps(settings: KubeflowSettings, known: Sequence[str]) -> None:
+def _check_notify(config: Configuration, settings: KubeflowSettings) -> None:
+    """The last step can tell the webhook."""
+    notify, step = config.notify, settings.of_step(NOTIFY)
+    if notify is None:
+        return
+    if notify.url is not None:
+        raise Refused(
+            "notify.url: everybody who may look at the pipeline would read it there; give notify.url_from, and the "
+            "variable by runner.kubeflow.steps.Notify.secrets"
+        )
+    known = {*step.env, *(variable for secret in step.secrets for variable in secret.env)}
+    for key, variable in (("url_from", notify.url_from), ("secret_from", notify.secret_from)):
+        # Not by its name: a secret that was written here by mistake would be shown.
+        if variable is not None and variable not in known:
+            raise Refused(
+                f"notify.{key}: no container has that environment variable; give it by "
+                "runner.kubeflow.steps.Notify.secrets: [{name: SECRET, env: {VARIABLE: KEY}}]"
+            )
+
+
+def check_steps(
+    steps: Mapping[str, bool | None],
+    known: Sequence[str],
+    runner: str = "kubeflow",
+    always: Collection[str] = ALWAYS_RUN,
+) -> None:
     """What is said of single steps is said of steps that there are.
+
+    Args:
+        steps: Of each step that the configuration names, whether it is to be cached.
+        known: The pipeline's.
+        runner: The part of `runner` that names them.
+        always: Those that must always run.
 
     Raises:
         Refused: It is not, naming the nearest; or a step that must always run is to be cached.
     """
-    for name, step in settings.steps.items():
+    for name, cache in steps.items():
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
-            raise Refused(f"runner.kubeflow.steps.{name}: there is no such step; {hint}")
-        if step.cache and name in ALWAYS_RUN:
+            raise Refused(f"runner.{runner}.steps.{name}: there is no such step; {hint}")
+        if cache and name in always:
             raise Refused(
-                f"runner.kubeflow.steps.{name}.cache: looks at what Kubeflow's cache knows nothing of, and so always "
-                "runs; leave it out"
+                f"runner.{runner}.steps.{name}.cache: looks at what the service's cache knows nothing of, and so "
+                "always runs; leave it out"
             )
 
 

@@ -1,25 +1,21 @@
-"""The specification that Kubeflow Pipelines takes: TFX compiles the steps, kfp what their pods get."""
+"""The specification that Kubeflow Pipelines takes: TFX compiles the steps, kfp what is around them."""
 
 import json
-import tempfile
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-import yaml
-from kfp import compiler, dsl, kubernetes
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
 
 from pipeline.config import Configuration
 from pipeline.create import create_pipeline
 from pipeline.places import Places
-from pipeline.runner_settings import KubeflowSettings, StepSettings
-from runners.kubeflow import ALWAYS_RUN, check_steps
+from pipeline.runner_settings import KubeflowSettings
+from runners.kubeflow import ALWAYS_RUN, NEW_DATA, NOTIFY, check_steps
+from runners.kubeflow_frame import build_frame, executor_label
 from schema.errors import Refused
 
 # TFX's entry point, after what open-source Kubeflow leaves to it.
 COMMAND = ["python", "-m", "runners.kubeflow_v2_run_executor"]
-_BACKOFF = "60s"
 # Linux takes 128 KiB in one argument, and a step's parameters travel in one, with its artifacts' addresses.
 _MOST_PARAMETERS = 112 * 1024
 
@@ -32,27 +28,46 @@ def build_documents(config: Configuration, settings: KubeflowSettings, places: P
     Raises:
         Refused: The configuration does not fit the pipeline.
     """
-    spec = _compiled(config, settings, places)
-    tasks: Spec = spec["root"]["dag"]["tasks"]
-    check_steps(settings, list(tasks))
-    check_sizes(tasks)
+    of_tfx = _compiled(config, settings, places)
+    steps: Spec = of_tfx["root"]["dag"]["tasks"]
+    first_and_last = (NEW_DATA, NOTIFY) if config.notify is not None else (NEW_DATA,)
+    check_steps({name: step.cache for name, step in settings.steps.items()}, [*steps, *first_and_last])
+    check_sizes(steps)
+    spec, *platform = build_frame(config, settings, places, list(steps))
     always = ALWAYS_RUN | ({"Trainer"} if config.training.warm_start else set())
-    steps = {name: settings.of_step(name) for name in tasks}
-    pods, platform = _pods(steps, settings.image_pull_secrets)
-    on_kubernetes: Spec = {}
-    for name, step in steps.items():
-        label = spec["components"][name]["executorLabel"]
-        container = spec["deploymentSpec"]["executors"][label]["container"]
-        container["image"] = step.image
-        container |= pods[name].container
-        tasks[name]["cachingOptions"] = {"enableCache": step.cache is not False and name not in always}
-        if pods[name].retry_policy:
-            tasks[name]["retryPolicy"] = pods[name].retry_policy
-        if name in platform:
-            on_kubernetes[label] = platform[name]
-    if not on_kubernetes:
-        return [spec]
-    return [spec, {"platforms": {"kubernetes": {"deploymentSpec": {"executors": on_kubernetes}}}}]
+    for name, task, container in fill(spec, of_tfx):
+        own = settings.of_step(name)
+        container["image"] = own.image
+        task["cachingOptions"] = {"enableCache": own.cache is not False and name not in always}
+    if settings.pipeline_root is not None:
+        # TFX puts the root into Vertex's PipelineJob alone.
+        spec["defaultPipelineRoot"] = settings.pipeline_root
+    return [spec, *platform]
+
+
+def fill(frame: Spec, of_tfx: Spec) -> Iterator[tuple[str, Spec, Spec]]:
+    """Puts TFX's steps in the place of a frame's empty ones.
+
+    Args:
+        frame: As `runners.kubeflow_frame` builds it; filled in place.
+        of_tfx: What TFX has compiled.
+
+    Yields:
+        Of each step, the frame's own among them, name, task and container, to be completed.
+    """
+    steps: Spec = of_tfx["root"]["dag"]["tasks"]
+    for dag in _dags(frame):
+        for name, task in dag["tasks"].items():
+            if name in steps:
+                dag["tasks"][name] = _joined(steps[name], task)
+                frame["components"][name] = _joined(of_tfx["components"][name], frame["components"][name])
+            label = frame["components"][task["componentRef"]["name"]].get("executorLabel")
+            if label is None:
+                continue
+            container = frame["deploymentSpec"]["executors"][label]["container"]
+            if name in steps:
+                container |= of_tfx["deploymentSpec"]["executors"][executor_label(name)]["container"]
+            yield name, dag["tasks"][name], container
 
 
 def check_sizes(tasks: Spec) -> None:
@@ -75,88 +90,18 @@ def _compiled(config: Configuration, settings: KubeflowSettings, places: Places)
         KubeflowV2DagRunnerConfig(default_image=settings.image, default_commands=COMMAND, use_pipeline_spec_2_1=True)
     )
     spec: Spec = runner.run(create_pipeline(config, places), write_out=False)["pipelineSpec"]
-    if settings.pipeline_root is not None:
-        # TFX puts the root into Vertex's PipelineJob alone.
-        spec["defaultPipelineRoot"] = settings.pipeline_root
     return spec
 
 
-class _Pod:
-    """What kfp made of a step's settings, as the specification has it.
-
-    Attributes:
-        container: Resources and env.
-        retry_policy: Of the task; empty if it has none.
-    """
-
-    def __init__(self, spec: Spec, task: str) -> None:
-        self.label = spec["components"][spec["root"]["dag"]["tasks"][task]["componentRef"]["name"]]["executorLabel"]
-        container = spec["deploymentSpec"]["executors"][self.label]["container"]
-        self.container = {key: container[key] for key in ("resources", "env") if key in container}
-        self.retry_policy: Spec = spec["root"]["dag"]["tasks"][task].get("retryPolicy", {})
+def _dags(spec: Spec) -> list[Spec]:
+    components = spec["components"].values()
+    return [spec["root"]["dag"], *(component["dag"] for component in components if "dag" in component)]
 
 
-def _pods(steps: Mapping[str, StepSettings], pull_secrets: list[str]) -> tuple[dict[str, _Pod], dict[str, Spec]]:
-    """Has kfp compile a pipeline of empty steps that get the same: so the fields are spelled as its backend reads them.
-
-    Returns:
-        Of each step its pod, and of each that gets something of Kubernetes' own, that.
-    """
-    tasks: dict[str, str] = {}
-
-    @dsl.pipeline(name="pods")  # type: ignore[untyped-decorator]
-    def pods() -> None:
-        for name, step in steps.items():
-            task = _empty_step(name)()
-            _give_container(task, step)
-            _give_kubernetes(task, step, pull_secrets)
-            tasks[name] = task.name
-
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "pods.yaml")
-        compiler.Compiler().compile(pods, str(file))
-        spec, *rest = yaml.safe_load_all(file.read_text(encoding="utf-8"))
-    made = {name: _Pod(spec, task) for name, task in tasks.items()}
-    executors = rest[0]["platforms"]["kubernetes"]["deploymentSpec"]["executors"] if rest else {}
-    return made, {name: executors[pod.label] for name, pod in made.items() if pod.label in executors}
-
-
-def _empty_step(name: str) -> Any:
-    def step() -> dsl.ContainerSpec:
-        return dsl.ContainerSpec(image="none", command=["true"])
-
-    step.__name__ = name  # kfp names what it makes of it so
-    return dsl.container_component(step)
-
-
-def _give_container(task: Any, step: StepSettings) -> None:
-    """What the specification itself has fields for."""
-    if step.cpu is not None:
-        task.set_cpu_request(step.cpu).set_cpu_limit(step.cpu)
-    if step.memory is not None:
-        task.set_memory_request(step.memory).set_memory_limit(step.memory)
-    if step.accelerator is not None:
-        task.set_accelerator_type(step.accelerator.type).set_accelerator_limit(step.accelerator.count)
-    if step.retries:
-        task.set_retry(step.retries, backoff_duration=_BACKOFF)
-    for variable, value in step.env.items():
-        task.set_env_variable(variable, value)
-
-
-def _give_kubernetes(task: Any, step: StepSettings, pull_secrets: list[str]) -> None:
-    """What goes into the PlatformSpec."""
-    for label, value in step.node_selector.items():
-        kubernetes.add_node_selector(task, label, value)
-    for toleration in step.tolerations:
-        kubernetes.add_toleration(task, **toleration.model_dump())
-    for secret in step.secrets:
-        if secret.env:
-            kubernetes.use_secret_as_env(task, secret.name, {key: variable for variable, key in secret.env.items()})
-        if secret.mount_path is not None:
-            kubernetes.use_secret_as_volume(task, secret.name, secret.mount_path)
-    for volume in step.volumes:
-        kubernetes.mount_pvc(task, volume.claim, volume.mount_path, volume.sub_path)
-    if step.timeout_s is not None:
-        kubernetes.set_timeout(task, step.timeout_s)
-    if pull_secrets:
-        kubernetes.set_image_pull_secrets(task, pull_secrets)
+def _joined(own: Spec, other: Spec) -> Spec:
+    """Both, part by part; where they differ, the first."""
+    merged = other | own
+    for key in own.keys() & other.keys():
+        if isinstance(own[key], dict) and isinstance(other[key], dict):
+            merged[key] = _joined(own[key], other[key])
+    return merged

@@ -9,28 +9,30 @@ disk, and uploads from there what the step leaves as outputs.
 import json
 import runpy
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from schema.errors import Refused
+from components.report.summary import read_summary
+from runners.kubeflow_notes import ended_in_words, notes_here
 
 _TFX = "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor"
 _INVOCATION = "--json_serialized_invocation_args"
 _INPUTS_SPEC = "--json_serialized_inputs_spec_args"
 # Where the launcher puts copies: LocalPathForURI in kubeflow/pipelines, backend/src/v2/component/launcher_v2.go.
 _COPIES = {"gs://": "/gcs/", "s3://": "/s3/", "minio://": "/minio/"}
-_REFUSED = 2
+_REPORT = "report"  # the output of the Report
 
 Json = dict[str, Any]
 
 
-def complete(invocation: Json, inputs_spec: Json) -> dict[str, str]:
+def complete(invocation: Json, inputs_spec: Json, copies: Mapping[str, str] = _COPIES) -> dict[str, str]:
     """Gives the artifacts of an ExecutorInput types and paths on this disk, in place.
 
     Args:
         invocation: The ExecutorInput, as JSON.
         inputs_spec: The component's ComponentInputsSpec, as JSON.
+        copies: Of each scheme, the folder that stands for it on this disk.
 
     Returns:
         The address that each path was put in the place of.
@@ -41,9 +43,9 @@ def complete(invocation: Json, inputs_spec: Json) -> dict[str, str]:
     addresses: dict[str, str] = {}
     for artifact in _artifacts(invocation.get("inputs", {}), invocation.get("outputs", {})):
         address = artifact.get("uri", "")
-        scheme = next((scheme for scheme in _COPIES if address.startswith(scheme)), None)
+        scheme = next((scheme for scheme in copies if address.startswith(scheme)), None)
         if scheme is not None:
-            artifact["uri"] = _COPIES[scheme] + address.removeprefix(scheme)
+            artifact["uri"] = copies[scheme] + address.removeprefix(scheme)
             addresses[artifact["uri"]] = address
     return addresses
 
@@ -56,13 +58,22 @@ def restore(output_file: Path, addresses: dict[str, str]) -> None:
     output_file.write_text(json.dumps(output), encoding="utf-8")
 
 
-def main() -> None:
-    """Runs a step; exit status 2, and one line, if it refused the data."""
+def main(copies: Mapping[str, str] = _COPIES) -> None:
+    """Runs a step; exit status 2, and one line, if it refused the data.
+
+    Args:
+        copies: As `complete` takes it.
+    """
+    with ended_in_words():
+        _run(copies)
+
+
+def _run(copies: Mapping[str, str]) -> None:
     arguments = sys.argv[1:]
     place = arguments.index(_INVOCATION) + 1
     invocation = json.loads(arguments[place])
     inputs_spec = json.loads(arguments[arguments.index(_INPUTS_SPEC) + 1])
-    addresses = complete(invocation, inputs_spec)
+    addresses = complete(invocation, inputs_spec, copies)
     arguments[place] = json.dumps(invocation)
     sys.argv[1:] = arguments
     try:
@@ -70,11 +81,12 @@ def main() -> None:
     except SystemExit as ended:  # absl's way to return
         if ended.code:
             raise
-    except Refused as refused:
-        sys.stderr.write(f"error: {refused}\n")
-        sys.exit(_REFUSED)
     if addresses:
         restore(Path(invocation["outputs"]["outputFile"]), addresses)
+    notes = notes_here()
+    report = invocation["outputs"].get("artifacts", {}).get(_REPORT)
+    if notes is not None and report is not None:
+        notes.write_summary(read_summary(report["artifacts"][0]["uri"]))
 
 
 def _artifacts(*parts: Json) -> Iterator[Json]:

@@ -1,21 +1,19 @@
 """Resolves what a run reads before the cache is asked, on runners that have drivers.
 
 Spans, versions and a fingerprint of the files become execution properties and so part of the cache key: an unchanged
-input is not read again, a changed one is. Where no driver runs (open-source Kubeflow), the executor resolves the same.
+input is not read again, a changed one is. On open-source Kubeflow, where no driver runs, a step before does the same
+(`runners.kubeflow_new_data`); where nothing does, the executor resolves them.
 """
 
 import json
-from collections.abc import Sequence
-from hashlib import sha256
-from typing import Any
 
 from tfx.orchestration.portable.data_types import ExecutionInfo
 from tfx.proto.orchestration import driver_output_pb2
 
-from components.example_gen.settings import ExamplesSettings, IndexedLabels
-from components.example_gen.sources import InputFile, Sources, find_sources
+from components.example_gen.fingerprint import fingerprint
+from components.example_gen.settings import ExamplesSettings
+from components.example_gen.sources import Sources, find_sources
 from components.example_gen.spans import SpanVersion
-from components.files import modified
 from components.resolving_driver import ResolvingDriver
 from schema.errors import Refused
 
@@ -53,25 +51,3 @@ def decided_sources(settings: ExamplesSettings, spans: str | None) -> Sources:
     if spans is None:
         return find_sources(settings)
     return find_sources(settings, [SpanVersion(*span) for span in json.loads(spans)])
-
-
-def fingerprint(settings: ExamplesSettings, sources: Sources, project: str = "") -> str:
-    """SHA-256, in hex, over name, size and time of change of everything that is read, or what queries have for it."""
-    if settings.format == "bigquery":
-        from components.example_gen import bigquery_check
-
-        described: list[Any] = [bigquery_check.fingerprint(sources.queries, project), *_label_names(settings)]
-        return sha256(json.dumps(described).encode()).hexdigest()
-    described = [*_described(sources.files), *_label_names(settings)]
-    return sha256(json.dumps(described).encode()).hexdigest()
-
-
-def _described(files: Sequence[InputFile]) -> list[list[str | int | float]]:
-    return [[file.name, file.size, modified(file.path)] for file in files]
-
-
-def _label_names(settings: ExamplesSettings) -> list[list[str | int | float]]:
-    if not isinstance(settings.labels, IndexedLabels):
-        return []
-    path = f"{settings.input_base.rstrip('/')}/{settings.labels.names}"
-    return [[settings.labels.names, modified(path)]]

@@ -60,7 +60,7 @@ def push(model_dir: str, base: str, record: ModelRecord) -> Version:
 
     Args:
         model_dir: a SavedModel.
-        base: the registry, created if missing; a local path, or one that TFX's fileio understands (gs://, s3://).
+        base: the registry, created if missing; a local path, or one that TFX's fileio understands (gs://).
         record: becomes the version's model.json, with the time and the files' checksums.
 
     Returns:

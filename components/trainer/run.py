@@ -39,7 +39,7 @@ from components.trainer.trainable import freeze
 from components.trainer.warm_start import start_from
 from schema.label_list import label_list, read_schema
 
-_PACKAGES = ("tfx", "tensorflow", "tensorflow-text", "keras", "keras-hub")
+_PACKAGES = ("tfx", "tensorflow-text", "keras", "keras-hub")
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -63,7 +63,8 @@ def run_fn(fn_args: FnArgs) -> None:
         thresholds=[],
         checkpoint=config.checkpoint,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions={package: version(package) for package in _PACKAGES},
+        # Of TensorFlow itself: its package is tensorflow or tensorflow-cpu.
+        versions={"tensorflow": tf.__version__, **{package: version(package) for package in _PACKAGES}},
         retired=[label for label in labels if label in places.retired],
         renamed=dict(places.aliases),
         checkpoint_fingerprint=config.checkpoint_fingerprint,

@@ -1,0 +1,47 @@
+"""Imports what containers import; each must be there, whatever slim.sh has taken out.
+
+Without an argument, the packages: Python then leaves their bytecode beside them, for containers may not write there and
+would compile thousands of modules at every start. With `--project`, all of the project, as the image's user.
+"""
+
+import os
+import pkgutil
+import sys
+from importlib import import_module
+
+_PACKAGES = (
+    "apache_beam.io.gcp.gcsio",
+    "apache_beam.runners.dataflow.dataflow_runner",
+    "apache_beam.runners.portability.flink_runner",
+    "apache_beam.runners.worker.sdk_worker_main",
+    "google.cloud.aiplatform",
+    "keras_hub",
+    "kfp.kubernetes",
+    "tensorflow_model_analysis",
+    "tensorflow_text",
+    "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor",
+    "tfx.v1",
+)
+_PROJECT = ("components", "pipeline", "runners", "schema")
+
+
+def _modules(package: str) -> list[str]:
+    found = pkgutil.walk_packages(import_module(package).__path__, f"{package}.")
+    return [module.name for module in found if not module.name.endswith(".__main__")]
+
+
+def main() -> None:
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    project = [name for package in _PROJECT for name in _modules(package)] if "--project" in sys.argv else []
+    for name in project or _PACKAGES:
+        import_module(name)
+    from tfx.v1 import components
+
+    # tfx.components swallows ImportErrors and leaves None.
+    missing = [name for name in ("Evaluator", "Pusher", "Trainer", "Transform") if getattr(components, name) is None]
+    if missing:
+        sys.exit(f"tfx.components lacks {', '.join(missing)}")
+
+
+if __name__ == "__main__":
+    main()

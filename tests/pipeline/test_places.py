@@ -1,0 +1,56 @@
+"""What is refused of where things lie, before anything is opened."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.check import check_configuration
+from pipeline.loading import load_configuration
+from pipeline.places import here
+from schema.errors import Refused
+from tests.end_to_end.command import command
+from tests.small_project import Project, make_project
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.chdir(tmp_path)
+    return make_project(tmp_path / "project", rows=20)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("registry=s3://bucket/models", "registry s3://bucket/models: TensorFlow opens no s3://"),
+        ("registry=hdfs://host/models", "registry hdfs://host/models: TensorFlow opens no hdfs://"),
+        ("examples.input_base=minio://bucket/data", "input_base minio://bucket/data: TensorFlow opens no minio://"),
+        ("work_dir=gs://bucket/work", "work_dir gs://bucket/work: must be on a local disk"),
+        ("schema_file=gs://bucket/schema.pbtxt", "schema_file gs://bucket/schema.pbtxt: must be on a local disk"),
+        ("behaviour=s3://bucket/tests.yaml", "behaviour s3://bucket/tests.yaml: must be on a local disk"),
+        ("checkpoint=gs://bucket/bert", "checkpoint gs://bucket/bert: is read from a disk"),
+    ],
+)
+def test_what_cannot_be_opened_is_refused_in_a_line(project: Project, override: str, message: str) -> None:
+    with pytest.raises(Refused) as refused:
+        check_configuration(load_configuration(project.configuration, [override]))
+    assert str(refused.value).startswith(message)
+    assert "\n" not in str(refused.value)
+    assert [path.name for path in Path.cwd().iterdir()] == ["project"], "a folder named by a scheme"
+
+
+def test_what_tensorflow_opens_is_left_to_it(project: Project) -> None:
+    overrides = ["registry=gs://bucket/models", "examples.input_base=gs://bucket/data", "checkpoint=hf://org/name"]
+    assert here(load_configuration(project.configuration, overrides)).registry == "gs://bucket/models"
+
+
+def test_steps_elsewhere_open_no_more(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
+    project.configure(
+        runner={"kubeflow": {"image": "i", "paths": {
+            "registry": "s3://bucket/models", "input_base": "gs://bucket/data", "checkpoint": "/opt/bert",
+        }}}
+    )  # fmt: skip
+    output = project.folder / "compiled.yaml"
+    arguments = ("compile", "--runner", "kubeflow", "--config", str(project.configuration), "--output", str(output))
+    assert command(*arguments) == 2
+    assert capfd.readouterr().err.startswith("error: registry s3://bucket/models: TensorFlow opens no s3://")
+    assert not output.exists()

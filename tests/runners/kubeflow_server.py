@@ -1,0 +1,373 @@
+"""Kubeflow's API server, v2beta1, as far as this project asks it: over HTTP, with state, as strict as the real one.
+
+What it takes and answers has the fields of kfp_server_api's models; what it refuses, and how, is as in
+kubeflow/pipelines, backend/src/apiserver (server/*.go, resource/resource_manager.go). Nothing runs: tests say what
+becomes of runs.
+"""
+
+import json
+import re
+import ssl
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.parser import BytesParser
+from email.policy import HTTP
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import kfp_server_api as models
+import yaml
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+Json = dict[str, Any]
+
+DROP = -1
+"""Instead of a status: the connection is closed, and nothing was done."""
+LOSE = -2
+"""Likewise, but what was asked was done."""
+
+_FINAL = ("SUCCEEDED", "SKIPPED", "FAILED", "CANCELED")
+
+
+@dataclass(frozen=True)
+class _Request:
+    """One request; name and verb are what its path has in the places of both."""
+
+    asked: str
+    query: dict[str, str]
+    body: Any
+    name: str = ""
+    verb: str = ""
+
+
+class RefusedError(Exception):
+    """Answered with a status that is none of success."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
+
+
+class KubeflowServer:
+    """One Kubeflow.
+
+    Args:
+        multi_user: Whether lists need a namespace or an experiment.
+        token: What requests must bear, if anything.
+
+    Attributes:
+        pipelines: What there is, by ID; so the others.
+        asked: Method and path of each request that came.
+        trouble: (method and the path's beginning, status) -> answers the next such request so, or with `DROP`, `LOSE`.
+        meanwhile: (method and the path's beginning, what) -> happens before the next such request is answered.
+    """
+
+    def __init__(self, *, multi_user: bool = False, token: str | None = None) -> None:
+        self.multi_user, self.token = multi_user, token
+        self.pipelines: dict[str, Json] = {}
+        self.versions: dict[str, Json] = {}
+        self.experiments: dict[str, Json] = {}
+        self.runs: dict[str, Json] = {}
+        self.recurring: dict[str, Json] = {}
+        self.asked: list[str] = []
+        self.trouble: list[tuple[str, int]] = []
+        self.meanwhile: list[tuple[str, Callable[[], object]]] = []
+        self._clock = datetime(2026, 1, 1, tzinfo=UTC)
+        self.one_at_a_time = threading.Lock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> "KubeflowServer":
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def encrypt(self, context: ssl.SSLContext) -> None:
+        """Speaks TLS from now on."""
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+
+    def enabled(self) -> list[Json]:
+        """The recurring runs that start something."""
+        return [each for each in self.recurring.values() if each["status"] == "ENABLED"]
+
+    def tick(self, recurring_run: str) -> str:
+        """A recurring run's time has come; the ID of the run."""
+        source = self.recurring[recurring_run]
+        given = {key: source[key] for key in ("display_name", "experiment_id", "pipeline_version_reference")}
+        return str(self._start(given | {"recurring_run_id": recurring_run})["run_id"])
+
+    def _now(self) -> str:
+        self._clock += timedelta(seconds=1)
+        return self._clock.isoformat().replace("+00:00", "Z")
+
+    # === Routes ===
+
+    def answer(self, request: _Request) -> Json:
+        """What the API says.
+
+        Raises:
+            RefusedError: It refuses.
+        """
+        handlers = (
+            (r"GET /healthz", self._healthz),
+            (r"GET /pipelines", self._list_pipelines),
+            (r"POST /pipelines", self._make_pipeline),
+            (r"GET /pipelines/([^/:]+)/versions", self._list_versions),
+            (r"POST /pipelines/upload_version", self._upload_version),
+            (r"GET /experiments", self._list_experiments),
+            (r"POST /experiments", self._make_experiment),
+            (r"GET /runs", self._list_runs),
+            (r"POST /runs", self._make_run),
+            (r"GET /runs/([^/:]+)", lambda request: self._found(self.runs, "Run", request.name)),
+            (r"POST /runs/([^/:]+):terminate", self._terminate),
+            (r"GET /recurringruns", self._list_recurring),
+            (r"POST /recurringruns", self._make_recurring),
+            (r"GET /recurringruns/([^/:]+)", lambda request: self._found(self.recurring, "Job", request.name)),
+            (r"POST /recurringruns/([^/:]+):(enable|disable)", self._switch),
+            (r"DELETE /recurringruns/([^/:]+)", self._delete_recurring),
+        )
+        for pattern, handle in handlers:
+            match = re.fullmatch(pattern, request.asked)
+            if match:
+                name, verb, *_ = (*match.groups(), "", "")
+                return handle(replace(request, name=name, verb=verb))
+        raise RefusedError(404, "Not Found")
+
+    def _healthz(self, _: _Request) -> Json:
+        return {"multi_user": self.multi_user}
+
+    def _list_pipelines(self, request: _Request) -> Json:
+        of = [each for each in self.pipelines.values() if each["namespace"] == request.query.get("namespace", "")]
+        return _page("pipelines", of, request.query)
+
+    def _make_pipeline(self, request: _Request) -> Json:
+        given = _checked(request.body, models.V2beta1Pipeline)
+        name, namespace = given.get("display_name") or given.get("name"), given.get("namespace", "")
+        if not name:
+            raise RefusedError(400, "pipeline's name cannot be empty")
+        if any((each["display_name"], each["namespace"]) == (name, namespace) for each in self.pipelines.values()):
+            raise RefusedError(409, f"Failed to create a pipeline: Already exist error: The name {name} already exist")
+        made = {"pipeline_id": _new_id(), "display_name": name, "namespace": namespace, "created_at": self._now()}
+        return self.pipelines.setdefault(made["pipeline_id"], made)
+
+    def _list_versions(self, request: _Request) -> Json:
+        self._found(self.pipelines, "Pipeline", request.name)
+        of = [each for each in self.versions.values() if each["pipeline_id"] == request.name]
+        return _page("pipeline_versions", of, request.query)
+
+    def _upload_version(self, request: _Request) -> Json:
+        pipeline, name = request.query["pipelineid"], request.query["name"]
+        self._found(self.pipelines, "Pipeline", pipeline)
+        if name in [each["display_name"] for each in self.versions.values() if each["pipeline_id"] == pipeline]:
+            raise RefusedError(409, f"Already exist error: The name {name} already exist")
+        try:
+            spec, *rest = yaml.safe_load_all(request.body)
+            json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
+            for platform in rest:
+                json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
+        except (yaml.YAMLError, json_format.ParseError, ValueError) as error:
+            raise RefusedError(400, f"Failed to parse the pipeline specification: {error}") from None
+        made = {
+            "pipeline_id": pipeline, "pipeline_version_id": _new_id(), "display_name": name,
+            "created_at": self._now(), "pipeline_spec": spec,
+        }  # fmt: skip
+        return self.versions.setdefault(made["pipeline_version_id"], made)
+
+    def _list_experiments(self, request: _Request) -> Json:
+        of = [each for each in self.experiments.values() if each["namespace"] == request.query.get("namespace", "")]
+        return _page("experiments", of, request.query)
+
+    def _make_experiment(self, request: _Request) -> Json:
+        given = _checked(request.body, models.V2beta1Experiment)
+        if not given.get("display_name"):
+            raise RefusedError(400, "Experiment must have a non-empty name")
+        if self.multi_user and not given.get("namespace"):
+            raise RefusedError(400, "Experiment cannot have an empty namespace in multi-user mode")
+        made = {"experiment_id": _new_id(), "namespace": "", "created_at": self._now(), **given}
+        return self.experiments.setdefault(made["experiment_id"], made)
+
+    def _list_runs(self, request: _Request) -> Json:
+        self._check_scope(request.query)
+        of = [each for each in self.runs.values() if each["experiment_id"] == request.query.get("experiment_id")]
+        return _page("runs", of, request.query)
+
+    def _make_run(self, request: _Request) -> Json:
+        given = _checked(request.body, models.V2beta1Run)
+        if not given.get("display_name"):
+            raise RefusedError(400, "The run name is empty. Please specify a valid name")
+        self._check_references(given)
+        return self._start(given)
+
+    def _start(self, given: Json) -> Json:
+        made = {"run_id": _new_id(), "state": "PENDING", "storage_state": "AVAILABLE", "created_at": self._now()}
+        return self.runs.setdefault(str(made["run_id"]), given | made)
+
+    def _terminate(self, request: _Request) -> Json:
+        found = self._found(self.runs, "Run", request.name)
+        if found["state"] in _FINAL:
+            raise RefusedError(
+                400, f"Failed to terminate a run: Run {request.name} cannot be terminated in {found['state']}"
+            )
+        found["state"] = "CANCELING"
+        return {}
+
+    def _list_recurring(self, request: _Request) -> Json:
+        self._check_scope(request.query)
+        of = [each for each in self.recurring.values() if each["experiment_id"] == request.query.get("experiment_id")]
+        return _page("recurringRuns", of, request.query)
+
+    def _make_recurring(self, request: _Request) -> Json:
+        given = _checked(request.body, models.V2beta1RecurringRun)
+        if not given.get("display_name"):
+            raise RefusedError(400, "Recurring run name is empty. Please specify a valid name")
+        if given.get("mode") not in ("ENABLE", "DISABLE"):
+            raise RefusedError(400, "Recurring run's mode must be specified")
+        if not 1 <= int(given.get("max_concurrency", 0)) <= 10:
+            raise RefusedError(400, "max_concurrency of the recurring run must be in range [1, 10]")
+        cron = given.get("trigger", {}).get("cron_schedule", {}).get("cron", "")
+        # robfig/cron, version 1: seconds first, days of the week end at 6.
+        if len(cron.split()) != 6 or "7" in cron.split()[5]:
+            raise RefusedError(400, f"The schedule is not valid: Failed to parse cron spec {cron}")
+        self._check_references(given)
+        now = self._now()
+        status = "ENABLED" if given["mode"] == "ENABLE" else "DISABLED"
+        made = {"recurring_run_id": _new_id(), "status": status, "created_at": now, "updated_at": now}
+        return self.recurring.setdefault(made["recurring_run_id"], given | made)
+
+    def _switch(self, request: _Request) -> Json:
+        found = self._found(self.recurring, "Job", request.name)
+        found["status"], found["mode"] = f"{request.verb.upper()}D", request.verb.upper()
+        return {}
+
+    def _delete_recurring(self, request: _Request) -> Json:
+        self._found(self.recurring, "Job", request.name)
+        del self.recurring[request.name]
+        if request.query.get("propagation_policy") != "ORPHAN":
+            for run in self.runs.values():
+                if run.get("recurring_run_id") == request.name and run["state"] not in _FINAL:
+                    run["state"] = "FAILED"  # its workflow went with what owned it
+        return {}
+
+    # === Checks ===
+
+    def _found(self, there: dict[str, Json], kind: str, name: str) -> Json:
+        if name not in there:
+            raise RefusedError(404, f"Failed to get a {kind}: ResourceNotFoundError: {kind} {name} not found")
+        return there[name]
+
+    def _check_references(self, given: Json) -> None:
+        if given.get("experiment_id") not in self.experiments:
+            raise RefusedError(404, f"Experiment {given.get('experiment_id')} not found")
+        reference = given.get("pipeline_version_reference", {})
+        version = self.versions.get(reference.get("pipeline_version_id", ""))
+        if version is None or version["pipeline_id"] != reference.get("pipeline_id"):
+            raise RefusedError(404, "Failed to fetch a template due to error retrieving the pipeline version")
+
+    def _check_scope(self, query: dict[str, str]) -> None:
+        if self.multi_user and not query.get("namespace") and not query.get("experiment_id"):
+            raise RefusedError(400, "Invalid input error: A run must be listed within a namespace or an experiment")
+
+    def taken(self, waiting: list[tuple[str, Any]], asked: str) -> Any:
+        """What a test has in store for a request; None if nothing."""
+        for place, (beginning, what) in enumerate(waiting):
+            if asked.startswith(beginning):
+                del waiting[place]
+                return what
+        return None
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        return type("Handler", (_Handler,), {"kubeflow": self})
+
+
+class _Handler(BaseHTTPRequestHandler):
+    wbufsize = -1  # one packet an answer; in two, each waits for the acknowledgement of the first
+    protocol_version = "HTTP/1.1"
+    kubeflow: KubeflowServer
+
+    def _do(self) -> None:
+        address = urlsplit(self.path)
+        query = {key: values[0] for key, values in parse_qs(address.query).items()}
+        asked = f"{self.command} {address.path.removeprefix('/apis/v2beta1')}"
+        request = _Request(asked, query, self._body())
+        with self.kubeflow.one_at_a_time:
+            self.kubeflow.asked.append(asked)
+            (self.kubeflow.taken(self.kubeflow.meanwhile, asked) or bool)()
+            trouble = self.kubeflow.taken(self.kubeflow.trouble, asked)
+            if trouble in (None, LOSE):
+                status, answer = self._answered(request)
+        if trouble in (DROP, LOSE):
+            self.close_connection = True
+        elif trouble is not None:
+            self._send(trouble, {"error": "trouble"})
+        else:
+            self._send(status, answer)
+
+    def _answered(self, request: _Request) -> tuple[int, Json]:
+        token = self.kubeflow.token
+        if token is not None and self.headers["Authorization"] != f"Bearer {token}":
+            said = "Unauthenticated: Request header error: there is no user identity header."
+            return 401, {"error": said, "code": 16, "message": said, "details": []}
+        try:
+            return 200, self.kubeflow.answer(request)
+        except RefusedError as refused:
+            return refused.status, {"error": refused.message, "code": 3, "message": refused.message, "details": []}
+
+    def _body(self) -> Any:
+        raw = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        kind = self.headers["Content-Type"] or ""
+        if kind.startswith("multipart/form-data"):
+            message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + raw)
+            (part,) = message.iter_parts()
+            assert part.get_param("name", header="content-disposition") == "uploadfile"
+            return part.get_payload(decode=True)
+        return json.loads(raw) if raw else None
+
+    def _send(self, status: int, answer: Json) -> None:
+        content = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = do_DELETE = _do  # noqa: N815
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
+        """Tests say what they expect; no log is needed."""
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def _checked(body: Any, model: Any) -> Json:
+    """A request's body, whose fields must be the model's."""
+    unknown = set(body) - set(model.attribute_map.values())
+    if unknown:
+        raise RefusedError(400, f"unknown fields {sorted(unknown)}")
+    return dict(body)
+
+
+def _page(field: str, of: list[Json], query: dict[str, str]) -> Json:
+    """A page of a list: filtered, sorted, at most 200 long."""
+    for predicate in json.loads(query.get("filter") or "{}").get("predicates", ()):
+        assert predicate["operation"] in ("EQUALS", 1)
+        assert predicate["key"] == "display_name"
+        of = [each for each in of if each["display_name"] == predicate["stringValue"]]
+    key, *order = (query.get("sort_by") or "created_at").split()
+    assert key == "created_at"
+    of = sorted(of, key=lambda each: str(each[key]), reverse=order == ["desc"])
+    start, size = int(query.get("page_token") or 0), min(int(query.get("page_size") or 20), 200)
+    more = {"next_page_token": str(start + size)} if start + size < len(of) else {}
+    return {field: of[start : start + size], "total_size": len(of), **more}

@@ -1,0 +1,399 @@
+"""A local server that speaks as much of Vertex AI's REST API (v1) as this project asks of it.
+
+The clients under test are Google's own. Each body is parsed into the message that the API takes, so that a field which
+it does not have is refused; each answer is such a message. What is refused is refused with the status of the API.
+"""
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import parse_qsl, unquote, urlsplit
+from zoneinfo import ZoneInfo
+
+import pytest
+from cronsim import CronSim
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from google.auth.credentials import CredentialsWithRegionalAccessBoundary
+from google.cloud import aiplatform_v1 as api
+from google.protobuf import field_mask_pb2, json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+Json = dict[str, Any]
+PARENT = "projects/my-project/locations/europe-west4"
+_STATUS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
+           409: "ALREADY_EXISTS", 429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE"}  # fmt: skip
+
+
+class ApiError(Exception):
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
+
+    def body(self) -> Json:
+        return {"error": {"code": self.status, "message": self.message, "status": _STATUS[self.status]}}
+
+
+def parse(kind: Any, body: Any) -> Any:
+    """A message of the API; 400 where it has a field that the API does not have."""
+    message = kind.pb(kind())
+    try:
+        json_format.ParseDict(body, message)
+    except json_format.ParseError as error:
+        raise ApiError(400, f"Invalid JSON payload received. {error}") from None
+    return kind.wrap(message)
+
+
+def written(message: Any) -> Json:
+    return dict(json_format.MessageToDict(type(message).pb(message)))
+
+
+class VertexServer:
+    """Vertex AI in memory behind HTTP on a port of its own, from `with` to its end.
+
+    Attributes:
+        jobs: By resource name, in the order they were made.
+        schedules: By resource name.
+        models: Of each resource name its versions, the first first.
+        endpoints: By resource name.
+        requests: "METHOD path" of all that was asked.
+        slow: Whether operations are done only when asked about again.
+    """
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, Any] = {}
+        self.schedules: dict[str, Any] = {}
+        self.models: dict[str, list[Any]] = {}
+        self.endpoints: dict[str, Any] = {}
+        self.requests: list[str] = []
+        self.slow = False
+        self._operations: dict[str, Json] = {}
+        self._failures: list[tuple[str, ApiError]] = []
+        self._now = datetime(2026, 11, 23, 12, tzinfo=UTC)
+        self._lock = threading.RLock()
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+    @contextmanager
+    def failing(self, path: str, status: int, message: str) -> Iterator[None]:
+        """Answers so to all that is asked meanwhile of what matches "METHOD path"."""
+        self._failures.append((path, ApiError(status, message)))
+        yield
+        self._failures.pop()
+
+    def end(self, run: str, state: str, **failed: str) -> None:
+        """Ends a run; `failed` says of steps why they failed."""
+        job = self.jobs[f"{PARENT}/pipelineJobs/{run}"]
+        job.state = getattr(api.PipelineState, f"PIPELINE_STATE_{state}")
+        if failed:
+            job.error = {"code": 9, "message": f"The DAG failed because some tasks failed: {sorted(failed)}.\n"}
+        for step, why in failed.items():
+            detail = api.PipelineTaskDetail(task_name=step, state=api.PipelineTaskDetail.State.FAILED)
+            detail.error = {"code": 9, "message": why}
+            job.job_detail.task_details.append(detail)
+
+    def tick(self, schedule: str) -> str:
+        """What a schedule does when its time has come; returns the run."""
+        request = self.schedules[schedule].create_pipeline_job_request
+        return str(self.start(request.parent, f"scheduled-{len(self.jobs)}", request.pipeline_job).name)
+
+    def answer(self, method: str, target: str, body: bytes, authorization: str) -> tuple[int, Json]:
+        url = urlsplit(target)
+        asked = f"{method} {unquote(url.path)}"
+        with self._lock:
+            self.requests.append(asked)
+            try:
+                for pattern, error in self._failures:
+                    if re.search(pattern, asked):
+                        raise error
+                if not authorization.startswith("Bearer ey"):
+                    raise ApiError(401, "Request had invalid authentication credentials.")
+                for pattern, route in _ROUTES:
+                    if match := re.fullmatch(pattern, asked):
+                        content = json.loads(body) if body else {}
+                        return 200, route(self, *match.groups(), content, dict(parse_qsl(url.query)))
+                raise ApiError(404, f"no such method: {asked}")
+            except ApiError as error:
+                return error.status, error.body()
+
+    # Runs
+
+    def create_job(self, parent: str, body: Json, query: dict[str, str]) -> Json:
+        return written(self.start(parent, query["pipelineJobId"], parse(api.PipelineJob, body)))
+
+    def start(self, parent: str, number: str, job: Any) -> Any:
+        """Makes a run of this ID."""
+        name = f"{parent}/pipelineJobs/{number}"
+        if name in self.jobs:
+            raise ApiError(409, f"The PipelineJob {name} already exists.")
+        if not re.fullmatch("[a-z][-a-z0-9]{0,127}", number):
+            raise ApiError(400, "Invalid PipelineJob ID")
+        if not job.runtime_config.gcs_output_directory.startswith("gs://"):
+            raise ApiError(400, "runtime_config.gcs_output_directory must be set")
+        job = api.PipelineJob(job)
+        specification = written(job)["pipelineSpec"]
+        try:
+            json_format.ParseDict(specification, pipeline_spec_pb2.PipelineSpec())
+        except json_format.ParseError as error:
+            raise ApiError(400, f"Invalid pipeline_spec: {error}") from None
+        job.name, job.create_time, job.state = name, self._tick(), api.PipelineState.PIPELINE_STATE_PENDING
+        self.jobs[name] = job
+        return job
+
+    def get_job(self, name: str, _: Json, __: dict[str, str]) -> Json:
+        return written(self._found(self.jobs, name))
+
+    def list_jobs(self, parent: str, _: Json, query: dict[str, str]) -> Json:
+        wanted = re.fullmatch('pipeline_name="([^"]*)"', query["filter"])
+        if wanted is None or query["orderBy"] != "create_time desc":
+            raise ApiError(400, "Invalid filter")
+        mask = field_mask_pb2.FieldMask()
+        mask.FromJsonString(query["readMask"])
+        found = [
+            job
+            for name, job in reversed(self.jobs.items())
+            if name.startswith(parent) and job.pipeline_spec["pipelineInfo"]["name"] == wanted[1]
+        ]
+        first, size = int(query.get("pageToken", 0)), int(query["pageSize"])
+        shown = []
+        for job in found[first : first + size]:
+            masked = api.PipelineJob.pb(api.PipelineJob())
+            mask.MergeMessage(api.PipelineJob.pb(job), masked)
+            shown.append(dict(json_format.MessageToDict(masked)))
+        more = {"nextPageToken": str(first + size)} if len(found) > first + size else {}
+        return {"pipelineJobs": shown} | more
+
+    def cancel_job(self, name: str, body: Json, _: dict[str, str]) -> Json:
+        parse(api.CancelPipelineJobRequest, body)
+        job = self._found(self.jobs, name)
+        if job.state not in (api.PipelineState.PIPELINE_STATE_PENDING, api.PipelineState.PIPELINE_STATE_RUNNING):
+            raise ApiError(400, f"The PipelineJob {name} is in a final state.")
+        job.state = api.PipelineState.PIPELINE_STATE_CANCELLED
+        return {}
+
+    # Schedules
+
+    def create_schedule(self, parent: str, body: Json, _: dict[str, str]) -> Json:
+        schedule = parse(api.Schedule, body)
+        if not schedule.display_name or schedule.max_concurrent_run_count < 1:
+            raise ApiError(400, "display_name and max_concurrent_run_count are required")
+        if schedule.create_pipeline_job_request.parent != parent:
+            raise ApiError(400, "create_pipeline_job_request.parent is required")
+        schedule.name = f"{parent}/schedules/{1000 + len(self.schedules)}"
+        schedule.state, schedule.create_time = api.Schedule.State.ACTIVE, self._tick()
+        self.schedules[schedule.name] = self._planned(schedule)
+        return written(schedule)
+
+    def update_schedule(self, name: str, body: Json, query: dict[str, str]) -> Json:
+        there, news = self._found(self.schedules, name), parse(api.Schedule, body)
+        for path in query["updateMask"].split(","):
+            field = re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", path)
+            setattr(there, field, getattr(news, field))
+        return written(self._planned(there))
+
+    def get_schedule(self, name: str, _: Json, __: dict[str, str]) -> Json:
+        return written(self._found(self.schedules, name))
+
+    def list_schedules(self, parent: str, _: Json, query: dict[str, str]) -> Json:
+        return {"schedules": self._named(self.schedules, parent, query)}
+
+    def pause_schedule(self, name: str, body: Json, _: dict[str, str]) -> Json:
+        parse(api.PauseScheduleRequest, body)
+        return self._turn(name, api.Schedule.State.ACTIVE, api.Schedule.State.PAUSED)
+
+    def resume_schedule(self, name: str, body: Json, _: dict[str, str]) -> Json:
+        if parse(api.ResumeScheduleRequest, body).catch_up:
+            raise ApiError(400, "what was missed is not to be made up for")
+        return self._turn(name, api.Schedule.State.PAUSED, api.Schedule.State.ACTIVE)
+
+    def delete_schedule(self, name: str, _: Json, __: dict[str, str]) -> Json:
+        self._found(self.schedules, name)
+        del self.schedules[name]
+        return self._operation({"@type": "type.googleapis.com/google.protobuf.Empty"})
+
+    def _turn(self, name: str, before: Any, after: Any) -> Json:
+        schedule = self._found(self.schedules, name)
+        if schedule.state != before:
+            raise ApiError(400, f"The schedule is {schedule.state.name}.")
+        schedule.state = after
+        return {}
+
+    def _planned(self, schedule: Any) -> Any:
+        match = re.fullmatch(r"(?:(?:CRON_)?TZ=(\S+) )?(\S+ \S+ \S+ \S+ \S+)", schedule.cron)
+        if match is None:
+            raise ApiError(400, f"Invalid cron schedule: {schedule.cron}")
+        schedule.next_run_time = next(CronSim(match[2], self._now.astimezone(ZoneInfo(match[1] or "UTC"))))
+        return schedule
+
+    # Models and endpoints
+
+    def upload_model(self, parent: str, body: Json, _: dict[str, str]) -> Json:
+        request = parse(api.UploadModelRequest, body | {"parent": parent})
+        model = request.model
+        name = request.parent_model or f"{parent}/models/{request.model_id}"
+        if bool(request.parent_model) != (name in self.models):
+            raise ApiError(400 if request.parent_model else 409, f"Model {name}: parent_model goes with its versions")
+        if "://" not in model.artifact_uri or not model.container_spec.image_uri:
+            raise ApiError(400, "artifact_uri and container_spec.image_uri are required")
+        versions = self.models.setdefault(name, [])
+        for other in versions:
+            other.version_aliases = [each for each in other.version_aliases if each not in model.version_aliases]
+        model.name, model.version_id = name, str(len(versions) + 1)
+        versions.append(model)
+        response = {"model": name, "modelVersionId": model.version_id}
+        return self._operation({"@type": _type(api.UploadModelResponse)} | response)
+
+    def get_model(self, name: str, _: Json, __: dict[str, str]) -> Json:
+        name, _at, version = name.partition("@")
+        for model in self.models.get(name, []):
+            if (version or "default") in [model.version_id, *model.version_aliases]:
+                return written(model)
+        raise ApiError(404, f"The Model {name}@{version} does not exist.")
+
+    def create_endpoint(self, parent: str, body: Json, _: dict[str, str]) -> Json:
+        endpoint = parse(api.Endpoint, body)
+        endpoint.name = f"{parent}/endpoints/{len(self.endpoints) + 1}"
+        self.endpoints[endpoint.name] = endpoint
+        return self._operation({"@type": _type(api.Endpoint)} | written(endpoint))
+
+    def get_endpoint(self, name: str, _: Json, __: dict[str, str]) -> Json:
+        return written(self._found(self.endpoints, name))
+
+    def list_endpoints(self, parent: str, _: Json, query: dict[str, str]) -> Json:
+        return {"endpoints": self._named(self.endpoints, parent, query)}
+
+    def deploy_model(self, name: str, body: Json, _: dict[str, str]) -> Json:
+        endpoint = self._found(self.endpoints, name)
+        request = parse(api.DeployModelRequest, body)
+        deployed = request.deployed_model
+        model, _at, version = deployed.model.partition("@")
+        if not any(version in (each.version_id, *each.version_aliases) for each in self.models.get(model, [])):
+            raise ApiError(404, f"The Model {deployed.model} does not exist.")
+        deployed.id, deployed.model, deployed.model_version_id = (
+            str(100 + len(endpoint.deployed_models)),
+            model,
+            version,
+        )
+        known = {"0", *(each.id for each in endpoint.deployed_models)}
+        if sum(request.traffic_split.values()) != 100 or set(request.traffic_split) - known:
+            raise ApiError(400, "traffic_split must add up to 100, over what is deployed")
+        endpoint.deployed_models.append(deployed)
+        endpoint.traffic_split = {
+            deployed.id if key == "0" else key: percent for key, percent in request.traffic_split.items()
+        }
+        return self._operation({"@type": _type(api.DeployModelResponse), "deployedModel": written(deployed)})
+
+    def undeploy_model(self, name: str, body: Json, _: dict[str, str]) -> Json:
+        endpoint = self._found(self.endpoints, name)
+        gone = parse(api.UndeployModelRequest, body).deployed_model_id
+        if endpoint.traffic_split.get(gone):
+            raise ApiError(400, "it has traffic")
+        endpoint.deployed_models = [each for each in endpoint.deployed_models if each.id != gone]
+        return self._operation({"@type": _type(api.UndeployModelResponse)})
+
+    # Operations
+
+    def get_operation(self, name: str, _: Json, __: dict[str, str]) -> Json:
+        return dict(self._found(self._operations, name), done=True)
+
+    def _operation(self, response: Json) -> Json:
+        name = f"{PARENT}/operations/{len(self._operations) + 1}"
+        self._operations[name] = {"name": name, "response": response}
+        return {"name": name, "done": False} if self.slow else self._operations[name] | {"done": True}
+
+    def _named(self, of: dict[str, Any], parent: str, query: dict[str, str]) -> list[Json]:
+        wanted = re.fullmatch('display_name="([^"]*)"', query["filter"])
+        if wanted is None:
+            raise ApiError(400, "Invalid filter")
+        return [
+            written(each) for name, each in of.items() if name.startswith(parent) and each.display_name == wanted[1]
+        ]
+
+    def _found(self, of: dict[str, Any], name: str) -> Any:
+        if name not in of:
+            raise ApiError(404, f"The {name.split('/')[-2]} {name} does not exist.")
+        return of[name]
+
+    def _tick(self) -> datetime:
+        self._now += timedelta(seconds=1)
+        return self._now
+
+
+def authenticate(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """A service account like any other, of whose key Google's libraries make tokens by themselves."""
+    key = rsa.generate_private_key(65537, 2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    account = {
+        "type": "service_account", "project_id": "my-project", "client_email": "tests@my-project.example",
+        "private_key_id": "1", "private_key": key.decode(), "token_uri": "http://127.0.0.1:9/token",
+    }  # fmt: skip
+    (folder / "key.json").write_text(json.dumps(account), encoding="utf-8")
+    patch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(folder / "key.json"))
+    # google-auth asks iamcredentials.googleapis.com about every service account of Google's own.
+    patch.setattr(
+        CredentialsWithRegionalAccessBoundary, "_is_regional_access_boundary_lookup_required", lambda _: False
+    )
+
+
+_NAME = "/v1/(projects/[^/]+/locations/[^/]+/{}/[^/:]+)"
+_LIST = "/v1/(projects/[^/]+/locations/[^/]+)/{}"
+_ROUTES: list[tuple[str, Callable[..., Json]]] = [
+    (f"POST {_LIST.format('pipelineJobs')}", VertexServer.create_job),
+    (f"GET {_LIST.format('pipelineJobs')}", VertexServer.list_jobs),
+    (f"GET {_NAME.format('pipelineJobs')}", VertexServer.get_job),
+    (f"POST {_NAME.format('pipelineJobs')}:cancel", VertexServer.cancel_job),
+    (f"POST {_LIST.format('schedules')}", VertexServer.create_schedule),
+    (f"GET {_LIST.format('schedules')}", VertexServer.list_schedules),
+    (f"GET {_NAME.format('schedules')}", VertexServer.get_schedule),
+    (f"PATCH {_NAME.format('schedules')}", VertexServer.update_schedule),
+    (f"DELETE {_NAME.format('schedules')}", VertexServer.delete_schedule),
+    (f"POST {_NAME.format('schedules')}:pause", VertexServer.pause_schedule),
+    (f"POST {_NAME.format('schedules')}:resume", VertexServer.resume_schedule),
+    (f"POST {_LIST.format('models')}:upload", VertexServer.upload_model),
+    (f"GET {_NAME.format('models')}", VertexServer.get_model),
+    (f"POST {_LIST.format('endpoints')}", VertexServer.create_endpoint),
+    (f"GET {_LIST.format('endpoints')}", VertexServer.list_endpoints),
+    (f"GET {_NAME.format('endpoints')}", VertexServer.get_endpoint),
+    (f"POST {_NAME.format('endpoints')}:deployModel", VertexServer.deploy_model),
+    (f"POST {_NAME.format('endpoints')}:undeployModel", VertexServer.undeploy_model),
+    (r"GET /(?:v1|ui)/(projects/[^/]+/locations/[^/]+/operations/[^/]+)", VertexServer.get_operation),
+]
+
+
+def _type(kind: Any) -> str:
+    return f"type.googleapis.com/google.cloud.aiplatform.v1.{kind.__name__}"
+
+
+def _handler(server: VertexServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, content = server.answer(self.command, self.path, body, self.headers.get("Authorization", ""))
+            said = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+        do_GET = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815 - as http.server calls them
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    return Handler
