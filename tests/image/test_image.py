@@ -103,15 +103,11 @@ class _Pods(Backend):
 
     image: Image | None = None
 
-    def launch(self, command: list[str], environment: Mapping[str, str], home: Path, printed: Path, log: Path) -> int:
+    def launch(self, command: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         assert self.image is not None
         _give(self.root)
         folder = self.root.parent
-        given = {name: value for name, value in environment.items() if name != "PYTHONPATH"} | {"HOME": str(home)}
-        ended = self.image.run(*command, mounts={folder: str(folder)}, environment=given)
-        printed.write_text(ended.stdout)
-        log.write_text(ended.stderr)
-        return ended.returncode
+        return self.image.run(*command, mounts={folder: str(folder)}, environment=environment)
 
 
 def test_steps_of_kubeflow_run_in_it(image: Image, project: Project) -> None:
@@ -126,7 +122,7 @@ def test_steps_of_kubeflow_run_in_it(image: Image, project: Project) -> None:
     )  # fmt: skip
     assert compiled.returncode == 0, compiled.stderr
     (folder / "store").mkdir()
-    run = _Pods(folder / "store", warm=False, image=image).run(package, "StatisticsGen")
+    run = _Pods(folder / "store", image=image).run(package, "StatisticsGen")
     assert not run.failed
     statistics = Path(run.outputs["StatisticsGen"]["statistics"]["uri"])
     assert (statistics / "Split-train" / "FeatureStats.pb").stat().st_uid == _UID

@@ -21,15 +21,12 @@ from typing import Any
 
 import yaml
 
-from tests.runners.warm_python import run_module
-
 _REPOSITORY = Path(__file__).parents[2]
 _EXECUTOR_INPUT = "{{$}}"
 _INPUT = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
 _OUTPUT = re.compile(r"\{\{\$\.outputs\.parameters\['([^']+)'\]\.output_file\}\}")
 _CONDITION = re.compile(r"inputs\.parameter_values\['([^']+)'\] == (.+)")
 _RUN_LABEL = "metadata.labels['pipeline/runid']"
-_OF_TFX = ("runners.kubeflow_v2_run_executor", "runners.vertex_v2_run_executor")
 _LAST = "ALL_UPSTREAM_TASKS_COMPLETED"
 _ALONGSIDE = 2
 _PARSED: Mapping[str, Any] = {"STRING": str, "BOOLEAN": json.loads}
@@ -83,13 +80,10 @@ class Backend:
     Attributes:
         root: Stands for the object store, the pods' disks and the metadata store.
         secrets: Kubernetes' Secrets: name -> key -> value.
-        warm: Whether TFX's containers are forked from a process that has imported TensorFlow, instead of importing it,
-            which takes each of them eight seconds.
     """
 
     root: Path
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    warm: bool = True
     _cache: dict[str, tuple[dict[str, Json], Json]] = field(default_factory=dict)
     _ids: int = 0
     _runs: int = 0
@@ -109,15 +103,17 @@ class Backend:
         """
         _Pipeline(self, package, run, ()).execute(step, run.inputs[step])
 
-    def launch(self, command: list[str], environment: Mapping[str, str], home: Path, printed: Path, log: Path) -> int:
-        """Runs a container's command, as a process of this machine; returns its exit status."""
-        with printed.open("wb") as out, log.open("wb") as err:
-            ended = subprocess.run(
-                # The image has this project installed, and this Python as its python.
-                [sys.executable, *command[1:]], cwd=home, env=os.environ | dict(environment),
-                stdout=out, stderr=err, check=False,
-            )  # fmt: skip
-        return ended.returncode
+    def launch(self, command: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        """Runs a container's command, as a process of this machine."""
+        home = self.root / "home"
+        home.mkdir(parents=True, exist_ok=True)
+        path = os.pathsep.join([str(_REPOSITORY), os.environ.get("PYTHONPATH", "")])
+        return subprocess.run(
+            # The image has this project installed, and this Python as its python.
+            [sys.executable if command[0] == "python" else command[0], *command[1:]],
+            cwd=home, capture_output=True, text=True, errors="replace", check=False,
+            env=os.environ | {"PYTHONPATH": path} | dict(environment),
+        )  # fmt: skip
 
     def new_id(self) -> str:
         """Of an artifact."""
@@ -290,20 +286,10 @@ class _Pipeline:
         filled = [_filled(word, told) for word in [*container["command"], *container["args"]]]
         assert not any("{{$" in word for word in filled if word != json.dumps(told)), "a placeholder that nobody fills"
         assert max(map(len, filled)) < 128 * 1024, "more than Linux takes in one argument"
-        python, option, module, *arguments = filled
-        assert (python, option) == ("python", "-m")
-        home = self._backend.root / "home"
-        home.mkdir(parents=True, exist_ok=True)
-        printed, log = (Path(told["outputs"]["outputFile"]).parent.parent / name for name in ("stdout", "stderr"))
-        printed.parent.mkdir(parents=True, exist_ok=True)
-        environment = self._environment(label, container)
-        if self._backend.warm and module in _OF_TFX:
-            status = run_module(module, arguments, environment, home, printed, log)
-        else:
-            status = self._backend.launch(filled, environment, home, printed, log)
-        if status:
-            raise ContainerFailedError(step, status, log.read_text(errors="replace"))
-        return printed.read_text(errors="replace")
+        ended = self._backend.launch(filled, self._environment(label, container))
+        if ended.returncode:
+            raise ContainerFailedError(step, ended.returncode, ended.stderr)
+        return ended.stdout
 
     def _environment(self, label: str, container: Json) -> dict[str, str]:
         variables = {each["name"]: each["value"] for each in container.get("env", ())}
@@ -314,8 +300,7 @@ class _Pipeline:
         for secret in pod.get("secretAsEnv", ()):
             for key in secret["keyToEnv"]:
                 variables[key["envVar"]] = self._backend.secrets[secret["secretName"]][key["secretKey"]]
-        path = os.pathsep.join([str(_REPOSITORY), os.environ.get("PYTHONPATH", "")])
-        return {"PYTHONPATH": path, **variables}
+        return variables
 
     def _published(self, component: Json, told: Json) -> tuple[dict[str, Json], Json]:
         """As the launcher publishes it and the driver of a later step reads it: artifacts without their types."""
