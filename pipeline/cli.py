@@ -149,7 +149,7 @@ def init(
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Option(help="A pushed version, or the registry: then its newest version.")],
+    model: Annotated[str, typer.Option(help="A pushed version, or the registry: then its newest version.")],
     text: Annotated[list[str], typer.Option(help="A text; repeat the option for more.")],
     text_pair: Annotated[
         list[str] | None, typer.Option(help="The second text of each, where the model takes pairs; in their order.")

@@ -3,9 +3,9 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from components.files import exists
 from components.registry import latest, read_record
 from schema.errors import Refused
 
@@ -45,11 +45,11 @@ class TextPrediction:
         }
 
 
-def predict_texts(model: Path, texts: Sequence[str], pairs: Sequence[str] = ()) -> list[TextPrediction]:
+def predict_texts(model: str, texts: Sequence[str], pairs: Sequence[str] = ()) -> list[TextPrediction]:
     """Classifies texts with the model's `serve_text` signature.
 
     Args:
-        model: A version directory, or a registry: then its newest version.
+        model: A version directory, or a registry: then its newest version; a path, or a gs:// address.
         texts: At least one.
         pairs: The second text of each, where the model was trained on pairs; none elsewhere.
 
@@ -59,12 +59,12 @@ def predict_texts(model: Path, texts: Sequence[str], pairs: Sequence[str] = ()) 
     if pairs and len(pairs) != len(texts):
         raise Refused(f"--text is given {len(texts)} times, --text-pair {len(pairs)} times; give one of each a pair")
     directory = _version_directory(model)
-    record = read_record(str(directory))
+    record = read_record(directory)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf
     import tensorflow_text  # noqa: F401 - registers the tokenizer's operations
 
-    serve = tf.saved_model.load(str(directory)).signatures["serve_text"]
+    serve = tf.saved_model.load(directory).signatures["serve_text"]
     takes_pairs = "text_pairs" in serve.structured_input_signature[1]
     if takes_pairs != bool(pairs):
         raise Refused(f"{directory}: the model takes {_ASKS[takes_pairs]}")
@@ -85,10 +85,10 @@ def predict_texts(model: Path, texts: Sequence[str], pairs: Sequence[str] = ()) 
     ]  # fmt: skip
 
 
-def _version_directory(model: Path) -> Path:
-    if (model / "saved_model.pb").is_file():
+def _version_directory(model: str) -> str:
+    if exists(f"{model}/saved_model.pb"):
         return model
-    newest = latest(str(model))
+    newest = latest(model)
     if newest is None:
         raise Refused(f"{model}: no model there; give a version directory or the registry that holds some")
-    return Path(newest.path)
+    return newest.path

@@ -15,6 +15,11 @@ refuse() {
     || refuse "Python 3.11 is missing (no working '$python')"
 "$python" -c 'import bz2, ctypes, ensurepip, sqlite3, ssl, venv' 2>/dev/null \
     || refuse "this Python 3.11 lacks a standard module (Debian: python3.11-venv)"
+# One package of the lock (pyfarmhash) has no wheel.
+"$python" -c 'import pathlib, shutil, sys, sysconfig
+there = shutil.which(sysconfig.get_config_var("CXX").split()[0]), pathlib.Path(sysconfig.get_path("include"), "Python.h")
+sys.exit(there[0] is None or not there[1].is_file())' 2>/dev/null \
+    || refuse "a C++ compiler or the headers of Python 3.11 are missing (Debian: g++ python3.11-dev)"
 
 # TFDV and ML Metadata are built against glibc 2.39's symbols.
 glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null | cut -d' ' -f2)

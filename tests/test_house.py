@@ -89,6 +89,10 @@ def _set_up(folder: Path, **environment: str) -> subprocess.CompletedProcess[str
         ("#!/bin/sh\nexit 127\n", "Python 3.11 is missing"),
         # A Python without its ensurepip, as Debian ships it.
         ('#!/bin/sh\ncase "$2" in *ensurepip*) exit 1;; esac\n', "lacks a standard module"),
+        (
+            '#!/bin/sh\ncase "$2" in *Python.h*) exit 1;; esac\n',
+            "a C++ compiler or the headers of Python 3.11 are missing",
+        ),
     ],
 )
 def test_set_up_says_in_one_line_what_is_missing(tmp_path: Path, python: str, message: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from components.registry.store import copy_model
 from pipeline.cli import app
 from pipeline.predict import predict_texts
 from schema.errors import Refused
@@ -125,7 +126,7 @@ def test_predict_has_no_answer_for_a_retired_label(tmp_path: Path) -> None:
     probabilities = small_model.good_probabilities()
     probabilities[:, 1] = 0
     small_model.export(tmp_path, probabilities, thresholds=[0.5, 1.0, 0.5, 0.5, 0.5], retired=["refund"])
-    (answer,) = predict_texts(tmp_path / "Format-Serving", ["3"])
+    (answer,) = predict_texts(str(tmp_path / "Format-Serving"), ["3"])
     assert {label.name for label in answer.labels} == {*small_model.LABELS} - {"refund"}
 
 
@@ -140,3 +141,11 @@ def test_it_answers_at_once_without_tensorflow(schema: Path) -> None:
     assert ended.returncode == 2
     assert ended.stderr.splitlines() == ["error: there is no label 'refnd'; did you mean 'refund'?"]
     assert os.times().children_user - started < 2
+
+
+def test_predict_takes_a_registry_at_an_address(tmp_path: Path) -> None:
+    small_model.export(tmp_path, small_model.good_probabilities(), thresholds=[0.5] * len(small_model.LABELS))
+    registry = "ram://predict/registry"
+    copy_model(str(tmp_path / "Format-Serving"), f"{registry}/1")
+    (here,), (there,) = predict_texts(str(tmp_path / "Format-Serving"), ["3"]), predict_texts(registry, ["3"])
+    assert here == there

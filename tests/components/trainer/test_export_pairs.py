@@ -166,14 +166,14 @@ def single_model(tmp_path_factory: pytest.TempPathFactory, bert: Path) -> Path:
 
 
 def test_a_pair_is_predicted(pair_model: Path) -> None:
-    first, second = predict_texts(pair_model, ["slow", "slow"], ["refund", ""])
+    first, second = predict_texts(str(pair_model), ["slow", "slow"], ["refund", ""])
     assert first.as_json()["text_pair"] == "refund"
     assert second.as_json()["text_pair"] == ""
     assert first.as_json()["probabilities"] != second.as_json()["probabilities"]
 
 
 def test_a_single_text_is_predicted_as_before(single_model: Path) -> None:
-    (prediction,) = predict_texts(single_model, ["slow"])
+    (prediction,) = predict_texts(str(single_model), ["slow"])
     assert list(prediction.as_json()) == ["text", "labels", "probabilities"]
 
 
@@ -184,7 +184,7 @@ def test_texts_that_the_model_does_not_take_are_refused_in_one_line(pair_model: 
         (single_model, ["a", "b"], "takes single texts; leave --text-pair out"),
     ):
         with pytest.raises(Refused, match=message) as refused:
-            predict_texts(model, ["slow", "back"], pairs)
+            predict_texts(str(model), ["slow", "back"], pairs)
         assert "\n" not in str(refused.value)
 
 
