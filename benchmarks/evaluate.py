@@ -170,7 +170,7 @@ def main() -> None:
         "--sizes",
         nargs="+",
         metavar="LABELSxEXAMPLES",
-        default=["28x10000", "28x50000", "28x200000", "500x50000"],
+        default=["28x10000", "28x50000", "28x200000", "28x800000", "500x50000"],
         help="what to measure",
     )
     results = []
