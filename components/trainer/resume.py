@@ -2,13 +2,15 @@
 
 TFX gives a retried execution new folders, so what is to survive is kept elsewhere: in a folder below the pipeline's
 own, named by the fingerprint of all that decides the training's outcome. Whoever would train the same finds it, whoever
-would train anything else does not. It is removed when the training has ended.
+would train anything else does not. When a training has ended, its own is removed, and so are those of others that were
+killed before: one run of a pipeline goes at a time, and what nobody went on with would fill the disk.
 
     <resume_dir>/<fingerprint>/state.npz     variables, optimizer state, best epoch, where in the data: whole or absent
 """
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -16,10 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.files import create_whole, exists, make_folder, open_seekable, remove_folder
+from components.files import create_whole, exists, list_folder, make_folder, open_seekable, remove_folder
 
 _FILE = "state.npz"
 _SUMMARY = "progress"
+_FINGERPRINT = re.compile("[0-9a-f]{64}")
 
 
 @dataclass
@@ -87,9 +90,14 @@ class Interruption:
             np.savez(file, allow_pickle=False, **{_SUMMARY: np.array(json.dumps(summary))}, **arrays)
 
     def forget(self) -> None:
-        """Removes the state: the training has ended."""
-        if self._writes:
-            remove_folder(self._folder)
+        """Removes the state, and those that others left beside it: the training has ended."""
+        if not self._writes:
+            return
+        remove_folder(self._folder)
+        beside = self._folder.rpartition("/")[0]
+        for name in list_folder(beside):
+            if _FINGERPRINT.fullmatch(name.rstrip("/")):
+                remove_folder(f"{beside}/{name}")
 
 
 def fingerprint(**decides: Any) -> str:

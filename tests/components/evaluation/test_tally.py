@@ -127,7 +127,10 @@ def test_beyond_only_the_areas_are_approximate() -> None:
     filled = tallied(scores, truth)
     labels = filled.labels()
     assert len(pickle.dumps(filled)) < 1.1 * areas.MEMORY_BYTES
-    assert_as_scikit_learn(labels, filled.averages(labels), scores, truth, tolerance=1e-3)
+    averages = filled.averages(labels)
+    assert_as_scikit_learn(labels, averages, scores, truth, tolerance=2e-3)
+    exact = metrics.average_precision_score(truth[:, truth.any(axis=0)], scores[:, truth.any(axis=0)])
+    assert averages.macro_pr_auc == pytest.approx(exact, abs=1e-4), "off to either side, not always below"
 
 
 @pytest.mark.parametrize("memory", [areas.MEMORY_BYTES, 20_000])

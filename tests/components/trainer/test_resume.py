@@ -103,5 +103,14 @@ def test_state_is_kept_every_so_many_steps_by_one_process(tmp_path: Path) -> Non
     assert not Path(folder).exists()
 
 
+def test_what_other_killed_trainings_left_goes_with_the_state_of_one_that_ended(tmp_path: Path) -> None:
+    own, other = (Interruption(str(tmp_path / fingerprint(seed=seed)), 1) for seed in (0, 1))
+    for kept in (own, other):
+        kept.keep([_Variable(1.0)], Progress(step=1))
+    (tmp_path / "notes").mkdir()
+    own.forget()
+    assert [path.name for path in tmp_path.iterdir()] == ["notes"], "what is no training's is not ours to remove"
+
+
 def test_another_training_has_another_fingerprint() -> None:
     assert fingerprint(a=1, b=[2]) == fingerprint(b=[2], a=1) != fingerprint(a=1, b=[3])
