@@ -120,7 +120,7 @@ cluster.evenly-spread-out-slots: true
 parallelism.default: 1
 # A TaskManager that has died is noticed within seconds. A job then begins again on what is left: the parts that fail at
 # once count as one (with a fixed delay each by itself), but results that lay there are missed one after the other. Where
-# too few slots are left it fails soon, and not in five minutes.
+# too few slots are left it waits a quarter of a minute each time, two or three minutes in all, and fails then.
 heartbeat.interval: 1000
 heartbeat.timeout: 20000
 restart-strategy.type: exponential-delay
@@ -129,7 +129,7 @@ restart-strategy.exponential-delay.backoff-multiplier: 1.2
 restart-strategy.exponential-delay.max-backoff: 8 s
 restart-strategy.exponential-delay.reset-backoff-threshold: 10 min
 restart-strategy.exponential-delay.attempts-before-reset-backoff: 6
-slot.request.timeout: 60000
+slot.request.timeout: 15000
 END
 }
 
