@@ -16,9 +16,9 @@ from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRu
 from components.files import write_whole
 from pipeline.check import check_without_data
 from pipeline.loading import load_configuration
-from runners import vertex_spec
 from runners.tfx_cli import configuration_file, one_line_errors
-from runners.vertex_job import build
+from runners.vertex_job import places_in_containers, settings_of
+from runners.vertex_spec import build_job
 
 
 class _ToldDagRunner(KubeflowV2DagRunner):  # type: ignore[misc]
@@ -36,9 +36,9 @@ def main() -> None:
     with one_line_errors():
         config = load_configuration(configuration_file())
         check_without_data(config)
+        settings = settings_of(config)
         # What TFX's runner makes is not all of the job, and its command line asks nobody but TFX's runner.
-        vertex_spec.KubeflowV2DagRunner = _ToldDagRunner  # type: ignore[attr-defined]
-        job = build(config)
+        job = build_job(config, settings, places_in_containers(config, settings), _ToldDagRunner)
     write_whole(str(_ToldDagRunner.file), f"{json.dumps(job, indent=1, sort_keys=True)}\n".encode())
 
 

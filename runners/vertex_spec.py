@@ -32,13 +32,18 @@ _UNITS = {"M": 1e6, "G": 1e9, "T": 1e12, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0
 Spec = dict[str, Any]
 
 
-def build_job(config: Configuration, settings: VertexSettings, places: Places) -> Spec:
+def build_job(
+    config: Configuration,
+    settings: VertexSettings,
+    places: Places,
+    dag_runner: type[KubeflowV2DagRunner] = KubeflowV2DagRunner,
+) -> Spec:
     """The PipelineJob, as JSON: with the pipeline, what it runs as, and where its artifacts go.
 
     Raises:
         Refused: The configuration does not fit the pipeline.
     """
-    job = _compiled(config, settings, places)
+    job = _compiled(config, settings, places, dag_runner)
     of_tfx: Spec = job["pipelineSpec"]
     steps: Spec = of_tfx["root"]["dag"]["tasks"]
     always = ALWAYS_RUN | {VertexPush.__name__}
@@ -138,11 +143,13 @@ def labels_of(settings: VertexSettings, name: str) -> dict[str, str]:
     return settings.labels | {"bert-multilabel": name}
 
 
-def _compiled(config: Configuration, settings: VertexSettings, places: Places) -> Spec:
+def _compiled(
+    config: Configuration, settings: VertexSettings, places: Places, dag_runner: type[KubeflowV2DagRunner]
+) -> Spec:
     pipeline = create_pipeline(config, places)
     if settings.push is not None:
         _add_push(pipeline, config, settings, places)
-    runner = KubeflowV2DagRunner(
+    runner = dag_runner(
         KubeflowV2DagRunnerConfig(
             display_name=config.name, default_image=settings.image, default_commands=COMMAND, use_pipeline_spec_2_1=True
         )
