@@ -1,6 +1,5 @@
 """From the configuration to what another machine runs."""
 
-import difflib
 import os
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 from pipeline.check import check_without_data
 from pipeline.config import Configuration
 from schema.errors import Refused
+from schema.nearest import nearest
 
 RUNNERS = ("kubeflow", "vertex")
 
@@ -28,9 +28,7 @@ def compile_pipeline(config: Configuration, runner: str, output: Path) -> None:
         Refused: There is no such runner, or the configuration does not fit it.
     """
     if runner not in RUNNERS:
-        near = difflib.get_close_matches(runner, RUNNERS, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(RUNNERS)}"
-        raise Refused(f"--runner {runner}: there is no such runner to compile for; {hint}")
+        raise Refused(f"--runner {runner}: there is no such runner to compile for; {nearest(runner, RUNNERS)}")
     check_without_data(config)
     # By name: runners know the pipeline, the pipeline does not know what runs it.
     with quiet():

@@ -1,6 +1,5 @@
 """From a YAML file and `--set` to a checked configuration."""
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from components.trainer.checkpoint import is_path
 from pipeline.config import Configuration
 from schema.errors import Refused
+from schema.nearest import nearest
 
 # Keys whose value is a path: relative to the configuration's file, or to the current folder where --set gives them.
 _PATH_KEYS = (
@@ -86,9 +86,7 @@ def _in_words(error: ValidationError) -> str:
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
         known = _keys_beside(first["loc"])
-        nearest = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.5)
-        hint = f"did you mean '{nearest[0]}'?" if nearest else f"known here: {', '.join(known)}"
-        return f"unknown key '{key}'; {hint}{more}"
+        return f"unknown key '{key}'; {nearest(str(first['loc'][-1]), known)}{more}"
     if first["type"] == "missing":
         return f"key '{key}' is missing{more}"
     message = first["msg"].removeprefix("Value error, ")

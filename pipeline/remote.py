@@ -1,6 +1,5 @@
 """Runs and schedules on other machines: what every runner that has them does, whatever runs there."""
 
-import difflib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Protocol
 from pipeline.compile import quiet
 from pipeline.config import Configuration
 from schema.errors import Refused
+from schema.nearest import nearest
 
 RUNNERS = ("kubeflow", "vertex")
 _POLL_S = 15.0
@@ -114,9 +114,7 @@ def remote_runner(name: str) -> Iterator[RemoteRunner]:
         Refused: There is none of this name.
     """
     if name not in RUNNERS:
-        near = difflib.get_close_matches(name, RUNNERS, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(RUNNERS)}"
-        raise Refused(f"--runner {name}: runs nothing elsewhere; {hint}")
+        raise Refused(f"--runner {name}: runs nothing elsewhere; {nearest(name, RUNNERS)}")
     with quiet():
         runner: RemoteRunner = import_module(f"runners.{name}")
         yield runner

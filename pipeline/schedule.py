@@ -4,7 +4,6 @@ Nothing more is needed there: a run that finds nothing new ends at once, and two
 (`pipeline.paths.WorkDir.locked`).
 """
 
-import difflib
 import shlex
 import sys
 from collections.abc import Collection, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from pipeline.config import Configuration
 from schema.errors import Refused
+from schema.nearest import nearest
 
 RUNNERS = ("local", "kubeflow", "vertex")
 _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
@@ -82,9 +82,7 @@ def check_runner(name: str) -> None:
         Refused: Naming the nearest that can.
     """
     if name not in RUNNERS:
-        near = difflib.get_close_matches(name, RUNNERS, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(RUNNERS)}"
-        raise Refused(f"--runner {name}: there is no such runner to schedule on; {hint}")
+        raise Refused(f"--runner {name}: there is no such runner to schedule on; {nearest(name, RUNNERS)}")
 
 
 def local_schedule(config: Configuration, path: Path, overrides: Sequence[str], cron: str) -> LocalSchedule:

@@ -4,7 +4,6 @@ Nothing in it needs what Kubeflow has not: no resolver, since the baseline comes
 component, and no driver or lifecycle hook, since what drivers decide elsewhere the executors decide there.
 """
 
-import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +19,7 @@ from pipeline.places import Places
 from pipeline.remote import RemoteRun, RemoteSchedule
 from pipeline.runner_settings import KubeflowSettings
 from schema.errors import Refused
+from schema.nearest import nearest
 
 if TYPE_CHECKING:
     from runners.kubeflow_runs import Pipeline
@@ -197,9 +197,7 @@ def check_steps(
     """
     for name, cache in steps.items():
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
-            raise Refused(f"runner.{runner}.steps.{name}: there is no such step; {hint}")
+            raise Refused(f"runner.{runner}.steps.{name}: there is no such step; {nearest(name, known)}")
         if cache and name in always:
             raise Refused(
                 f"runner.{runner}.steps.{name}.cache: looks at what the service's cache knows nothing of, and so "

@@ -1,6 +1,5 @@
 """The PipelineJob that Vertex AI Pipelines takes: TFX compiles the steps, what their machines get is added here."""
 
-import difflib
 from typing import Any
 
 from google.cloud.aiplatform_v1.types import AcceleratorType
@@ -21,6 +20,7 @@ from runners.kubeflow_notes import FOLDER_VARIABLE, RUN_VARIABLE, STEP_VARIABLE
 from runners.kubeflow_spec import check_sizes, fill
 from runners.vertex_runs import CONSOLE
 from schema.errors import Refused
+from schema.nearest import nearest
 
 COMMAND = ["python", "-m", "runners.vertex_v2_run_executor"]
 # Between SIGTERM and SIGKILL, for the libraries to let go.
@@ -122,9 +122,7 @@ def check_accelerator(name: str) -> None:
     """
     known = list(AcceleratorType.__members__)[1:]  # without ACCELERATOR_TYPE_UNSPECIFIED
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
-        raise Refused(f"runner.vertex: Vertex AI has no accelerator {name}; {hint}")
+        raise Refused(f"runner.vertex: Vertex AI has no accelerator {name}; {nearest(name, known)}")
 
 
 def place_of(settings: VertexSettings, name: str) -> VertexPlace:

@@ -3,7 +3,6 @@
 Needs no TensorFlow.
 """
 
-import difflib
 import types
 import typing
 from collections import Counter
@@ -19,6 +18,7 @@ from components.behaviour.settings import EVERY_OTHER, BehaviourTests, Case, Edi
 from components.files import display
 from schema.errors import Refused
 from schema.label_list import LabelList
+from schema.nearest import nearest
 
 _Place = Sequence[str | int]
 
@@ -94,12 +94,12 @@ def _in_words(error: Any) -> str:
     place, kind, got = error["loc"], error["type"], error["input"]
     match kind:
         case "extra_forbidden":
-            return f"unknown key; {_nearest(str(place[-1]), _keys_beside(place))}"
+            return f"unknown key; {nearest(str(place[-1]), _keys_beside(place))}"
         case "missing":
             return "is missing"
         case "literal_error":
             known = [word.strip("'") for word in error["ctx"]["expected"].replace(" or ", ", ").split(", ")]
-            return f"there is no {place[-1]} {str(got)!r}; {_nearest(str(got), known)}"
+            return f"there is no {place[-1]} {str(got)!r}; {nearest(str(got), known)}"
         case "value_error":
             return str(error["ctx"]["error"])
         case "too_short":
@@ -139,7 +139,7 @@ def _check_text(place: _Place, text: Text, tests: BehaviourTests, *, pair: bool)
         if name not in tests.slots:
             raise _Wrong(
                 place,
-                f"there is no slot '{name}'; {_nearest(name, list(tests.slots))}; for the braces themselves, write"
+                f"there is no slot '{name}'; {nearest(name, list(tests.slots))}; for the braces themselves, write"
                 f" {{{{{name}}}}}",
             )
 
@@ -151,7 +151,7 @@ def _check_label(place: _Place, name: str, labels: LabelList) -> None:
         raise _Wrong(place, f"label '{name}' is retired; take it out")
     if name in labels.aliases:
         raise _Wrong(place, f"label '{name}' is called '{labels.aliases[name]}' now; write that")
-    raise _Wrong(place, f"there is no label '{name}'; {_nearest(name, labels.active)}")
+    raise _Wrong(place, f"there is no label '{name}'; {nearest(name, labels.active)}")
 
 
 def _check_demands(place: _Place, group: TextsGroup) -> None:
@@ -166,7 +166,7 @@ def _check_demands(place: _Place, group: TextsGroup) -> None:
 
 def _check_edits(place: _Place, group: EditsGroup, tests: BehaviourTests) -> None:
     if group.names is not None and group.names not in tests.slots:
-        raise _Wrong((*place, "names"), f"there is no slot '{group.names}'; {_nearest(group.names, list(tests.slots))}")
+        raise _Wrong((*place, "names"), f"there is no slot '{group.names}'; {nearest(group.names, list(tests.slots))}")
     if group.names is not None and len(set(tests.slots[group.names])) < 2:
         raise _Wrong(("slots", group.names), "has one name only, which can be exchanged for no other")
     if not group.test_texts and not edit_cases(group, tests):
@@ -189,11 +189,6 @@ def _labels(tests: BehaviourTests) -> Iterator[tuple[_Place, str]]:
             for number, name in enumerate(holder.not_given):
                 if name != EVERY_OTHER:
                     yield (*place, "not_given", number), name
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(known) or 'none'}"
 
 
 def _keys_beside(place: _Place) -> list[str]:

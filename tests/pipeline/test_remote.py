@@ -133,7 +133,7 @@ def test_a_run_is_waited_for_and_its_changes_are_told(config: Configuration) -> 
     ("asked", "message"),
     [
         (["submit", "--runner", "kubeflo"], "--runner kubeflo: runs nothing elsewhere; did you mean 'kubeflow'?"),
-        (["status", "--runner", "local"], "--runner local: runs nothing elsewhere; known: kubeflow, vertex"),
+        (["status", "--runner", "local"], "--runner local: runs nothing elsewhere; known here: kubeflow, vertex"),
         (["schedule", "--runner", "kubeflow", "--pause", "--delete"], "--pause and --delete do not go together"),
         (["schedule", "--runner", "kubeflow", "--cron", "nonsense"], "--cron 'nonsense': give five fields"),
         (["schedule", "--runner", "kubeflw"], "did you mean 'kubeflow'?"),
