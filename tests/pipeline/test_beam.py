@@ -15,6 +15,7 @@ from apache_beam.options.pipeline_options import (
     PortableOptions,
     SparkRunnerOptions,
     StandardOptions,
+    TestOptions,
     WorkerOptions,
 )
 from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
@@ -44,6 +45,7 @@ def _options(arguments: list[str], caplog: pytest.LogCaptureFixture) -> Pipeline
     options = PipelineOptions(arguments)
     options.get_all_options()
     assert "unparseable" not in caplog.text, "Beam does not know an argument"
+    options.view_as(TestOptions).dry_run = True  # else the bucket is looked at, in vain and for minutes
     runner = options.view_as(StandardOptions).runner
     assert PipelineOptionsValidator(options, create_runner(runner)).validate() == []
     return options

@@ -69,16 +69,15 @@ def test_a_training_whose_export_failed_goes_on_from_its_last_state(
         raise OSError("no space left")
 
     resume_dir = tmp_path / "resume"
-    with monkeypatch.context() as patched:
+    with monkeypatch.context() as patched, caplog.at_level(logging.INFO):
         patched.setattr(run, "export_classifier", full)
-        with pytest.raises(OSError, match="no space left"):
-            _run(tmp_path, root, bert, resume_dir=resume_dir, checkpoint_every=3)
-    (kept,) = resume_dir.iterdir()
+        for folder, seed in (("", 0), ("other", 1)):
+            with pytest.raises(OSError, match="no space left"):
+                _run(tmp_path / folder, root, bert, resume_dir=resume_dir, checkpoint_every=3, seed=seed)
+    # Whoever trains otherwise does not find it, and leaves it alone until a training has ended.
+    assert "resuming" not in caplog.text
+    assert len(list(resume_dir.iterdir())) == 2
     with caplog.at_level(logging.INFO):
-        # Whoever trains otherwise does not find it, and leaves it alone.
-        _run(tmp_path / "other", root, bert, resume_dir=resume_dir, checkpoint_every=3, seed=1)
-        assert "resuming" not in caplog.text
-        assert list(resume_dir.iterdir()) == [kept]
         model = _run(tmp_path / "again", root, bert, resume_dir=resume_dir, checkpoint_every=4)
     assert "resuming after step 9 of 10" in caplog.text
     assert (model / "saved_model.pb").exists()
