@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline import remote
 from pipeline.config import Configuration
 from pipeline.loading import load_configuration
 from pipeline.options import ConfigOption, SetOption
@@ -42,7 +43,6 @@ def submit(
     wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended; exit status 1 if it failed.")] = False,
 ) -> None:
     """Start a run on another machine."""
-    from pipeline import remote
     from pipeline.check import check_without_data
 
     configuration = load_configuration(config, set_ or ())
@@ -64,10 +64,8 @@ def status(
     set_: SetOption = None,
 ) -> None:
     """Show where runs on another machine stand."""
-    from pipeline.remote import remote_runner
-
     configuration = load_configuration(config, set_ or ())
-    with remote_runner(runner) as there:
+    with remote.remote_runner(runner) as there:
         runs = there.runs(configuration) if run is None else [there.status(configuration, run)]
     if run is not None:
         _show_run(runs[0])
@@ -90,10 +88,8 @@ def cancel(
     set_: SetOption = None,
 ) -> None:
     """End a run on another machine."""
-    from pipeline.remote import remote_runner
-
     configuration = load_configuration(config, set_ or ())
-    with remote_runner(runner) as there:
+    with remote.remote_runner(runner) as there:
         ended = there.cancel(configuration, run)
     _show_run(ended)
 
@@ -139,9 +135,7 @@ def schedule(
 
 
 def _schedule_elsewhere(config: Configuration, runner: str, asked: str | None, cron: str | None) -> None:
-    from pipeline.remote import remote_runner
-
-    with remote_runner(runner) as there:
+    with remote.remote_runner(runner) as there:
         if cron is not None:
             planned = there.set_schedule(config, cron)
         elif asked in ("--pause", "--resume"):
@@ -162,10 +156,7 @@ def _schedule_elsewhere(config: Configuration, runner: str, asked: str | None, c
         _print(planned.page)
 
 
-def _show_run(run: object) -> None:
-    from pipeline.remote import RemoteRun
-
-    assert isinstance(run, RemoteRun)
+def _show_run(run: remote.RemoteRun) -> None:
     _print(f"Run {run.name}: {run.state}{f': {run.error}' if run.error else ''}")
     if run.page:
         _print(run.page)
