@@ -1,9 +1,11 @@
 """Where the steps find what the configuration names: on this machine, or in containers elsewhere."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.files import is_remote, scheme_of
+from components.trainer.checkpoint import is_path
 from components.trainer.checkpoints.handle import is_handle
 from pipeline.config import Configuration
 from pipeline.paths import WorkDir
@@ -70,4 +72,31 @@ def here(config: Configuration) -> Places:
         checkpoint=config.checkpoint,
         resume_dir=str(work_dir.resume),
         code=work_dir.code if config.beam.takes_code else None,
+    )
+
+
+def in_containers(
+    config: Configuration, *, pipeline_root: str, registry: str, place: Callable[[str, str], str]
+) -> Places:
+    """In containers that run later.
+
+    Args:
+        config: The configuration.
+        pipeline_root: Where artifacts go.
+        registry: The push destination.
+        place: Of a key, and what the configuration has there, where containers find it; asked of what they need alone.
+
+    Raises:
+        Refused: What `place` refuses; or a path has a scheme that the steps cannot open.
+    """
+    resumes = config.training.checkpoint_every is not None
+    work_dir = place("work_dir", config.work_dir) if resumes else None
+    local = is_path(config.checkpoint)
+    return Places(
+        pipeline_root=pipeline_root,
+        registry=registry,
+        input_base=place("input_base", config.examples.input_base),
+        checkpoint=place("checkpoint", config.checkpoint) if local else config.checkpoint,
+        resume_dir=f"{work_dir.rstrip('/')}/resume" if work_dir else None,
+        run_later=True,
     )

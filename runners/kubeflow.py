@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 import yaml
 
 from components.files import is_remote, write_whole
-from components.trainer.checkpoint import is_path
 from pipeline.config import Configuration
-from pipeline.places import Places
+from pipeline.places import Places, in_containers
 from pipeline.remote import RemoteRun, RemoteSchedule
 from pipeline.runner_settings import KubeflowSettings
 from schema.errors import Refused
@@ -145,16 +144,11 @@ def places_in_containers(config: Configuration, settings: KubeflowSettings) -> P
             f"runner.kubeflow.paths.registry {registry}: is gone with the container; give a gs:// address, or a path "
             "below a mount_path of runner.kubeflow.volumes"
         )
-    local = is_path(config.checkpoint)
-    resumes = config.training.checkpoint_every is not None
-    work_dir = _place("work_dir", config.work_dir, paths.work_dir, mounts) if resumes else None
-    return Places(
+    return in_containers(
+        config,
         pipeline_root=settings.pipeline_root or "",
         registry=registry,
-        input_base=_place("input_base", config.examples.input_base, paths.input_base, mounts),
-        checkpoint=_place("checkpoint", config.checkpoint, paths.checkpoint, mounts) if local else config.checkpoint,
-        resume_dir=f"{work_dir.rstrip('/')}/resume" if work_dir else None,
-        run_later=True,
+        place=lambda key, configured: _place(key, configured, getattr(paths, key), mounts),
     )
 
 

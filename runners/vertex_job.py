@@ -3,9 +3,8 @@
 from typing import Any
 
 from components.files import is_remote
-from components.trainer.checkpoint import is_path
 from pipeline.config import Configuration
-from pipeline.places import Places
+from pipeline.places import Places, in_containers
 from pipeline.vertex_settings import VertexSettings
 from runners.kubeflow import NOTIFY
 from schema.errors import Refused
@@ -57,16 +56,11 @@ def places_in_containers(config: Configuration, settings: VertexSettings) -> Pla
             f"registry {registry}: containers on Vertex AI keep models in Cloud Storage; say where in"
             " runner.vertex.paths.registry, gs://BUCKET/..."
         )
-    resumes = config.training.checkpoint_every is not None
-    work_dir = _place("work_dir", config.work_dir, paths.work_dir) if resumes else None
-    local = is_path(config.checkpoint)
-    return Places(
+    return in_containers(
+        config,
         pipeline_root=settings.pipeline_root,
         registry=registry,
-        input_base=_place("input_base", config.examples.input_base, paths.input_base),
-        checkpoint=_place("checkpoint", config.checkpoint, paths.checkpoint) if local else config.checkpoint,
-        resume_dir=f"{work_dir.rstrip('/')}/resume" if work_dir else None,
-        run_later=True,
+        place=lambda key, configured: _place(key, configured, getattr(paths, key)),
     )
 
 
