@@ -19,6 +19,7 @@ RUN sh slim.sh /venv && /venv/bin/python imports.py
 
 FROM packages AS project
 COPY setup.py ./
+COPY cli cli
 COPY components components
 COPY pipeline pipeline
 COPY runners runners

@@ -5,7 +5,7 @@ RUN := .venv/bin/bert-multilabel
 GOEMOTIONS ?= data/goemotions
 VARIANT ?= cpu
 IMAGE ?= bert-multilabel:$(VARIANT)
-PYTHON_FILES := components pipeline runners schema tests benchmarks data image setup.py
+PYTHON_FILES := cli components pipeline runners schema tests benchmarks data image setup.py
 
 # A venv does not survive being moved: one that was made in another folder is made again.
 ifneq ($(shell cat .venv/.ready 2>/dev/null),$(CURDIR))

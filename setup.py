@@ -57,14 +57,14 @@ setup(
     version="0.1.0",
     description="A TFX pipeline that keeps a multi-label BERT text classifier in service",
     python_requires=">=3.11,<3.12",
-    packages=find_packages(include=[f"{top}*" for top in ("components", "pipeline", "runners", "schema")]),
+    packages=find_packages(include=[f"{top}*" for top in ("cli", "components", "pipeline", "runners", "schema")]),
     package_data={"schema": ["*.pbtxt"], "components.report": ["templates/*"]},
     install_requires=INSTALL_REQUIRES,
     extras_require={"dev": DEV_REQUIRES},
     entry_points={
         "console_scripts": [
-            "bert-multilabel=pipeline.__main__:main",
-            "bert-multilabel-worker=runners.beam_worker:main",  # what Flink's TaskManagers start
+            "bert-multilabel=cli.main:main",
+            "bert-multilabel-worker=runners.beam.worker:main",  # what Flink's TaskManagers start
         ]
     },
 )

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 _PACKAGES = ("torch", "transformers", "numpy", "safetensors")
-_REFERENCE = Path(__file__).parents[1] / "tests" / "components" / "trainer" / "reference" / "minilm.npz"
+_REFERENCE = Path(__file__).parents[1] / "tests" / "components" / "checkpoints" / "reference" / "minilm.npz"
 _MAX_TOKENS = 128
 # BERT's own activation is the exact one. The other is what KerasHub's BERT has: the checkpoints' configurations tell.
 _ACTIVATIONS = {"pooled": "gelu", "pooled_tanh": "gelu_pytorch_tanh"}
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def _bundled() -> Path:
-    from components.trainer.checkpoint import BUNDLED, find_checkpoint
+    from components.checkpoints.find import BUNDLED, find_checkpoint
 
     return find_checkpoint(BUNDLED).folder
 

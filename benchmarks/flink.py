@@ -84,8 +84,8 @@ class Compared:
 
 def configure(folder: Path, data: Path, runner: str) -> Path:
     """Writes the configuration of a run; returns its path."""
-    from components.trainer.checkpoint import find_checkpoint
-    from tests.tiny_bert import write_tiny_bert
+    from components.checkpoints.find import find_checkpoint
+    from tests.support.tiny_bert import write_tiny_bert
 
     folder.mkdir()
     vocabulary = Path(str(find_checkpoint("minilm-l6").vocabulary)).read_text(encoding="utf-8").splitlines()

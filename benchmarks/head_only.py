@@ -20,14 +20,14 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.transformed import write_transformed
-from components.trainer.checkpoint import Checkpoint, find_checkpoint, load_backbone
-from components.trainer.fit import fit, predict
+from components.checkpoints.find import Checkpoint, find_checkpoint, load_backbone
 from components.trainer.input_pipeline import count_labels, length_grouped_batches
-from components.trainer.losses import multi_hot_loss, prior_bias
+from components.trainer.loop.fit import fit, predict
+from components.trainer.loop.losses import multi_hot_loss, prior_bias
+from components.trainer.loop.pooled import head_over_pooled
+from components.trainer.loop.trainable import freeze
 from components.trainer.model import build_classifier
-from components.trainer.pooled import head_over_pooled
 from components.trainer.settings import TrainingSettings
-from components.trainer.trainable import freeze
 
 _MAX_TOKENS = 64  # as configs/goemotions.yaml
 

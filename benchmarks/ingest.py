@@ -102,9 +102,9 @@ def measure(rows: int, processes: int, folder: Path) -> Measured:
 
 
 def _run(configuration: str, sender: Any) -> None:
-    from pipeline.loading import load_configuration
+    from pipeline.config.loading import load_configuration
     from pipeline.outcome import Observers
-    from runners import local
+    from runners.local import runner as local
 
     outcome = local.run(load_configuration(Path(configuration)), Observers(), until="Transform")
     sender.send({name: outcome.durations_s[name] for name in ("TextExampleGen", "StatisticsGen", "Transform")})

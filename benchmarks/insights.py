@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from components.evaluation.insights_tally import Example, InsightsTally, Scored
+from components.evaluation.insights.tally import Example, InsightsTally, Scored
 
 _DIFFERENT = 1_000  # rows, over and over
 

@@ -73,8 +73,8 @@ _DECISIONS = ("half", "own", "pooled", "shrunk", "shrunk_platt")
 def _scores(one: dict[str, Any], decided: str) -> dict[str, float]:
     from sklearn.metrics import f1_score, roc_auc_score
 
-    from components.trainer.calibration import expected_calibration_error, fit_platt
-    from components.trainer.thresholds import best_f_threshold, choose_thresholds
+    from components.trainer.decisions.calibration import expected_calibration_error, fit_platt
+    from components.trainer.decisions.thresholds import best_f_threshold, choose_thresholds
 
     said, labels = {name: one[f"{name}_said"] for name in ("eval", "test")}, {"eval": one["eval"], "test": one["test"]}
     if decided == "shrunk_platt":
@@ -103,7 +103,7 @@ def _towards_one_cut(own: Any, said: Floats, labels: Floats) -> Any:
     """With ten positives, a label's threshold is the mean, in logits, of its own and the cut of the best macro F1."""
     from sklearn.metrics import f1_score
 
-    from components.trainer.calibration import to_logits
+    from components.trainer.decisions.calibration import to_logits
 
     cuts = np.quantile(said, np.linspace(0.5, 0.999, 99))
     pooled = max(cuts, key=lambda cut: float(f1_score(labels, said > cut, average="macro", zero_division=0)))
@@ -143,13 +143,13 @@ def _train(task: dict[str, Any], output: Path) -> None:
         return
     from functools import partial
 
-    from components.trainer.checkpoint import BUNDLED, find_checkpoint, load_backbone
-    from components.trainer.fit import fit, predict
+    from components.checkpoints.find import BUNDLED, find_checkpoint, load_backbone
+    from components.trainer.cpu.occurring import only_occurring
     from components.trainer.hardware import arithmetic, set_seeds
     from components.trainer.input_pipeline import count_labels, length_grouped_batches, occurring_tokens
-    from components.trainer.losses import multi_hot_loss, prior_bias
+    from components.trainer.loop.fit import fit, predict
+    from components.trainer.loop.losses import multi_hot_loss, prior_bias
     from components.trainer.model import build_classifier
-    from components.trainer.occurring import only_occurring
     from components.trainer.settings import TrainingSettings
 
     settings = TrainingSettings.model_validate(task["settings"])
@@ -181,7 +181,7 @@ def _train(task: dict[str, Any], output: Path) -> None:
 
 def _write_splits(data: Path, output: Path) -> None:
     from benchmarks.transformed import write_transformed
-    from components.trainer.checkpoint import BUNDLED, find_checkpoint
+    from components.checkpoints.find import BUNDLED, find_checkpoint
 
     n_labels = len((data / "labels.txt").read_text(encoding="utf-8").split())
     rows = {name: _rows(data / f"{name}.tsv") for name in ("train", "dev")}

@@ -19,8 +19,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from components.checkpoints.vocabulary import read_vocabulary
 from components.preprocessing.tokenizer import BertTokenizer
-from components.preprocessing.vocabulary import read_vocabulary
 from tests.components.preprocessing.reference import hugging_face
 
 Batches = Callable[[], Iterator[Any]]  # tokenizes every text once, batch by batch

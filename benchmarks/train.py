@@ -96,7 +96,7 @@ def _curve(losses: list[float]) -> list[float]:
 def _prepare(job: dict[str, Any], data: Path) -> dict[str, Any]:
     """Writes the texts for both sides: token ids, and examples as Transform would write them."""
     from benchmarks.transformed import write_transformed
-    from components.trainer.checkpoint import BUNDLED, find_checkpoint
+    from components.checkpoints.find import BUNDLED, find_checkpoint
 
     checkpoint = find_checkpoint(BUNDLED)
     n_labels = len((data / "labels.txt").read_text(encoding="utf-8").split())
@@ -119,17 +119,17 @@ def _train(job: dict[str, Any]) -> dict[str, Any]:
     """Our side of a measurement: the Trainer's own input pipeline, model, optimizer and step."""
     import keras
 
-    from components.trainer.checkpoint import BUNDLED, find_checkpoint, load_backbone
-    from components.trainer.checkpoints.backbone import build_backbone
-    from components.trainer.checkpoints.common import Architecture
-    from components.trainer.fitting import Plan
+    from components.checkpoints.backbone import build_backbone
+    from components.checkpoints.checkpoint import Architecture
+    from components.checkpoints.find import BUNDLED, find_checkpoint, load_backbone
+    from components.trainer.cpu.occurring import only_occurring
     from components.trainer.hardware import arithmetic
     from components.trainer.input_pipeline import length_grouped_batches, occurring_tokens
-    from components.trainer.losses import multi_hot_loss
+    from components.trainer.loop.fitting import Plan
+    from components.trainer.loop.losses import multi_hot_loss
+    from components.trainer.loop.steps import Steps, shared
     from components.trainer.model import build_classifier, build_optimizer
-    from components.trainer.occurring import only_occurring
     from components.trainer.settings import TrainingSettings
-    from components.trainer.steps import Steps, shared
 
     settings = TrainingSettings(batch_size=job["batch_size"], epochs=1, learning_rate=job["learning_rate"])
     keras.utils.set_random_seed(job["seed"])

@@ -7,10 +7,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from components.checkpoints.find import Checkpoint
+from components.checkpoints.vocabulary import read_vocabulary
 from components.preprocessing.features import LABELS, TOKEN_IDS
 from components.preprocessing.tokenizer import BertTokenizer
-from components.preprocessing.vocabulary import read_vocabulary
-from components.trainer.checkpoint import Checkpoint
 
 
 def write_transformed(

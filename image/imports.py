@@ -22,7 +22,7 @@ _PACKAGES = (
     "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor",
     "tfx.v1",
 )
-_PROJECT = ("components", "pipeline", "runners", "schema")
+_PROJECT = ("cli", "components", "pipeline", "runners", "schema")
 
 
 def _modules(package: str) -> list[str]:

@@ -1,6 +1,6 @@
 """`bert-multilabel`, also `python -m pipeline`."""
 
-from pipeline.cli import main
+from cli.main import main
 
 if __name__ == "__main__":
     main()

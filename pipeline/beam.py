@@ -5,9 +5,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.beam_settings import DataflowSettings, FlinkSettings, SparkSettings, WorkerSettings
 from pipeline.code import environment_of
-from pipeline.config import Configuration
+from pipeline.config.beam import DataflowSettings, FlinkSettings, SparkSettings, WorkerSettings
+from pipeline.config.configuration import Configuration
 
 FLINK_VERSION = "1.19"
 """Which Beam's classes are for; of any patch level."""

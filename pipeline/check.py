@@ -2,15 +2,15 @@
 
 from components.behaviour.reading import read_tests
 from components.behaviour.settings import BehaviourTests
-from components.evaluation.gate_checks import Known, check_gates
-from components.evaluation.gates import parse_gate
-from components.example_gen.bigquery import project_of
-from components.example_gen.inputs import check_inputs
-from components.example_gen.sources import Sources
+from components.checkpoints.find import Checkpoint, check_vocabulary, find_checkpoint
+from components.evaluation.gates.checks import Known, check_gates
+from components.evaluation.gates.gates import parse_gate
+from components.example_gen.sources.bigquery.queries import project_of
+from components.example_gen.sources.inputs import check_inputs
+from components.example_gen.sources.sources import Sources
 from components.preprocessing.settings import LEAST_PAIR_TOKENS
-from components.trainer.checkpoint import Checkpoint, check_vocabulary, find_checkpoint
 from pipeline.beam import beam_arguments
-from pipeline.config import Configuration
+from pipeline.config.configuration import Configuration
 from pipeline.places import here
 from schema.domains import string_domains
 from schema.errors import Refused
@@ -31,7 +31,7 @@ def check_configuration(config: Configuration) -> Sources:
     sources = check_inputs(config.examples, project_of_queries(config))
     check_without_data(config)
     if config.beam.runner == "flink":
-        from pipeline.flink import check_cluster
+        from runners.beam.flink import check_cluster
 
         check_cluster(config.beam)
     return sources

@@ -7,11 +7,11 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from components.files import read_bytes, write_whole
+from components.common.files import read_bytes, write_whole
 
 _VARIABLE = "BERT_MULTILABEL_CODE"
 _ROOT = Path(__file__).parents[1]
-_PACKAGES = ("components", "pipeline", "runners", "schema")
+_PACKAGES = ("cli", "components", "pipeline", "runners", "schema")
 
 
 def pack_code(target: Path) -> None:

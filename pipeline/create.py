@@ -9,25 +9,25 @@ from components.behaviour.component import BehaviouralTests
 from components.blessing.component import Blessing
 from components.blessing.judgement import blessing_settings
 from components.canary.component import Canary, infra_validator
+from components.checkpoints.find import find_checkpoint
 from components.data_gate.component import DataGate
 from components.data_gate.schema import complete_schema
 from components.evaluation.component import MultiLabelEvaluator
 from components.evaluation.eval_config import build_eval_config
 from components.example_gen.component import TextExampleGen
 from components.example_gen.label_changes import label_changes
-from components.example_gen.sources import has_spans
+from components.example_gen.sources.sources import has_spans
 from components.preprocessing.settings import PreprocessingSettings, TokenizerSettings
 from components.pusher.component import RegistryPusher
 from components.report.component import Report
-from components.schema_import import SchemaImport
-from components.statistics import statistics_options
-from components.trainer.checkpoint import find_checkpoint
+from components.schema_import.component import SchemaImport
+from components.statistics_gen.options import statistics_options
 from components.trainer.settings import TrainerConfig
 from components.trainer.start import find_start
-from components.training_record import TrainingRecord
+from components.training_log.component import TrainingRecord
 from pipeline.beam import beam_arguments
 from pipeline.check import behavioural_tests, project_of_queries
-from pipeline.config import Configuration
+from pipeline.config.configuration import Configuration
 from pipeline.paths import WorkDir
 from pipeline.places import Places, here
 from schema.domains import string_domains

@@ -9,8 +9,8 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from components.common.progress import PROGRESS
 from components.evaluation.measured import GateResult
-from components.progress import PROGRESS
 from components.report.summary import DataSummary, LabelSummary, Rows, Summary
 
 _MOST_CONTRADICTIONS = 5

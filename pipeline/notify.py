@@ -17,8 +17,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from rich.console import Console
 from rich.text import Text
 
+from components.common.settings import Settings
 from components.report.summary import Summary, read_summary
-from components.settings import Settings
 from pipeline.outcome import EXIT_STATUS, Outcome, StepFailed
 from schema.errors import Refused
 

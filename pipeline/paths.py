@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from components.settings import Settings
+from components.common.settings import Settings
 from schema.errors import Refused
 
 _BETWEEN_TRIES_S = 0.5

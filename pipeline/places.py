@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.files import is_remote, scheme_of
-from components.trainer.checkpoint import is_path
-from components.trainer.checkpoints.handle import is_handle
-from pipeline.config import Configuration
+from components.checkpoints.find import is_path
+from components.checkpoints.handle import is_handle
+from components.common.files import is_remote, scheme_of
+from pipeline.config.configuration import Configuration
 from pipeline.paths import WorkDir
 from schema.errors import Refused
 

@@ -15,9 +15,8 @@ from rich.console import Console
 from rich.text import Text
 
 from components.data_gate.verdict import read_verdict
-from components.example_gen.news import left_out, why_nothing_is_new
 from components.example_gen.report import read_report
-from components.example_gen.sources import Sources
+from components.example_gen.sources.sources import Sources
 from components.report.summary import (
     SUMMARY_FILE,
     DataSummary,
@@ -28,16 +27,17 @@ from components.report.summary import (
     rows_of,
     write_summary,
 )
+from components.training_log.news import left_out, why_nothing_is_new
 from pipeline.check import check_configuration
 from pipeline.code import pack_code
-from pipeline.config import Configuration
+from pipeline.config.configuration import Configuration
 from pipeline.display import RunDisplay, show_data, show_summary
-from pipeline.flink import explained
 from pipeline.notify import announced, why_not_to_be_told
 from pipeline.outcome import Observers, PipelineOutcome, StepFailed
 from pipeline.paths import WorkDir
 from pipeline.report import write_report
 from pipeline.run_folder import RunFolder
+from runners.beam.flink import explained
 from schema.errors import Refused
 
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from components.common.files import write_whole
 from components.example_gen.report import IngestReport, read_report
-from components.files import write_whole
 from components.report.summary import SUMMARY_FILE, Summary, failed_summary, rows_of
-from pipeline.config import Configuration
+from pipeline.config.configuration import Configuration
 from schema.errors import Refused
 
 _EXAMPLE_GEN = "TextExampleGen"

@@ -12,7 +12,7 @@ from tfx.utils import path_utils
 
 from components import registry
 from components.baseline.choice import choose_baseline, model_id_of
-from components.resolving_driver import ResolvingDriver
+from components.common.resolving_driver import ResolvingDriver
 
 REGISTRY_KEY = "registry"
 # The path of the version found, empty if there is none. Missing where no driver ran: Kubeflow has none.

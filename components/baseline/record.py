@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from components.files import read_bytes
-from components.settings import Settings, write_json
+from components.common.files import read_bytes
+from components.common.settings import Settings, write_json
 
 _FILE = "baseline.json"
 

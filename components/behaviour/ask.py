@@ -12,8 +12,8 @@ from components.behaviour.cases import EditCase, Question, edit_cases, text_case
 from components.behaviour.judge import Answers, judge_edits, judge_texts
 from components.behaviour.results import Results
 from components.behaviour.settings import BehaviourTests
-from components.files import list_files, literal
-from components.progress import PROGRESS
+from components.common.files import list_files, literal
+from components.common.progress import PROGRESS
 from components.registry import read_record
 from schema.features import ID, TEXT, TEXT_PAIR
 

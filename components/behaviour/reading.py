@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from components.behaviour.cases import edit_cases, slots_in
 from components.behaviour.settings import EVERY_OTHER, BehaviourTests, Case, EditsGroup, Group, Text, TextsGroup
-from components.files import display
+from components.common.files import display
 from schema.errors import Refused
 from schema.label_list import LabelList
 from schema.nearest import nearest

@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from components.common.files import read_bytes
+from components.common.settings import Settings, write_json
 from components.evaluation.measured import GateResult
-from components.files import read_bytes
-from components.settings import Settings, write_json
 
 RESULTS_FILE = "results.json"
 MOST_FAILURES = 20  # told of a group

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
-from components.settings import Settings
+from components.common.settings import Settings
 
 EditName = Literal["typos", "lower_case", "upper_case", "title_case", "punctuation", "whitespace", "names"]
 

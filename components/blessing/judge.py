@@ -7,7 +7,7 @@ the others, those of a slice, with `where support`, or of every label, are decid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from components.evaluation.gates import EVERY_LABEL, Gate
+from components.evaluation.gates.gates import EVERY_LABEL, Gate
 from components.evaluation.measured import Compared, Evaluation, GateResult, Interval, Metrics
 from components.evaluation.slicing import slice_name
 

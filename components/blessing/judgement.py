@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
-from components.evaluation.gate_checks import Known, unverified
-from components.evaluation.gates import parse_gate
+from components.common.files import read_bytes
+from components.common.settings import Settings, write_json
+from components.evaluation.gates.checks import Known, unverified
+from components.evaluation.gates.gates import parse_gate
 from components.evaluation.measured import GateResult
 from components.evaluation.settings import EvaluationSettings
-from components.files import read_bytes
-from components.settings import Settings, write_json
 from schema.label_list import LabelList
 
 _FILE = "gates.json"

@@ -22,7 +22,7 @@ from components.canary.reference import read_reference
 from components.canary.settings import CanarySettings, InfraValidatorSettings
 from components.canary.trial import try_model
 from components.canary.verdict import CanaryVerdict, write_verdict
-from components.files import write_whole
+from components.common.files import write_whole
 
 BASELINE_KEY = "baseline"
 SETTINGS_KEY = "settings"

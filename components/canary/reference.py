@@ -5,8 +5,8 @@ TensorFlow Serving would look for warm-up requests (`assets.extra/`): the texts 
 inside goes to the registry and to every server. The artifacts hold all rows anyway. Needs no TensorFlow.
 """
 
-from components.files import read_bytes, write_whole
-from components.settings import Settings
+from components.common.files import read_bytes, write_whole
+from components.common.settings import Settings
 
 _FILE = "reference.json"
 

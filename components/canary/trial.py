@@ -12,7 +12,7 @@ from components.canary.reference import Reference
 from components.canary.requests import Request, Row, example_of, not_examples, requests
 from components.canary.settings import CanarySettings
 from components.canary.verdict import TOLERANCE, CanaryVerdict, Findings
-from components.progress import PROGRESS
+from components.common.progress import PROGRESS
 from components.registry import ModelRecord
 
 _MOST_REASONS = 10

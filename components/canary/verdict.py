@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from components.files import read_bytes
-from components.settings import Settings, write_json
+from components.common.files import read_bytes
+from components.common.settings import Settings, write_json
 
 TOLERANCE = 1e-5  # of a probability, between the Trainer's process and a fresh one
 _FILE = "canary.json"

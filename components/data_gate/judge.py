@@ -7,14 +7,14 @@ from tfx.components.statistics_gen import stats_artifact_utils
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
-from components import data_log
+from components.common.files import read_bytes
 from components.data_gate import reasons
 from components.data_gate.drift import drift_in_words, measure_drift, newest_span_only, of_labels
 from components.data_gate.settings import DataGateSettings
 from components.data_gate.verdict import Verdict
 from components.example_gen.report import IngestReport, read_report
-from components.files import read_bytes
-from components.schema_import import FILE_NAME
+from components.schema_import.component import FILE_NAME
+from components.training_log import log as data_log
 from schema.errors import Refused
 from schema.label_list import label_list
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from components.data_gate.settings import DataGateSettings
-from components.data_log import Trained
+from components.example_gen.formats.rows import Reason
 from components.example_gen.report import IngestReport
-from components.example_gen.rows import Reason
+from components.training_log.log import Trained
 from schema.features import LABELS
 from schema.label_list import LabelList
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt
 
-from components.settings import Settings
+from components.common.settings import Settings
 
 
 class LabelDrift(Settings):

@@ -22,7 +22,7 @@ from components import registry
 from components.baseline.record import read_baseline
 from components.baseline.shared import outputs_in_terms_of
 from components.evaluation.eval_config import compared_with, outputs_of, with_thresholds
-from components.evaluation.insights_gather import gathering
+from components.evaluation.insights.gather import gathering
 from components.registry import ModelRecord
 from schema.errors import Refused
 

@@ -11,10 +11,10 @@ from typing import Any
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 
-from components.evaluation.catalogue import AVERAGES, LABEL_METRICS, label_key
-from components.evaluation.gate_checks import Known, check_gates
-from components.evaluation.gates import Gate, parse_gate
-from components.evaluation.metrics import MultiLabelMetrics, compared_key
+from components.evaluation.gates.checks import Known, check_gates
+from components.evaluation.gates.gates import Gate, parse_gate
+from components.evaluation.metrics.catalogue import AVERAGES, LABEL_METRICS, label_key
+from components.evaluation.metrics.metrics import MultiLabelMetrics, compared_key
 from components.evaluation.settings import EvaluationSettings
 from schema.features import LABELS
 from schema.label_list import LabelList

@@ -9,9 +9,9 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.extractors import slice_key_extractor
 from tensorflow_model_analysis.proto import config_pb2
 
-from components.evaluation.catalogue import BUCKETED
 from components.evaluation.eval_config import metric_config
-from components.evaluation.insights_gather import with_insights
+from components.evaluation.insights.gather import with_insights
+from components.evaluation.metrics.catalogue import BUCKETED
 from components.evaluation.slicing import bucket_of
 
 

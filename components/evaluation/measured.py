@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from components.evaluation.gates import Gate
-from components.settings import Settings
+from components.common.settings import Settings
+from components.evaluation.gates.gates import Gate
 
 # From, to: 95 %.
 Interval = tuple[float, float]

@@ -4,10 +4,10 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from components.evaluation.catalogue import BUCKETED, UNNAMED_COLUMNS
-from components.evaluation.gates import parse_gate
+from components.common.settings import Settings
+from components.evaluation.gates.gates import parse_gate
+from components.evaluation.metrics.catalogue import BUCKETED, UNNAMED_COLUMNS
 from components.evaluation.slicing import Slicing, columns_of, slicing_of
-from components.settings import Settings
 from schema.errors import Refused
 from schema.features import LABELS
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from components.evaluation.catalogue import BUCKETED
+from components.evaluation.metrics.catalogue import BUCKETED
 from schema.features import LABELS
 
 # The columns of a slice and their values, sorted by column; empty for all examples.

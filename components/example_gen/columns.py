@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from components.example_gen.formats.values import shown
 from components.example_gen.settings import ExamplesSettings, IndicatorLabels
-from components.example_gen.values import shown
 from schema.errors import Refused
 
 _MOST_COLUMNS_NAMED = 12

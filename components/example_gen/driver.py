@@ -2,7 +2,7 @@
 
 Spans, versions and a fingerprint of the files become execution properties and so part of the cache key: an unchanged
 input is not read again, a changed one is. On open-source Kubeflow, where no driver runs, a step before does the same
-(`runners.kubeflow_new_data`); where nothing does, the executor resolves them.
+(`runners.kfp.new_data`); where nothing does, the executor resolves them.
 """
 
 import json
@@ -10,11 +10,11 @@ import json
 from tfx.orchestration.portable.data_types import ExecutionInfo
 from tfx.proto.orchestration import driver_output_pb2
 
-from components.example_gen.fingerprint import fingerprint
+from components.common.resolving_driver import ResolvingDriver
 from components.example_gen.settings import ExamplesSettings
-from components.example_gen.sources import Sources, find_sources
-from components.example_gen.spans import SpanVersion
-from components.resolving_driver import ResolvingDriver
+from components.example_gen.sources.fingerprint import fingerprint
+from components.example_gen.sources.sources import Sources, find_sources
+from components.example_gen.sources.spans import SpanVersion
 from schema.errors import Refused
 
 SETTINGS_KEY = "settings"  # the execution property that holds the settings as JSON

@@ -12,20 +12,20 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 
-from components import files
+from components.common import files
+from components.common.progress import PROGRESS
 from components.example_gen import quarantine, runs, shards
-from components.example_gen.bigquery import to_row
 from components.example_gen.driver import PROJECT_KEY, SETTINGS_KEY, SPANS_KEY, decided_sources
-from components.example_gen.formats import open_table
+from components.example_gen.formats.formats import open_table
 from components.example_gen.ingest import Ingest, Ingestion, Part, merge
-from components.example_gen.inputs import check_sources
 from components.example_gen.label_changes import LabelChanges
 from components.example_gen.labels import read_label_names
 from components.example_gen.report import IngestReport, read_report, write_report
 from components.example_gen.settings import SPLITS, ExamplesSettings
-from components.example_gen.sources import InputFile, Sources
+from components.example_gen.sources.bigquery.queries import to_row
+from components.example_gen.sources.inputs import check_sources
+from components.example_gen.sources.sources import InputFile, Sources
 from components.example_gen.verdict import refuse_unusable
-from components.progress import PROGRESS
 
 LABEL_CHANGES_KEY = "label_changes"  # the execution property that holds a LabelChanges as JSON
 QUARANTINE_KEY = "quarantine"
@@ -122,7 +122,7 @@ def _read_files(pipeline: beam.Pipeline, job: Ingestion, sources: Sources) -> be
 
 
 def _read_queries(pipeline: beam.Pipeline, job: Ingestion, sources: Sources) -> beam.PCollection:
-    from components.example_gen.bigquery_read import ReadRows
+    from components.example_gen.sources.bigquery.read import ReadRows
 
     rows = pipeline | "Queries" >> ReadRows(sources.queries, job.settings)
     return rows | "Read" >> beam.ParDo(_ReadQueryRows(job, sources.files))

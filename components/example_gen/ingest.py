@@ -3,19 +3,19 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from components.common.progress import PROGRESS
 from components.example_gen import runs, shards
 from components.example_gen.columns import find_columns
+from components.example_gen.formats.rows import Rejected, Row, Table
 from components.example_gen.label_changes import LabelChanges, apply
 from components.example_gen.labels import make_label_parser
 from components.example_gen.parsing import Record, RowParser
 from components.example_gen.quarantine import QuarantinedRow
 from components.example_gen.report import Tally
-from components.example_gen.rows import Rejected, Row, Table
 from components.example_gen.runs import RunWriter, SpilledRow
 from components.example_gen.settings import ExamplesSettings
-from components.example_gen.sources import InputFile
+from components.example_gen.sources.sources import InputFile
 from components.example_gen.splitting import Splitter, stable_hash
-from components.progress import PROGRESS
 
 _REJECTS_AT_ONCE = 20_000  # held in memory; a raw row is at most 2,000 characters
 _ROWS_BETWEEN_NEWS = 50_000

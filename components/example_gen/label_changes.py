@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from components.settings import Settings
+from components.common.settings import Settings
 from schema.label_list import LabelList
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from components.example_gen.rows import Reason, Value
+from components.common.files import read_bytes
+from components.example_gen.formats.rows import Reason, Value
+from components.example_gen.formats.values import Unusable, shown, single
 from components.example_gen.settings import (
     DelimitedLabels,
     ExamplesSettings,
@@ -11,8 +13,6 @@ from components.example_gen.settings import (
     IndicatorLabels,
     ListLabels,
 )
-from components.example_gen.values import Unusable, shown, single
-from components.files import read_bytes
 from schema.errors import Refused
 
 # The values of a row's label columns -> its labels, in the order of the row, each once. Raises Unusable.

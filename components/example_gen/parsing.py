@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from components.example_gen.columns import Layout
+from components.example_gen.formats.rows import Reason, Rejected, Row
+from components.example_gen.formats.values import Unusable, single
 from components.example_gen.labels import LabelParser
-from components.example_gen.rows import Reason, Rejected, Row
-from components.example_gen.values import Unusable, single
 
 
 @dataclass(frozen=True, slots=True)

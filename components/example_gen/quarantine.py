@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.files import create_whole, open_seekable
+from components.common.files import create_whole, open_seekable
 
 ROWS_FILE = "rows.parquet"
 _GROUP_ROWS = 20_000

@@ -10,11 +10,11 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from components.example_gen.rows import Reason
+from components.common.files import read_bytes, write_whole
+from components.common.settings import Settings
+from components.example_gen.formats.rows import Reason
 from components.example_gen.settings import SPLITS, Split
-from components.example_gen.spans import SpanVersion
-from components.files import read_bytes, write_whole
-from components.settings import Settings
+from components.example_gen.sources.spans import SpanVersion
 
 REPORT_FILE = "report.json"
 MOST_CONTRADICTIONS = 10  # told of

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from components.common.files import open_seekable, write_whole
 from components.example_gen.quarantine import SCHEMA, QuarantinedRow, batch_of
-from components.example_gen.sources import InputFile
-from components.files import open_seekable, write_whole
+from components.example_gen.sources.sources import InputFile
 
 _PARTITION_BYTES = 64 << 20  # of input; a few times that is in memory while a partition is written
 _MOST_PARTITIONS = 512

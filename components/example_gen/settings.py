@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from components.settings import Settings
+from components.common.settings import Settings
 from schema.features import FEATURES
 
 Format = Literal["csv", "tsv", "jsonl", "parquet", "tfrecord", "bigquery"]

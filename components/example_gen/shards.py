@@ -12,14 +12,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tfx.components.example_gen.write_split import DEFAULT_FILE_NAME
 
-from components import files
+from components.common import files
 from components.example_gen.copies import Rows, Settled, settle_copies
+from components.example_gen.formats.rows import Reason, readable
 from components.example_gen.parsing import Record
 from components.example_gen.quarantine import QuarantinedRow
 from components.example_gen.report import MOST_CONTRADICTIONS, Contradiction, DuplicatesTally, Tally
-from components.example_gen.rows import Reason, readable
 from components.example_gen.settings import SPLITS, Split
-from components.example_gen.sources import InputFile
+from components.example_gen.sources.sources import InputFile
 from schema.features import ID, LABELS, SPAN, TEXT, TEXT_LENGTH, TEXT_PAIR
 
 UNFINISHED = "unfinished"  # the folder in the artifact for what is under way

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
+from components.common.files import display
+from components.example_gen.formats.rows import Reason
 from components.example_gen.quarantine import QuarantinedRow
 from components.example_gen.report import IngestReport
-from components.example_gen.rows import Reason
 from components.example_gen.settings import SPLITS, ExamplesSettings
 from components.example_gen.splitting import describe
-from components.files import display
 from schema.errors import Refused
 
 _MOST_REASONS_NAMED = 3

@@ -5,11 +5,11 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.checkpoints.find import find_checkpoint
+from components.checkpoints.vocabulary import read_vocabulary
 from components.preprocessing import features
 from components.preprocessing.settings import PreprocessingSettings, TokenizerSettings
 from components.preprocessing.tokenizer import BertTokenizer
-from components.preprocessing.vocabulary import read_vocabulary
-from components.trainer.checkpoint import find_checkpoint
 from schema import features as raw
 
 Batch = dict[str, tf.Tensor | tf.SparseTensor]

@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from components.settings import Settings
+from components.common.settings import Settings
 
 Truncation = Literal["head", "head_tail"]
 

@@ -22,10 +22,10 @@ from tfx.utils import proto_utils
 
 from components import registry
 from components.canary.verdict import read_verdict
+from components.common.files import exists, make_folder, read_bytes
 from components.evaluation.results import read_evaluation
 from components.example_gen.artifacts import Quarantine
 from components.example_gen.report import read_report
-from components.files import exists, make_folder, read_bytes
 from components.pusher.driver import Driver
 from components.pusher.outcome import Pushed, write_pushed
 from components.registry import BlessedBy, GateOutcome, ModelRecord, TrainedOn

@@ -6,8 +6,8 @@ from tfx.proto.orchestration import driver_output_pb2
 from tfx.types import artifact_utils
 from tfx.types.standard_component_specs import MODEL_KEY
 
-from components.files import exists
-from components.resolving_driver import ResolvingDriver
+from components.common.files import exists
+from components.common.resolving_driver import ResolvingDriver
 
 # Part of the cache key: the versions that this model was pushed as and that are gone, most often none.
 GONE_KEY = "gone_versions"

@@ -1,7 +1,7 @@
 """What a push came to: `pushed.json` in the PushedModel artifact. Needs no TensorFlow."""
 
-from components.files import read_bytes, write_whole
-from components.settings import Settings
+from components.common.files import read_bytes, write_whole
+from components.common.settings import Settings
 
 _FILE = "pushed.json"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from io import BufferedReader
 from typing import cast
 
-from components.files import exists, is_remote, list_folder, open_seekable
+from components.common.files import exists, is_remote, list_folder, open_seekable
 from components.registry.record import RECORD, ModelRecord, read_record
 from schema.errors import Refused
 

@@ -3,9 +3,9 @@
 from pydantic import Field, ValidationError
 
 from components.canary.verdict import Findings
+from components.common.files import read_bytes, write_whole
+from components.common.settings import Settings
 from components.example_gen.report import SpanCount
-from components.files import read_bytes, write_whole
-from components.settings import Settings
 from schema.errors import Refused
 
 RECORD = "model.json"

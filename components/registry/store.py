@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from components.files import exists, is_remote
+from components.common.files import exists, is_remote
+from components.common.settings import Settings
 from components.registry.integrity import GRAPH, INCOMING, checksums, numbered, what_differs
 from components.registry.record import RECORD, ModelRecord, read_record, write_record
-from components.settings import Settings
 from schema.errors import Refused
 
 

@@ -5,15 +5,16 @@ After Mitchell et al., 2019, "Model Cards for Model Reporting". What only a pers
 
 import re
 
-from components.files import write_whole
-from components.report import decision, view
-from components.report.behaviour_view import groups_table
-from components.report.canary_view import canary_view
-from components.report.data_view import left_out
+from components.common.files import write_whole
+from components.report.drawing.tables import Table, in_words, number
 from components.report.material import Material
 from components.report.page import environment
 from components.report.summary import LabelSummary, Summary
-from components.report.tables import Table, in_words, number
+from components.report.views import decision
+from components.report.views import run as view
+from components.report.views.behaviour import groups_table
+from components.report.views.canary import canary_view
+from components.report.views.data import left_out
 
 CARD_FILE = "model_card.md"
 _MOST_CHARACTERS = 500

@@ -12,13 +12,14 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from components.files import write_whole
-from components.report import decision, view
-from components.report.behaviour_view import group_views, groups_table
-from components.report.canary_view import canary_view
-from components.report.data_view import data_view
-from components.report.label_view import calibration_charts, confusion_view, label_views, training_charts
+from components.common.files import write_whole
 from components.report.material import Material
+from components.report.views import decision
+from components.report.views import run as view
+from components.report.views.behaviour import group_views, groups_table
+from components.report.views.canary import canary_view
+from components.report.views.data import data_view
+from components.report.views.label import calibration_charts, confusion_view, label_views, training_charts
 
 REPORT_FILE = "report.html"
 _TEMPLATES = Path(__file__).parent / "templates"

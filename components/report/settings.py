@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from components.evaluation.insights import MOST_MISTAKES
-from components.settings import Settings
+from components.common.settings import Settings
+from components.evaluation.insights.record import MOST_MISTAKES
 
 
 class ReportSettings(Settings):

@@ -3,13 +3,13 @@
 from pydantic import Field
 
 from components.canary.verdict import CanaryVerdict
+from components.common.files import read_bytes
+from components.common.settings import Settings, write_json
 from components.data_gate.verdict import Drift, Verdict
 from components.evaluation.measured import GateResult, LabelMetrics, Metrics
 from components.example_gen.report import Duplicates, IngestReport, SpanCount
 from components.example_gen.settings import Split
-from components.files import read_bytes
 from components.registry import CalibrationRecord
-from components.settings import Settings, write_json
 
 SUMMARY_FILE = "summary.json"
 

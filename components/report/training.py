@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from components.evaluation.insights import Reliability
-from components.example_gen.framing import read_records
-from components.files import list_files, open_seekable, read_bytes
-from components.settings import Settings
+from components.common.files import list_files, open_seekable, read_bytes
+from components.common.settings import Settings
+from components.evaluation.insights.record import Reliability
+from components.example_gen.formats.framing import read_records
 
 _HISTORY = "history.json"
 _CALIBRATION = "calibration.json"

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat
 
-from components.settings import Settings
+from components.common.settings import Settings
 
 
 class PlainLoss(Settings):

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 import keras_hub
 
-from components.trainer.operations import compiled_gelu, exact_gelu, make_lean
-from components.trainer.optimizer import FusedAdamW, WarmupLinearDecay
+from components.trainer.cpu.operations import compiled_gelu, exact_gelu, make_lean
+from components.trainer.cpu.optimizer import FusedAdamW, WarmupLinearDecay
 from components.trainer.settings import TrainingSettings
 
 
@@ -39,7 +39,7 @@ def build_classifier(backbone: Any, n_labels: int, dropout: float) -> Any:
 def plain_copy(model: Any) -> Any:
     """The classifier with the same weights that computes in float32, and that no strategy spreads over devices."""
     backbone = type(model.backbone).from_config(model.backbone.get_config() | {"dtype": "float32"})
-    # What KerasHub's configuration does not tell, see `components.trainer.checkpoints.backbone`.
+    # What KerasHub's configuration does not tell, see `components.checkpoints.backbone`.
     for old, new in zip(model.backbone._flatten_layers(), backbone._flatten_layers(), strict=True):
         if isinstance(new, keras.layers.LayerNormalization):
             new.epsilon = old.epsilon
@@ -60,7 +60,7 @@ def build_optimizer(
     Args:
         settings: The recipe.
         total_steps: After so many the learning rate is 0.
-        rate_factors: From `components.trainer.trainable.rate_factors`.
+        rate_factors: From `components.trainer.loop.trainable.rate_factors`.
     """
     optimizer = FusedAdamW(
         learning_rate=WarmupLinearDecay(settings.peak_learning_rate, settings.warmup, total_steps),

@@ -9,9 +9,9 @@ import tensorflow_transform as tft
 from numpy.typing import NDArray
 
 from components.canary.reference import Reference
+from components.checkpoints.find import Checkpoint
+from components.checkpoints.vocabulary import read_vocabulary
 from components.preprocessing.features import SEGMENT_IDS, TOKEN_IDS
-from components.preprocessing.vocabulary import read_vocabulary
-from components.trainer.checkpoint import Checkpoint
 from components.trainer.export import without_columns
 from components.trainer.input_pipeline import encoder_inputs
 from schema.features import TEXT, TEXT_PAIR

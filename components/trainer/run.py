@@ -13,13 +13,13 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.canary.reference import write_reference
+from components.checkpoints.find import find_checkpoint, load_backbone
+from components.common.progress import PROGRESS
 from components.preprocessing.features import SEGMENT_IDS
-from components.progress import PROGRESS
 from components.registry import ModelRecord, write_record
-from components.trainer.checkpoint import find_checkpoint, load_backbone
-from components.trainer.decisions import decide
+from components.trainer.cpu.occurring import only_occurring
+from components.trainer.decisions.decisions import decide
 from components.trainer.export import export_classifier
-from components.trainer.fit import fit, predict
 from components.trainer.hardware import arithmetic, choose_strategy, is_chief, set_seeds, wait_for_all
 from components.trainer.input_pipeline import (
     count_labels,
@@ -27,15 +27,15 @@ from components.trainer.input_pipeline import (
     length_grouped_batches,
     occurring_tokens,
 )
-from components.trainer.losses import multi_hot_loss, prior_bias
+from components.trainer.loop.fit import fit, predict
+from components.trainer.loop.losses import multi_hot_loss, prior_bias
+from components.trainer.loop.pooled import head_over_pooled
+from components.trainer.loop.resume import Interruption, fingerprint
+from components.trainer.loop.trainable import freeze
 from components.trainer.model import build_classifier, plain_copy
-from components.trainer.occurring import only_occurring
-from components.trainer.pooled import head_over_pooled
 from components.trainer.reference import make_reference
-from components.trainer.resume import Interruption, fingerprint
 from components.trainer.settings import TrainerConfig, TrainingSettings
 from components.trainer.start import with_start
-from components.trainer.trainable import freeze
 from components.trainer.warm_start import start_from
 from schema.label_list import label_list, read_schema
 

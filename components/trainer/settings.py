@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
-from components.settings import Settings
+from components.common.settings import Settings
 from components.trainer.choices import BestF1, LossSettings, PlainLoss, ThresholdSettings
 
 Trainable = Literal["all", "head"] | PositiveInt
@@ -127,9 +127,9 @@ class TrainerConfig(Settings):
     """Everything that `run_fn` needs, as it travels in the Trainer's custom_config.
 
     Attributes:
-        checkpoint: As `components.trainer.checkpoint.find_checkpoint` takes it.
+        checkpoint: As `components.checkpoints.find.find_checkpoint` takes it.
         checkpoint_fingerprint: In here so that changed weights are never a cache hit.
-        resume_dir: Where interrupted trainings are kept, see `components.trainer.resume`; None keeps none.
+        resume_dir: Where interrupted trainings are kept, see `components.trainer.loop.resume`; None keeps none.
         start: The registry's version to start from, if one was found when the pipeline was built.
         registry: Where `run_fn` looks for one itself, of a pipeline that is compiled first and run later; else None.
     """

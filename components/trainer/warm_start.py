@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401 - the exported models' tokenizer needs its operations
 
 from components.baseline.shared import lacking, outputs_in_terms_of
-from components.progress import PROGRESS
+from components.common.progress import PROGRESS
 from components.registry import ModelRecord, read_record
 from components.trainer.settings import TrainerConfig, WarmStart
 from schema.errors import Refused

@@ -12,8 +12,8 @@ from tfx.dsl.components.base import base_component, base_executor, executor_spec
 from tfx.types import artifact_utils, component_spec, standard_artifacts
 
 from components import registry
+from components.common.settings import Settings, write_json
 from components.pusher.outcome import read_pushed
-from components.settings import Settings, write_json
 from components.vertex_push.settings import VertexPlace, VertexPushSettings
 
 OUTCOME_FILE = "vertex.json"

@@ -4,8 +4,8 @@ import json
 import sys
 from typing import Any
 
-from pipeline import cli
-from tests.small_project import Project
+from cli import main as cli
+from tests.support.small_project import Project
 
 
 def command(*arguments: str) -> int:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.command import command, run, summaries
-from tests.hook import Hook
-from tests.small_project import Project, make_project, write_rows
+from tests.support.hook import Hook
+from tests.support.small_project import Project, make_project, write_rows
 
 # Whether a model is any good is not asked here: a few steps are enough, and every model is blessed.
 _TRIAL = ("training.max_steps=2", "evaluation.gates=[]", "evaluation.slices=[]", "evaluation.label_slices=false")

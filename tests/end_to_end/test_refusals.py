@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.small_project import Project, make_project
+from tests.support.small_project import Project, make_project
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_text_limit_above_the_checkpoint(project: Project) -> None:
 
 def test_a_refusal_needs_no_tensorflow(project: Project) -> None:
     code = (
-        "import sys; from pipeline import cli; sys.argv[1:] = ['run', '--config', sys.argv[1], '--set', 'x=1']\n"
+        "import sys; from cli import main as cli; sys.argv[1:] = ['run', '--config', sys.argv[1], '--set', 'x=1']\n"
         "try: cli.main()\n"
         "finally: assert not {'tensorflow', 'tfx', 'apache_beam', 'keras'} & set(sys.modules), 'imported too much'"
     )

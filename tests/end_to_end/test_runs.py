@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.command import command, run
-from tests.small_project import LABELS, Project, make_project
+from tests.support.small_project import LABELS, Project, make_project
 
 _FRESH_PROCESS = """
 import json, sys

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from components.files import write_whole
+from components.common.files import write_whole
 from tests.image.engine import Engine, Image, make_base, megabytes, missing_tools
-from tests.runners.kubeflow_backend import Backend
-from tests.small_project import Project, make_project
+from tests.runners.kubeflow.backend import Backend
+from tests.support.small_project import Project, make_project
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("TEST_IMAGE"), reason="building the image takes minutes, a network and root: make test-image"
@@ -155,9 +155,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 client = os.getpid()
 
 def work(_):
-    import components.files
+    from components.common import files
     assert os.getpid() != client
-    open("/tmp/worker", "w").write("bert-multilabel" if components.files.__file__.startswith("/venv/") else "elsewhere")
+    open("/tmp/worker", "w").write("bert-multilabel" if files.__file__.startswith("/venv/") else "elsewhere")
 
 for _ in range(60):
     if socket.socket().connect_ex(("localhost", 50000)) == 0:

@@ -23,10 +23,10 @@ from apache_beam.runners.runner import create_runner
 
 from pipeline.beam import beam_arguments
 from pipeline.code import pack_code
-from pipeline.config import Configuration
-from pipeline.loading import load_configuration
+from pipeline.config.configuration import Configuration
+from pipeline.config.loading import load_configuration
 from schema.errors import Refused
-from tests.small_project import Project, make_project
+from tests.support.small_project import Project, make_project
 
 _DATAFLOW = {"project": "shop", "region": "europe-west1", "temp_location": "gs://bucket/temp", "image": "beam:1"}
 _SPARK = {"job_server_jar": "/opt/spark.jar"}
@@ -143,10 +143,10 @@ def test_workers_import_the_code_that_was_packed(tmp_path: Path) -> None:
     assert (tmp_path / "code.zip").read_bytes() == before
 
     code = (
-        "import sys; from pathlib import Path; import components.files; from pipeline.code import use_code\n"
+        "import sys; from pathlib import Path; import components.common.files; from pipeline.code import use_code\n"
         f"use_code(Path({str(tmp_path / 'unpacked')!r}))\n"
-        "import components.files, schema.errors\n"
-        "print(components.files.__file__, schema.errors.__file__)"
+        "import components.common.files, schema.errors\n"
+        "print(components.common.files.__file__, schema.errors.__file__)"
     )
     environment = {"BERT_MULTILABEL_CODE": str(tmp_path / "code.zip"), "PYTHONPATH": str(Path(__file__).parents[2])}
     ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
@@ -155,7 +155,7 @@ def test_workers_import_the_code_that_was_packed(tmp_path: Path) -> None:
 
 def test_a_worker_that_cannot_see_the_code_says_so(tmp_path: Path) -> None:
     environment = {"BERT_MULTILABEL_CODE": "/nowhere/code.zip", "PYTHONPATH": str(Path(__file__).parents[2])}
-    command = [sys.executable, "-m", "runners.beam_worker", "--id=1", "--provision_endpoint=localhost:1"]
+    command = [sys.executable, "-m", "runners.beam.worker", "--id=1", "--provision_endpoint=localhost:1"]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert ended.returncode == 1
     assert ended.stderr.startswith("/nowhere/code.zip: not there; work_dir has to be")

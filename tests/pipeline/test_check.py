@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.check import check_configuration
-from pipeline.loading import load_configuration
+from pipeline.config.loading import load_configuration
 from schema.errors import Refused
 from schema.infer import infer_schema, schema_text
-from tests.checkpoint_formats import write_google, write_preset
-from tests.small_project import LABELS, Project, make_project
+from tests.support.checkpoint_formats import write_google, write_preset
+from tests.support.small_project import LABELS, Project, make_project
 
 _PAIR = "examples.text_pair=answer"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from tfx.dsl.compiler.compiler import Compiler
 
+from pipeline.config.loading import load_configuration
 from pipeline.create import create_pipeline
-from pipeline.loading import load_configuration
-from tests.small_project import Project, make_project
+from tests.support.small_project import Project, make_project
 
 
 @pytest.fixture

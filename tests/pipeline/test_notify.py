@@ -12,13 +12,13 @@ import pytest
 from rich.console import Console
 
 from components.report.summary import Summary, failed_summary, write_summary
-from pipeline.loading import load_configuration
+from pipeline.config.loading import load_configuration
 from pipeline.notify import NotifySettings, announced
 from pipeline.outcome import StepFailed
 from schema.errors import Refused
 from tests.end_to_end.command import command
-from tests.hook import HANG, Hook
-from tests.small_project import Project, make_project
+from tests.support.hook import HANG, Hook
+from tests.support.small_project import Project, make_project
 
 
 @contextmanager

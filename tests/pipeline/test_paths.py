@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.paths import ConcurrencySettings, WorkDir
 from schema.errors import Refused
-from tests.small_project import make_project
+from tests.support.small_project import make_project
 
 
 def test_two_runs_never_share_it(tmp_path: Path) -> None:

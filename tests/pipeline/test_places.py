@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.check import check_configuration
-from pipeline.loading import load_configuration
+from pipeline.config.loading import load_configuration
 from pipeline.places import here
 from schema.errors import Refused
 from tests.end_to_end.command import command
-from tests.small_project import Project, make_project
+from tests.support.small_project import Project, make_project
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from components.behaviour.results import write_results
-from components.evaluation.insights import write_insights
+from components.evaluation.insights.record import write_insights
 from components.example_gen.report import write_report as write_ingest
 from components.registry import write_record
 from components.report.summary import write_summary
@@ -102,7 +102,7 @@ def test_a_folder_without_a_run_is_refused_in_one_line(tmp_path: Path) -> None:
 
 def test_the_command_needs_no_tensorflow(run: Path) -> None:
     code = (
-        f"import sys; from pipeline import cli; sys.argv[1:] = ['report', {str(run)!r}, '--no-texts']\n"
+        f"import sys; from cli import main as cli; sys.argv[1:] = ['report', {str(run)!r}, '--no-texts']\n"
         "try: cli.main()\n"
         "finally: assert not {'tensorflow', 'tfx', 'apache_beam', 'keras', 'pyarrow'} & set(sys.modules)"
     )

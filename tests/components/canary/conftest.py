@@ -7,7 +7,7 @@ import pytest
 from components.trainer.settings import TrainerConfig, TrainingSettings
 from tests.components.trainer.exported import export
 from tests.components.trainer.test_export_pairs import transformed
-from tests.tiny_bert import write_tiny_bert
+from tests.support.tiny_bert import write_tiny_bert
 
 
 @pytest.fixture(scope="package")

@@ -17,7 +17,7 @@ from components.data_gate.settings import DataGateSettings, LabelDrift
 from components.data_gate.verdict import Drift
 from components.example_gen.parsing import Record
 from components.example_gen.shards import serialize
-from components.statistics import statistics_options
+from components.statistics_gen.options import statistics_options
 from schema.infer import infer_schema
 
 LABELS = ("joy", "fear")

@@ -10,8 +10,8 @@ from components.data_gate.reasons import (
     vanished_labels,
 )
 from components.data_gate.settings import DataGateSettings
-from components.data_log import Trained
 from components.example_gen.report import IngestReport, LabelCount
+from components.training_log.log import Trained
 from schema.label_list import LabelList
 
 

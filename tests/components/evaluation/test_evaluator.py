@@ -19,14 +19,14 @@ from tfx.utils import proto_utils
 
 from components.baseline.record import BaselineRecord, write_baseline
 from components.blessing.judge import gate_results
-from components.evaluation.catalogue import AVERAGES, LABEL_RATES
 from components.evaluation.component import Executor
 from components.evaluation.eval_config import build_eval_config
-from components.evaluation.gates import parse_gate
+from components.evaluation.gates.gates import parse_gate
 from components.evaluation.measured import Evaluation, LabelMetrics, Metrics
+from components.evaluation.metrics.catalogue import AVERAGES, LABEL_RATES
 from components.evaluation.results import read_evaluation
 from components.evaluation.settings import EvaluationSettings
-from components.trainer.calibration import expected_calibration_error
+from components.trainer.decisions.calibration import expected_calibration_error
 from schema.errors import Refused
 from schema.label_list import LabelList
 from tests.components.evaluation import small_model

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from components.example_gen.rows import Rejected, Row
+from components.example_gen.formats.rows import Rejected, Row
 from components.example_gen.settings import ExamplesSettings
 
 TRAIN_EVAL_TEST = ({"pattern": "*.csv", "split": {"train": 2, "eval": 1, "test": 1}},)

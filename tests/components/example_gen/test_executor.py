@@ -16,15 +16,15 @@ from tfx.proto import example_gen_pb2
 from tfx.types.artifact_utils import decode_split_names
 from tfx.types.standard_artifacts import Examples
 
-from components import files
+from components.common import files
 from components.example_gen import quarantine, runs
 from components.example_gen.artifacts import Quarantine
-from components.example_gen.delimited import MAX_ROW_BYTES
 from components.example_gen.executor import Executor
-from components.example_gen.inputs import check_inputs
+from components.example_gen.formats.delimited import MAX_ROW_BYTES
 from components.example_gen.quarantine import QuarantinedRow
 from components.example_gen.report import IngestReport, LabelCount, read_report
 from components.example_gen.settings import SPLITS, ExamplesSettings
+from components.example_gen.sources.inputs import check_inputs
 from schema.errors import Refused
 from tests.components.example_gen.support import csv_of, many_rows, settings_for, write
 

@@ -17,12 +17,12 @@ from components.example_gen.label_changes import LabelChanges
 from components.example_gen.report import LabelCount, read_report
 from components.example_gen.settings import SPLITS
 from schema.errors import Refused
-from tests.bigquery_clients import point_clients_at
-from tests.bigquery_read_api import ReadApi
-from tests.bigquery_server import BigQueryServer, Table
 from tests.components.example_gen import written
 from tests.components.example_gen.support import csv_of, many_rows, settings_for, write
 from tests.components.example_gen.test_executor import BEAM_ARGS, Ingested, examples_in, left_in
+from tests.support.bigquery.clients import point_clients_at
+from tests.support.bigquery.read_api import ReadApi
+from tests.support.bigquery.server import BigQueryServer, Table
 
 GOOD = 60
 SHARED = {"train": 2, "eval": 1, "test": 1}

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from components.example_gen.formats.rows import Reason, Value
+from components.example_gen.formats.values import Unusable
 from components.example_gen.labels import make_label_parser, read_label_names
-from components.example_gen.rows import Reason, Value
-from components.example_gen.values import Unusable
 from schema.errors import Refused
 from tests.components.example_gen.support import settings_for, write
 

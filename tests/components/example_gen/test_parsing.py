@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from components.example_gen.columns import Layout, find_columns
+from components.example_gen.formats.rows import Reason, Rejected, Row, Value
 from components.example_gen.labels import make_label_parser
 from components.example_gen.parsing import Record, RowParser
-from components.example_gen.rows import Reason, Rejected, Row, Value
 from schema.errors import Refused
 from tests.components.example_gen.support import settings_for
 

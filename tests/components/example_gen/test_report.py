@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from components.example_gen import report
+from components.example_gen.formats.rows import Reason
 from components.example_gen.report import IngestReport, LabelCount, Tally, read_report, write_report
-from components.example_gen.rows import Reason
 from components.example_gen.settings import SPLITS, Split
 
 ROWS = st.lists(

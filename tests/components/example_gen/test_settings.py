@@ -70,7 +70,8 @@ def test_weights_come_in_one_order_whatever_the_order_in_the_file() -> None:
 
 def test_settings_and_checks_import_neither_tensorflow_nor_beam() -> None:
     code = (
-        "import sys, components.example_gen.settings, components.example_gen.inputs, components.example_gen.report\n"
+        "import sys, components.example_gen.settings, components.example_gen.sources.inputs\n"
+        "import components.example_gen.report\n"
         "print([name for name in ('tensorflow', 'apache_beam', 'tfx', 'pyarrow') if name in sys.modules])"
     )
     root = Path(__file__).parents[3]

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from components.example_gen.formats.rows import Reason
 from components.example_gen.quarantine import QuarantinedRow
 from components.example_gen.report import IngestReport
-from components.example_gen.rows import Reason
 from components.example_gen.verdict import refuse_unusable
 from schema.errors import Refused
 from tests.components.example_gen.support import settings_for

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.example_gen.framing import masked_checksum
+from components.example_gen.formats.framing import masked_checksum
 
 Rows = Sequence[Mapping[str, Any]]
 

@@ -4,7 +4,7 @@ import importlib.util
 from functools import cache
 from pathlib import Path
 
-from components.preprocessing.vocabulary import read_vocabulary
+from components.checkpoints.vocabulary import read_vocabulary
 
 REPOSITORY = Path(__file__).parents[3]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from components import registry
-from components.files import read_bytes
+from components.common.files import read_bytes
 from components.registry import (
     ModelRecord,
     Version,

@@ -5,14 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from components.evaluation.insights import MATRIX_LABELS
+from components.evaluation.insights.record import MATRIX_LABELS
 from components.evaluation.measured import GateResult
-from components.report import decision, view
-from components.report.label_view import MOST_LABELS
 from components.report.material import Material
 from components.report.page import build_page
 from components.report.settings import ReportSettings
 from components.report.summary import Summary, failed_summary
+from components.report.views import decision
+from components.report.views import run as view
+from components.report.views.label import MOST_LABELS
 from tests.components.report.made_up import material
 from tests.components.report.reading import Page
 

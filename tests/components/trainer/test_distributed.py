@@ -12,7 +12,7 @@ from components.trainer.hardware import choose_strategy
 from components.trainer.settings import TrainingSettings
 from schema.errors import Refused
 from tests.components.trainer.training_process import start
-from tests.tiny_bert import write_tiny_bert
+from tests.support.tiny_bert import write_tiny_bert
 
 # Seven batches an epoch, the last of two examples; gathered in pairs, the last update has one.
 _TRAINING = {"epochs": 2, "learning_rate": 1e-2, "accumulate": 2}

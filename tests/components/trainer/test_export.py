@@ -10,12 +10,12 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.checkpoints.find import find_checkpoint, load_backbone
 from components.preprocessing import features as transformed
-from components.trainer.checkpoint import find_checkpoint, load_backbone
 from components.trainer.export import _decision_scores, _labels_above, export_classifier, predict_by_length
 from components.trainer.input_pipeline import encoder_inputs
 from components.trainer.model import build_classifier
-from tests.tiny_bert import write_tiny_bert
+from tests.support.tiny_bert import write_tiny_bert
 
 
 @pytest.fixture(scope="module")

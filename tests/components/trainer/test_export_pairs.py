@@ -11,18 +11,18 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from typer.testing import CliRunner
 
-from components.trainer.checkpoint import find_checkpoint, load_backbone
+from cli import main as cli
+from cli.predict import predict_texts
+from components.checkpoints.find import find_checkpoint, load_backbone
 from components.trainer.export import export_classifier, predict_by_length
 from components.trainer.input_pipeline import encoder_inputs
 from components.trainer.model import build_classifier
 from components.trainer.settings import TrainerConfig, TrainingSettings
-from pipeline import cli
-from pipeline.predict import predict_texts
 from schema.errors import Refused
 from tests.components.preprocessing.reference import GoogleTokenizer, google_pair
 from tests.components.preprocessing.transform import Row, run_transform, serialized
 from tests.components.trainer.exported import export
-from tests.tiny_bert import VOCABULARY, write_tiny_bert
+from tests.support.tiny_bert import VOCABULARY, write_tiny_bert
 
 LABELS = ("praise", "refund", "trouble")
 PAIRS = [

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.trainer.checkpoint import find_checkpoint, load_backbone
-from components.trainer.losses import multi_hot_loss
+from components.checkpoints.find import find_checkpoint, load_backbone
+from components.trainer.cpu.optimizer import FusedAdamW, WarmupLinearDecay
+from components.trainer.loop.losses import multi_hot_loss
 from components.trainer.model import build_classifier, build_optimizer
-from components.trainer.optimizer import FusedAdamW, WarmupLinearDecay
 from components.trainer.settings import TrainingSettings
-from tests.tiny_bert import write_tiny_bert
+from tests.support.tiny_bert import write_tiny_bert
 
 
 @pytest.fixture(scope="module")

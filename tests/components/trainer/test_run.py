@@ -15,7 +15,7 @@ from components.trainer.settings import TrainerConfig, TrainingSettings, WarmSta
 from components.trainer.start import find_start
 from tests.components.trainer.exported import export
 from tests.components.trainer.test_export_pairs import PAIRS, transformed
-from tests.tiny_bert import write_tiny_bert
+from tests.support.tiny_bert import write_tiny_bert
 
 
 @pytest.fixture(scope="module")

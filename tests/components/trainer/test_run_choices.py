@@ -10,12 +10,12 @@ import pytest
 import tensorflow as tf
 import tensorflow_text  # noqa: F401 - the exported tokenizer needs its operations
 
+from components.checkpoints.find import find_checkpoint, load_backbone
 from components.registry import read_record
-from components.trainer.checkpoint import find_checkpoint, load_backbone
 from components.trainer.settings import TrainerConfig, TrainingSettings
 from tests.components.preprocessing.transform import Row, run_transform, serialized
 from tests.components.trainer.exported import export
-from tests.tiny_bert import write_tiny_bert
+from tests.support.tiny_bert import write_tiny_bert
 
 LABELS = ("praise", "refund", "trouble")
 _WORDS = {"praise": "love", "refund": "money", "trouble": "broken"}
@@ -126,7 +126,7 @@ def test_calibration_is_in_the_exported_graph(tmp_path: Path, root: Path, bert: 
 def test_a_label_below_the_minimum_precision_is_never_given_and_named_in_one_line(
     tmp_path: Path, root: Path, bert: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.WARNING, logger="components.trainer.decisions"):
+    with caplog.at_level(logging.WARNING, logger="components.trainer.decisions.decisions"):
         served = _run(
             tmp_path, root, bert, max_steps=1, thresholds={"objective": "min_precision", "precision": 1.0}
         )  # fmt: skip

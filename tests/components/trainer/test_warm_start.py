@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from components.checkpoints.find import find_checkpoint, load_backbone
 from components.registry import ModelRecord, push
-from components.trainer.checkpoint import find_checkpoint, load_backbone
 from components.trainer.export import export_classifier
 from components.trainer.model import build_classifier
 from components.trainer.settings import TrainerConfig, TrainingSettings, WarmStart
 from components.trainer.start import find_start, with_start
 from components.trainer.warm_start import start_from
 from tests.components.trainer.test_export import _WordsAreIds
-from tests.tiny_bert import write_tiny_bert
+from tests.support.tiny_bert import write_tiny_bert
 
 _OLD = ("a", "b", "c")
 

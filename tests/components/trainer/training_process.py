@@ -40,7 +40,7 @@ def examples(n_examples: int, *, shuffle: bool = True) -> Any:
     import numpy as np
     import tensorflow as tf
 
-    from tests.tiny_bert import VOCABULARY
+    from tests.support.tiny_bert import VOCABULARY
 
     rng = np.random.default_rng(0)
     ids = rng.integers(5, len(VOCABULARY), (n_examples, 12)).astype(np.int32)
@@ -70,12 +70,12 @@ def train(task: dict[str, Any]) -> None:
 
     import numpy as np
 
-    from components.trainer.checkpoint import find_checkpoint, load_backbone
-    from components.trainer.fit import fit
+    from components.checkpoints.find import find_checkpoint, load_backbone
     from components.trainer.hardware import arithmetic, choose_strategy, is_chief, set_seeds, wait_for_all
-    from components.trainer.losses import multi_hot_loss
+    from components.trainer.loop.fit import fit
+    from components.trainer.loop.losses import multi_hot_loss
+    from components.trainer.loop.resume import Interruption
     from components.trainer.model import build_classifier, plain_copy
-    from components.trainer.resume import Interruption
     from components.trainer.settings import TrainingSettings
 
     settings = TrainingSettings.model_validate({"batch_size": BATCH_SIZE, "precision": "float32"} | task["training"])

@@ -18,7 +18,7 @@ from components.vertex_push.upload import split_traffic
 from schema.errors import Refused
 from tests.components.evaluation.small_model import artifact
 from tests.components.pusher.test_pusher import run as push
-from tests.vertex_server import PARENT, VertexServer, authenticate
+from tests.support.vertex_server import PARENT, VertexServer, authenticate
 
 MODEL = f"{PARENT}/models/topics"
 PREBUILT = {"image": "europe-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"}

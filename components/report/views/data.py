@@ -1,0 +1,107 @@
+"""What a report says of the data: counts, label frequencies, quarantine, copies, drift."""
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from components.example_gen.report import IngestReport
+from components.report.drawing.tables import Cell, Head, Table, count, number, text
+from components.report.material import Material
+from components.report.summary import DataSummary
+
+_MOST_LABELS = 1_000
+
+
+@dataclass(frozen=True)
+class DataView:
+    """The section on the data.
+
+    Attributes:
+        facts: (name, value) pairs.
+        tables: Of splits, spans, labels, reasons, drift and contradictions, as far as there are any.
+        warnings: As the data gate gave them, and spans that were left out.
+    """
+
+    facts: list[tuple[str, str]]
+    tables: list[Table]
+    warnings: list[str]
+
+
+def data_view(material: Material) -> DataView | None:
+    """None where the run ended before any data was read."""
+    rows, data, ingest = material.summary.rows, material.summary.data, material.ingest
+    if rows is None:
+        return None
+    facts = [("read", f"{rows.read:,}"), ("accepted", f"{rows.accepted:,}"), ("quarantined", f"{rows.quarantined:,}")]
+    splits = data.splits if data is not None else ingest.splits if ingest is not None else {}
+    facts += [(split, f"{number_of:,}") for split, number_of in splits.items()]
+    copies = data.duplicates if data is not None else None
+    if copies is not None:
+        facts.append(("texts with copies", f"{copies.texts:,} ({copies.rows:,} rows)"))
+        facts.append(("of them with contradictory labels", f"{copies.contradictory:,}"))
+    tables = [_labels(material, ingest)] if ingest is not None and ingest.labels else []
+    if ingest is not None and ingest.reasons:
+        reasons = [[text(reason), count(many)] for reason, many in ingest.reasons.items()]
+        tables.append(Table("Quarantined, by reason", [Head("reason", False), Head("rows")], reasons))
+    return DataView(facts, tables + _of_summary(material), _warnings(data) if data is not None else [])
+
+
+def left_out(data: DataSummary) -> str:
+    """Which spans were not read, and why; empty where all were."""
+    spans = ", ".join(str(span) for span in data.incomplete_spans)
+    return f"Spans left out, as not every input has files of them: {spans}" if spans else ""
+
+
+def _warnings(data: DataSummary) -> list[str]:
+    return [*filter(None, [left_out(data)]), *data.warnings]
+
+
+def _labels(material: Material, ingest: IngestReport) -> Table:
+    metrics = material.summary.metrics
+    most = max(seen.count for seen in ingest.labels.values())
+    rows = []
+    for label, seen in list(ingest.labels.items())[:_MOST_LABELS]:
+        share = seen.count / ingest.accepted
+        bar = Markup('<span class="bar" style="width:{:.1f}%"></span>').format(100 * seen.count / most)
+        measured = metrics.per_label.get(label) if metrics is not None else None
+        rows.append([
+            text(label), count(seen.count), Cell(f"{100 * share:.1f} %", share), Cell(bar, seen.count),
+            count(None if measured is None else measured.support),
+        ])  # fmt: skip
+    rows.sort(key=lambda row: -(row[1].key if isinstance(row[1].key, int) else 0))
+    heads = [Head("label", False), Head("rows"), Head("share of rows"), Head("", False), Head("in test")]
+    return Table("Label frequencies, all splits", heads, rows, "frequencies")
+
+
+def _of_summary(material: Material) -> list[Table]:
+    data, tables = material.summary.data, []
+    if data is None:
+        return []
+    if data.spans:
+        spans = [
+            [count_of(span.span), count_of(span.version), count(span.rows)] for span in data.spans
+        ]  # fmt: skip
+        tables.append(Table("Spans", [Head("span"), Head("version"), Head("rows")], spans))
+    if data.drift:
+        drift = [
+            [text(each.feature), text(each.measure.replace("_", " ")), number(each.value), number(each.bound)]
+            for each in data.drift
+        ]
+        heads = [Head("feature", False), Head("measure", False), Head("value"), Head("bound")]
+        tables.append(Table(f"Drift from {data.compared_with}", heads, drift))
+    if data.duplicates.contradictions:
+        contradictions = [
+            [text(", ".join(each.rows)), text(" / ".join("|".join(labels) or "(none)" for labels in each.labels))]
+            for each in data.duplicates.contradictions
+        ]
+        heads = [Head("rows", False), Head("their labels", False)]
+        tables.append(Table("Copies with contradictory labels, some of them", heads, contradictions))
+    if data.retired_labels:
+        retired = [[text(label), count(many)] for label, many in data.retired_labels.items()]
+        tables.append(Table("Retired labels, left out", [Head("label", False), Head("rows")], retired))
+    return tables
+
+
+def count_of(identifier: int | None) -> Cell:
+    """A number that names: without separators."""
+    return Cell("–" if identifier is None else str(identifier), identifier)

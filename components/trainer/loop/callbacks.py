@@ -1,0 +1,92 @@
+"""What happens while the model is fitted: progress, and an end to it when the loss is lost."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+from components.common.progress import PROGRESS
+
+_SECONDS_BETWEEN_MESSAGES = 2.0
+_MOST_IDS = 64
+
+
+class ReportProgress(keras.callbacks.Callback):  # type: ignore[misc]
+    """Logs how far training is, at most every two seconds, and each epoch's losses."""
+
+    def __init__(self, total_steps: int, epochs: int, first_step: int = 0) -> None:
+        super().__init__()
+        self._total_steps = total_steps
+        self._epochs = epochs
+        self._first_step = self._step = first_step
+        self._epoch = 0
+        self._last_message = 0.0
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        self._started = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        self._epoch = epoch + 1
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        self._step += 1
+        now = time.monotonic()
+        if now - self._last_message < _SECONDS_BETWEEN_MESSAGES:
+            return
+        self._last_message = now
+        done = self._step - self._first_step
+        if done == 1:
+            # The first step traces the graph: the time left is told from the others.
+            self._started = now
+            return
+        left = (now - self._started) / (done - 1) * (self._total_steps - self._step)
+        PROGRESS.info(
+            "epoch %d of %d, step %d of %d, loss %.4f, about %s left",
+            self._epoch, self._epochs, self._step, self._total_steps, (logs or {})["loss"], _duration(left),
+        )  # fmt: skip
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        losses = logs or {}
+        logging.getLogger(__name__).info("epoch %d: %s", epoch + 1, losses)
+        PROGRESS.info("epoch %d of %d, eval loss %.4f", epoch + 1, self._epochs, losses.get("val_loss", math.nan))
+
+
+class StopOnNaN(keras.callbacks.Callback):  # type: ignore[misc]
+    """Raises at the first loss that is not a number: nothing is to be exported from such a model.
+
+    Args:
+        first_step: Batches that were trained on before.
+        ids_of: The ids of the examples in a batch, by its number from 0 since training began; None if nobody knows.
+    """
+
+    def __init__(self, first_step: int = 0, ids_of: Callable[[int], Sequence[str]] | None = None) -> None:
+        super().__init__()
+        self._step = first_step
+        self._ids_of = ids_of
+        self._rate: Any = math.nan
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        # Now: the update moves it on.
+        self._rate = self.model.optimizer.learning_rate
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        self._step += 1
+        if math.isfinite((logs or {})["loss"]):
+            return
+        rows = "" if self._ids_of is None else f", rows {_some(self._ids_of(self._step - 1))}"
+        raise FloatingPointError(
+            f"the loss is not a number at step {self._step} (learning rate {float(self._rate):.2g}{rows}); "
+            "lower training.learning_rate, or look at these rows"
+        )
+
+
+def _some(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - _MOST_IDS} more" if len(ids) > _MOST_IDS else ""
+    return ", ".join(ids[:_MOST_IDS]) + more
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

@@ -1,0 +1,46 @@
+"""On this machine, one component after the other, with ML Metadata in sqlite."""
+
+from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+from tfx.proto.orchestration import pipeline_pb2
+
+from pipeline.config.configuration import Configuration
+from pipeline.create import create_pipeline
+from pipeline.outcome import Observer, PipelineOutcome
+from runners.local.steps import Steps, options_of, prepare
+
+
+def run(config: Configuration, observer: Observer, *, until: str | None = None) -> PipelineOutcome:
+    """Runs the pipeline to its end.
+
+    Args:
+        config: The configuration.
+        observer: Told of each component as it starts and ends.
+        until: Run only what this component needs, and itself; None: everything. A whole run takes that from the cache.
+
+    Returns:
+        Where the outputs lie, and how long each component took.
+
+    Raises:
+        Refused: A component refused the data.
+        StepFailed: A component failed for any other reason; the cause is chained.
+    """
+    runner = _ObservedDagRunner(observer)
+    runner.run(create_pipeline(config), options_of(until))
+    return runner.outcome
+
+
+class _ObservedDagRunner(LocalDagRunner):  # type: ignore[misc]
+    """TFX's LocalDagRunner, which tells an observer of each component and keeps what came of it."""
+
+    outcome: PipelineOutcome
+
+    def __init__(self, observer: Observer) -> None:
+        super().__init__()
+        self._observer = observer
+
+    def run_with_ir(self, pipeline: pipeline_pb2.Pipeline, run_options: pipeline_pb2.RunOptions | None = None) -> None:
+        prepare(pipeline, run_options)
+        steps = Steps(pipeline, self._observer)
+        for node in steps.nodes:
+            steps.run(node)
+        self.outcome = steps.outcome

@@ -1,0 +1,58 @@
+"""What the pipelines of TFX's own command line share: where their configuration is, and errors in one line."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cli import main as cli
+from pipeline.check import check_configuration
+from pipeline.config.configuration import Configuration
+from pipeline.config.loading import load_configuration
+from schema.errors import Refused
+
+CONFIGURATION_VARIABLE = "BERT_MULTILABEL_CONFIG"
+_SAMPLE = Path(__file__).parents[2] / "configs" / "sample.yaml"
+# It loads pipelines by this module, in its own process.
+_LOADER = "tfx.tools.cli.handler.base_handler"
+
+
+def configuration_file() -> Path:
+    """What `BERT_MULTILABEL_CONFIG` names; without it, the bundled sample's."""
+    return Path(os.environ.get(CONFIGURATION_VARIABLE) or _SAMPLE)
+
+
+def checked_configuration() -> Configuration:
+    """The configuration, as far as it can be checked before TensorFlow is asked.
+
+    Raises:
+        Refused: It cannot be read, or does not fit its files.
+    """
+    config = load_configuration(configuration_file())
+    check_configuration(config)
+    return config
+
+
+def loaded_by_tfx() -> bool:
+    """Whether TFX's command line has loaded the pipeline, to create or compile it, and does not run it."""
+    return _LOADER in sys.modules
+
+
+def run(orchestrator: str) -> None:
+    """Runs the pipeline as `bert-multilabel run` does: one at a time, with summary, report and webhook.
+
+    Args:
+        orchestrator: local or beam.
+    """
+    sys.argv[1:] = ["run", "--runner", orchestrator, "--config", str(configuration_file())]
+    cli.main()
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Ends the process, with status 1 as that command line does, and one line for what a person can mend."""
+    try:
+        yield
+    except Refused as refused:
+        sys.exit(f"error: {refused}")

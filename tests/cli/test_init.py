@@ -1,0 +1,222 @@
+"""`init`: where text and labels are found, and that what it writes runs as it stands."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.init import Hints, write_project
+from components.example_gen.sources.inputs import check_inputs
+from pipeline.check import check_configuration
+from pipeline.config.loading import load_configuration
+from schema.errors import Refused
+from schema.label_list import label_list, read_schema
+from tests.components.example_gen import written
+
+
+def _init(tmp_path: Path, name: str, content: str | bytes, **options: Any) -> tuple[Path, str]:
+    data = tmp_path / name
+    data.write_bytes(content.encode() if isinstance(content, str) else content)
+    written = write_project(data, tmp_path / "out", Hints(**options))
+    return written.configuration, written.in_words()
+
+
+def test_delimited_labels(tmp_path: Path) -> None:
+    path, words = _init(
+        tmp_path, "tickets.csv",
+        'id,body,tags,channel\n1,"refund, please",billing;refund,chat\n2,it is slow,speed,mail\n3,hello there,,chat\n',
+    )  # fmt: skip
+    config = load_configuration(path)
+    check_configuration(config)
+    assert config.examples.text == "body"
+    assert config.examples.id == "id"
+    assert config.examples.labels.model_dump() == {"kind": "delimited", "column": "tags", "delimiter": ";"}
+    assert config.examples.slices == ("channel",)
+    assert label_list(read_schema(config.schema_file)).names == ("billing", "refund", "speed")
+    assert "3 rows" in words
+
+
+def test_indicator_columns(tmp_path: Path) -> None:
+    path, _ = _init(tmp_path, "toxic.tsv", "id\tcomment_text\ttoxic\tinsult\na1\tyou are kind\t0\t0\na2\tfool\t1\t1\n")
+    config = load_configuration(path)
+    check_configuration(config)
+    assert config.examples.format == "tsv"
+    assert config.examples.text == "comment_text"
+    assert label_list(read_schema(config.schema_file)).names == ("toxic", "insult")
+
+
+def test_labels_with_blanks_inside_are_not_cut_at_them(tmp_path: Path) -> None:
+    path, _ = _init(tmp_path, "a.csv", "text,labels\nx y z,account access|late delivery\nq r s,late delivery\n")
+    assert label_list(read_schema(load_configuration(path).schema_file)).names == ("account access", "late delivery")
+
+
+def test_columns_can_be_named(tmp_path: Path) -> None:
+    path, _ = _init(
+        tmp_path, "a.csv", "title,story,kind\nx,y y y,a+b\nx,z z z,a\n", text="title", labels="kind", delimiter="+"
+    )
+    config = load_configuration(path)
+    assert config.examples.text == "title"
+    assert label_list(read_schema(config.schema_file)).names == ("a", "b")
+
+
+TYPED = [
+    {"id": 1, "text": "some text", "labels": ["joy", "anger"], "channel": "mail", "score": 0.5},
+    {"id": 2, "text": "more text", "labels": [], "channel": "chat", "score": 1.5},
+    {"id": 3, "text": "other text", "labels": ["joy"], "channel": "chat", "score": 2.5},
+]
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "parquet", "tfrecord"])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_list_labels(tmp_path: Path, file_format: str, suffix: str) -> None:
+    if suffix and file_format == "parquet":
+        return
+    content = written.bytes_of(TYPED, file_format)
+    name = f"data [1]{written.SUFFIXES[file_format]}{suffix}"
+    path, words = _init(tmp_path, name, written.gzipped(content) if suffix else content)
+    config = load_configuration(path)
+    check_configuration(config)
+    assert len(check_inputs(config.examples).files) == 1
+    assert config.examples.format == file_format
+    assert config.examples.labels.model_dump() == {"kind": "list", "column": "labels"}
+    assert config.examples.id == "id"
+    assert config.examples.slices == ("channel", "score")
+    assert label_list(read_schema(config.schema_file)).names == ("anger", "joy")
+    assert "3 rows; text in 'text'" in words
+
+
+@pytest.mark.parametrize("file_format", ["csv", "tsv", "jsonl", "parquet", "tfrecord"])
+def test_0_and_1_of_any_type(tmp_path: Path, file_format: str) -> None:
+    typed = file_format not in ("csv", "tsv")
+    values = [(True, 1.0), (False, 0.0), (True, 0.0)] if typed else [("1", "1"), ("0", "0"), ("1", "0")]
+    rows = [{"body": f"some text {a}", "insult": a, "rude": b} for a, b in values]
+    path, _ = _init(tmp_path, f"data{written.SUFFIXES[file_format]}", written.bytes_of(rows, file_format))
+    config = load_configuration(path)
+    check_configuration(config)
+    assert config.examples.labels.model_dump() == {"kind": "indicators", "columns": ("insult", "rude")}
+    assert label_list(read_schema(config.schema_file)).names == ("insult", "rude")
+
+
+@pytest.mark.parametrize(
+    ("file_format", "positions", "delimiter"),
+    [
+        ("csv", ["2,0", "", "1"], ","),
+        ("tsv", ["2|0", "", "1"], "|"),
+        ("jsonl", [[2, 0], [], [1]], ","),
+        ("jsonl", ["2 0", "", 1], " "),
+        ("parquet", [[2, 0], None, [1]], ","),
+        ("tfrecord", [[2, 0], [], [1]], ","),
+        ("tfrecord", ["2;0", "", "1"], ";"),
+    ],
+)
+def test_positions_in_a_list_of_labels(tmp_path: Path, file_format: str, positions: list[Any], delimiter: str) -> None:
+    rows = [{"text": f"text {n}", "label": value} for n, value in enumerate(positions)]
+    names = tmp_path / "lists" / "names.txt"
+    names.parent.mkdir()
+    names.write_text("joy\nanger\nfear\n")
+    name = f"data{written.SUFFIXES[file_format]}"
+    path, _ = _init(tmp_path, name, written.bytes_of(rows, file_format), label_names=names)
+    config = load_configuration(path)
+    check_configuration(config)
+    assert config.examples.labels.model_dump() == {
+        "kind": "indices", "column": "label", "delimiter": delimiter, "names": "lists/names.txt",
+    }  # fmt: skip
+    assert label_list(read_schema(config.schema_file)).names == ("joy", "anger", "fear")
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "message"),
+    [
+        ("3", "names.txt", "column 'labels' holds '3', no position in "),
+        ("joy", "names.txt", "column 'labels' holds 'joy', no position in "),
+        ("1", "none.txt", "no such list of labels"),
+        ("1", "../names.txt", "it must lie in .*, beside the data, or below"),
+    ],
+)
+def test_positions_that_lead_nowhere_are_refused(tmp_path: Path, labels: str, names: str, message: str) -> None:
+    base = tmp_path / "data"
+    base.mkdir()
+    for folder in (base, tmp_path):
+        (folder / "names.txt").write_text("joy\nanger\n")
+    with pytest.raises(Refused, match=message):
+        _init(base, "a.csv", f"text,labels\nsome text,{labels}\n", label_names=base / names)
+
+
+def test_a_column_that_rows_lack_or_that_no_example_can_have_is_no_slice(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"text": f"text {n}", "labels": ["a"], "span": str(n), "": "x"} for n in range(4)]
+    rows[0]["channel"] = "mail"
+    rows[1]["channel"] = "chat"
+    rows[2]["meta"] = {"a": 1}
+    path, _ = _init(tmp_path, "a.json", written.bytes_of(rows, "jsonl"))
+    config = load_configuration(path)
+    check_configuration(config)
+    assert config.examples.slices == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "names"),
+    [
+        (["account access", "late delivery", []], "list", ("account access", "late delivery")),
+        (["joy|anger", "joy", "fear"], "delimited", ("anger", "fear", "joy")),
+    ],
+)
+def test_lists_of_one_in_every_example(tmp_path: Path, values: list[Any], kind: str, names: tuple[str, ...]) -> None:
+    rows = [{"text": f"text {n}", "labels": value} for n, value in enumerate(values)]
+    path, _ = _init(tmp_path, "a.tfrecord", written.bytes_of(rows, "tfrecord"))
+    config = load_configuration(path)
+    check_configuration(config)
+    assert config.examples.labels.kind == kind
+    assert label_list(read_schema(config.schema_file)).names == names
+
+
+def test_lists_are_preferred_to_columns_of_0_and_1(tmp_path: Path) -> None:
+    rows = [{"text": f"text {n}", "tags": ["a"], "x": True, "y": n % 2} for n in range(2)]
+    path, _ = _init(tmp_path, "a.ndjson", written.bytes_of(rows, "jsonl"))
+    assert load_configuration(path).examples.labels.model_dump() == {"kind": "list", "column": "tags"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.txt", b"text,labels\na,b\n", "its name tells no format; let it end in .csv"),
+        ("a.parquet", b"text,labels\na,b\n", "is no Parquet file"),
+        ("a.csv", written.parquet([{"text": "a"}]), "is Parquet"),
+        ("a.csv", b"text,text\na,b\n", "two columns are named 'text'"),
+        ("a.csv.gz", b"text,labels\na,b\n", "cannot be decompressed"),
+        ("a.json", b'[{"text": "a"}]', "is a JSON array"),
+        ("a.tfrecord", b"text,labels\na,b\n", "is no TFRecord file"),
+        ("a.jsonl", b'{"text": "a"}\n', "the columns are text: name the one with the labels by --labels"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    with pytest.raises(Refused, match=message):
+        _init(tmp_path, name, content)
+
+
+def test_a_folder_and_a_missing_file_are_refused(tmp_path: Path) -> None:
+    for data, message in ((tmp_path, "is a folder"), (tmp_path / "none.csv", "no such file")):
+        with pytest.raises(Refused, match=message):
+            write_project(data, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        ("", {}, "empty"),
+        ("text,labels\n", {}, "no row could be read"),
+        ("text,other\nx,y\n", {}, "name the one with the labels by --labels"),
+        ("text,labels\nx,a\n", {"labels": "tags"}, "no such column"),
+        ("text,labels\nx,\n", {}, "holds no label"),
+    ],
+)
+def test_what_cannot_be_told_is_refused(tmp_path: Path, content: str, options: dict[str, str], message: str) -> None:
+    with pytest.raises(Refused, match=message):
+        _init(tmp_path, "a.csv", content, **options)
+    assert not (tmp_path / "out").exists(), "nothing half-written"
+
+
+def test_curated_files_are_never_overwritten(tmp_path: Path) -> None:
+    content = "text,labels\nx,a\n"
+    _init(tmp_path, "a.csv", content)
+    with pytest.raises(Refused, match="already there"):
+        _init(tmp_path, "a.csv", content)

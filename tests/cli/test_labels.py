@@ -1,0 +1,152 @@
+"""`bert-multilabel labels`, as a person uses it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from cli.predict import predict_texts
+from components.registry.store import copy_model
+from schema.errors import Refused
+from schema.infer import infer_schema, schema_text
+from schema.label_list import LabelList, label_list, read_schema
+from tests.components.evaluation import small_model
+from tests.support.small_project import Project, make_project
+
+
+@pytest.fixture
+def schema(tmp_path: Path) -> Path:
+    path = tmp_path / "schema.pbtxt"
+    path.write_text("# Whose: support\n" + schema_text(infer_schema(["billing", "refund", "shipping"], [])))
+    return path
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return make_project(tmp_path / "project", rows=10)
+
+
+def _run(*arguments: str | Path) -> str:
+    result = CliRunner().invoke(app, ["labels", *map(str, arguments)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def _labels(path: Path) -> LabelList:
+    return label_list(read_schema(str(path)))
+
+
+def test_a_life_of_a_label_list(schema: Path) -> None:
+    before = schema.read_text()
+    said = _run("add", "praise", "--schema", schema)
+    change, next_run = said.splitlines()
+    assert change == f"{schema}: 'praise' is added at place 3, behind the others."
+    assert next_run.startswith("Next run: trains a model with 4 outputs; rows may have 'praise'; gates against")
+    assert "'refund' is called 'money back' now, at the same place 1." in _run(
+        "rename", "refund", "money back", "--schema", schema
+    )
+    said = _run("retire", "billing", "--schema", schema)
+    assert "'billing' is retired; its place 0 stays empty." in said
+    assert "output 0 is always 0" in said
+    assert _labels(schema) == LabelList(
+        ("billing", "money back", "shipping", "praise"), frozenset({"billing"}), {"refund": "money back"}
+    )
+    rows = [line.split("│")[1:-1] for line in _run("list", "--schema", schema).splitlines() if line.startswith("│")]
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        ["0", "billing", "retired", ""],
+        ["1", "money back", "", "refund"],
+        ["2", "shipping", "", ""],
+        ["3", "praise", "", ""],
+    ]
+    assert "in use again, at its old place 0" in _run("add", "billing", "--schema", schema)
+    assert schema.read_text().startswith("# Whose: support\n")
+    assert len(schema.read_text().splitlines()) == len(before.splitlines()) + 4  # a value, an annotation of a tag
+    assert [path.name for path in schema.parent.iterdir()] == ["schema.pbtxt"], "nothing is left beside it"
+
+
+def test_the_configuration_names_the_schema_and_its_gates_are_looked_at(project: Project) -> None:
+    project.configure(evaluation={"gates": ["f1[refund] >= 0.5", "macro_f1 >= 0.1"]})
+    said = _run("retire", "refund", "--config", project.configuration)
+    assert "warning: evaluation.gates will be refused: gate 'f1[refund] >= 0.5': label 'refund' is retired" in said
+    assert _labels(project.folder / "schema.pbtxt").retired == {"refund"}
+    assert "warning" not in _run("add", "refund", "--config", project.configuration)
+    assert "is called 'money' now; write the gate with that" in _run(
+        "rename", "refund", "money", "--config", project.configuration
+    )
+
+
+def test_a_file_that_must_be_written_anew_says_so(schema: Path) -> None:
+    schema.write_text(
+        schema.read_text().replace('domain: "labels"', 'domain: "labels" annotation { tag: ["retired:billing"] }')
+    )
+    assert "warning: the file had to be written anew" in _run("add", "billing", "--schema", schema)
+    assert _labels(schema) == LabelList(("billing", "refund", "shipping"))
+
+
+def test_a_link_and_the_permissions_stay(schema: Path, tmp_path: Path) -> None:
+    schema.chmod(0o640)
+    link = tmp_path / "link.pbtxt"
+    link.symlink_to(schema.name)
+    _run("add", "praise", "--schema", link)
+    assert link.is_symlink()
+    assert schema.stat().st_mode & 0o777 == 0o640
+    assert "praise" in _labels(schema).names
+
+
+def test_a_name_may_look_like_markup_or_an_option(schema: Path) -> None:
+    assert "'[bold]x' is added" in _run("add", "[bold]x", "--schema", schema)
+    assert "'-x' is added" in _run("add", "--schema", schema, "--", "-x")
+    assert "[bold]x" in _run("list", "--schema", schema)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["add", "x"], "either --schema FILE or --config FILE"),
+        (["retire", "refnd", "--schema", "schema.pbtxt"], "there is no label 'refnd'; did you mean 'refund'?"),
+        (["add", "x", "--schema", "other.pbtxt"], "other.pbtxt: no such schema"),
+    ],
+)
+def test_a_refusal_changes_nothing(
+    schema: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+) -> None:
+    monkeypatch.chdir(schema.parent)
+    before = schema.read_bytes()
+    with pytest.raises(Refused) as refused:
+        _run(*arguments)
+    assert said in str(refused.value)
+    assert schema.read_bytes() == before
+
+
+def test_predict_has_no_answer_for_a_retired_label(tmp_path: Path) -> None:
+    probabilities = small_model.good_probabilities()
+    probabilities[:, 1] = 0
+    small_model.export(tmp_path, probabilities, thresholds=[0.5, 1.0, 0.5, 0.5, 0.5], retired=["refund"])
+    (answer,) = predict_texts(str(tmp_path / "Format-Serving"), ["3"])
+    assert {label.name for label in answer.labels} == {*small_model.LABELS} - {"refund"}
+
+
+def test_it_answers_at_once_without_tensorflow(schema: Path) -> None:
+    code = (
+        "import sys; from cli import main as cli\n"
+        "sys.argv[1:] = ['labels', 'retire', 'refnd', '--schema', sys.argv[1]]\n"
+        "try: cli.main()\n"
+        "finally: assert not {'tensorflow', 'tfx', 'apache_beam', 'keras', 'pyarrow'} & set(sys.modules), 'too much'"
+    )
+    started = os.times().children_user
+    ended = subprocess.run([sys.executable, "-c", code, str(schema)], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines() == ["error: there is no label 'refnd'; did you mean 'refund'?"]
+    assert os.times().children_user - started < 2
+
+
+def test_predict_takes_a_registry_at_an_address(tmp_path: Path) -> None:
+    small_model.export(tmp_path, small_model.good_probabilities(), thresholds=[0.5] * len(small_model.LABELS))
+    registry = "ram://predict/registry"
+    copy_model(str(tmp_path / "Format-Serving"), f"{registry}/1")
+    (here,), (there,) = predict_texts(str(tmp_path / "Format-Serving"), ["3"]), predict_texts(registry, ["3"])
+    assert here == there

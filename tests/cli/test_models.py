@@ -1,0 +1,111 @@
+"""`models`: what a person sees of the registry, and does to it."""
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from components.example_gen.report import SpanCount
+from components.registry import ModelRecord, TrainedOn, Version, latest, push, versions
+from tests.components.registry.test_registry import make_model, record_of
+from tests.end_to_end.command import command
+
+
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> str:
+    return str(tmp_path / "registry")
+
+
+@pytest.fixture
+def pushed(tmp_path: Path, base: str) -> list[Version]:
+    """Two versions; of the second is known what it was trained on."""
+    trained_on = TrainedOn(rows={"train": 8, "test": 2}, spans=[SpanCount(span=7, rows=5), SpanCount(span=8, rows=5)])
+    records: list[ModelRecord] = [
+        record_of("old"),
+        record_of("new").model_copy(update={"trained_on": trained_on, "macro_f1": 0.4567}),
+    ]
+    return [push(make_model(tmp_path / record.model_id, record.model_id), base, record) for record in records]
+
+
+def line_of(text: str, version: Version) -> list[str]:
+    """The cells of a version's row."""
+    rows = ([cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines())
+    (row,) = (row for row in rows if row[0] == str(version.number))
+    return row
+
+
+def test_list_says_which_version_is_served_and_what_is_known_of_each(
+    base: str, pushed: list[Version], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("models", "list", "--registry", base) == 0
+    shown = capsys.readouterr().out
+    old, new = (line_of(shown, version) for version in pushed)
+    assert old[2:] == ["2", "bert", "", "", ""]
+    assert new[2:] == ["2", "bert", "10 rows, spans 7 to 8", "0.457", "served"]
+    assert new[1].startswith("20")
+
+
+def test_rollback_and_what_list_says_then(base: str, pushed: list[Version], capsys: pytest.CaptureFixture[str]) -> None:
+    old, new = pushed
+    assert command("models", "rollback", "--registry", base) == 0
+    copy = latest(base)
+    assert copy is not None
+    said = capsys.readouterr().out
+    assert f"version {copy.number}, a copy of {old.number}, is served now; withdrawn: {new.number}" in said
+    assert command("models", "list", "--registry", base) == 0
+    shown = capsys.readouterr().out
+    assert [line_of(shown, version)[-1] for version in versions(base)] == [
+        "", "withdrawn", f"served, copy of {old.number}",
+    ]  # fmt: skip
+
+
+def test_verify_names_what_differs_and_ends_with_status_1(
+    base: str, pushed: list[Version], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("models", "verify", "--registry", base) == 0
+    assert capsys.readouterr().out == "2 of 2 versions as they were pushed\n"
+    Path(base, ".incoming-1").mkdir()
+    Path(pushed[0].path, "assets", "vocab.txt").write_text("other")
+    assert command("models", "verify", "--registry", base) == 1
+    note, broken, count = capsys.readouterr().out.splitlines()
+    assert note.startswith("note: .incoming-1: a push under way, or one that was killed")
+    assert broken == f"broken: {pushed[0].number}: assets/vocab.txt has changed since the push"
+    assert count == "1 of 2 versions as they were pushed"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["list"], "give either --registry FOLDER or --config FILE"),
+        (["verify", "--registry", "nowhere"], "nowhere: no model was pushed there"),
+        (["rollback", "--registry", "nowhere"], "nowhere: no model was pushed there"),
+        (["list", "--config", "nowhere.yaml"], "nowhere.yaml: no such configuration"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_in_one_line(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("models", *arguments) == 2
+    assert capsys.readouterr().err == f"error: {said}\n"
+
+
+def test_models_answers_without_tensorflow_in_a_moment(base: str, pushed: list[Version]) -> None:
+    code = (
+        "import sys; from cli import main as cli\n"
+        "try: cli.main()\n"
+        "finally: assert not {'tensorflow', 'tfx', 'apache_beam', 'keras'} & set(sys.modules)"
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    ended = subprocess.run(
+        [sys.executable, "-c", code, "models", "list", "--registry", base], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert str(pushed[1].number) in ended.stdout
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 2

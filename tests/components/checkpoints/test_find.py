@@ -1,0 +1,82 @@
+"""Finding and reading pretrained weights."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.checkpoints import find as module
+from components.checkpoints.find import BUNDLED, find_checkpoint, load_backbone
+from schema.errors import Refused
+from tests.support.tiny_bert import write_tiny_bert
+
+
+def test_the_bundled_checkpoint_is_the_pinned_one() -> None:
+    bundled = find_checkpoint(BUNDLED)
+    assert bundled.lower_case
+    assert bundled.max_positions == 512
+    assert bundled.segments == 2
+    backbone = load_backbone(bundled)
+    assert backbone.count_params() == 22_713_216
+    ids = np.array([[101, 7592, 102]])
+    outputs = backbone({"token_ids": ids, "padding_mask": np.ones_like(ids), "segment_ids": np.zeros_like(ids)})
+    assert outputs["pooled_output"].shape == (1, 384)
+
+
+def test_bundled_weights_that_are_not_the_pinned_ones_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_bundled_folder", lambda: write_tiny_bert(tmp_path))
+    with pytest.raises(Refused, match=r"SHA-256 is .*, not 53aa51172d"):
+        load_backbone(find_checkpoint(BUNDLED))
+
+
+def test_case_folding_follows_the_checkpoint(tmp_path: Path) -> None:
+    assert not find_checkpoint(str(write_tiny_bert(tmp_path, lower_case=False))).lower_case
+
+
+def test_the_fingerprint_notices_weights_and_vocabulary(tmp_path: Path) -> None:
+    first = find_checkpoint(str(write_tiny_bert(tmp_path / "a", seed=0))).fingerprint()
+    assert find_checkpoint(str(write_tiny_bert(tmp_path / "b", seed=0))).fingerprint() == first
+    assert find_checkpoint(str(write_tiny_bert(tmp_path / "c", seed=1))).fingerprint() != first
+    changed = write_tiny_bert(tmp_path / "d", seed=0)
+    with (changed / "vocab.txt").open("a") as vocabulary:
+        vocabulary.write("word\n")
+    assert find_checkpoint(str(changed)).fingerprint() != first
+
+
+@pytest.mark.parametrize("missing", ["config.json", "model.safetensors", "vocab.txt"])
+def test_a_folder_that_lacks_a_file_names_it(tmp_path: Path, missing: str) -> None:
+    (write_tiny_bert(tmp_path) / missing).unlink()
+    with pytest.raises(Refused, match=f"no {missing} in it"):
+        find_checkpoint(str(tmp_path))
+
+
+def test_no_folder_and_another_architecture_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="no such folder"):
+        find_checkpoint(str(tmp_path / "none"))
+    folder = write_tiny_bert(tmp_path / "gpt")
+    (folder / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
+    with pytest.raises(Refused, match="model_type 'gpt2'"):
+        find_checkpoint(str(folder))
+    (folder / "config.json").write_text("{")
+    with pytest.raises(Refused, match="not JSON"):
+        find_checkpoint(str(folder))
+
+
+def test_weights_and_vocabulary_of_different_models_are_refused(tmp_path: Path) -> None:
+    folder = write_tiny_bert(tmp_path)
+    with (folder / "vocab.txt").open("a") as vocabulary:
+        vocabulary.write("one\ntoo many\n")
+    with pytest.raises(Refused, match="belong to different models"):
+        load_backbone(find_checkpoint(str(folder)))
+
+
+def test_damaged_weights_are_refused(tmp_path: Path) -> None:
+    folder = write_tiny_bert(tmp_path / "damaged")
+    (folder / "model.safetensors").write_bytes(b"not weights")
+    with pytest.raises(Refused, match="cannot be read"):
+        load_backbone(find_checkpoint(str(folder)))
+    shutil.rmtree(folder)

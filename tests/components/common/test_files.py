@@ -1,0 +1,47 @@
+"""What is written to a path with a scheme is what is written to a local one."""
+
+import io
+import uuid
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from components.common.files import (
+    create_whole,
+    list_folder,
+    make_folder,
+    modified,
+    open_seekable,
+    read_bytes,
+    size_of,
+    write_whole,
+)
+
+
+@pytest.fixture(params=["local", "remote"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    # TensorFlow's file system in memory: a path with a scheme, whose files take bytes alone.
+    folder = str(tmp_path / "folder") if request.param == "local" else f"ram://{uuid.uuid4().hex}/folder"
+    make_folder(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "content", [b"bytes", memoryview(b"bytes"), pa.py_buffer(b"bytes")], ids=["b", "view", "arrow"]
+)
+def test_whatever_holds_bytes_is_written(folder: str, content: object) -> None:
+    write_whole(f"{folder}/file", content)
+    assert read_bytes(f"{folder}/file") == b"bytes"
+    assert list_folder(folder) == ["file"]
+    assert size_of(f"{folder}/file") == 5
+    assert modified(f"{folder}/file") >= 0
+
+
+def test_what_others_write_into_an_open_file_is_written(folder: str) -> None:
+    numbers = np.arange(1 << 19)  # 4 MiB: more than is buffered
+    with create_whole(f"{folder}/file.npz") as file:
+        np.savez(file, numbers=numbers)
+    with open_seekable(f"{folder}/file.npz") as file, np.load(io.BytesIO(file.read())) as read:
+        assert np.array_equal(read["numbers"], numbers)

@@ -1,0 +1,171 @@
+"""Parquet: what its types mean, and what becomes of a file that is damaged."""
+
+import datetime
+import decimal
+import io
+from collections.abc import Collection
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from components.example_gen.formats import parquet
+from components.example_gen.formats.delimited import MAX_ROW_BYTES
+from components.example_gen.formats.parquet import read_table
+from components.example_gen.formats.rows import Reason, Rejected, Row, Table, Value
+from schema.errors import Refused
+from tests.components.example_gen import written
+from tests.components.example_gen.support import accepted, rejected
+
+WANTED = ("text", "labels")
+
+
+def table(content: bytes, wanted: Collection[str] | None = WANTED) -> Table:
+    return read_table(io.BytesIO(content), wanted, "x.parquet")
+
+
+def values_of(array: pa.Array, **options: Any) -> list[Value]:
+    content = written.parquet_of(pa.table({"text": array}), **options)
+    return [row.values[0] for row in accepted(table(content).rows)]
+
+
+def refusal(content: bytes) -> str:
+    with pytest.raises(Refused) as refused:
+        table(content)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_only_used_columns_are_read() -> None:
+    read = table(written.parquet([{"a": 1, "labels": ["x"], "text": "t", "b": {"c": 1}}]))
+    assert (read.columns, read.others) == (("labels", "text"), ("a", "b"))
+    assert list(read.rows) == [Row(1, [["x"], "t"], {"labels": ["x"], "text": "t"})]
+
+
+def test_all_columns_that_hold_values_can_be_read() -> None:
+    read = table(written.parquet([{"a": 1, "text": "t", "b": {"c": 1}, "d": [["x"]]}]), wanted=None)
+    assert (read.columns, read.others) == (("a", "text"), ("b", "d"))
+
+
+_DAY = datetime.datetime(2024, 1, 2, 3, 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("array", "values"),
+    [
+        (pa.array(["a", None, "é"]), ["a", "", "é"]),
+        (pa.array(["a", None], pa.large_string()), ["a", ""]),
+        (pa.array(["a", "b", "a", None]).dictionary_encode(), ["a", "b", "a", ""]),
+        (pa.array([b"a", "é".encode()]), ["a", "é"]),
+        (pa.array([b"ab"], pa.binary(2)), ["ab"]),
+        (pa.array([1, None], pa.int8()), ["1", ""]),
+        (pa.array([2**64 - 1], pa.uint64()), ["18446744073709551615"]),
+        (pa.array([0.1, 1.0, None, float("nan"), 1e300]), ["0.1", "1", "", "NaN", "1e+300"]),
+        (pa.array([0.1, 1.0, None], pa.float32()), ["0.1", "1", ""]),
+        (pa.array(np.array([0.5], np.float16)), ["0.5"]),
+        (pa.array([True, False, None]), ["1", "0", ""]),
+        (pa.nulls(2), ["", ""]),
+        (pa.array([_DAY]), ["2024-01-02 03:04:05.000000"]),
+        (pa.array([1], pa.timestamp("ns", "Europe/Berlin")), ["1970-01-01 00:00:00.000000001"]),
+        (pa.array([1], pa.timestamp("s", "No/Such")), ["1970-01-01 00:00:01.000"]),
+        (pa.array([_DAY.date()]), ["2024-01-02"]),
+        (pa.array([decimal.Decimal("1.50")]), ["1.50"]),
+        (pa.array([["a", None], None, []]), [["a", ""], "", []]),
+        (pa.array([["a"]], pa.large_list(pa.large_string())), [["a"]]),
+        (pa.array([["a", "b"]], pa.list_(pa.string(), 2)), [["a", "b"]]),
+        (pa.array([[1, 2], [3]]), [["1", "2"], ["3"]]),
+        (pa.ListArray.from_arrays([0, 2], pa.array(["a", "b"]).dictionary_encode()), [["a", "b"]]),
+    ],
+)
+def test_values(array: pa.Array, values: list[Value]) -> None:
+    assert values_of(array) == values
+
+
+def test_a_used_column_of_another_type_is_refused() -> None:
+    assert refusal(written.parquet([{"text": {"a": 1}}])) == (
+        "x.parquet: column 'text' is of type struct<a: int64>, neither text nor a list of texts; name another column"
+    )
+
+
+def test_two_columns_of_one_name_are_refused() -> None:
+    array = pa.array(["a"])
+    content = written.parquet_of(pa.Table.from_arrays([array, array], names=["text", "text"]))
+    assert refusal(content) == "x.parquet: two columns are named 'text'; rename one"
+
+
+def test_dots_in_names_lead_nowhere_else() -> None:
+    content = written.parquet([{"text.b": "1", "text": "2", "labels": {"text": "3"}}])
+    read = table(content, ("text", "text.b"))
+    assert [row.values for row in accepted(read.rows)] == [["1", "2"]]
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.string()])
+def test_a_value_that_is_not_utf_8_costs_its_row_only(kind: pa.DataType) -> None:
+    raw = pa.array([b"a", b"caf\xe9", b"b"])
+    array = pa.Array.from_buffers(kind, 3, raw.buffers())
+    found = list(table(written.parquet_of(pa.table({"text": array}))).rows)
+    assert [row.line for row in accepted(found)] == [1, 3]
+    assert rejected(found) == [Rejected(2, Reason.INVALID_UTF8, "byte 0xe9 in 'text'", '{"text": "caf\\\\xe9"}')]
+
+
+def test_an_endless_value_costs_its_row_only() -> None:
+    content = written.parquet([{"text": "a"}, {"text": "x" * (MAX_ROW_BYTES + 1)}, {"text": "b"}])
+    found = list(table(content).rows)
+    assert [row.line for row in accepted(found)] == [1, 3]
+    (bad,) = rejected(found)
+    assert (bad.line, bad.reason, len(bad.raw)) == (2, Reason.TOO_LONG, 2_000)
+
+
+def test_rows_are_numbered_through_batches_and_row_groups() -> None:
+    content = written.parquet([{"text": str(number)} for number in range(1_000)], row_group_size=300)
+    assert [(row.line, row.values) for row in accepted(table(content).rows)] == [
+        (number + 1, [str(number)]) for number in range(1_000)
+    ]
+
+
+def test_batches_of_large_rows_are_small() -> None:
+    content = written.parquet([{"text": f"{number}" * 500_000} for number in range(10, 74)], compression="none")
+    file = pq.ParquetFile(io.BytesIO(content))
+    assert 10 < parquet._batch_rows(file.metadata) < 20
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"text,labels\n", b"PAR1" + b"x" * 50 + b"PAR1"])
+def test_what_is_no_parquet_is_refused(content: bytes) -> None:
+    assert "x.parquet: cannot be read as Parquet (" in refusal(content)
+
+
+def test_a_file_that_is_cut_short_is_refused() -> None:
+    content = written.parquet([{"text": "a"}])
+    for end in range(len(content)):
+        assert "x.parquet: cannot be read as Parquet (" in refusal(content[:end])
+
+
+def test_a_corrupt_page_ends_the_file() -> None:
+    rows = [{"text": f"text {number}"} for number in range(1_000)]
+    options = {"row_group_size": 500, "use_dictionary": False, "compression": "none", "write_page_checksum": True}
+    content = bytearray(written.parquet(rows, **options))
+    content[content.index(b"text 700")] ^= 0xFF
+    found = list(table(bytes(content)).rows)
+    # A batch is the least that is read at once.
+    assert [row.line for row in accepted(found)] == list(range(1, 257))
+    (bad,) = rejected(found)
+    assert (bad.line, bad.reason) == (257, Reason.DAMAGED)
+    assert "\n" not in bad.sentence
+
+
+def test_a_failing_disk_is_not_taken_for_damage() -> None:
+    class Failing(io.BytesIO):
+        fails = False
+
+        def read(self, size: int | None = -1) -> bytes:
+            if self.fails:
+                raise OSError(5, "Input/output error")
+            return super().read(size)
+
+    stream = Failing(written.parquet([{"text": "a"}] * 10))
+    read = read_table(cast(BinaryIO, stream), WANTED, "x.parquet")
+    stream.fails = True
+    with pytest.raises(OSError, match="Input/output error"):
+        list(read.rows)

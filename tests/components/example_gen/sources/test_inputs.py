@@ -1,0 +1,215 @@
+"""What is refused before anything runs."""
+
+import gzip
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from components.example_gen.sources.inputs import check_inputs
+from schema.errors import Refused
+from tests.components.example_gen import written
+from tests.components.example_gen.support import csv_of, many_rows, settings_for, write
+
+GOOD = csv_of(many_rows(3))
+
+
+def refusal(base: Path, **changes: Any) -> str:
+    with pytest.raises(Refused) as refused:
+        check_inputs(settings_for(base, **changes))
+    message = str(refused.value)
+    assert "\n" not in message
+    return message
+
+
+def test_files_come_in_the_order_of_inputs_and_names(tmp_path: Path) -> None:
+    for name in ("train/b.csv", "train/a.csv", "held_out.csv"):
+        write(tmp_path / name, GOOD)
+    (tmp_path / "train" / "folder.csv").mkdir()
+    inputs = [
+        {"pattern": "train/*.csv", "split": {"train": 9, "eval": 1}},
+        {"pattern": "held_out.csv", "split": "test"},
+    ]
+    files = check_inputs(settings_for(tmp_path, inputs=inputs)).files
+    assert [(file.order, file.input, file.name) for file in files] == [
+        (0, 0, "train/a.csv"),
+        (1, 0, "train/b.csv"),
+        (2, 1, "held_out.csv"),
+    ]
+    assert files[0].size == len(GOOD)
+
+
+def test_gzip_is_decompressed(tmp_path: Path) -> None:
+    write(tmp_path / "a.csv.gz", gzip.compress(GOOD.encode()))
+    inputs = [{"pattern": "*.gz", "split": {"train": 1, "eval": 1, "test": 1}}]
+    assert [file.name for file in check_inputs(settings_for(tmp_path, inputs=inputs)).files] == ["a.csv.gz"]
+
+
+def test_no_such_folder(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "nowhere") == f"{tmp_path}/nowhere: no such folder; set examples.input_base"
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    write(tmp_path / "train" / "a.csv", GOOD)
+    inputs = [{"pattern": "trian/a.csv", "split": {"train": 1, "eval": 1, "test": 1}}]
+    assert refusal(tmp_path, inputs=inputs) == (
+        f"{tmp_path}: no file matches 'trian/a.csv' (there is 'train/a.csv'); set examples.inputs[0].pattern"
+    )
+
+
+def test_a_pattern_outside_the_folder(tmp_path: Path) -> None:
+    inputs = [{"pattern": "/etc/*.csv", "split": {"train": 1, "eval": 1, "test": 1}}]
+    assert "'/etc/*.csv' is not relative to examples.input_base" in refusal(tmp_path, inputs=inputs)
+
+
+def test_a_file_of_two_inputs(tmp_path: Path) -> None:
+    write(tmp_path / "test.csv", GOOD)
+    inputs = [{"pattern": "*.csv", "split": {"train": 1, "eval": 1}}, {"pattern": "test.csv", "split": "test"}]
+    assert "test.csv: matches both '*.csv' and 'test.csv'" in refusal(tmp_path, inputs=inputs)
+
+
+def test_files_below_the_working_directory_are_named_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "data" / "x.csv", "txt,labels\na,b\n")
+    assert refusal(tmp_path / "data").startswith("data/x.csv: no column 'text'")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "x.csv: the file is empty; remove it or fill it"),
+        (b"text,labels\n", "x.csv: there is no row below the header; remove it or fill it"),
+        (b"id,labels\n1,a\n", "x.csv: no column 'text' (it has: id, labels); set examples.text"),
+        (b"text,labels,text\na,b,c\n", "x.csv: two columns are named 'text'; rename one"),
+        (b"t\xe9xt,labels\na,b\n", "x.csv:1: the header cannot be read (invalid UTF-8: byte 0xe9 on line 1)"),
+        (GOOD.encode("utf-16"), "x.csv: is UTF-16; save it as UTF-8"),
+        (GOOD.encode("utf-16-be"), "x.csv: is UTF-16 or binary (it has NUL bytes)"),
+        (b"\x7fELF\0\0text,labels\n", "x.csv: is UTF-16 or binary (it has NUL bytes)"),
+        (b"PK\x03\x04rest", "x.csv: is a ZIP archive or an Excel workbook; export it as text in UTF-8"),
+        (gzip.compress(GOOD.encode()), "x.csv: is compressed with gzip; give it a name that ends in .gz"),
+    ],
+)
+def test_a_file_that_is_no_table(tmp_path: Path, content: bytes, message: str) -> None:
+    write(tmp_path / "x.csv", content)
+    assert message in refusal(tmp_path)
+
+
+ROWS = [{"text": "a", "labels": "joy"}]
+TFRECORD = written.bytes_of(ROWS, "tfrecord")
+PARQUET = written.bytes_of(ROWS, "parquet")
+JSON_LINES = written.bytes_of(ROWS, "jsonl")
+
+
+@pytest.mark.parametrize(
+    ("file_format", "content", "message"),
+    [
+        ("csv", PARQUET, "x.csv: is Parquet; set examples.format to parquet"),
+        ("csv", b"PARE" + b"x" * 20, "x.csv: is encrypted Parquet"),
+        ("csv", TFRECORD, "x.csv: is UTF-16 or binary (it has NUL bytes)"),
+        ("csv", JSON_LINES, "x.csv: no column 'text' (it has: {"),
+        ("jsonl", b"", "x.csv: the file is empty; remove it or fill it"),
+        ("jsonl", b"\n\n", "x.csv: the file is empty; remove it or fill it"),
+        ("jsonl", b'\xef\xbb\xbf\n [{"text": "a"}]', "x.csv: is a JSON array; write its objects one a line"),
+        ("jsonl", JSON_LINES.decode().encode("utf-16"), "x.csv: is UTF-16; save it as UTF-8"),
+        ("jsonl", JSON_LINES.decode().encode("utf-16-be"), "x.csv: is UTF-16 or binary"),
+        ("jsonl", gzip.compress(JSON_LINES), "x.csv: is compressed with gzip; give it a name that ends in .gz"),
+        ("jsonl", PARQUET, "x.csv: is Parquet; set examples.format to parquet"),
+        ("jsonl", TFRECORD, "x.csv:1: neither this row nor one after it can be read (invalid UTF-8:"),
+        ("jsonl", GOOD.encode(), "x.csv:1: neither this row nor one after it can be read (not a JSON object:"),
+        ("jsonl", b'{"txt": 1, "labels": []}\n', "x.csv: no column 'text' (it has: labels, txt; did you mean 'txt'?)"),
+        ("parquet", b"", "x.csv: the file is empty; remove it or fill it"),
+        ("parquet", GOOD.encode(), "x.csv: is no Parquet file; check examples.format"),
+        ("parquet", gzip.compress(PARQUET), "x.csv: is compressed with gzip; decompress it"),
+        ("parquet", b"PARE" + b"x" * 20, "x.csv: is encrypted Parquet; decrypt it"),
+        ("parquet", PARQUET[:-9], "x.csv: cannot be read as Parquet ("),
+        (
+            "parquet",
+            written.parquet([{"text": None, "labels": None}])[:4] + b"PAR1",
+            "x.csv: cannot be read as Parquet",
+        ),
+        ("parquet", written.parquet([{"txt": "a", "labels": ""}]), "(it has: labels, txt; did you mean 'txt'?)"),
+        ("tfrecord", b"", "x.csv: the file is empty; remove it or fill it"),
+        ("tfrecord", GOOD.encode(), "x.csv: is no TFRecord file; check examples.format"),
+        ("tfrecord", PARQUET, "x.csv: is Parquet; set examples.format to parquet"),
+        ("tfrecord", gzip.compress(TFRECORD), "x.csv: is compressed with gzip; give it a name that ends in .gz"),
+        ("tfrecord", TFRECORD[:-1], "can be read (damaged data: the file ends within a record); replace the file"),
+        ("tfrecord", written.frame(b"abc"), "can be read (not a tf.Example: it has no features)"),
+    ],
+)
+def test_a_file_of_another_format(tmp_path: Path, file_format: str, content: bytes, message: str) -> None:
+    write(tmp_path / "x.csv", content)
+    assert message in refusal(tmp_path, format=file_format)
+
+
+def test_a_table_without_rows(tmp_path: Path) -> None:
+    write(tmp_path / "x.csv", written.parquet_of(pa.table({"text": pa.array([], pa.string()), "labels": pa.nulls(0)})))
+    assert refusal(tmp_path, format="parquet") == f"{tmp_path}/x.csv: the file is empty; remove it or fill it"
+
+
+def test_damage_at_the_first_row(tmp_path: Path) -> None:
+    content = bytearray(written.parquet([{"text": f"text {n}", "labels": ""} for n in range(9)], compression="none",
+                                        use_dictionary=False, write_page_checksum=True))  # fmt: skip
+    content[content.index(b"text 3")] ^= 0xFF
+    write(tmp_path / "x.csv", bytes(content))
+    assert "x.csv: nothing of it can be read (damaged data: " in refusal(tmp_path, format="parquet")
+
+
+def test_a_folder_where_files_are_expected(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").mkdir()
+    inputs = [{"pattern": "x.csv", "split": {"train": 1, "eval": 1, "test": 1}}]
+    assert refusal(tmp_path, inputs=inputs) == (
+        f"{tmp_path}/x.csv: is a folder; set examples.inputs[0].pattern to its files"
+    )
+
+
+def test_a_file_name_that_is_not_utf_8(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.csv")).write_text(GOOD)
+    assert refusal(tmp_path) == r"caf\udce9.csv: the file's name is not UTF-8; rename it"
+
+
+@pytest.mark.parametrize("file_format", ["csv", "jsonl", "parquet"])
+def test_the_check_imports_neither_tensorflow_nor_beam(tmp_path: Path, file_format: str) -> None:
+    write(tmp_path / "x.csv", written.bytes_of(ROWS, file_format))
+    config = settings_for(tmp_path, format=file_format).model_dump_json()
+    code = (
+        "import sys; from components.example_gen import settings; from components.example_gen.sources import inputs\n"
+        f"inputs.check_inputs(settings.ExamplesSettings.model_validate_json({config!r}))\n"
+        "print([name for name in ('tensorflow', 'apache_beam', 'tfx') if name in sys.modules])"
+    )
+    root = Path(__file__).parents[4]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_headerless_file_in_utf_16(tmp_path: Path) -> None:
+    write(tmp_path / "x.csv", GOOD.encode("utf-16-le"))
+    assert "x.csv: is UTF-16 or binary" in refusal(tmp_path, columns=["text", "labels"])
+
+
+def test_a_headerless_file_that_is_empty(tmp_path: Path) -> None:
+    write(tmp_path / "x.csv", b"\n")
+    assert "x.csv: the file is empty" in refusal(tmp_path, columns=["text", "labels"])
+
+
+@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(GOOD.encode())[:-12]])
+def test_a_gzip_file_that_is_none(tmp_path: Path, content: bytes) -> None:
+    write(tmp_path / "x.csv.gz", content)
+    inputs = [{"pattern": "*.gz", "split": {"train": 1, "eval": 1, "test": 1}}]
+    assert "x.csv.gz: cannot be decompressed" in refusal(tmp_path, inputs=inputs)
+
+
+def test_a_list_of_labels_that_is_missing(tmp_path: Path) -> None:
+    write(tmp_path / "x.csv", GOOD)
+    labels = {"kind": "indices", "column": "labels", "names": "names.txt"}
+    assert f"{tmp_path}/names.txt: no such list of labels" in refusal(tmp_path, labels=labels)
+
+
+def test_nul_in_a_row_is_no_reason(tmp_path: Path) -> None:
+    write(tmp_path / "x.csv", csv_of(["a\0b,joy"]))
+    assert len(check_inputs(settings_for(tmp_path)).files) == 1

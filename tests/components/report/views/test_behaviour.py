@@ -1,0 +1,92 @@
+"""Behavioural tests and the canary in the report."""
+
+from components.behaviour.results import Failure, GroupResult, Results, WrongLabel
+from components.canary.verdict import CanaryVerdict, Findings
+from components.report.page import build_page
+from components.report.settings import ReportSettings
+from components.report.views.behaviour import FailureView, group_views, groups_table
+from components.report.views.canary import canary_view
+from tests.components.report.made_up import material
+from tests.components.report.reading import Page
+
+WRONG = WrongLabel(label="refund", must_be_given=False, probability=0.5, threshold=0.4, before=0.3)
+
+
+def edited(before: str, after: str) -> FailureView:
+    failure = Failure(text=after, original=before, expected=[], given=["refund"], wrong=[WRONG])
+    group = GroupResult(name="typos", kind="edits", edit="typos", cases=9, passed=8, bound=0.5, failures=[failure])
+    (view,) = group_views(Results(groups=[group]), ReportSettings())
+    return view.failures[0]
+
+
+def test_each_group_has_its_rate_and_bound() -> None:
+    table = groups_table(material().behaviour)
+    assert table is not None
+    rows = [[cell.shown for cell in row] for row in table.rows]
+    assert rows[1] == ["typos", "failed", "0.750", "0.900", "150", "200", "edits that must change no label: typos"]
+    assert [row[1] for row in rows] == ["held", "failed", "only measured"]
+    without_a_case = GroupResult(name="names", kind="edits", edit="names", cases=0, passed=0, bound=0.5)
+    table = groups_table(Results(groups=[without_a_case]))
+    assert table is not None
+    assert [cell.shown for cell in table.rows[0]][1:3] == ["failed", "–"]
+
+
+def test_failures_say_what_was_due_and_what_was_given() -> None:
+    text = Page(build_page(material())).text
+    for said in (
+        "2 of 40 failed", "50 of 200 failed", "the first 2 of 50",
+        "billing is not given (0.310, threshold 0.400)", "must be given: billing · given: none",
+        "shipping is given (0.520 after 0.380, threshold 0.400)",
+        "row row-1 of the test split, edited · labels unedited: billing · edited: billing, shipping",
+    ):  # fmt: skip
+        assert said in text
+
+
+def test_without_texts_those_of_the_tests_own_file_stay() -> None:
+    for settings in (ReportSettings(), ReportSettings(texts=False)):
+        text = Page(build_page(material(settings=settings))).text
+        assert ("of the data" in text) == settings.texts
+        assert "the tests' own" in text
+        assert "row row-1 of the test split" in text
+
+
+def test_what_was_edited_is_marked() -> None:
+    ((before, unedited), (after, pieces)) = edited("where is my order?", "where is my odrer?").texts
+    assert (before, after) == ("unedited", "edited")
+    assert unedited == [(False, "where is my order?")]
+    assert pieces == [(False, "where is my "), (True, "odrer?")]
+    assert edited("so loud", "SO LOUD").texts[1][1] == [(False, "SO LOUD")], "not where all of it is"
+
+
+def test_of_a_long_text_the_edited_part_is_shown() -> None:
+    long = "word " * 2_000
+    (_, (_, pieces)) = edited(f"{long}typo {long}", f"{long}tpyo {long}").texts
+    shown = "".join(piece for _, piece in pieces)
+    assert (True, "tpyo") in pieces
+    assert len(shown) < 1_100
+    assert (shown[0], shown[-1]) == ("…", "…")
+
+
+def test_the_canary_says_what_it_found() -> None:
+    view = canary_view(material().summary.canary)
+    assert view is not None
+    facts = dict(view.facts)
+    assert facts == {
+        "requests answered as they should be": "57",
+        "largest difference to the Trainer's probabilities": "2.1e-07 on 32 rows (1e-05 allowed)",
+        "peak memory": "812 MiB (4,096 allowed)",
+        "loaded in": "3.2 s",
+    }
+    assert view.latency is not None
+    assert [[cell.shown for cell in row[1:]] for row in view.latency.rows] == [
+        ["held", "4.2", "4.0", "16.0"], ["failed", "190.0", "100.0", "160.0"],
+    ]  # fmt: skip
+
+
+def test_a_canary_that_died_at_once_found_little() -> None:
+    view = canary_view(CanaryVerdict(passed=False, reasons=["canary: it died"], findings=Findings()))
+    assert view is not None
+    assert view.facts == [("requests answered as they should be", "0")]
+    assert view.latency is None
+    text = Page(build_page(material(canary=CanaryVerdict(passed=True, reasons=[], findings=Findings())))).text
+    assert "Passed. The exported model" in text

@@ -1,0 +1,169 @@
+"""Decision thresholds from the eval split."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score, fbeta_score, precision_score, recall_score
+
+from components.trainer.choices import BestF1, BestFBeta, MinPrecision
+from components.trainer.decisions.thresholds import NEVER, best_f_threshold, choose_thresholds, cuts_of_precision
+
+_PAIRS = st.lists(
+    st.tuples(st.sampled_from([0.1, 0.2, 0.2001, 0.5, 0.9, 0.999]), st.booleans()), min_size=1, max_size=40
+)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from([0.1, 0.2, 0.2001, 0.5, 0.9, 0.999]), st.booleans()), min_size=1, max_size=40)
+)
+def test_no_cut_beats_the_best(pairs: list[tuple[float, bool]]) -> None:
+    probabilities = np.array([p for p, _ in pairs])
+    labels = np.array([y for _, y in pairs], dtype=float)
+    if not labels.any():
+        return
+    found = f1_score(labels, probabilities > best_f_threshold(probabilities, labels), zero_division=0)
+    for cut in [0.0, *probabilities]:
+        assert found >= f1_score(labels, probabilities > cut, zero_division=0) - 1e-12
+
+
+def test_rare_labels_are_shrunk_towards_what_is_to_be_expected() -> None:
+    rng = np.random.default_rng(0)
+    n = 4000
+    labels = np.zeros((n, 2))
+    labels[:1000, 0] = 1  # common
+    labels[0, 1] = 1  # one positive: its own best cut is a coincidence
+    probabilities = np.clip(np.where(labels == 1, 0.6, 0.2) + rng.normal(0, 0.1, labels.shape), 0.01, 0.99)
+    probabilities[0, 1] = 0.98
+    common, rare = choose_thresholds(probabilities, labels)
+    own_rare = best_f_threshold(probabilities[:, 1], labels[:, 1])
+    assert 0.3 < common < 0.5
+    assert own_rare > 0.7
+    assert rare < 0.7, "a single positive must not decide"
+
+
+def test_a_label_without_positives_has_a_threshold() -> None:
+    labels = np.array([[1, 0], [0, 0], [1, 0], [0, 0]], dtype=float)
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.1], [0.8, 0.2], [0.1, 0.1]])
+    thresholds = choose_thresholds(probabilities, labels)
+    assert ((thresholds > 0) & (thresholds < 1)).all()
+
+
+def test_a_rare_labels_threshold_holds_up_on_other_rows() -> None:
+    """Chosen on some ten positives: better than the best cut there, which is noise, and than the common label's."""
+    rng = np.random.default_rng(0)
+    reached: dict[str, list[float]] = {"chosen": [], "own": [], "common": []}
+    for _ in range(20):
+        said = 1 / (1 + np.exp(-rng.normal([-0.5, -6.0], [2.0, 1.5], (20_000, 2))))
+        labels = (rng.random(said.shape) < said).astype(float)
+        common, rare = choose_thresholds(said[:1_500], labels[:1_500])
+        assert rare < common
+        own = best_f_threshold(said[:1_500, 1], labels[:1_500, 1])
+        for name, threshold in (("chosen", rare), ("own", own), ("common", common)):
+            reached[name].append(f1_score(labels[1_500:, 1], said[1_500:, 1] > threshold))
+    chosen, own_mean, common_mean = (np.mean(scores) for scores in reached.values())
+    assert chosen > own_mean + 0.01
+    assert chosen > common_mean + 0.02
+
+
+def test_thresholds_need_examples() -> None:
+    with pytest.raises(ValueError, match="at least one example"):
+        choose_thresholds(np.zeros((0, 3)), np.zeros((0, 3)))
+
+
+def test_retired_columns_get_1_and_do_not_touch_the_others() -> None:
+    rng = np.random.default_rng(1)
+    probabilities, labels = rng.random((200, 4)), (rng.random((200, 4)) < 0.3).astype(float)
+    labels[:, 2] = 0
+    probabilities[:, 2] = np.nan  # whatever the head says there
+    thresholds = choose_thresholds(probabilities, labels, retired=[2])
+    assert thresholds[2] == 1.0
+    others = [0, 1, 3]
+    np.testing.assert_array_equal(thresholds[others], choose_thresholds(probabilities[:, others], labels[:, others]))
+
+
+@settings(deadline=None)
+@given(_PAIRS, st.sampled_from([0.5, 1.0, 2.0, 3.0]))
+def test_no_cut_has_a_better_f_beta(pairs: list[tuple[float, bool]], beta: float) -> None:
+    probabilities = np.array([p for p, _ in pairs])
+    labels = np.array([y for _, y in pairs], dtype=float)
+    if not labels.any():
+        return
+    best = best_f_threshold(probabilities, labels, beta)
+    found = fbeta_score(labels, probabilities > best, beta=beta, zero_division=0)
+    for cut in [0.0, *probabilities]:
+        assert found >= fbeta_score(labels, probabilities > cut, beta=beta, zero_division=0) - 1e-12
+
+
+def test_beta_moves_thresholds_towards_recall() -> None:
+    rng = np.random.default_rng(0)
+    labels = (rng.random((3000, 3)) < 0.2).astype(float)
+    probabilities = 1 / (1 + np.exp(-(2 * labels - 1.5 + rng.normal(0, 1, labels.shape))))
+    half, one, two = (
+        choose_thresholds(probabilities, labels, (), BestFBeta(objective="f_beta", beta=beta)) for beta in (0.5, 1, 2)
+    )
+    assert (half > one).all()
+    assert (one > two).all()
+    np.testing.assert_array_equal(one, choose_thresholds(probabilities, labels, (), BestF1()))
+
+
+@settings(deadline=None)
+@given(_PAIRS, st.sampled_from([0.1, 0.5, 0.75, 1.0]))
+def test_the_cuts_of_a_precision_are_all_that_keep_it(pairs: list[tuple[float, bool]], precision: float) -> None:
+    probabilities = np.array([p for p, _ in pairs], np.float32)
+    labels = np.array([y for _, y in pairs], dtype=float)
+    cuts = cuts_of_precision(probabilities, labels, precision)
+    assert (np.diff(cuts) > 0).all()
+    for cut in cuts:
+        assert precision_score(labels, probabilities > cut) >= precision
+    best = recall_score(labels, probabilities > cuts[0]) if len(cuts) else 0.0
+    for cut in [np.float32(0), *probabilities]:
+        given_ = probabilities > cut
+        if given_.any() and precision_score(labels, given_) >= precision:
+            assert len(cuts)
+            assert recall_score(labels, given_, zero_division=0) <= best + 1e-12
+
+
+_TABLES = st.integers(1, 60).flatmap(
+    lambda n: st.tuples(
+        st.lists(st.floats(0, 1, width=32), min_size=2 * n, max_size=2 * n),
+        st.lists(st.booleans(), min_size=2 * n, max_size=2 * n),
+    )
+)
+
+
+@settings(deadline=None)
+@given(_TABLES, st.sampled_from([0.3, 0.8, 1.0]))
+def test_a_minimum_precision_holds_on_the_eval_split(table: tuple[list[float], list[bool]], precision: float) -> None:
+    probabilities, labels = np.array(table[0], np.float32).reshape(-1, 2), np.array(table[1], float).reshape(-1, 2)
+    objective = MinPrecision(objective="min_precision", precision=precision)
+    thresholds = choose_thresholds(probabilities, labels, (), objective)
+    for column, threshold in enumerate(thresholds):
+        reachable = len(cuts_of_precision(probabilities[:, column], labels[:, column], precision)) > 0
+        given_ = probabilities[:, column] > threshold
+        assert (threshold == NEVER) == (not reachable)
+        assert given_.any() == reachable, "a label that can be given is"
+        if reachable:
+            assert precision_score(labels[:, column], given_) >= precision
+
+
+def test_a_label_that_cannot_reach_the_precision_is_never_given() -> None:
+    labels = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 0]], float)
+    probabilities = np.array([[0.9, 0.9, 0.2], [0.8, 0.8, 0.9], [0.2, 0.7, 0.1], [0.1, 0.1, 0.1]])
+    thresholds = choose_thresholds(probabilities, labels, (), MinPrecision(objective="min_precision", precision=0.9))
+    assert 0 < thresholds[0] < 1
+    assert thresholds[1:].tolist() == [NEVER, NEVER], "one whose positives rank low, and one without any"
+
+
+def test_one_lucky_positive_does_not_lower_a_threshold_of_minimum_precision() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.zeros((4000, 2))
+    labels[:1000, 0] = 1
+    labels[0, 1] = 1
+    probabilities = np.clip(np.where(labels == 1, 0.6, 0.4) + rng.normal(0, 0.1, labels.shape), 0.01, 0.99)
+    probabilities[:, 1] = 0.001
+    probabilities[0, 1] = 0.9  # any cut between has precision 1: midway would be 0.45
+    thresholds = choose_thresholds(probabilities, labels, (), MinPrecision(objective="min_precision", precision=0.9))
+    assert thresholds[0] > 0.5
+    assert 0.4 < thresholds[1] < 0.9

@@ -1,0 +1,103 @@
+"""Fitting: what is kept, what is logged, what stops it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.checkpoints.find import find_checkpoint, load_backbone
+from components.trainer.loop.fit import fit, predict
+from components.trainer.loop.losses import multi_hot_loss
+from components.trainer.model import build_classifier
+from components.trainer.settings import TrainingSettings
+from tests.support.tiny_bert import VOCABULARY, write_tiny_bert
+
+_N = 48
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Any:
+    keras.utils.set_random_seed(0)
+    return build_classifier(load_backbone(find_checkpoint(str(write_tiny_bert(tmp_path / "bert")))), 2, 0.1)
+
+
+def _batches(seed: int, noise: bool) -> tf.data.Dataset:
+    rng = np.random.default_rng(seed)
+    ids = rng.integers(5, len(VOCABULARY), (_N, 6)).astype(np.int32)
+    labels = rng.random((_N, 2)) < 0.5 if noise else np.stack([ids[:, 1] % 2 == 0, ids[:, 2] % 2 == 0], axis=1)
+    inputs = {"token_ids": ids, "padding_mask": np.ones_like(ids), "segment_ids": np.zeros_like(ids)}
+    return tf.data.Dataset.from_tensor_slices((inputs, labels.astype(np.float32))).batch(16)
+
+
+def _eval_loss(model: Any, evaluation: tf.data.Dataset) -> float:
+    probabilities, labels = predict(model, evaluation)
+    return float(np.mean(-(labels * np.log(probabilities) + (1 - labels) * np.log(1 - probabilities))))
+
+
+def test_the_best_epoch_is_restored_and_training_stops_early(model: Any, tmp_path: Path) -> None:
+    # Labels at random: what is learned of train can only hurt on eval.
+    train, evaluation = _batches(0, noise=True), _batches(1, noise=True)
+    settings = TrainingSettings(epochs=12, batch_size=16, learning_rate=1e-2, patience=2, warmup=0.0)
+    fit(model, train, evaluation, settings, _N, str(tmp_path), loss=multi_hot_loss())
+    losses = json.loads((tmp_path / "history.json").read_text())["val_loss"]
+    assert len(losses) < 12, "stopped early"
+    assert _eval_loss(model, evaluation) == pytest.approx(min(losses), abs=1e-4)
+    assert min(losses) < losses[-1]
+
+
+def test_a_retired_label_is_not_learned(model: Any, tmp_path: Path) -> None:
+    before = model.layers[-1].get_weights()
+    settings = TrainingSettings(epochs=1, batch_size=16, learning_rate=1e-2, weight_decay=0.0, warmup=0.0)
+    fit(
+        model, _batches(0, noise=False), _batches(1, noise=False), settings, _N, str(tmp_path), loss=multi_hot_loss([1])
+    )
+    after = model.layers[-1].get_weights()
+    for old, new in zip(before, after, strict=True):
+        np.testing.assert_array_equal(old[..., 1], new[..., 1])
+        assert (old[..., 0] != new[..., 0]).any()
+
+
+def test_tensorboard_events_are_written(model: Any, tmp_path: Path) -> None:
+    fit(
+        model,
+        _batches(0, noise=False),
+        _batches(1, noise=False),
+        TrainingSettings(epochs=1),
+        _N,
+        str(tmp_path),
+        loss=multi_hot_loss(),
+    )
+    assert list((tmp_path / "train").glob("events.out.tfevents.*"))
+    assert list((tmp_path / "validation").glob("events.out.tfevents.*"))
+
+
+def test_max_steps_bounds_a_trial(model: Any, tmp_path: Path) -> None:
+    settings = TrainingSettings(epochs=3, batch_size=16, max_steps=4)
+    fit(model, _batches(0, noise=False), _batches(1, noise=False), settings, _N, str(tmp_path), loss=multi_hot_loss())
+    assert int(model.optimizer.iterations.numpy()) == 4
+
+
+def test_a_lost_loss_ends_training(model: Any, tmp_path: Path) -> None:
+    model.layers[-1].kernel.assign(np.full(model.layers[-1].kernel.shape, np.nan))
+    with pytest.raises(FloatingPointError, match=r"not a number at step 1 .*; lower training.learning_rate"):
+        fit(
+            model,
+            _batches(0, noise=False),
+            _batches(1, noise=False),
+            TrainingSettings(epochs=1),
+            _N,
+            str(tmp_path),
+            loss=multi_hot_loss(),
+        )
+
+
+def test_a_step_is_counted_for_each_batch_and_no_more(model: Any, tmp_path: Path) -> None:
+    # Of a dataset of unknown length Keras's own loop counts one more in every epoch.
+    train, evaluation = (_batches(seed, noise=False).filter(lambda *_: True) for seed in (0, 1))
+    settings = TrainingSettings(epochs=3, batch_size=16)
+    fit(model, train, evaluation, settings, _N, str(tmp_path), loss=multi_hot_loss())
+    assert int(model.optimizer.iterations.numpy()) == 3 * -(-_N // 16)

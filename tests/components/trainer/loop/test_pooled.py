@@ -1,0 +1,146 @@
+"""The head alone over pooled outputs: what the whole model with a frozen encoder learns, at a fraction of the cost."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.checkpoints.find import find_checkpoint, load_backbone
+from components.trainer.loop.fit import fit, predict
+from components.trainer.loop.losses import multi_hot_loss
+from components.trainer.loop.pooled import Pooled, encode, head_alone, head_over_pooled
+from components.trainer.loop.trainable import freeze
+from components.trainer.model import build_classifier
+from components.trainer.settings import TrainingSettings
+from tests.support.tiny_bert import VOCABULARY, write_tiny_bert
+
+_N, _BATCH = 90, 16  # the last batch is a small one
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_bert(tmp_path_factory.mktemp("bert"))
+
+
+def _model(bert: Path, dropout: float) -> Any:
+    keras.utils.set_random_seed(0)
+    model = build_classifier(load_backbone(find_checkpoint(str(bert))), 2, dropout)
+    freeze(model, "head")
+    return model
+
+
+def _batches() -> tf.data.Dataset:
+    rng = np.random.default_rng(0)
+    ids = rng.integers(5, len(VOCABULARY), (_N, 6)).astype(np.int32)
+    inputs = {"token_ids": ids, "padding_mask": np.ones_like(ids), "segment_ids": np.zeros_like(ids)}
+    labels = np.stack([ids[:, 1] % 2 == 0, ids[:, 2] % 2 == 0], axis=1).astype(np.float32)
+    return tf.data.Dataset.from_tensor_slices((inputs, labels)).batch(_BATCH)
+
+
+def _settings(**changes: Any) -> TrainingSettings:
+    return TrainingSettings(**{"epochs": 3, "batch_size": _BATCH, "learning_rate": 1e-2, "trainable": "head"} | changes)
+
+
+def _fit(model: Any, train: tf.data.Dataset, evaluation: tf.data.Dataset, folder: Path, **changes: Any) -> list[float]:
+    fit(model, train, evaluation, _settings(**changes), _N, str(folder), loss=multi_hot_loss())
+    losses: list[float] = json.loads((folder / "history.json").read_text())["val_loss"]
+    return losses
+
+
+def test_it_is_training_the_whole_model_with_a_frozen_encoder(bert: Path, tmp_path: Path) -> None:
+    whole = _model(bert, dropout=0.0)
+    expected = _fit(whole, _batches(), _batches(), tmp_path)
+    model = _model(bert, dropout=0.0)
+    pooled = encode(model, _batches(), str(tmp_path))
+    found = _fit(head_alone(model), pooled.batches(_BATCH), pooled.batches(_BATCH), tmp_path)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    for trained, reference in zip(model.layers[-1].get_weights(), whole.layers[-1].get_weights(), strict=True):
+        np.testing.assert_allclose(trained, reference, atol=1e-5)
+    np.testing.assert_allclose(predict(model, _batches())[0], predict(whole, _batches())[0], atol=1e-5)
+
+
+def test_the_heads_dropout_is_alive(bert: Path) -> None:
+    model = _model(bert, dropout=0.5)
+    head = head_alone(model)
+    pooled = tf.ones([4, 16])
+    assert np.abs(head(pooled, training=True) - head(pooled, training=False)).max() > 1e-3
+
+
+def test_the_whole_model_has_the_trained_head(bert: Path, tmp_path: Path) -> None:
+    model = _model(bert, dropout=0.1)
+    before = model.layers[-1].get_weights()[0].copy()
+    head, train, evaluation = head_over_pooled(model, _batches(), _batches(), _settings(), str(tmp_path))
+    _fit(head, train, evaluation, tmp_path)
+    assert np.abs(model.layers[-1].get_weights()[0] - before).max() > 1e-3
+    alone, labels = predict(head, evaluation)
+    whole, same_labels = predict(model, _batches())
+    np.testing.assert_allclose(alone, whole, atol=1e-5)
+    np.testing.assert_array_equal(labels, same_labels)
+
+
+def test_each_text_is_encoded_once(bert: Path, tmp_path: Path) -> None:
+    model = _model(bert, dropout=0.1)
+    read: list[str] = []
+
+    def counted(split: str) -> tf.data.Dataset:
+        def count(inputs: Any, labels: Any) -> Any:
+            tf.py_function(lambda: read.append(split), [], [])
+            return inputs, labels
+
+        return _batches().map(count)
+
+    head, train, evaluation = head_over_pooled(model, counted("train"), counted("eval"), _settings(), str(tmp_path))
+    _fit(head, train, evaluation, tmp_path)
+    assert read == ["train"] * 6 + ["eval"] * 6, "and the epochs that follow read neither"
+
+
+def test_a_trial_encodes_no_more_than_it_uses(bert: Path, tmp_path: Path) -> None:
+    model = _model(bert, dropout=0.1)
+    _, train, evaluation = head_over_pooled(model, _batches(), _batches(), _settings(max_steps=2), str(tmp_path))
+    assert sum(len(labels) for _, labels in train) == 2 * _BATCH
+    assert sum(len(labels) for _, labels in evaluation) == _N
+
+
+def test_many_texts_are_kept_in_a_file_that_leaves_nothing(bert: Path, tmp_path: Path) -> None:
+    model = _model(bert, dropout=0.1)
+    kept = encode(model, _batches(), str(tmp_path / "a"))
+    spilled = encode(model, _batches(), str(tmp_path / "b"), limit=2_000)
+    assert isinstance(spilled.outputs, np.memmap)
+    assert not isinstance(kept.outputs, np.memmap)
+    np.testing.assert_array_equal(spilled.outputs, kept.outputs)
+    np.testing.assert_array_equal(spilled.labels, kept.labels)
+    assert not list((tmp_path / "b").iterdir())
+    for found, expected in zip(spilled.batches(_BATCH, 0), kept.batches(_BATCH, 0), strict=True):
+        np.testing.assert_array_equal(found[0], expected[0])
+
+
+def _numbered(n: int) -> Pooled:
+    return Pooled(np.arange(n, dtype=np.float32)[:, np.newaxis], (np.arange(n) % 2).astype(np.uint8)[:, np.newaxis])
+
+
+@pytest.mark.parametrize(("n", "batch_size"), [(1, 4), (90, 16), (4097, 2), (5000, 1)])
+def test_an_epoch_has_each_row_once_with_its_labels(n: int, batch_size: int) -> None:
+    dataset = _numbered(n).batches(batch_size, shuffle_seed=0)
+    for _ in range(2):
+        batches = [(rows.numpy(), labels.numpy()) for rows, labels in dataset]
+        assert len(batches) == -(-n // batch_size), "as many steps as the learning rate reckons with"
+        rows, labels = (np.concatenate(parts)[:, 0] for parts in zip(*batches, strict=True))
+        assert sorted(rows) == list(range(n))
+        np.testing.assert_array_equal(labels, rows % 2)
+
+
+def test_the_order_is_random_differs_by_epoch_and_repeats_by_seed() -> None:
+    def order(dataset: tf.data.Dataset) -> list[float]:
+        return [float(row) for rows, _ in dataset for row in rows[:, 0]]
+
+    dataset = _numbered(3000).batches(16, shuffle_seed=0)
+    first, second = order(dataset), order(dataset)
+    assert first != second
+    assert order(_numbered(3000).batches(16, shuffle_seed=0)) == first
+    assert order(_numbered(3000).batches(16, shuffle_seed=1)) != first
+    assert abs(np.corrcoef(first, np.arange(3000))[0, 1]) < 0.1
+    assert order(_numbered(3000).batches(16)) == sorted(first)

@@ -1,0 +1,162 @@
+"""Beam's work on a real Flink cluster of this machine, whose TaskManagers have a /tmp of their own."""
+
+import gzip
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+
+import apache_beam as beam
+import pytest
+import requests
+
+from components.example_gen.report import read_report
+from pipeline.beam import beam_arguments
+from pipeline.code import pack_code
+from pipeline.config.configuration import Configuration
+from pipeline.config.loading import load_configuration
+from pipeline.outcome import Observers
+from runners.beam.flink import check_cluster
+from runners.local import runner as local
+from tests.support.small_project import Project, make_project
+
+_ROOT = Path(__file__).parents[3]
+_SCRIPT = _ROOT / "scripts" / "flink.sh"
+_FETCHED = _ROOT / "build" / "flink"
+_WORKER = Path(sys.executable).with_name("bert-multilabel-worker")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A JobManager and two TaskManagers, and a project that all of them see."""
+
+    address: str
+    folder: Path
+    environment: dict[str, str]
+    project: Project
+
+    def start(self) -> None:
+        """Starts what does not run."""
+        subprocess.run([_SCRIPT, "start"], env=self.environment, check=True, capture_output=True)
+
+    def pid(self, name: str) -> int:
+        return int((self.folder / "run" / f"{name}.pid").read_text())
+
+    def configuration(self, *overrides: str) -> Configuration:
+        jar = f"beam.flink.job_server_jar={self.folder / 'beam-flink-job.jar'}"
+        flink = ["beam.runner=flink", f"beam.flink.address={self.address}", jar]
+        return load_configuration(self.project.configuration, [*flink, *overrides])
+
+
+def _free_ports() -> int:
+    """The first of two that nobody listens on."""
+    while True:
+        with socket.socket() as one, socket.socket() as next_one:
+            one.bind(("localhost", 0))
+            port = int(one.getsockname()[1])
+            try:
+                next_one.bind(("localhost", port + 1))
+            except OSError:
+                continue
+            return port
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    if shutil.which("java") is None:
+        pytest.skip("there is no java; install OpenJDK 11 or 17")
+    if not (_FETCHED / ".fetched").exists():
+        pytest.skip("Flink is not there; scripts/flink.sh fetch fetches it")
+    if not _WORKER.exists():
+        pytest.skip(f"{_WORKER} is not there; make setup installs it")
+    base = tmp_path_factory.mktemp("flink")
+    project = make_project(base / "project", rows=200)
+    folder = base / "cluster"
+    folder.mkdir()
+    for path in _FETCHED.glob("*flink-*"):
+        (folder / path.name).symlink_to(path)
+    shutil.copy(_FETCHED / ".fetched", folder)
+    port = _free_ports()
+    environment = os.environ | {"FLINK_DIR": str(folder), "FLINK_PORT": str(port), "FLINK_SHARED": str(project.folder)}
+    cluster = Cluster(f"http://localhost:{port}", folder, environment, project)
+    try:
+        cluster.start()
+        pack_code(project.folder / "work" / "code.zip")
+        yield cluster
+    finally:
+        subprocess.run([_SCRIPT, "stop"], env=environment, check=True)
+
+
+def _content(uri: str) -> dict[str, bytes]:
+    """The files of an artifact, decompressed, by their path in it."""
+    files = [path for path in Path(uri).rglob("*") if path.is_file()]
+    return {
+        str(path.relative_to(uri)): gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        for path in files
+    }
+
+
+def _sees_another_tmp(pid: int) -> None:
+    mine = Path("/tmp", f"of-this-test-{os.getpid()}")
+    mine.touch()
+    try:
+        assert not Path(f"/proc/{pid}/root", mine.relative_to("/")).exists()
+    finally:
+        mine.unlink()
+
+
+def test_examples_are_those_of_the_local_run(cluster: Cluster) -> None:
+    if os.getuid() == 0:
+        _sees_another_tmp(cluster.pid("taskmanager-1"))
+    there = cluster.configuration()
+    check_cluster(there.beam)
+    on_flink = local.run(there, Observers(), until="TextExampleGen").artifacts["TextExampleGen"]
+    here = load_configuration(cluster.project.configuration, [f"work_dir={cluster.project.folder / 'here'}"])
+    in_process = local.run(here, Observers(), until="TextExampleGen").artifacts["TextExampleGen"]
+    assert read_report(on_flink["quarantine"]).accepted == 200
+    assert _content(on_flink["examples"]) == _content(in_process["examples"])
+    assert _content(on_flink["quarantine"]).keys() == _content(in_process["quarantine"]).keys()
+
+
+def test_a_job_survives_a_taskmanager(cluster: Cluster) -> None:
+    marks = cluster.project.folder / "marks"
+    marks.mkdir()
+    code = cluster.project.folder / "work" / "code.zip"
+    arguments = beam_arguments(cluster.configuration(), code)
+
+    def mark(number: int) -> tuple[int, int]:
+        time.sleep(0.5)
+        (marks / f"{number}").touch()
+        return number % 2, number
+
+    def kill_when_half_done() -> None:
+        while len(list(marks.iterdir())) < 5:
+            time.sleep(0.1)
+        os.killpg(cluster.pid("taskmanager-2"), signal.SIGKILL)
+
+    killer = Thread(target=kill_when_half_done, daemon=True)
+    killer.start()
+    with beam.Pipeline(argv=arguments) as pipeline:
+        _ = (
+            pipeline
+            | beam.Create(range(20))
+            | beam.Reshuffle()
+            | beam.Map(mark)
+            | beam.GroupByKey()
+            | beam.MapTuple(lambda key, numbers: f"{key} {sum(numbers)}")
+            | beam.io.WriteToText(str(marks.parent / "sums"))
+        )
+    killer.join()
+    sums = [line for path in marks.parent.glob("sums*") for line in path.read_text().splitlines()]
+    assert sorted(sums) == ["0 90", "1 100"]
+    ended = subprocess.run([_SCRIPT, "status"], env=cluster.environment, capture_output=True, text=True, check=False)
+    assert "taskmanager-2: has ended; scripts/flink.sh start starts it again" in ended.stdout
+    cluster.start()
+    assert requests.get(f"{cluster.address}/overview", timeout=10).json()["taskmanagers"] == 2

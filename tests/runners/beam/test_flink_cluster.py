@@ -1,0 +1,162 @@
+"""What is said of a Flink cluster that cannot take a job, and of a job that has failed there."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+import requests
+
+from pipeline.config.beam import BeamSettings
+from pipeline.config.configuration import Configuration
+from pipeline.config.loading import load_configuration
+from pipeline.outcome import StepFailed
+from runners.beam.flink import check_cluster, explained
+from schema.errors import Refused
+from tests.support.small_project import make_project
+
+_OVERVIEW = {"flink-version": "1.19.3", "slots-total": 4, "taskmanagers": 2}
+_PYTHON_TRACE = """java.lang.Exception: The user defined 'open()' method caused an exception
+Caused by: java.lang.RuntimeException: Error received from SDK harness: Traceback (most recent call last):
+  File "sdk_worker.py", line 311, in _execute
+    response = task()
+  File "executor.py", line 150, in process
+    with open_table(file.path) as table:
+FileNotFoundError: [Errno 2] No such file or directory: '/tmp/rows.csv' [while running 'Read']
+
+\tat org.apache.beam.runners.fnexecution.control.FnApiControlClient.handle(FnApiControlClient.java:180)
+"""
+_JAVA_TRACE = """org.apache.flink.runtime.JobException: Recovery is suppressed by FixedDelayRestartBackoffTimeStrategy
+\tat org.apache.flink.runtime.executiongraph.failover.ExecutionFailureHandler.handleFailure(Handler.java:176)
+Caused by: org.apache.flink.runtime.jobmanager.scheduler.NoResourceAvailableException: Could not acquire the minimum \
+required resources.
+"""
+
+
+@contextmanager
+def _flink(answers: Mapping[str, Any]) -> Iterator[str]:
+    """A server that answers as Flink's REST API does; its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(answers[self.path]).encode()
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("localhost", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://localhost:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def jar(tmp_path: Path) -> str:
+    (tmp_path / "job.jar").touch()
+    return str(tmp_path / "job.jar")
+
+
+def _settings(address: str, jar: str, workers: int = 2) -> BeamSettings:
+    flink = {"address": address, "job_server_jar": jar, "check_s": 2}
+    return BeamSettings.model_validate({"runner": "flink", "workers": workers, "flink": flink})
+
+
+def _refused(settings: BeamSettings) -> str:
+    with pytest.raises(Refused) as refused:
+        check_cluster(settings)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_a_cluster_that_fits(jar: str) -> None:
+    with _flink({"/overview": _OVERVIEW}) as address:
+        check_cluster(_settings(address, jar))
+
+
+def test_nobody_there(jar: str) -> None:
+    with _flink({}) as address:
+        pass
+    assert (
+        f"beam.flink.address {address}: no Flink answers there (ConnectionError); scripts/flink.sh start"
+        in _refused(_settings(address, jar))
+    )
+
+
+def test_another_flink(jar: str) -> None:
+    with _flink({"/overview": _OVERVIEW | {"flink-version": "2.2.0"}}) as address:
+        assert "is Flink 2.2.0; Beam's classes here are for 1.19" in _refused(_settings(address, jar))
+
+
+def test_too_few_slots(jar: str) -> None:
+    with _flink({"/overview": _OVERVIEW}) as address:
+        refusal = _refused(_settings(address, jar, workers=5))
+    assert "beam.workers is 5, but Flink at" in refusal
+    assert "has 4 slots; start TaskManagers (scripts/flink.sh start), or lower it" in refusal
+
+
+def test_nothing_to_submit_with() -> None:
+    refusal = _refused(_settings("http://localhost:1", "/nowhere/job.jar"))
+    assert refusal == "/nowhere/job.jar: not there (beam.flink.job_server_jar)"
+
+
+def _configuration(address: str, folder: Path) -> Configuration:
+    project = make_project(folder / "project", rows=3)
+    return load_configuration(project.configuration, ["beam.runner=flink", f"beam.flink.address={address}"])
+
+
+def _failure(cause: Exception) -> StepFailed:
+    failure = StepFailed("Transform", cause)
+    failure.__cause__ = cause
+    return failure
+
+
+@pytest.mark.parametrize(
+    ("trace", "said", "advice"),
+    [
+        (
+            _PYTHON_TRACE,
+            "FileNotFoundError: [Errno 2] No such file or directory: '/tmp/rows.csv'",
+            "sees the same files",
+        ),
+        (_JAVA_TRACE, "Could not acquire the minimum required resources", "start the TaskManagers that are missing"),
+        ("java.lang.IllegalStateException: Process died with exit code 1", "Process died", "beam.flink.worker"),
+        ('Caused by: java.io.IOException: Cannot run program "/a/worker": error=2', "Cannot run", "beam.flink.worker"),
+        ("java.lang.IllegalArgumentException: of its own kind", "of its own kind", "Flink's page and logs say more"),
+    ],
+)
+def test_a_job_that_fails_is_told_of_in_a_line(tmp_path: Path, trace: str, said: str, advice: str) -> None:
+    jobs = [
+        {"jid": "older", "name": "small", "start-time": 1, "state": "FINISHED"},
+        {"jid": "newest", "name": "small", "start-time": 2, "state": "FAILED"},
+        {"jid": "another", "name": "somebody's", "start-time": 3, "state": "RUNNING"},
+    ]
+    answers = {"/jobs/overview": {"jobs": jobs}, "/jobs/newest/exceptions": {"root-exception": trace}}
+    with _flink(answers) as address:
+        failure = explained(_configuration(address, tmp_path), _failure(RuntimeError("Pipeline failed in state")))
+    assert str(failure).startswith("Transform failed: ")
+    assert said in str(failure)
+    assert advice in str(failure)
+    assert "\n" not in str(failure)
+
+
+def test_a_jobmanager_that_is_gone(tmp_path: Path) -> None:
+    with _flink({}) as address:
+        pass
+    failure = explained(_configuration(address, tmp_path), _failure(requests.ConnectionError("refused")))
+    assert "answers no more; start it again (scripts/flink.sh start) and run again" in str(failure)
+
+
+@pytest.mark.parametrize("cause", [MemoryError("no memory"), RuntimeError("a step of its own")])
+def test_what_is_not_a_jobs_stays_as_it_was(tmp_path: Path, cause: Exception) -> None:
+    failure = _failure(cause)
+    assert explained(_configuration("http://localhost:1", tmp_path), failure) is failure

@@ -1,0 +1,208 @@
+"""The compiled pipeline, run as Kubeflow's backend would: each container's command, fed with what those before made."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.example_gen.report import read_report
+from components.report.summary import read_summary
+from components.schema_import.component import FILE_NAME
+from tests.runners.kubeflow.backend import Backend, Run
+from tests.runners.kubeflow.test_spec import compile_project
+from tests.runners.kubeflow.warm_backend import WarmBackend
+from tests.support.hook import Hook
+from tests.support.small_project import Project, make_project, write_rows
+
+# What looks further than Kubeflow's cache, and what comes after it.
+_EVERY_TIME = {
+    "NewData", "DataGate", "RegistryBaseline", "MultiLabelEvaluator", "Blessing", "Canary", "RegistryPusher",
+    "TrainingRecord", "Report", "Notify",
+}  # fmt: skip
+
+
+# In an order in which each finds what it needs; Transform, Trainer and Evaluator cost too much to be run again.
+_AGAIN = (
+    "TextExampleGen", "StatisticsGen", "SchemaImport", "ExampleValidator", "DataGate", "RegistryBaseline", "Blessing",
+    "Canary", "RegistryPusher", "TrainingRecord", "Report", "Notify",
+)  # fmt: skip
+# What is in the registry by now, how long something took, and what time it is.
+_LOOKS_ELSEWHERE = {"DataGate", "RegistryBaseline", "Canary", "Report"}
+
+
+@dataclass
+class Cluster:
+    """A project, compiled, on a cluster whose steps tell a webhook."""
+
+    project: Project
+    package: Path
+    backend: Backend
+    hook: Hook
+    last: Run = field(default_factory=lambda: Run(""))
+
+    def run(self, *until: str) -> Run:
+        self.last = self.backend.run(self.package, *until)
+        return self.last
+
+    def compile(self, *changes: str) -> None:
+        status, made = compile_project(self.project, *changes)
+        assert status == 0
+        self.package.write_bytes(made.read_bytes())
+
+    def told(self) -> dict[str, Any]:
+        """What the webhook was told since it was last asked."""
+        (told,) = self.hook.told
+        self.hook.told.clear()
+        return told
+
+    def registry(self) -> dict[str, str]:
+        """Each file of it, by a digest of what it holds."""
+        return digests(self.project.registry)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Of each file below a folder."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One whose containers have the project's folder at the same place, as a volume."""
+    folder = tmp_path_factory.mktemp("conformance")
+    project = make_project(folder / "project", rows=60)
+    span = project.folder / "data" / "span-1"
+    span.mkdir()
+    project.data.rename(span / "rows.csv")
+    spans = {"pattern": "span-{SPAN}/*.csv", "split": {"train": 6, "eval": 2, "test": 2}}
+    settings = {"input_base": "data", "id": "id", "labels": {"kind": "delimited", "column": "labels"}}
+    project.configure(
+        examples=settings | {"slices": ["channel"], "split_by": "id", "inputs": [spans]},
+        training={"epochs": 1, "batch_size": 16},
+        evaluation={"slices": ["channel"], "gates": ["macro_f1 >= 0"]},
+        notify={"url_from": "HOOK"},
+        runner={"kubeflow": {
+            "image": "bert-multilabel",
+            "ui": "https://kubeflow.example",
+            "volumes": [{"claim": "project", "mount_path": str(project.folder)}],
+            "steps": {"Notify": {"secrets": [{"name": "hook", "env": {"HOOK": "url"}}]}},
+        }},
+    )  # fmt: skip
+    with Hook() as hook:
+        backend = WarmBackend(folder / "store", {"hook": {"url": hook.url}})
+        cluster = Cluster(project, folder / "pipeline.yaml", backend, hook)
+        cluster.compile()
+        yield cluster
+
+
+def test_a_first_run_pushes(cluster: Cluster) -> None:
+    run = cluster.run()
+    assert not run.failed
+    assert not run.cached
+    assert len(run.executed) == 17
+    assert "labels" in (Path(run.outputs["SchemaImport"]["schema"]["uri"]) / FILE_NAME).read_text()
+    summary = read_summary(run.outputs["Report"]["report"]["uri"])
+    assert summary.pushed is not None
+    assert (Path(summary.pushed) / "saved_model.pb").is_file()
+    told = cluster.told()
+    assert told["outcome"] == "blessed"
+    assert told["run"] == f"https://kubeflow.example/#/runs/details/{run.id}"
+    assert told["summary"]["pushed"] == summary.pushed
+    assert not (cluster.project.registry / ".runs" / run.id).exists()
+
+
+def test_a_step_that_is_run_again_changes_nothing(cluster: Cluster) -> None:
+    run, before = cluster.last, cluster.registry()
+    made = {step: digests(cluster.backend.root / run.id / step) for step in _AGAIN}
+    for step in _AGAIN:
+        cluster.backend.run_again(cluster.package, run, step)
+    for step, files in made.items():
+        again = digests(cluster.backend.root / run.id / step)
+        assert set(again) == set(files), step
+        assert again == files or step in _LOOKS_ELSEWHERE, step
+    assert cluster.registry() == before
+    assert cluster.told()["outcome"] == "blessed"  # once more
+
+
+def test_nothing_new_ends_a_run_well_and_says_so(cluster: Cluster) -> None:
+    before = cluster.registry()
+    run = cluster.run()
+    assert not run.failed
+    assert run.executed == ["NewData", "Notify"]
+    assert not run.cached
+    assert "Nothing new: no span is newer than 1, which was trained on" in run.printed["NewData"]
+    told = cluster.told()
+    assert (told["outcome"], told["exit_status"], told["summary"]) == ("no_new_data", 0, None)
+    assert told["reasons"][0].startswith("no span is newer than 1, which was trained on")
+    assert cluster.registry() == before
+
+
+def test_a_model_that_is_not_blessed_is_not_pushed(cluster: Cluster) -> None:
+    before = cluster.registry()
+    gates = ["macro_f1 >= 0.999", "macro_f1 >= baseline - 0.9"]
+    cluster.compile("runner.kubeflow.only_new=false", "training.epochs=2", f"evaluation.gates={gates}")
+    run = cluster.run()
+    assert not run.failed
+    assert set(run.executed) == _EVERY_TIME | {"Trainer", "BehaviouralTests"}
+    assert set(run.cached) == {"TextExampleGen", "StatisticsGen", "SchemaImport", "ExampleValidator", "Transform"}
+    summary = read_summary(run.outputs["Report"]["report"]["uri"])
+    assert summary.baseline is not None
+    assert [gate.passed for gate in summary.gates] == [False, True]
+    assert (summary.blessed, summary.pushed) == (False, None)
+    told = cluster.told()
+    assert (told["outcome"], told["exit_status"]) == ("not_blessed", 3)
+    assert told["reasons"] == summary.reasons != []
+    assert cluster.registry() == before
+
+
+def test_with_gates_that_hold_it_is_pushed_beside_its_baseline_and_not_trained_again(cluster: Cluster) -> None:
+    gates = ["macro_f1 >= 0", "macro_f1 >= baseline - 0.9"]
+    cluster.compile("runner.kubeflow.only_new=false", "training.epochs=2", f"evaluation.gates={gates}")
+    run = cluster.run()
+    assert not run.failed
+    assert set(run.executed) == _EVERY_TIME
+    assert {"Transform", "Trainer", "BehaviouralTests"} < set(run.cached)
+    summary = read_summary(run.outputs["Report"]["report"]["uri"])
+    assert summary.baseline is not None
+    assert summary.pushed is not None
+    assert len([path for path in cluster.project.registry.iterdir() if path.name.isdigit()]) == 2
+    assert cluster.told()["summary"]["pushed"] == summary.pushed
+
+
+def test_a_data_gate_that_stops_a_run_changes_nothing_and_says_why(cluster: Cluster) -> None:
+    before = cluster.registry()
+    rows = cluster.project.folder / "data" / "span-2" / "rows.csv"
+    write_rows(rows, 60, seed=1)
+    rows.write_text(rows.read_text().replace("praise", "rude"))
+    run = cluster.run()
+    ((step, failure),) = run.failed.items()
+    assert (step, failure.status) == ("DataGate", 2)
+    assert failure.log.strip().splitlines()[-1].startswith("error: ")
+    assert "Trainer" not in run.executed
+    told = cluster.told()
+    assert (told["outcome"], told["exit_status"], told["summary"]) == ("refused", 2, None)
+    assert "rude" in told["reasons"][0]
+    assert cluster.registry() == before
+
+
+def test_inputs_that_are_gone_are_told_of(cluster: Cluster) -> None:
+    for span in (1, 2):
+        (cluster.project.folder / "data" / f"span-{span}" / "rows.csv").unlink()
+    run = cluster.run()
+    assert run.executed == ["Notify"]
+    assert run.failed["NewData"].status == 2
+    told = cluster.told()
+    assert told["outcome"] == "refused"
+    assert told["reasons"][0] in run.failed["NewData"].log
+
+
+def test_a_container_of_tfx_runs_by_its_command_alone(cluster: Cluster, tmp_path: Path) -> None:
+    """All others are forked from a process that has imported TensorFlow."""
+    write_rows(cluster.project.folder / "data" / "span-1" / "rows.csv", 60, seed=2)
+    run = Backend(tmp_path, cluster.backend.secrets).run(cluster.package, "TextExampleGen")
+    assert run.executed == ["NewData", "TextExampleGen"]
+    report = read_report(run.outputs["TextExampleGen"]["quarantine"]["uri"])
+    assert (report.read, report.accepted) == (60, 60)

@@ -1,0 +1,373 @@
+"""Runs and schedules on Kubeflow: the real client against an API server with state."""
+
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from pipeline.config.configuration import Configuration
+from pipeline.config.loading import load_configuration
+from runners.kubeflow import runner as kubeflow
+from runners.kubeflow.api import asked
+from runners.kubeflow.runs import Pipeline
+from runners.remote.remote import RunState
+from schema.errors import Refused
+from tests.end_to_end.command import command
+from tests.runners.kubeflow.server import DROP, LOSE, KubeflowServer
+from tests.support.small_project import Project, make_project
+
+_NIGHTLY = "0 3 * * *"
+# What the server parses as a pipeline; what a real one is, is another file's matter.
+_SPECIFICATION = b"pipelineInfo: {name: small}\nschemaVersion: 2.1.0\n"
+_ANOTHER = b"pipelineInfo: {name: small}\nschemaVersion: 2.1.0\nsdkVersion: another\n"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return make_project(tmp_path_factory.mktemp("kubeflow-runs") / "project", rows=20)
+
+
+@pytest.fixture
+def server() -> Iterator[KubeflowServer]:
+    with KubeflowServer() as server:
+        yield server
+
+
+def configured(project: Project, server: KubeflowServer, **settings: Any) -> Configuration:
+    volume = {"claim": "project", "mount_path": str(project.folder)}
+    api = {"endpoint": server.url, "ui": "https://ui.example", "request_retries": 0}
+    project.configure(runner={"kubeflow": {"image": "bert", "volumes": [volume], **api, **settings}})
+    return load_configuration(project.configuration)
+
+
+def plan(config: Configuration, cron: str = _NIGHTLY, specification: bytes = _SPECIFICATION) -> str:
+    """Schedules what need not be compiled; the ID of the recurring run."""
+    settings = config.runner.kubeflow
+    assert settings is not None
+    with asked(settings) as client:
+        pipeline = Pipeline(client, config, settings)
+        return str(pipeline.schedule(pipeline.upload(specification), cron).page).rpartition("/")[2]
+
+
+def start(config: Configuration) -> str:
+    """Likewise a run."""
+    settings = config.runner.kubeflow
+    assert settings is not None
+    with asked(settings) as client:
+        pipeline = Pipeline(client, config, settings)
+        return pipeline.run(pipeline.upload(_SPECIFICATION)).name
+
+
+def test_the_commands_submit_show_and_cancel(
+    project: Project, server: KubeflowServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.token = "secret"
+    monkeypatch.setenv("KUBEFLOW_TOKEN", "secret")
+    configured(project, server, token_from="KUBEFLOW_TOKEN", service_account="trainer", experiment="nightly")
+    arguments = ("--runner", "kubeflow", "--config", str(project.configuration))
+
+    assert command("submit", *arguments) == 0
+    (run,) = server.runs.values()
+    assert capsys.readouterr().out.splitlines() == [
+        f"Run {run['run_id']}: waiting", f"https://ui.example/#/runs/details/{run['run_id']}"
+    ]  # fmt: skip
+    assert run["display_name"].startswith("small-20")
+    assert run["service_account"] == "trainer"
+    assert server.experiments[run["experiment_id"]]["display_name"] == "nightly"
+    (version,) = server.versions.values()
+    assert version["pipeline_spec"]["pipelineInfo"]["name"] == "small"
+
+    assert command("submit", *arguments) == 2  # at most one at a time
+    assert f"run {run['run_id']} is at work there" in capsys.readouterr().err
+
+    run["state"] = "FAILED"
+    failed = {
+        "task_id": "7",
+        "display_name": "DataGate",
+        "state": "FAILED",
+        "error": {"code": 13, "message": "ended\n2"},
+    }
+    run["run_details"] = {"task_details": [failed]}
+    assert command("status", run["run_id"], *arguments) == 0
+    assert f"Run {run['run_id']}: failed: DataGate: ended 2" in capsys.readouterr().out
+
+    assert command("submit", *arguments) == 0
+    assert len(server.versions) == 1  # nothing has changed
+    new = list(server.runs)[1]
+    assert command("cancel", new, *arguments) == 0
+    assert f"Run {new}: cancelling" in capsys.readouterr().out
+    assert command("status", *arguments) == 0
+    shown = capsys.readouterr().out
+    assert shown.index(new) < shown.index(run["run_id"])
+    assert command("cancel", run["run_id"], *arguments) == 0  # which has ended
+    assert server.runs[run["run_id"]]["state"] == "FAILED"
+    assert command("status", "nobody", *arguments) == 2
+    assert "error: run nobody: there is none" in capsys.readouterr().err
+
+
+def test_the_command_schedules(project: Project, server: KubeflowServer, capsys: pytest.CaptureFixture[str]) -> None:
+    configured(project, server)
+    arguments = ("schedule", "--runner", "kubeflow", "--config", str(project.configuration))
+
+    def said(*options: str) -> str:
+        assert command(*arguments, *options) == 0
+        return capsys.readouterr().out
+
+    assert "there is none; --cron makes it" in said()
+    assert "Schedule small: on, 0 3 * * *" in said("--cron", _NIGHTLY)
+    (made,) = server.recurring.values()
+    assert made["trigger"] == {"cron_schedule": {"cron": "0 0 3 * * *"}}
+    assert (made["max_concurrency"], made["no_catchup"]) == ("1", True) or (
+        made["max_concurrency"],
+        made["no_catchup"],
+    ) == (1, True)
+    assert "on, 0 3 * * *" in said()
+    assert "paused" in said("--pause")
+    assert server.enabled() == []
+    assert "on, " in said("--resume")
+    assert "deleted" in said("--delete")
+    assert "there was none" in said("--delete")
+    assert server.recurring == {}
+    assert command(*arguments, "--pause") == 2
+    assert "there is none; --cron makes it" in capsys.readouterr().err
+
+
+def test_what_has_not_changed_is_not_scheduled_again(project: Project, server: KubeflowServer) -> None:
+    config = configured(project, server)
+    made = plan(config)
+    assert plan(config, "00  03 * * *") == made  # the same times
+    assert plan(config, "30 4 * * 1-5") != made
+    assert [each["trigger"]["cron_schedule"]["cron"] for each in server.recurring.values()] == ["0 30 4 * * 1-5"]
+    another = plan(config, "30 4 * * 1-5", _ANOTHER)
+    assert [each["recurring_run_id"] for each in server.enabled()] == [another]
+    assert len(server.versions) == 2
+
+
+def test_what_is_paused_stays_paused_when_it_changes(project: Project, server: KubeflowServer) -> None:
+    config = configured(project, server)
+    plan(config)
+    assert kubeflow.pause_schedule(config, paused=True).paused
+    plan(config, "0 4 * * *")
+    assert len(server.recurring) == 1
+    assert server.enabled() == []
+
+
+def test_a_run_under_way_outlives_the_schedule_that_started_it(project: Project, server: KubeflowServer) -> None:
+    config = configured(project, server)
+    run = server.tick(plan(config))
+    plan(config, "0 4 * * *")
+    kubeflow.delete_schedule(config)
+    assert kubeflow.status(config, run).state is RunState.WAITING
+    assert [each.name for each in kubeflow.runs(config)] == [run]
+
+
+@pytest.mark.parametrize("trouble", [DROP, 500])
+def test_a_change_that_breaks_off_leaves_one_that_starts_something_after_the_next(
+    project: Project, server: KubeflowServer, trouble: int
+) -> None:
+    config = configured(project, server)
+    old = plan(config)
+    server.trouble = [("DELETE", trouble)]
+    with pytest.raises(Refused):
+        plan(config, "0 4 * * *")
+    assert old in server.recurring
+    assert server.enabled() != []
+    with pytest.raises(Refused, match=f"there are 2 .*{old}"):
+        kubeflow.find_schedule(config)
+    plan(config, "0 4 * * *")
+    assert [each["trigger"]["cron_schedule"]["cron"] for each in server.recurring.values()] == ["0 0 4 * * *"]
+    assert len(server.enabled()) == 1
+
+
+def test_pausing_mends_as_well_what_a_kill_has_left(project: Project, server: KubeflowServer) -> None:
+    config = configured(project, server)
+    plan(config)
+    server.trouble = [("DELETE", DROP)]
+    with pytest.raises(Refused):
+        plan(config, "0 4 * * *")
+    kubeflow.pause_schedule(config, paused=True)
+    kubeflow.pause_schedule(config, paused=False)
+    assert [each["trigger"]["cron_schedule"]["cron"] for each in server.enabled()] == ["0 0 4 * * *"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "lost"), [("POST /recurringruns", LOSE), ("POST /recurringruns", DROP), ("POST /pipelines", DROP)]
+)
+def test_a_change_whose_answer_is_lost_is_made_once(
+    project: Project, server: KubeflowServer, request_: str, lost: int
+) -> None:
+    config = configured(project, server)
+    server.trouble = [(request_, lost)]
+    with pytest.raises(Refused):
+        plan(config)
+    plan(config)
+    assert len(server.enabled()) == len(server.recurring) == len(server.pipelines) == 1
+
+
+def test_an_interrupt_waits_until_one_is_left(project: Project, server: KubeflowServer) -> None:
+    config = configured(project, server)
+    plan(config)
+    server.meanwhile = [("POST /recurringruns", lambda: os.kill(os.getpid(), signal.SIGINT))]
+    # Whoever started the tests may have had them ignore it, as a shell does for what it starts in the background.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            plan(config, "0 4 * * *")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert [each["trigger"]["cron_schedule"]["cron"] for each in server.enabled()] == ["0 0 4 * * *"]
+    assert len(server.recurring) == 1
+
+
+def test_somebody_else_s_recurring_run_of_the_same_name_is_left_alone(project: Project, server: KubeflowServer) -> None:
+    config = configured(project, server)
+    other = plan(config)
+    server.recurring[other]["pipeline_version_reference"] = {"pipeline_id": "theirs", "pipeline_version_id": "1"}
+    plan(config)
+    assert kubeflow.delete_schedule(config)
+    assert list(server.recurring) == [other]
+
+
+def test_a_run_whose_answer_is_lost_is_started_once(project: Project, server: KubeflowServer) -> None:
+    config = configured(project, server)
+    server.trouble = [("POST /runs", LOSE)]
+    assert [start(config)] == list(server.runs)
+
+
+def test_a_server_that_is_busy_is_asked_again(project: Project, server: KubeflowServer) -> None:
+    config = configured(project, server, request_retries=2)
+    server.trouble = [("GET /pipelines", 503), ("POST /pipelines", 429), ("POST /runs", 503), ("GET /runs", DROP)]
+    assert [start(config)] == list(server.runs)
+    assert not server.trouble
+
+
+def test_more_runs_than_a_page_has(project: Project, server: KubeflowServer) -> None:
+    config = configured(project, server)
+    first = server.tick(plan(config))
+    for number in range(230):
+        # Of other pipelines, in the same experiment.
+        server.runs[str(number)] = server.runs[first] | {
+            "run_id": str(number), "created_at": f"2026-02-01T00:{number // 60:02}:{number % 60:02}Z",
+            "pipeline_version_reference": {"pipeline_id": "theirs", "pipeline_version_id": "1"},
+        }  # fmt: skip
+    assert [run.name for run in kubeflow.runs(config)] == [first]
+
+
+def test_where_many_work_a_namespace_is_asked_for(project: Project) -> None:
+    with KubeflowServer(multi_user=True) as server:
+        with pytest.raises(Refused, match=r"runner\.kubeflow\.namespace: .* has many users"):
+            kubeflow.runs(configured(project, server))
+        config = configured(project, server, namespace="team")
+        plan(config)
+        assert [each["namespace"] for each in server.pipelines.values()] == ["team"]
+        assert [each["namespace"] for each in server.experiments.values()] == ["team"]
+        assert kubeflow.find_schedule(config) is not None
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"endpoint": None}, "runner.kubeflow.endpoint: not set"),
+        (
+            {"endpoint": "http://127.0.0.1:1"},
+            "http://127.0.0.1:1: cannot be reached; is runner.kubeflow.endpoint",
+        ),
+        (
+            {"token_from": "NO_SUCH_TOKEN"},
+            "runner.kubeflow.token_from: the environment variable that it names is not set",
+        ),
+        ({"token_file": "/nowhere"}, "runner.kubeflow.token_file /nowhere: cannot be read: No such file"),
+        ({}, "does not know who asks (401: Unauthenticated: Request header error"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_in_a_line(
+    project: Project, server: KubeflowServer, settings: dict[str, Any], message: str
+) -> None:
+    server.token = "another"
+    with pytest.raises(Refused) as refused:
+        kubeflow.runs(configured(project, server, **settings))
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (403, "does not allow it (403: trouble); ask for the role"),
+        (404, "refused (404: trouble)"),
+        (500, "refused (500"),
+    ],
+)
+def test_a_refusal_is_said_in_the_server_s_words(
+    project: Project, server: KubeflowServer, status: int, message: str
+) -> None:
+    config = configured(project, server)
+    server.trouble = [("GET /pipelines", status)]
+    with pytest.raises(Refused) as refused:
+        kubeflow.runs(config)
+    assert message in str(refused.value)
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for_for_ever(project: Project, server: KubeflowServer) -> None:
+    config = configured(project, server, request_timeout_s=0.2)
+    answered = threading.Event()
+    server.meanwhile = [("GET /healthz", lambda: answered.wait(20))]
+    with pytest.raises(Refused, match=r"has not answered within 0.2 s \(runner\.kubeflow\.request_timeout_s\)"):
+        kubeflow.runs(config)
+    answered.set()
+
+
+def write_certificate(file: Path) -> None:
+    """A key for 127.0.0.1, and its certificate, which is its own authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name, now = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "kubeflow")]), datetime.now(UTC)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(days=1))
+    signed = made.add_extension(address, critical=False).sign(key, hashes.SHA256())
+    encoding = serialization.Encoding.PEM
+    private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file.write_bytes(private + signed.public_bytes(encoding))
+
+
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+def test_a_certificate_that_nobody_knows_is_named(project: Project, server: KubeflowServer, tmp_path: Path) -> None:
+    certificate = tmp_path / "ca.pem"
+    write_certificate(certificate)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with KubeflowServer() as secure:
+        secure.encrypt(context)
+        endpoint = secure.url.replace("http://", "https://")
+        with pytest.raises(Refused, match="certificate is not trusted"):
+            kubeflow.runs(configured(project, server, endpoint=endpoint))
+        assert kubeflow.runs(configured(project, server, endpoint=endpoint, ca_file=str(certificate))) == []
+        assert kubeflow.runs(configured(project, server, endpoint=endpoint, verify=False)) == []
+
+
+def test_what_is_refused_before_the_server_is_asked_needs_no_tensorflow(
+    project: Project, server: KubeflowServer
+) -> None:
+    configured(project, server, endpoint=None)
+    asked_for = ["submit", "--runner", "kubeflow", "--config", str(project.configuration)]
+    code = (
+        f"import sys; from cli import main as cli; sys.argv[1:] = {asked_for}\n"
+        "try: cli.main()\n"
+        "finally: assert not {'tensorflow', 'tfx', 'keras'} & set(sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("error: runner.kubeflow.endpoint: not set")

@@ -1,0 +1,289 @@
+"""What is compiled for Kubeflow Pipelines: nothing that it has not, everything that the configuration asks for."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from google.protobuf import json_format
+from kfp import components
+from kfp.pipeline_spec import pipeline_spec_pb2
+from tfx.dsl.components.base.base_driver import BaseDriver
+from tfx.orchestration.kubeflow.v2.container.kubeflow_v2_entrypoint_utils import parse_raw_artifact_dict
+from tfx.utils import import_utils
+
+from pipeline.config.loading import load_configuration
+from pipeline.create import create_pipeline
+from runners.kfp.spec import check_sizes
+from schema.errors import Refused
+from tests.end_to_end.command import command
+from tests.support.small_project import Project, make_project
+
+KUBEFLOW: dict[str, Any] = {
+    "image": "registry.example/bert-multilabel:1",
+    "pipeline_root": "s3://bucket/root",
+    "paths": {"registry": "/mnt/models/registry", "input_base": "gs://bucket/data", "checkpoint": "/opt/bert"},
+    "cpu": 2,
+    "memory": "4Gi",
+    "accelerator": {"count": 1},
+    "retries": 2,
+    "timeout_s": 3600,
+    "node_selector": {"pool": "general"},
+    "env": {"S3_REGION": "eu"},
+    "secrets": [
+        {"name": "store", "env": {"AWS_ACCESS_KEY_ID": "key"}},
+        {"name": "google", "mount_path": "/etc/google"},
+    ],
+    "volumes": [{"claim": "models", "mount_path": "/mnt/models"}],
+    "image_pull_secrets": ["pull"],
+    "steps": {
+        "Trainer": {
+            "image": "registry.example/bert-multilabel:1-cuda",
+            "cpu": "7500m",
+            "retries": 0,
+            "node_selector": {"gpu": "yes"},
+            "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+        },
+        "StatisticsGen": {"cache": False, "timeout_s": 60},
+        "Notify": {"secrets": [{"name": "hook", "env": {"HOOK": "url"}}]},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled pipeline, and what it was compiled from."""
+
+    project: Project
+    package: Path
+    spec: dict[str, Any]
+    kubernetes: dict[str, Any]
+
+    @property
+    def dags(self) -> list[dict[str, Any]]:
+        inner = [component["dag"] for component in self.spec["components"].values() if "dag" in component]
+        return [self.spec["root"]["dag"], *inner]
+
+    @property
+    def tasks(self) -> dict[str, Any]:
+        """That run containers, of whatever DAG."""
+        tasks = {name: task for dag in self.dags for name, task in dag["tasks"].items()}
+        return {name: task for name, task in tasks.items() if name in self.spec["components"]}
+
+    def container(self, step: str) -> dict[str, Any]:
+        label = self.spec["components"][step]["executorLabel"]
+        return dict(self.spec["deploymentSpec"]["executors"][label]["container"])
+
+    def on_kubernetes(self, step: str) -> dict[str, Any]:
+        return dict(self.kubernetes[self.spec["components"][step]["executorLabel"]])
+
+
+def compile_project(project: Project, *changes: str) -> tuple[int, Path]:
+    """Runs the command; returns its exit status and the file."""
+    package = project.folder / "pipeline-of-kubeflow.yaml"
+    options = [option for change in changes for option in ("--set", change)]
+    config = str(project.configuration)
+    status = command("compile", "--runner", "kubeflow", "--config", config, "--output", str(package), *options)
+    return status, package
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = make_project(tmp_path_factory.mktemp("kubeflow") / "project", rows=20)
+    project.configure(runner={"kubeflow": KUBEFLOW}, notify={"url_from": "HOOK"})
+    project.data.unlink()  # what is in containers' reach need not be in this machine's
+    return project
+
+
+@pytest.fixture(scope="module")
+def compiled(project: Project) -> Compiled:
+    status, package = compile_project(project)
+    assert status == 0
+    spec, platform = yaml.safe_load_all(package.read_text())
+    return Compiled(project, package, spec, platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"])
+
+
+def test_the_kfp_sdk_loads_it(compiled: Compiled) -> None:
+    loaded = components.load_component_from_file(str(compiled.package))
+    assert loaded.name == "small"
+    assert loaded.pipeline_spec.root.dag.tasks
+    assert "kubernetes" in loaded.platform_spec.platforms
+    assert compiled.spec["defaultPipelineRoot"] == "s3://bucket/root"
+
+
+def test_every_step_is_a_container_and_none_has_a_hook(compiled: Compiled) -> None:
+    configuration = load_configuration(compiled.project.configuration)
+    steps = {component.id for component in create_pipeline(configuration).components}
+    assert set(compiled.tasks) == {"NewData", *steps, "Notify"}
+    for step in steps:
+        (kind,) = compiled.spec["deploymentSpec"]["executors"][compiled.spec["components"][step]["executorLabel"]]
+        assert kind == "container"
+        container = compiled.container(step)
+        assert "lifecycle" not in container
+        assert container["command"] == ["python", "-m", "runners.kfp.run_executor"]
+        assert "{{$}}" in container["args"]
+
+
+def test_what_containers_import_by_name_can_be_imported(compiled: Compiled) -> None:
+    for step in compiled.tasks.keys() - {"NewData", "Notify"}:
+        component = compiled.spec["components"][step]
+        arguments = compiled.container(step)["args"]
+        import_utils.import_class_by_path(arguments[arguments.index("--executor_class_path") + 1])
+        definitions = [component.get(f"{side}Definitions", {}).get("artifacts", {}) for side in ("input", "output")]
+        for name, artifact in [item for defined in definitions for item in defined.items()]:
+            given = {"artifacts": {name: {"artifacts": [{"name": "1", "type": artifact["artifactType"]}]}}}
+            inputs = json_format.ParseDict(given, pipeline_spec_pb2.ExecutorInput.Inputs())
+            (found,) = parse_raw_artifact_dict(inputs.artifacts)[name]
+            assert found.TYPE_NAME in artifact["artifactType"]["instanceSchema"]
+
+
+def test_a_step_that_looks_at_more_than_its_inputs_always_runs(compiled: Compiled) -> None:
+    cached = {step for step, task in compiled.tasks.items() if task["cachingOptions"]["enableCache"]}
+    always = {"NewData", "DataGate", "RegistryBaseline", "RegistryPusher", "TrainingRecord", "Notify"}
+    assert set(compiled.tasks) - cached == always | {"StatisticsGen"}
+    # Where there are drivers, these ask them before the cache; for the reader NewData does the same.
+    nodes = create_pipeline(load_configuration(compiled.project.configuration)).components
+    assert {node.id for node in nodes if node.driver_class is not BaseDriver} - always == {"TextExampleGen"}
+    read = compiled.tasks["TextExampleGen"]["inputs"]["parameters"]
+    asked = {name: source["componentInputParameter"] for name, source in read.items() if "runtimeValue" not in source}
+    assert set(asked) == {"spans", "input_fingerprint"}
+
+
+def test_parameters_name_nothing_of_this_machine(compiled: Compiled) -> None:
+    for step, task in compiled.tasks.items():
+        if step != "Report":  # which shows the configuration as it was written
+            assert str(compiled.project.folder) not in str(task.get("inputs", {}).get("parameters", {})), step
+    assert '"input_base":"gs://bucket/data"' in _parameter(compiled, "TextExampleGen", "settings")
+    assert '"checkpoint": "/opt/bert"' in _parameter(compiled, "Transform", "custom_config")
+    assert '"checkpoint": "/opt/bert"' in _parameter(compiled, "Trainer", "custom_config")
+    assert '"input_base":"gs://bucket/data"' in _parameter(compiled, "NewData", "settings")
+    for step in ("NewData", "DataGate", "RegistryBaseline", "TrainingRecord"):
+        assert _parameter(compiled, step, "registry") == "/mnt/models/registry"
+
+
+def test_pods_get_what_is_configured(compiled: Compiled) -> None:
+    gate, trainer = compiled.container("DataGate"), compiled.container("Trainer")
+    assert gate["image"] == "registry.example/bert-multilabel:1"
+    assert trainer["image"] == "registry.example/bert-multilabel:1-cuda"
+    assert {"name": "S3_REGION", "value": "eu"} in gate["env"]
+    assert {"name": "S3_REGION", "value": "eu"} in trainer["env"]
+    assert gate["resources"]["resourceCpuLimit"] == gate["resources"]["resourceCpuRequest"] == "2"
+    assert trainer["resources"]["resourceCpuLimit"] == "7500m"
+    assert trainer["resources"]["resourceMemoryLimit"] == gate["resources"]["resourceMemoryRequest"] == "4Gi"
+    with_gpu = {step for step in compiled.tasks if "accelerator" in compiled.container(step)["resources"]}
+    assert with_gpu == {"Trainer"}
+    assert trainer["resources"]["accelerator"]["resourceType"] == "nvidia.com/gpu"
+    assert compiled.tasks["DataGate"]["retryPolicy"]["maxRetryCount"] == 2
+    assert "retryPolicy" not in compiled.tasks["Trainer"]
+
+    gate, trainer = compiled.on_kubernetes("DataGate"), compiled.on_kubernetes("Trainer")
+    assert gate["nodeSelector"]["labels"] == {"pool": "general"}
+    assert trainer["nodeSelector"]["labels"] == {"pool": "general", "gpu": "yes"}
+    assert trainer["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+    (variables,) = gate["secretAsEnv"]
+    assert variables["secretName"] == "store"
+    assert variables["keyToEnv"] == [{"secretKey": "key", "envVar": "AWS_ACCESS_KEY_ID"}]
+    assert [files["mountPath"] for files in gate["secretAsVolume"]] == ["/etc/google"]
+    assert [(volume["constant"], volume["mountPath"]) for volume in gate["pvcMount"]] == [("models", "/mnt/models")]
+    assert [secret["secretName"] for secret in gate["imagePullSecret"]] == ["pull"]
+    assert int(gate["activeDeadlineSeconds"]) == 3600
+    assert int(compiled.on_kubernetes("StatisticsGen")["activeDeadlineSeconds"]) == 60
+
+
+def test_a_warm_start_is_left_to_the_run(compiled: Compiled) -> None:
+    change = {
+        "training": {"epochs": 1, "warm_start": True},
+        "runner": {"kubeflow": {**KUBEFLOW, "steps": {"Notify": KUBEFLOW["steps"]["Notify"]}}},
+    }
+    status, package = compile_project(compiled.project, *[f"{key}={value}" for key, value in change.items()])
+    assert status == 0
+    spec, _ = yaml.safe_load_all(package.read_text())
+    task = Compiled(compiled.project, package, spec, {}).tasks["Trainer"]
+    assert task["cachingOptions"] == {"enableCache": False}
+    told = task["inputs"]["parameters"]["custom_config"]["runtimeValue"]["constant"]
+    assert '"start": null' in told
+    assert '"registry": "/mnt/models/registry"' in told
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("runner.kubeflow=null", "the configuration has no runner.kubeflow; give at least its image"),
+        (
+            "runner.kubeflow.steps.Trainer.cpus=1",
+            "unknown key 'runner.kubeflow.steps.Trainer.cpus'; did you mean 'cpu'?",
+        ),
+        ("runner.kubeflow.volumes=[{claim: c, mount_path: /m, path: x}]", "did you mean 'sub_path'?"),
+        ("runner.kubeflow.steps.RegistryPusher.cache=true", "steps.RegistryPusher.cache: looks at what"),
+        ("runner.kubeflow.memory=8", "key 'runner.kubeflow.memory'"),
+        ("runner.kubeflow.secrets=[{name: s}]", "secret s: give env or mount_path"),
+        ("runner.kubeflow.pipeline_root=/data", "/data: Kubeflow's launcher knows gs://, s3:// and minio:// only"),
+        ("runner.kubeflow.paths.input_base=data", "in a container only absolute paths"),
+        ("runner.kubeflow.paths.input_base=null", "say where it is there in runner.kubeflow.paths.input_base"),
+        ("runner.kubeflow.paths.checkpoint=null", "say where it is there in runner.kubeflow.paths.checkpoint"),
+        ("runner.kubeflow.paths.registry=/registry", "/registry: is gone with the container"),
+        ("training.checkpoint_every=5", "say where it is there in runner.kubeflow.paths.work_dir"),
+        ("infra_validator={platform: kubernetes}", "TFX cannot compile it for Kubeflow Pipelines"),
+        ("evaluation.gates=[macro_f2 >= 1]", "macro_f2"),
+        ("notify={url: 'https://hooks.example/SECRET'}", "notify.url: everybody who may look at the pipeline"),
+        ("notify={url_from: ELSEWHERE}", "notify.url_from: no container has that environment variable"),
+        ("notify={url_from: HOOK, secret_from: ELSEWHERE}", "notify.secret_from: no container has that"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_a_line(
+    project: Project, change: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _ = compile_project(project, change)
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert status == 2
+    assert line.startswith("error: ")
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    ("runner", "output", "message"),
+    [
+        ("kubeflo", "p.yaml", "--runner kubeflo: there is no such runner to compile for; did you mean 'kubeflow'?"),
+        ("kubeflow", "p.json", "the kfp SDK reads YAML"),
+        ("kubeflow", "nowhere/p.yaml", "there is no folder"),
+    ],
+)
+def test_what_is_asked_for_in_vain_is_refused_without_tensorflow(
+    project: Project, runner: str, output: str, message: str
+) -> None:
+    asked = ["--runner", runner, "--config", str(project.configuration), "--output", str(project.folder / output)]
+    code = (
+        f"import sys; from cli import main as cli; sys.argv[1:] = {['compile', *asked]}\n"
+        "try: cli.main()\n"
+        "finally: assert not {'tensorflow', 'tfx', 'kfp', 'keras'} & set(sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    (line,) = ended.stderr.strip().splitlines()
+    assert ended.returncode == 2
+    assert message in line
+
+
+def test_an_unknown_step_is_refused_in_a_line_where_tensorflow_was_loaded_for_it(project: Project) -> None:
+    asked = ["--runner", "kubeflow", "--config", str(project.configuration), "--output", str(project.folder / "p.yaml")]
+    change = "runner.kubeflow.steps.Traner={cpu: 1}"
+    ended = subprocess.run(
+        [sys.executable, "-m", "pipeline", "compile", *asked, "--set", change],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert ended.stderr == "error: runner.kubeflow.steps.Traner: there is no such step; did you mean 'Trainer'?\n"
+
+
+def test_parameters_that_no_command_line_takes_are_refused() -> None:
+    tasks = {"SchemaImport": {"inputs": {"parameters": {"text": {"runtimeValue": {"constant": "x" * 100_000}}}}}}
+    check_sizes(tasks | {"TextExampleGen": {}})
+    tasks["SchemaImport"]["inputs"]["parameters"]["text"]["runtimeValue"]["constant"] *= 2
+    with pytest.raises(Refused, match="step SchemaImport: 195 KiB of parameters"):
+        check_sizes(tasks)
+
+
+def _parameter(compiled: Compiled, step: str, name: str) -> str:
+    return str(compiled.tasks[step]["inputs"]["parameters"][name]["runtimeValue"]["constant"])

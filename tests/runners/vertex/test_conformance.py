@@ -1,0 +1,41 @@
+"""The job compiled for Vertex AI: its first steps, run as the service would, each by its container's own command."""
+
+import json
+import subprocess
+from pathlib import Path
+
+from components.example_gen.report import read_report
+from components.schema_import.component import FILE_NAME
+from tests.runners.kubeflow.warm_backend import WarmBackend
+from tests.runners.vertex.test_spec import PLACE, compile_project
+from tests.support.small_project import make_project
+
+
+def test_the_first_steps_run_from_what_the_job_says_alone(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", rows=60)
+    paths = {**PLACE["paths"], "input_base": str(project.data.parent)}
+    # The registry is in a bucket, out of reach: it is not asked whether anything is new.
+    project.configure(runner={"vertex": {**PLACE, "paths": paths, "only_new": False}})
+    status, file = compile_project(project)
+    assert status == 0
+    project.configuration.unlink()
+    package = tmp_path / "specification.json"
+    package.write_text(json.dumps(json.loads(file.read_text())["pipelineSpec"]))
+    run = WarmBackend(tmp_path / "store").run(package, "TextExampleGen", "SchemaImport")
+    assert not run.failed
+    assert set(run.executed) == {"NewData", "TextExampleGen", "SchemaImport"}
+    report = read_report(run.outputs["TextExampleGen"]["quarantine"]["uri"])
+    assert (report.read, report.accepted) == (60, 60)
+    assert "labels" in (Path(run.outputs["SchemaImport"]["schema"]["uri"]) / FILE_NAME).read_text()
+
+
+def test_a_step_past_its_time_is_ended(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", rows=20)
+    project.configure(runner={"vertex": {**PLACE, "timeout_s": 1}})
+    status, file = compile_project(project)
+    assert status == 0
+    executors = json.loads(file.read_text())["pipelineSpec"]["deploymentSpec"]["executors"]
+    command = executors["Trainer_executor"]["container"]["command"]
+    timed = command[: command.index("python")]
+    assert subprocess.run([*timed, "sleep", "60"], check=False).returncode == 124  # as coreutils' timeout says it
+    assert subprocess.run([*timed, "true"], check=False).returncode == 0

@@ -1,0 +1,247 @@
+"""Runs and schedules on Vertex AI: Google's own client against a local server that speaks the API and keeps state."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from components.vertex_push import service
+from pipeline.config.configuration import Configuration
+from pipeline.config.loading import load_configuration
+from pipeline.paths import ConcurrencySettings
+from runners.remote.remote import RunState
+from runners.vertex import runner as vertex
+from runners.vertex.job import build
+from runners.vertex.runs import parse_job
+from schema.errors import Refused
+from tests.end_to_end.command import command
+from tests.runners.vertex.test_spec import VERTEX
+from tests.support.small_project import Project, make_project
+from tests.support.vertex_server import PARENT, VertexServer, authenticate, written
+
+_NIGHTLY = "0 3 * * *"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return make_project(tmp_path_factory.mktemp("vertex-service") / "project", rows=20)
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VertexServer]:
+    authenticate(tmp_path, monkeypatch)
+    monkeypatch.setattr(service, "PATIENCE_S", 0.1)
+    with VertexServer() as server:
+        yield server
+
+
+@pytest.fixture
+def config(project: Project, server: VertexServer) -> Configuration:
+    return configured(project, server)
+
+
+def configured(project: Project, server: VertexServer, **changes: object) -> Configuration:
+    project.configure(runner={"vertex": {**VERTEX, "api_endpoint": server.url, **changes}}, name="small")
+    return load_configuration(project.configuration)
+
+
+def arguments(project: Project) -> tuple[str, ...]:
+    return "--runner", "vertex", "--config", str(project.configuration)
+
+
+def test_the_commands_submit_show_and_cancel(
+    project: Project, config: Configuration, server: VertexServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("submit", *arguments(project)) == 0
+    (job,) = server.jobs.values()
+    run = job.name.rpartition("/")[2]
+    page = f"https://console.cloud.google.com/vertex-ai/locations/europe-west4/pipelines/runs/{run}?project=my-project"
+    assert capsys.readouterr().out.splitlines() == [f"Run {run}: waiting", page]
+    assert run.startswith("small-20")
+    # All that is compiled is what is sent, and nothing else.
+    compiled = written(parse_job(build(config)))
+    assert compiled.items() <= written(job).items()
+    assert set(written(job)) - set(compiled) == {"name", "state", "createTime"}
+
+    assert command("status", *arguments(project)) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"{run} │ waiting │ 2026-11-23 12:00" in shown
+    assert command("cancel", *arguments(project), run) == 0
+    assert command("status", *arguments(project), run) == 0
+    assert capsys.readouterr().out.splitlines() == [f"Run {run}: cancelled", page] * 2
+
+
+def test_a_second_run_is_refused_before_it_is_made(
+    project: Project, config: Configuration, server: VertexServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = vertex.submit(config)
+    assert command("submit", *arguments(project)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: pipeline small: run {first.name} is at work there")
+    assert len(server.jobs) == 1
+
+
+def test_runs_are_the_pipeline_s_own_the_newest_first(config: Configuration, server: VertexServer) -> None:
+    job = parse_job(build(config))
+    for number in range(23):
+        server.start(PARENT, f"small-{number}", job)
+    job.pipeline_spec["pipelineInfo"]["name"] = "smaller"
+    server.start(PARENT, "small-99", job)
+    assert [run.name for run in vertex.runs(config)] == [f"small-{number}" for number in range(22, 2, -1)]
+
+
+def test_a_failed_run_says_which_step_and_why(config: Configuration, server: VertexServer) -> None:
+    run = vertex.submit(config).name
+    server.end(run, "FAILED", Trainer="The replica workerpool0-0\nexited with a non-zero status of 2.")
+    found = vertex.status(config, run)
+    assert found.state is RunState.FAILED
+    assert found.error == "step Trainer: The replica workerpool0-0 exited with a non-zero status of 2"
+    # In a list Vertex AI has nothing of the steps.
+    (listed,) = vertex.runs(config)
+    assert listed.error == "The DAG failed because some tasks failed: ['Trainer']"
+    assert vertex.cancel(config, run).state is RunState.FAILED
+    assert not any("cancel" in asked for asked in server.requests)
+
+
+@pytest.mark.parametrize(
+    ("state", "meant"),
+    [("QUEUED", "waiting"), ("RUNNING", "running"), ("CANCELLING", "cancelling"), ("SUCCEEDED", "succeeded"),
+     ("PAUSED", "waiting"), ("UNSPECIFIED", "unknown")],
+)  # fmt: skip
+def test_states(config: Configuration, server: VertexServer, state: str, meant: str) -> None:
+    server.start(PARENT, "r1", parse_job(_JOB))
+    server.end("r1", state)
+    assert vertex.status(config, "r1").state == meant
+
+
+def test_a_schedule_is_made_once_and_then_changed(
+    project: Project, server: VertexServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configured(project, server, time_zone="Europe/Berlin")
+    assert command("schedule", *arguments(project)) == 0
+    assert capsys.readouterr().out == "Schedule small: there is none; --cron makes it\n"
+
+    assert command("schedule", *arguments(project), "--cron", _NIGHTLY) == 0
+    (schedule,) = server.schedules.values()
+    first, page = capsys.readouterr().out.splitlines()
+    assert first == "Schedule small: on, 0 3 * * * (Europe/Berlin), next 2026-11-24 03:00 CET"
+    assert page.startswith("https://console.cloud.google.com/vertex-ai/locations/europe-west4/pipelines/schedules/10")
+    assert schedule.cron == "TZ=Europe/Berlin 0 3 * * *"
+    assert (schedule.max_concurrent_run_count, schedule.max_concurrent_active_run_count) == (1, 1)
+    assert not schedule.allow_queueing
+    request = schedule.create_pipeline_job_request
+    assert request.parent == PARENT
+    assert not request.pipeline_job_id  # each run needs one of its own
+    assert request.pipeline_job.service_account == VERTEX["service_account"]
+
+    # What the configuration says now is what runs from now on; a pause stays.
+    assert command("schedule", *arguments(project), "--pause") == 0
+    config = configured(project, server, service_account="other@my-project.iam.gserviceaccount.com")
+    assert command("schedule", *arguments(project), "--cron", "30 4 * * 1") == 0
+    assert capsys.readouterr().out.splitlines()[-2] == "Schedule small: paused, 30 4 * * 1 (UTC)"
+    (changed,) = server.schedules.values()
+    assert changed.name == schedule.name
+    run = server.jobs[server.tick(changed.name)]
+    assert run.service_account == "other@my-project.iam.gserviceaccount.com"
+    assert [each.name for each in vertex.runs(config)] == [run.name.rpartition("/")[2]]
+
+
+def test_pausing_resuming_and_deleting_twice_is_as_once(
+    project: Project, config: Configuration, server: VertexServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vertex.set_schedule(config, _NIGHTLY)
+    for option, said in (("--pause", "paused, 0 3 * * * (UTC)"), ("--resume", "on, 0 3 * * * (UTC), next 2026-11-24")):
+        for _ in range(2):
+            assert command("schedule", *arguments(project), option) == 0
+            assert said in capsys.readouterr().out
+    server.slow = True  # a deletion is an operation that takes its time
+    assert command("schedule", *arguments(project), "--delete") == 0
+    assert command("schedule", *arguments(project), "--delete") == 0
+    assert capsys.readouterr().out.splitlines() == ["Schedule small: deleted", "Schedule small: there was none"]
+    assert not server.schedules
+    assert command("schedule", *arguments(project), "--pause") == 2
+    assert "there is none on Vertex AI; make it with --cron" in capsys.readouterr().err
+
+
+def test_runs_of_a_schedule_wait_for_each_other_where_that_is_asked(project: Project, server: VertexServer) -> None:
+    waiting = ConcurrencySettings(when_busy="wait")
+    vertex.set_schedule(configured(project, server).model_copy(update={"concurrency": waiting}), _NIGHTLY)
+    (schedule,) = server.schedules.values()
+    assert schedule.allow_queueing
+
+
+def test_two_schedules_of_one_name_are_left_to_a_person(config: Configuration, server: VertexServer) -> None:
+    vertex.set_schedule(config, _NIGHTLY)
+    (schedule,) = server.schedules.values()
+    server.create_schedule(PARENT, {key: value for key, value in written(schedule).items() if key != "name"}, {})
+    with pytest.raises(Refused, match=r"schedule small: there are 2 of the name \(\d+, \d+\); delete all but one"):
+        vertex.delete_schedule(config)
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "message"),
+    [
+        (403, "Permission x denied", "no access (Permission x denied); grant the account roles/aiplatform.user on the"),
+        (404, "Project my-project not found.", "not found (Project my-project not found); correct the name, project"),
+        (429, "Quota exceeded for europe-west4.", "a quota is used up (Quota exceeded for europe-west4); wait"),
+        (400, "Unsupported region.\nSee the list.", "refused (Unsupported region. See the list)"),
+        (401, "Request had invalid credentials.", "run 'gcloud auth application-default login', or"),
+        (503, "The service is unavailable.", "(The service is unavailable); try again later"),
+    ],
+)  # fmt: skip
+def test_what_the_service_refuses_is_one_line(
+    project: Project, server: VertexServer, status: int, said: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configured(project, server)
+    with server.failing("/pipelineJobs", status, said):
+        assert command("status", *arguments(project)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: Vertex AI, my-project in europe-west4: ")
+    assert message in line
+
+
+def test_a_service_that_is_not_there_is_one_line(
+    project: Project, server: VertexServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configured(project, server, api_endpoint="http://127.0.0.1:9")
+    assert command("status", *arguments(project)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no answer from http://127.0.0.1:9 (" in line
+
+
+def test_what_is_asked_for_by_a_wrong_name_is_one_line(config: Configuration, server: VertexServer) -> None:
+    for ask in (vertex.status, vertex.cancel):
+        with pytest.raises(Refused, match=r"run nowhere: not found \(.* does not exist\); correct the name"):
+            ask(config, "nowhere")
+    assert not server.jobs
+
+
+def test_no_credentials_is_one_line_and_soon(project: Project, server: VertexServer, tmp_path: Path) -> None:
+    configured(project, server)
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GOOGLE")}
+    # No machine of Google's to ask for credentials, and nobody is logged in.
+    environment |= {"NO_GCE_CHECK": "true", "HOME": str(tmp_path), "CLOUDSDK_CONFIG": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, "-m", "pipeline", "status", *arguments(project)],
+        env=environment, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert not server.requests
+    assert "no valid Google Cloud credentials" in line
+    assert "run 'gcloud auth application-default login'" in line
+
+
+def test_a_name_that_begins_with_a_digit_runs_too(config: Configuration) -> None:
+    digit = config.model_copy(update={"name": "1st"})
+    assert vertex.submit(digit).name.startswith("run-1st-20")
+
+
+# The least that the server takes for a run.
+_JOB = {
+    "pipelineSpec": {"pipelineInfo": {"name": "small"}, "schemaVersion": "2.1.0", "root": {}},
+    "runtimeConfig": {"gcsOutputDirectory": "gs://bucket/root"},
+}

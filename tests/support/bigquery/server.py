@@ -1,0 +1,388 @@
+"""A local server that speaks as much of BigQuery and Cloud Storage as a read of a query takes.
+
+The clients under test are Google's and Beam's own: what this answers is shaped after the REST references of the
+BigQuery v2 and Cloud Storage v1 JSON APIs. There is no SQL engine: `SELECT columns FROM table WHERE column = literal`
+is all that it understands, and what BigQuery would say to anything else, it says to anything else.
+"""
+
+import json
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.support.bigquery import avro as bigquery_avro
+
+Json = dict[str, Any]
+_SELECT = re.compile(r"SELECT (?P<columns>.+?) FROM `(?P<table>[^`]+)`(?: WHERE (?P<column>\w+) = (?P<value>.+))?")
+
+
+@dataclass
+class Table:
+    """Rows under a schema: fields as the API has them, {name, type, mode, fields}."""
+
+    fields: list[Json]
+    rows: list[Json]
+    kind: str = "TABLE"
+    of: str = ""  # a VIEW's table
+    streaming: bool = False
+    modified: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
+    etag: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def append(self, *rows: Json) -> None:
+        """Adds rows, as a load job would."""
+        self.rows.extend(rows)
+        self.modified += 1
+        self.etag = uuid.uuid4().hex
+
+
+class ApiError(Exception):
+    """What the API answers with instead."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.reason, self.message = status, reason, message
+
+    def body(self) -> Json:
+        errors = [{"message": self.message, "domain": "global", "reason": self.reason}]
+        return {"error": {"code": self.status, "message": self.message, "errors": errors}}
+
+
+@dataclass
+class Reply:
+    status: int = 200
+    body: Json | bytes = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Request:
+    path: str
+    query: dict[str, str]
+    body: bytes
+    headers: Message
+
+    def json(self) -> Json:
+        return dict(json.loads(self.body))
+
+
+@dataclass
+class _Outage:
+    path: str
+    error: ApiError
+    times: int
+
+
+class BigQueryServer:
+    """Tables in memory behind HTTP on a port of its own, from `with` to its end.
+
+    Attributes:
+        tables: By "project.dataset.table".
+        forbidden: Names of tables that the caller may not read.
+        hidden: Names of tables that the caller may read, but not know about.
+        routines: That every query is said to call.
+        lists_views: Whether a dry run names the view beside the table behind it.
+        objects: Cloud Storage: contents by (bucket, name).
+        requests: "METHOD path" of all that was asked, in order.
+        jobs: Every job inserted that was no dry run.
+    """
+
+    def __init__(self) -> None:
+        self.tables: dict[str, Table] = {}
+        self.forbidden: set[str] = set()
+        self.hidden: set[str] = set()
+        self.routines: list[Json] = []
+        self.lists_views = True
+        self.datasets: dict[str, Json] = {}
+        self.objects: dict[tuple[str, str], bytes] = {}
+        self.requests: list[str] = []
+        self.jobs: dict[str, Json] = {}
+        self._outages: list[_Outage] = []
+        self._lock = threading.RLock()
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+    def fail(self, path: str, times: int, status: int = 503, reason: str = "backendError") -> None:
+        """Makes the next so many requests whose "METHOD path" matches the expression fail."""
+        self._outages.append(_Outage(path, ApiError(status, reason, "The service is currently unavailable."), times))
+
+    def answer(self, method: str, request: Request) -> Reply:
+        asked = f"{method} {request.path}"
+        with self._lock:
+            self.requests.append(asked)
+            try:
+                for outage in self._outages:
+                    if outage.times and re.search(outage.path, asked):
+                        outage.times -= 1
+                        raise outage.error
+                for pattern, route in _ROUTES:
+                    if match := re.fullmatch(pattern, asked):
+                        return route(self, request, *map(unquote, match.groups()))
+                raise ApiError(404, "notFound", f"no such method: {asked}")
+            except ApiError as error:
+                return Reply(error.status, error.body())
+
+    # Jobs
+
+    def insert_job(self, request: Request, project: str) -> Reply:
+        job = request.json()
+        configuration = job["configuration"]
+        reference = {"projectId": project, "jobId": uuid.uuid4().hex, "location": "EU"} | job.get("jobReference", {})
+        reference["projectId"] = project
+        if reference["jobId"] in self.jobs:
+            raise ApiError(409, "duplicate", f"Already Exists: Job {project}:EU.{reference['jobId']}")
+        job |= {"kind": "bigquery#job", "id": f"{project}:EU.{reference['jobId']}", "jobReference": reference}
+        job |= {"status": {"state": "DONE"}, "statistics": {"creationTime": "1", "startTime": "1", "endTime": "2"}}
+        if "query" in configuration:
+            self._query(job, configuration)
+        else:
+            self._extract(configuration["extract"])
+        if not configuration.get("dryRun"):
+            self.jobs[reference["jobId"]] = job
+        return Reply(body=job)
+
+    def get_job(self, _: Request, __: str, job_id: str) -> Reply:
+        return Reply(body=self.jobs[job_id])
+
+    def _query(self, job: Json, configuration: Json) -> None:
+        query = configuration["query"]["query"]
+        if query.startswith("DELETE "):
+            job["statistics"] |= {"query": {"statementType": "DELETE"}}
+            return
+        names, result = self._run(query)
+        size = str(10 * len(self.tables[names[0]].rows))
+        job["statistics"] |= {
+            "totalBytesProcessed": size,
+            "query": {
+                "statementType": "SELECT",
+                "totalBytesProcessed": size,
+                "referencedTables": [_reference(name) for name in names],
+                "referencedRoutines": self.routines,
+                "schema": {"fields": result.fields},
+            },
+        }
+        if not configuration.get("dryRun"):
+            target = configuration["query"]["destinationTable"]
+            self.tables[f"{target['projectId']}.{target['datasetId']}.{target['tableId']}"] = result
+
+    def _run(self, query: str) -> tuple[list[str], Table]:
+        """The tables that are read, and the result."""
+        select = _SELECT.fullmatch(" ".join(query.split()))
+        if select is None:
+            raise ApiError(400, "invalidQuery", f'Syntax error: Unexpected identifier "{query.split()[0]}" at [1:1]')
+        name = select["table"]
+        shown = name.replace(".", ":", 1)
+        if name in self.forbidden:
+            raise ApiError(
+                403, "accessDenied", f"Access Denied: Table {shown}: User does not have permission to query table"
+                f" {shown}, or perhaps it does not exist.",
+            )  # fmt: skip
+        if name not in self.tables:
+            raise ApiError(404, "notFound", f"Not found: Table {shown} was not found in location EU")
+        names = [name]
+        if view := self.tables[name].of:
+            names = [view, name] if self.lists_views else [view]
+        source = self.tables[names[0]]
+        by_name = {entry["name"]: entry for entry in source.fields}
+        wanted = list(by_name) if select["columns"] == "*" else select["columns"].split(", ")
+        for column in [*wanted, *filter(None, [select["column"]])]:
+            if column not in by_name:
+                raise ApiError(400, "invalidQuery", f"Unrecognized name: {column} at [1:8]")
+        rows = [row for row in source.rows if _matches(row, select["column"], select["value"])]
+        # As in BigQuery, a repeated field that is NULL is stored as an empty one.
+        empty: Json = {column: [] if by_name[column].get("mode") == "REPEATED" else None for column in wanted}
+        results = [
+            {column: empty[column] if row.get(column) is None else row[column] for column in wanted} for row in rows
+        ]
+        return names, Table([by_name[column] for column in wanted], results)
+
+    def _extract(self, extract: Json) -> None:
+        source = extract["sourceTable"]
+        table = self.tables[f"{source['projectId']}.{source['datasetId']}.{source['tableId']}"]
+        (uri,) = extract["destinationUris"]
+        bucket, _, pattern = uri.removeprefix("gs://").partition("/")
+        # In two files, that the reader has to find both.
+        middle = (len(table.rows) + 1) // 2
+        for number, rows in enumerate((table.rows[:middle], table.rows[middle:])):
+            content = bigquery_avro.write_file(table.fields, rows)
+            self.objects[bucket, pattern.replace("*", f"{number:012d}")] = content
+
+    # Tables and data sets
+
+    def get_table(self, _: Request, project: str, dataset: str, name: str) -> Reply:
+        full = f"{project}.{dataset}.{name}"
+        if full in self.forbidden | self.hidden:
+            raise ApiError(403, "accessDenied", f"Access Denied: Table {full}: Permission bigquery.tables.get denied")
+        if full not in self.tables:
+            raise ApiError(404, "notFound", f"Not found: Table {project}:{dataset}.{name}")
+        table = self.tables[full]
+        body: Json = {
+            "kind": "bigquery#table", "id": f"{project}:{dataset}.{name}", "tableReference": _reference(full),
+            "schema": {"fields": table.fields}, "numRows": str(len(table.rows)), "numBytes": str(10 * len(table.rows)),
+            "creationTime": "1", "lastModifiedTime": str(table.modified), "etag": table.etag, "type": table.kind,
+            "location": "EU",
+        }  # fmt: skip
+        if table.streaming:
+            body["streamingBuffer"] = {"estimatedRows": "1", "estimatedBytes": "10", "oldestEntryTime": "1700000000000"}
+        return Reply(body=body)
+
+    def delete_table(self, _: Request, project: str, dataset: str, name: str) -> Reply:
+        del self.tables[f"{project}.{dataset}.{name}"]
+        return Reply(204, b"")
+
+    def insert_dataset(self, request: Request, project: str) -> Reply:
+        body = request.json()
+        self.datasets[f"{project}.{body['datasetReference']['datasetId']}"] = body
+        return Reply(body=body)
+
+    def get_dataset(self, _: Request, project: str, dataset: str) -> Reply:
+        if f"{project}.{dataset}" not in self.datasets:
+            raise ApiError(404, "notFound", f"Not found: Dataset {project}:{dataset}")
+        return Reply(body=self.datasets[f"{project}.{dataset}"])
+
+    def list_datasets(self, request: Request, project: str) -> Reply:
+        """Those of a project that have every label of a filter "labels.key:value labels.key:value"."""
+        labels = [term.removeprefix("labels.").split(":") for term in request.query.get("filter", "").split()]
+        found = [
+            body
+            for name, body in self.datasets.items()
+            if name.startswith(f"{project}.") and all(body.get("labels", {}).get(key) == value for key, value in labels)
+        ]
+        return Reply(body={"kind": "bigquery#datasetList", "datasets": found})
+
+    def delete_dataset(self, _: Request, project: str, dataset: str) -> Reply:
+        del self.datasets[f"{project}.{dataset}"]
+        self.tables = {
+            name: table for name, table in self.tables.items() if not name.startswith(f"{project}.{dataset}.")
+        }
+        return Reply(204, b"")
+
+    # Cloud Storage
+
+    def get_bucket(self, _: Request, bucket: str) -> Reply:
+        return Reply(body={"kind": "storage#bucket", "id": bucket, "name": bucket, "location": "EU"})
+
+    def list_objects(self, request: Request, bucket: str) -> Reply:
+        prefix = request.query.get("prefix", "")
+        names = sorted(name for owner, name in self.objects if owner == bucket and name.startswith(prefix))
+        return Reply(body={"kind": "storage#objects", "items": [self._object(bucket, name) for name in names]})
+
+    def get_object(self, request: Request, bucket: str, name: str) -> Reply:
+        if (bucket, name) not in self.objects:
+            raise ApiError(404, "notFound", f"No such object: {bucket}/{name}")
+        if request.query.get("alt") != "media":
+            return Reply(body=self._object(bucket, name))
+        content = self.objects[bucket, name]
+        if not (wanted := re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("Range", ""))):
+            return Reply(body=content)
+        start, end = int(wanted[1]), min(int(wanted[2] or len(content)), len(content) - 1)
+        if start >= len(content):
+            raise ApiError(416, "requestedRangeNotSatisfiable", "Request range not satisfiable")
+        return Reply(206, content[start : end + 1], {"Content-Range": f"bytes {start}-{end}/{len(content)}"})
+
+    def delete_object(self, _: Request, bucket: str, name: str) -> Reply:
+        if self.objects.pop((bucket, name), None) is None:
+            raise ApiError(404, "notFound", f"No such object: {bucket}/{name}")
+        return Reply(204, b"")
+
+    def batch(self, request: Request) -> Reply:
+        """HTTP requests within a multipart body, answered in the same way."""
+        head = f"Content-Type: {request.headers['Content-Type']}\n\n"
+        whole = message_from_bytes(head.encode() + request.body)
+        parts = []
+        for part in whole.get_payload():
+            assert isinstance(part, Message)
+            line = str(part.get_payload(0) if part.is_multipart() else part.get_payload()).lstrip().partition("\n")[0]
+            method, target, *_ = line.split()
+            reply = self.answer(method, _request(target, b"", Message()))
+            body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
+            head = f"Content-Type: application/http\r\nContent-ID: {part['Content-ID']}\r\n\r\n"
+            answer = f"HTTP/1.1 {reply.status} x\r\nContent-Type: application/json\r\n\r\n"
+            parts.append((head + answer).encode() + body)
+        content = b"".join(b"--part\r\n" + part + b"\r\n" for part in parts) + b"--part--"
+        return Reply(200, content, {"Content-Type": "multipart/mixed; boundary=part"})
+
+    def _object(self, bucket: str, name: str) -> Json:
+        return {
+            "kind": "storage#object", "bucket": bucket, "name": name, "id": f"{bucket}/{name}/1", "generation": "1",
+            "size": str(len(self.objects[bucket, name])), "updated": "2026-01-01T00:00:00.000Z",
+            "contentType": "application/octet-stream",
+        }  # fmt: skip
+
+    def token(self, _: Request) -> Reply:
+        """What an identity provider answers a service account."""
+        return Reply(body={"access_token": "a-token", "expires_in": 3600, "token_type": "Bearer"})
+
+
+_BIGQUERY = "/bigquery/v2/projects/([^/]+)"
+_OBJECT = "/storage/v1/b/([^/]+)/o/([^/]+)"
+_ROUTES: list[tuple[str, Callable[..., Reply]]] = [
+    ("POST /token", BigQueryServer.token),
+    (f"POST {_BIGQUERY}/jobs", BigQueryServer.insert_job),
+    (f"GET {_BIGQUERY}/jobs/([^/]+)", BigQueryServer.get_job),
+    (f"GET {_BIGQUERY}/datasets/([^/]+)/tables/([^/]+)", BigQueryServer.get_table),
+    (f"DELETE {_BIGQUERY}/datasets/([^/]+)/tables/([^/]+)", BigQueryServer.delete_table),
+    (f"POST {_BIGQUERY}/datasets", BigQueryServer.insert_dataset),
+    (f"GET {_BIGQUERY}/datasets", BigQueryServer.list_datasets),
+    (f"GET {_BIGQUERY}/datasets/([^/]+)", BigQueryServer.get_dataset),
+    (f"DELETE {_BIGQUERY}/datasets/([^/]+)", BigQueryServer.delete_dataset),
+    ("GET /storage/v1/b/([^/]+)", BigQueryServer.get_bucket),
+    ("GET /storage/v1/b/([^/]+)/o", BigQueryServer.list_objects),
+    (f"GET (?:/download)?{_OBJECT}", BigQueryServer.get_object),
+    (f"DELETE {_OBJECT}", BigQueryServer.delete_object),
+    ("POST /batch/storage/v1", BigQueryServer.batch),
+]
+
+
+def _reference(name: str) -> Json:
+    project, dataset, table = name.split(".")
+    return {"projectId": project, "datasetId": dataset, "tableId": table}
+
+
+def _matches(row: Json, column: str | None, value: str | None) -> bool:
+    return column is None or value is None or repr(row[column]) == value
+
+
+def _request(target: str, body: bytes, headers: Message) -> Request:
+    parts = urlsplit(target)
+    query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    return Request(parts.path, query, body, headers)
+
+
+def _handler(server: BigQueryServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _handle(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            reply = server.answer(self.command, _request(self.path, body, self.headers))
+            content = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
+            self.send_response(reply.status)
+            kind = "application/octet-stream" if isinstance(reply.body, bytes) else "application/json"
+            headers = {"Content-Type": kind, "Content-Length": str(len(content))} | dict(reply.headers)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_DELETE = _handle  # noqa: N815 - http.server's names
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing: `requests` has it all."""
+
+    return Handler
