@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from components.preprocessing.settings import BERT_TOKENS, SpecialTokens
+from components.checkpoints.vocabulary import BERT_TOKENS, SpecialTokens
 from schema.errors import Refused
 
 Activation = Literal["gelu", "gelu_tanh", "relu"]

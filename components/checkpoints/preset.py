@@ -17,7 +17,7 @@ from components.checkpoints.checkpoint import (
     size,
     weight_files,
 )
-from components.preprocessing.settings import SpecialTokens
+from components.checkpoints.vocabulary import SpecialTokens
 from schema.errors import Refused
 
 TITLE = "a KerasHub preset (config.json, model.weights.h5, tokenizer.json, assets/tokenizer/vocabulary.txt)"

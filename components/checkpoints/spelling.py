@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from components.checkpoints.checkpoint import Spelling, read_json
-from components.checkpoints.vocabulary import read_vocabulary
-from components.preprocessing.settings import SpecialTokens
+from components.checkpoints.vocabulary import SpecialTokens, read_vocabulary
 from schema.errors import Refused
 
 TOKENIZER_CONFIG = "tokenizer_config.json"

@@ -3,11 +3,23 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from components.preprocessing.settings import BERT_TOKENS, SpecialTokens
 from schema.errors import Refused
 
 _LONGEST_TOKEN_BYTES = 256  # FastBertTokenizer's, not counting a piece's ##
+
+
+class SpecialTokens(NamedTuple):
+    """Names of a checkpoint's special tokens in its vocabulary; nearly every checkpoint has BERT's own."""
+
+    pad: str = "[PAD]"
+    unknown: str = "[UNK]"
+    first: str = "[CLS]"
+    last: str = "[SEP]"
+
+
+BERT_TOKENS = SpecialTokens()
 
 
 def read_vocabulary(path: str, special_tokens: SpecialTokens = BERT_TOKENS) -> list[str]:

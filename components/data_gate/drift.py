@@ -7,26 +7,12 @@ import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
 from components.data_gate.verdict import Drift
-from schema.features import LABELS, SPAN
+from schema.features import LABELS
 
 _MEASURES = {
     anomalies_pb2.DriftSkewInfo.Measurement.L_INFTY: "l_infinity",
     anomalies_pb2.DriftSkewInfo.Measurement.JENSEN_SHANNON_DIVERGENCE: "jensen_shannon",
 }
-
-
-def newest_span_only(
-    statistics: statistics_pb2.DatasetFeatureStatisticsList, span: int | None
-) -> statistics_pb2.DatasetFeatureStatisticsList:
-    """The statistics of one span out of those of several; of all examples, where they are not kept by span."""
-    name = f"{SPAN}_{span}"
-    chosen = next((each for each in statistics.datasets if span is not None and each.name == name), None)
-    if chosen is None:
-        chosen = next((each for each in statistics.datasets if "_" not in each.name), statistics.datasets[0])
-    result = statistics_pb2.DatasetFeatureStatisticsList()
-    result.datasets.add().CopyFrom(chosen)
-    result.datasets[0].name = ""
-    return result
 
 
 def of_labels(

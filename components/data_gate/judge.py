@@ -3,22 +3,20 @@
 from typing import Any
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
-from tfx.components.statistics_gen import stats_artifact_utils
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from components.common.files import read_bytes
 from components.data_gate import reasons
-from components.data_gate.drift import drift_in_words, measure_drift, newest_span_only, of_labels
+from components.data_gate.drift import drift_in_words, measure_drift, of_labels
 from components.data_gate.settings import DataGateSettings
 from components.data_gate.verdict import Verdict
-from components.example_gen.report import IngestReport, read_report
+from components.example_gen.report import read_report
 from components.schema_import.component import FILE_NAME
 from components.training_log import log as data_log
+from components.training_log.statistics import train_statistics
 from schema.errors import Refused
 from schema.label_list import label_list
-
-_TRAIN = "train"
 
 
 def judge(
@@ -67,12 +65,6 @@ def judge(
     return Verdict(
         compared_with=compared_with, drift=drift, warnings=reasons.labels_without_rows(report, labels.active)
     )
-
-
-def train_statistics(statistics: Any, report: IngestReport) -> statistics_pb2.DatasetFeatureStatisticsList:
-    """The train split's statistics, of the newest span alone where there are several."""
-    every = stats_artifact_utils.load_statistics(statistics, _TRAIN).proto()
-    return newest_span_only(every, report.spans[-1].span if report.spans else None)
 
 
 def _anomalies(artifact: Any) -> list[str]:

@@ -1,27 +1,16 @@
 """What preprocessing can be told, as it travels to Transform's executor in `custom_config`."""
 
-from typing import Literal, NamedTuple, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from components.checkpoints.vocabulary import BERT_TOKENS, SpecialTokens
 from components.common.settings import Settings
 
 Truncation = Literal["head", "head_tail"]
 
 # [CLS] a [SEP] b [SEP]: with fewer max_tokens a second text would be cut to nothing.
 LEAST_PAIR_TOKENS = 5
-
-
-class SpecialTokens(NamedTuple):
-    """What a checkpoint calls the tokens that no text has; nearly all have BERT's own names."""
-
-    pad: str = "[PAD]"
-    unknown: str = "[UNK]"
-    first: str = "[CLS]"
-    last: str = "[SEP]"
-
-
-BERT_TOKENS = SpecialTokens()
 
 
 class TokenizerSettings(Settings):

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tensorflow_text as tf_text
 
+from components.checkpoints.vocabulary import BERT_TOKENS, SpecialTokens
 from components.preprocessing import characters
-from components.preprocessing.settings import BERT_TOKENS, LEAST_PAIR_TOKENS, SpecialTokens, Truncation
+from components.preprocessing.settings import LEAST_PAIR_TOKENS, Truncation
 from components.preprocessing.truncation import cut, shared_budget
 
 _LONGEST_WORD = 200  # characters; Google's max_input_chars_per_word

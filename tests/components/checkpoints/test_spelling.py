@@ -10,8 +10,7 @@ import pytest
 
 from components.checkpoints.find import BUNDLED, find_checkpoint
 from components.checkpoints.spelling import is_cased, read_spelling
-from components.checkpoints.vocabulary import read_vocabulary
-from components.preprocessing.settings import SpecialTokens
+from components.checkpoints.vocabulary import SpecialTokens, read_vocabulary
 
 _SPECIAL = ["[PAD]", "[unused1]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 _REPOSITORY = Path(__file__).parents[3]

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import jensenshannon
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.data_gate.drift import drift_in_words, measure_drift, newest_span_only, of_labels
+from components.data_gate.drift import drift_in_words, measure_drift, of_labels
 from components.data_gate.schema import complete_schema
 from components.data_gate.settings import DataGateSettings, LabelDrift
 from components.data_gate.verdict import Drift
 from components.example_gen.parsing import Record
 from components.example_gen.shards import serialize
 from components.statistics_gen.options import statistics_options
+from components.training_log.statistics import newest_span_only
 from schema.infer import infer_schema
 
 LABELS = ("joy", "fear")
