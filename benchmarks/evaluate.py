@@ -109,7 +109,7 @@ def evaluate(n_labels: int, n_examples: int, sender: Any) -> None:
     from components.blessing.judge import gate_results
     from components.evaluation.eval_config import build_eval_config
     from components.evaluation.extractors import bucketing_extractor
-    from components.evaluation.gates.gates import parse_gate
+    from components.evaluation.gates.gate import parse_gate
     from components.evaluation.results import read_evaluation
     from components.evaluation.settings import EvaluationSettings
     from schema.label_list import LabelList

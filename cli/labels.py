@@ -13,7 +13,7 @@ from rich.text import Text
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.evaluation.gates.checks import check_labels
-from components.evaluation.gates.gates import parse_gate
+from components.evaluation.gates.gate import parse_gate
 from pipeline.config.loading import load_configuration
 from schema.errors import Refused
 from schema.label_edits import Edit, edit_schema, plan_add, plan_rename, plan_retire

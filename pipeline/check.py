@@ -4,7 +4,7 @@ from components.behaviour.reading import read_tests
 from components.behaviour.settings import BehaviourTests
 from components.checkpoints.find import Checkpoint, check_vocabulary, find_checkpoint
 from components.evaluation.gates.checks import Known, check_gates
-from components.evaluation.gates.gates import parse_gate
+from components.evaluation.gates.gate import parse_gate
 from components.example_gen.sources.bigquery.queries import project_of
 from components.example_gen.sources.inputs import check_inputs
 from components.example_gen.sources.sources import Sources

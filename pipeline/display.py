@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from components.common.progress import PROGRESS
-from components.evaluation.measured import GateResult
+from components.evaluation.gates.result import GateResult
 from components.report.summary import DataSummary, LabelSummary, Rows, Summary
 
 _MOST_CONTRADICTIONS = 5

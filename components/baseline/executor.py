@@ -14,7 +14,7 @@ from components import registry
 from components.baseline.choice import choose_baseline, model_id_of
 from components.baseline.driver import REGISTRY_KEY, VERSION_KEY
 from components.baseline.record import BaselineRecord, write_baseline
-from components.baseline.shared import lacking, outputs_in_terms_of
+from components.baseline.shared_labels import lacking, outputs_in_terms_of
 from components.baseline.trial import why_not_evaluated
 from components.registry import ModelRecord, Version
 from schema.errors import Refused

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from components.common.files import read_bytes
 from components.common.settings import Settings, write_json
-from components.evaluation.measured import GateResult
+from components.evaluation.gates.result import GateResult
 
 RESULTS_FILE = "results.json"
 MOST_FAILURES = 20  # told of a group

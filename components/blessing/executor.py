@@ -14,7 +14,7 @@ from components.baseline.record import BaselineRecord, read_baseline
 from components.behaviour import results as behaviour_results
 from components.blessing.judge import gate_results, small_slices
 from components.blessing.judgement import BlessingSettings, Judgement, judgement, write_judgement
-from components.evaluation.gates.gates import parse_gate
+from components.evaluation.gates.gate import parse_gate
 from components.evaluation.results import read_evaluation
 from components.registry import read_record
 

@@ -7,9 +7,10 @@ the others, those of a slice, with `where support`, or of every label, are decid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from components.evaluation.gates.gates import EVERY_LABEL, Gate
-from components.evaluation.measured import Compared, Evaluation, GateResult, Interval, Metrics
-from components.evaluation.slicing import slice_name
+from components.evaluation.gates.gate import EVERY_LABEL, Gate
+from components.evaluation.gates.result import GateResult
+from components.evaluation.metrics.slicing import slice_name
+from components.evaluation.metrics.values import Compared, Evaluation, Interval, Metrics
 
 _CANDIDATE, _BASELINE = "candidate", "baseline"
 _MOST_NAMED = 5
@@ -131,7 +132,7 @@ def _of_one(gate: Gate, label: str | None, examples: _Examples) -> GateResult:
 
 
 def _alone(gate: Gate, label: str | None, examples: _Examples, support: int | None) -> GateResult:
-    value = examples.candidate.value(gate, label)
+    value = examples.candidate.value(gate.metric, label)
     interval = examples.candidate.intervals.get(_interval_name(gate, label))
     if value is None:
         note = _undefined(gate, label, _CANDIDATE)
@@ -150,7 +151,9 @@ def _against_baseline(gate: Gate, label: str | None, examples: _Examples, suppor
         note = f"the baseline has no label '{label}': {gate.text} is not asked"
         return _outcome(gate, value, None, note, label=label, asked=False, support=support, interval=interval)
     shared = _is_compared(gate, label, examples)
-    before = examples.compared.averages[_BASELINE][gate.metric] if shared else examples.baseline.value(gate, label)
+    before = (
+        examples.compared.averages[_BASELINE][gate.metric] if shared else examples.baseline.value(gate.metric, label)
+    )
     if value is None or before is None:
         note = _undefined(gate, label, _CANDIDATE if value is None else _BASELINE)
         return _outcome(gate, value, None, note, label=label, passed=False, support=support)
@@ -178,7 +181,7 @@ def _of_candidate(
         value = compared.averages[_CANDIDATE][gate.metric]
         return value, compared.intervals.get(gate.metric), compared.change_intervals.get(gate.metric)
     name = _interval_name(gate, label)
-    return candidate.value(gate, label), candidate.intervals.get(name), candidate.change_intervals.get(name)
+    return candidate.value(gate.metric, label), candidate.intervals.get(name), candidate.change_intervals.get(name)
 
 
 def _is_compared(gate: Gate, label: str | None, examples: _Examples) -> bool:

@@ -7,8 +7,8 @@ from pydantic import Field
 from components.common.files import read_bytes
 from components.common.settings import Settings, write_json
 from components.evaluation.gates.checks import Known, unverified
-from components.evaluation.gates.gates import parse_gate
-from components.evaluation.measured import GateResult
+from components.evaluation.gates.gate import parse_gate
+from components.evaluation.gates.result import GateResult
 from components.evaluation.settings import EvaluationSettings
 from schema.label_list import LabelList
 

@@ -12,9 +12,9 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 
 from components.evaluation.gates.checks import Known, check_gates
-from components.evaluation.gates.gates import Gate, parse_gate
+from components.evaluation.gates.gate import Gate, parse_gate
 from components.evaluation.metrics.catalogue import AVERAGES, LABEL_METRICS, label_key
-from components.evaluation.metrics.metrics import MultiLabelMetrics, compared_key
+from components.evaluation.metrics.multi_label_metrics import MultiLabelMetrics, compared_key
 from components.evaluation.settings import EvaluationSettings
 from schema.features import LABELS
 from schema.label_list import LabelList

@@ -11,8 +11,7 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from components.evaluation.eval_config import metric_config
 from components.evaluation.insights.gather import with_insights
-from components.evaluation.metrics.catalogue import BUCKETED
-from components.evaluation.slicing import bucket_of
+from components.evaluation.metrics.slicing import BUCKETED, bucket_of
 
 
 def custom_extractors(eval_config: config_pb2.EvalConfig, **others: Any) -> list[Any]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import tensorflow_model_analysis as tfma
 
-from components.evaluation.measured import Compared, Evaluation, Interval, LabelMetrics, Metrics
 from components.evaluation.metrics.catalogue import AVERAGES, LABEL_COUNTS, LABEL_METRICS, LABEL_RATES
-from components.evaluation.metrics.metrics import EXAMPLES, SUPPORT, compared_key, name_of_array
-from components.evaluation.slicing import slice_name
+from components.evaluation.metrics.multi_label_metrics import EXAMPLES, SUPPORT, compared_key, name_of_array
+from components.evaluation.metrics.slicing import slice_name
+from components.evaluation.metrics.values import Compared, Evaluation, Interval, LabelMetrics, Metrics
 from schema.errors import Refused
 from schema.features import LABELS
 

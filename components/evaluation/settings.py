@@ -5,9 +5,8 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from components.common.settings import Settings
-from components.evaluation.gates.gates import parse_gate
-from components.evaluation.metrics.catalogue import BUCKETED, UNNAMED_COLUMNS
-from components.evaluation.slicing import Slicing, columns_of, slicing_of
+from components.evaluation.gates.gate import parse_gate
+from components.evaluation.metrics.slicing import BUCKETED, UNNAMED_COLUMNS, Slicing, columns_of, slicing_of
 from schema.errors import Refused
 from schema.features import LABELS
 

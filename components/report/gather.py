@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from tfx.utils import path_utils
 
 from components.baseline.record import BaselineRecord, read_baseline
-from components.baseline.shared import outputs_in_terms_of
+from components.baseline.shared_labels import outputs_in_terms_of
 from components.blessing.judgement import read_judgement
 from components.canary.verdict import read_verdict as read_canary
 from components.data_gate.verdict import read_verdict
 from components.evaluation import results
-from components.evaluation.measured import Metrics
+from components.evaluation.metrics.values import Metrics
 from components.example_gen.report import read_report
 from components.pusher.outcome import read_pushed
 from components.registry import ModelRecord, read_record

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from components.behaviour.results import Results, read_results
-from components.evaluation.insights.record import Insights, read_insights
+from components.evaluation.insights.insights import Insights, read_insights
 from components.example_gen.report import IngestReport, read_report
 from components.registry import ModelRecord, read_record
 from components.report.settings import ReportSettings

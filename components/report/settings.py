@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from components.common.settings import Settings
-from components.evaluation.insights.record import MOST_MISTAKES
+from components.evaluation.insights.insights import MOST_MISTAKES
 
 
 class ReportSettings(Settings):

@@ -6,7 +6,8 @@ from components.canary.verdict import CanaryVerdict
 from components.common.files import read_bytes
 from components.common.settings import Settings, write_json
 from components.data_gate.verdict import Drift, Verdict
-from components.evaluation.measured import GateResult, LabelMetrics, Metrics
+from components.evaluation.gates.result import GateResult
+from components.evaluation.metrics.values import LabelMetrics, Metrics
 from components.example_gen.report import Duplicates, IngestReport, SpanCount
 from components.example_gen.settings import Split
 from components.registry import CalibrationRecord

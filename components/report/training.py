@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 
 from components.common.files import list_files, open_seekable, read_bytes
 from components.common.settings import Settings
-from components.evaluation.insights.record import Reliability
+from components.evaluation.insights.insights import Reliability
 from components.example_gen.formats.framing import read_records
 
 _HISTORY = "history.json"

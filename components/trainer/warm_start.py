@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401 - the exported models' tokenizer needs its operations
 
-from components.baseline.shared import lacking, outputs_in_terms_of
+from components.baseline.shared_labels import lacking, outputs_in_terms_of
 from components.common.progress import PROGRESS
 from components.registry import ModelRecord, read_record
 from components.trainer.settings import TrainerConfig, WarmStart

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from components.evaluation.measured import GateResult
+from components.evaluation.gates.result import GateResult
 from components.report.summary import Summary
 from pipeline.display import show_summary
 

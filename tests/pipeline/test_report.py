@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from components.behaviour.results import write_results
-from components.evaluation.insights.record import write_insights
+from components.evaluation.insights.insights import write_insights
 from components.example_gen.report import write_report as write_ingest
 from components.registry import write_record
 from components.report.summary import write_summary

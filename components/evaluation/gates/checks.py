@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from components.evaluation.gates.gates import EVERY_LABEL, Gate, did_you_mean
-from components.evaluation.metrics.catalogue import BUCKETED
-from components.evaluation.slicing import Slicing, bucket_names, slice_name
+from components.evaluation.gates.gate import EVERY_LABEL, Gate, did_you_mean
+from components.evaluation.metrics.slicing import BUCKETED, Slicing, bucket_names, slice_name
 from schema.errors import Refused
 from schema.features import LABELS
 from schema.label_list import LabelList

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.extractors import extractor, unbatch_extractor
 
-from components.evaluation.insights.record import write_insights
+from components.evaluation.insights.insights import write_insights
 from components.evaluation.insights.tally import Example, InsightsTally, Scored
 from components.registry import ModelRecord
 from schema.features import ID, TEXT, TEXT_PAIR

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from components.evaluation.insights.record import (
+from components.evaluation.insights.insights import (
     BINS,
     LOG_ODDS_LIMIT,
     MATRIX_LABELS,

@@ -1,7 +1,5 @@
 """The metrics by name: what there is, what may be gated, and which way is better. Needs no TensorFlow."""
 
-from schema.features import LABELS, TEXT_LENGTH
-
 # Of one label.
 LABEL_RATES = ("precision", "recall", "f1", "auc", "pr_auc", "calibration_error")
 LABEL_COUNTS = ("true_positives", "false_positives", "false_negatives", "true_negatives")
@@ -32,11 +30,6 @@ AVERAGES = (
 LOWER_IS_BETTER = frozenset(
     {"calibration_error", "false_positives", "false_negatives", "macro_calibration_error", "hamming_loss"}
 )
-
-# What TFMA cannot slice by as it stands, and is given a value of its own: see `components.evaluation.slicing`.
-BUCKETED = TEXT_LENGTH
-# Slices that are made without being named under `evaluation.slices`.
-UNNAMED_COLUMNS = (LABELS, BUCKETED)
 
 
 def macro_of(label_metric: str) -> str | None:

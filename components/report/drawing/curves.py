@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from components.evaluation.insights.record import ScoreCounts, probability_at
+from components.evaluation.insights.insights import ScoreCounts, probability_at
 
 # A curve on paper three fingers wide shows no more.
 _MOST_POINTS = 80

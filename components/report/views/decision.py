@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from components.evaluation.measured import GateResult
+from components.evaluation.gates.result import GateResult
 from components.evaluation.metrics.catalogue import LABEL_COUNTS
 from components.report.drawing.charts import bullet
 from components.report.drawing.tables import (

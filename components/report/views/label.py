@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from components.evaluation.insights.record import (
+from components.evaluation.insights.insights import (
     MATRIX_LABELS,
     Confusion,
     Insights,

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
-from components.evaluation.measured import Metrics
+from components.evaluation.metrics.values import Metrics
 from components.report.drawing.tables import Cell, Head, Table, any_number, change, count, in_words, number, text
 from components.report.material import Material
 from components.report.summary import MetricsSummary, Summary

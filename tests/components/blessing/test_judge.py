@@ -6,9 +6,10 @@ import pytest
 
 from components.blessing.judge import gate_results, small_slices
 from components.blessing.judgement import Judgement, judgement, read_judgement, write_judgement
-from components.evaluation.gates.gates import parse_gate
-from components.evaluation.measured import Compared, Evaluation, GateResult, LabelMetrics, Metrics
+from components.evaluation.gates.gate import parse_gate
+from components.evaluation.gates.result import GateResult
 from components.evaluation.metrics.catalogue import AVERAGES, LABEL_METRICS
+from components.evaluation.metrics.values import Compared, Evaluation, LabelMetrics, Metrics
 
 
 def measured(examples: int = 100, f1: dict[str, tuple[float | None, int]] | None = None, **averages: Any) -> Metrics:

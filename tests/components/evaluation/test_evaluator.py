@@ -19,11 +19,11 @@ from tfx.utils import proto_utils
 
 from components.baseline.record import BaselineRecord, write_baseline
 from components.blessing.judge import gate_results
-from components.evaluation.component import Executor
 from components.evaluation.eval_config import build_eval_config
-from components.evaluation.gates.gates import parse_gate
-from components.evaluation.measured import Evaluation, LabelMetrics, Metrics
+from components.evaluation.executor import Executor
+from components.evaluation.gates.gate import parse_gate
 from components.evaluation.metrics.catalogue import AVERAGES, LABEL_RATES
+from components.evaluation.metrics.values import Evaluation, LabelMetrics, Metrics
 from components.evaluation.results import read_evaluation
 from components.evaluation.settings import EvaluationSettings
 from components.trainer.decisions.calibration import expected_calibration_error

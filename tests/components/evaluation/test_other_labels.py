@@ -18,11 +18,12 @@ from components import registry
 from components.baseline import executor as baseline_executor
 from components.baseline.record import BaselineRecord, read_baseline
 from components.blessing.judge import gate_results
-from components.evaluation.component import Executor
 from components.evaluation.eval_config import build_eval_config, compared_with
-from components.evaluation.gates.gates import parse_gate
-from components.evaluation.measured import Evaluation, GateResult, Metrics
+from components.evaluation.executor import Executor
+from components.evaluation.gates.gate import parse_gate
+from components.evaluation.gates.result import GateResult
 from components.evaluation.metrics.catalogue import LOWER_IS_BETTER
+from components.evaluation.metrics.values import Evaluation, Metrics
 from components.evaluation.results import read_evaluation
 from components.evaluation.settings import EvaluationSettings
 from components.report.gather import _baseline_metrics, _baseline_note

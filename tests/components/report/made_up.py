@@ -9,8 +9,9 @@ import numpy as np
 from components.behaviour.results import Failure, GroupResult, Results, WrongLabel, gate_results
 from components.canary.verdict import CanaryVerdict, Findings, Latency
 from components.data_gate.verdict import Drift
+from components.evaluation.gates.result import GateResult
 from components.evaluation.insights.tally import Example, InsightsTally, Scored
-from components.evaluation.measured import GateResult, LabelMetrics, Metrics
+from components.evaluation.metrics.values import LabelMetrics, Metrics
 from components.example_gen.report import Contradiction, Duplicates, IngestReport, LabelCount, SpanCount
 from components.registry import CalibrationRecord, ModelRecord
 from components.report.material import Material

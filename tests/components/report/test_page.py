@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from components.evaluation.insights.record import MATRIX_LABELS
-from components.evaluation.measured import GateResult
+from components.evaluation.gates.result import GateResult
+from components.evaluation.insights.insights import MATRIX_LABELS
 from components.report.material import Material
 from components.report.page import build_page
 from components.report.settings import ReportSettings

@@ -1,7 +1,7 @@
 """What the summary keeps of a slice."""
 
-from components.evaluation.measured import LabelMetrics, Metrics
 from components.evaluation.metrics.catalogue import AVERAGES, LABEL_RATES
+from components.evaluation.metrics.values import LabelMetrics, Metrics
 from components.report.gather import _without_the_absent
 
 

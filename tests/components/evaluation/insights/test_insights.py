@@ -12,9 +12,9 @@ from tfx.types import standard_artifacts
 from tfx.utils import proto_utils
 
 from components.baseline.record import BaselineRecord, write_baseline
-from components.evaluation.component import Executor
 from components.evaluation.eval_config import build_eval_config
-from components.evaluation.insights.record import BINS, MOST_MISTAKES, Insights, probability_at, read_insights
+from components.evaluation.executor import Executor
+from components.evaluation.insights.insights import BINS, MOST_MISTAKES, Insights, probability_at, read_insights
 from components.evaluation.insights.tally import TEXT_CHARACTERS, Example, InsightsTally, Scored
 from components.evaluation.settings import EvaluationSettings
 from schema.label_list import LabelList

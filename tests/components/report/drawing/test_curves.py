@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
-from components.evaluation.insights.record import ScoreCounts
+from components.evaluation.insights.insights import ScoreCounts
 from components.evaluation.insights.tally import Example, InsightsTally, Scored
 from components.report.drawing.charts import ticks
 from components.report.drawing.curves import cuts, precision_recall

@@ -13,8 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from components.evaluation.metrics.catalogue import BUCKETED
-from schema.features import LABELS
+from schema.features import LABELS, TEXT_LENGTH
+
+# TFMA cannot slice by a number; `components.evaluation.extractors` replaces it by the name of its bucket.
+BUCKETED = TEXT_LENGTH
+# Columns that are sliced by without being named under `evaluation.slices`.
+UNNAMED_COLUMNS = (LABELS, BUCKETED)
 
 # The columns of a slice and their values, sorted by column; empty for all examples.
 SliceKey = tuple[tuple[str, str], ...]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.baseline.shared import lacking, outputs_in_terms_of
+from components.baseline.shared_labels import lacking, outputs_in_terms_of
 from components.registry import ModelRecord
 
 NAMES = list("abcdef")

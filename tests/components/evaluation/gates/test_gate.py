@@ -7,9 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from components.evaluation.gates.checks import Known, check_gates, unverified
-from components.evaluation.gates.gates import Gate, parse_gate
+from components.evaluation.gates.gate import Gate, parse_gate
+from components.evaluation.metrics.slicing import bucket_of
 from components.evaluation.settings import EvaluationSettings
-from components.evaluation.slicing import bucket_of
 from schema.errors import Refused
 from schema.label_list import LabelList
 

@@ -26,7 +26,7 @@ from components.evaluation.metrics.catalogue import (
     label_key,
     macro_of,
 )
-from components.evaluation.slicing import SliceKey, slice_name
+from components.evaluation.metrics.slicing import SliceKey, slice_name
 from schema.errors import Refused
 
 EVERY_LABEL = "*"
