@@ -19,11 +19,11 @@ from cli.labels import app as labels_app
 from cli.models import app as models_app
 from cli.options import ConfigOption, SetOption
 from cli.remote import app as remote_app
+from components.common.outcome import EXIT_STATUS
 from pipeline.config.loading import load_configuration
-from pipeline.outcome import EXIT_STATUS, StepFailed
+from pipeline.ending import errors_in_one_line
+from runners.table import LocalRunner
 from schema.errors import Refused
-
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="bert-multilabel",
@@ -55,7 +55,8 @@ def run(
     from pipeline.run import run_pipeline
 
     chosen = [] if runner is None else [f"runner.orchestrator={runner}"]
-    summary = run_pipeline(load_configuration(config, [*(set_ or ()), *chosen]), Console(), force=force)
+    configuration = load_configuration(config, [*(set_ or ()), *chosen])
+    summary = run_pipeline(configuration, Console(), LocalRunner(configuration.runner.orchestrator), force=force)
     if summary is not None and summary.pushed is None:
         raise typer.Exit(EXIT_STATUS["not_blessed"])
 
@@ -65,7 +66,8 @@ def check(config: ConfigOption, set_: SetOption = None) -> None:
     """Check configuration and data, without training."""
     from pipeline.run import check_data
 
-    check_data(load_configuration(config, set_ or ()), Console())
+    configuration = load_configuration(config, set_ or ())
+    check_data(configuration, Console(), LocalRunner(configuration.runner.orchestrator))
 
 
 @app.command()
@@ -173,17 +175,6 @@ def predict(
 
 
 def main() -> None:
-    """Runs the command line; an error that a user can cause ends in one line on stderr."""
-    try:
+    """Run the command line; an error that a user can cause ends in one line on stderr."""
+    with errors_in_one_line():
         app()
-    except Refused as refusal:
-        _end(str(refusal), EXIT_STATUS["refused"])
-    except StepFailed as failure:
-        _end(str(failure), EXIT_STATUS["failed"])
-    except KeyboardInterrupt:
-        _end("interrupted; what was finished is kept, the next run goes on from there", INTERRUPTED)
-
-
-def _end(message: str, status: int) -> None:
-    Console(stderr=True, soft_wrap=True, highlight=False).print(Text(f"error: {message}"))
-    sys.exit(status)

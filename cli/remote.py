@@ -10,10 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.options import ConfigOption, SetOption
+from components.common.outcome import EXIT_STATUS
 from pipeline.config.configuration import Configuration
 from pipeline.config.loading import load_configuration
-from pipeline.outcome import EXIT_STATUS
 from runners.remote import remote
+from runners.table import check_schedulable, compile_pipeline, remote_runner
 from schema.errors import Refused
 
 app = typer.Typer()
@@ -29,8 +30,6 @@ def compile_(
     set_: SetOption = None,
 ) -> None:
     """Write the pipeline as another machine runs it."""
-    from runners.remote.compile import compile_pipeline
-
     compile_pipeline(load_configuration(config, set_ or ()), runner, output)
     _print(f"Written: {output}")
 
@@ -47,7 +46,7 @@ def submit(
 
     configuration = load_configuration(config, set_ or ())
     check_without_data(configuration)
-    with remote.remote_runner(runner) as there:
+    with remote_runner(runner) as there:
         run = remote.submit(there, configuration, _print)
         _show_run(run)
         if wait:
@@ -65,7 +64,7 @@ def status(
 ) -> None:
     """Show where runs on another machine stand."""
     configuration = load_configuration(config, set_ or ())
-    with remote.remote_runner(runner) as there:
+    with remote_runner(runner) as there:
         runs = there.runs(configuration) if run is None else [there.status(configuration, run)]
     if run is not None:
         _show_run(runs[0])
@@ -89,7 +88,7 @@ def cancel(
 ) -> None:
     """End a run on another machine."""
     configuration = load_configuration(config, set_ or ())
-    with remote.remote_runner(runner) as there:
+    with remote_runner(runner) as there:
         ended = there.cancel(configuration, run)
     _show_run(ended)
 
@@ -125,9 +124,9 @@ def schedule(
         sys.stdout.write(f"{local_schedule(configuration, config, set_ or (), cron).in_words()}\n")
         return
     from pipeline.check import check_without_data
-    from runners.local.schedule import check_runner, parse_cron
+    from runners.local.schedule import parse_cron
 
-    check_runner(runner)
+    check_schedulable(runner)
     if cron is not None:
         parse_cron(cron)
         check_without_data(configuration)
@@ -135,7 +134,7 @@ def schedule(
 
 
 def _schedule_elsewhere(config: Configuration, runner: str, asked: str | None, cron: str | None) -> None:
-    with remote.remote_runner(runner) as there:
+    with remote_runner(runner) as there:
         if cron is not None:
             planned = there.set_schedule(config, cron)
         elif asked in ("--pause", "--resume"):

@@ -30,10 +30,6 @@ def check_configuration(config: Configuration) -> Sources:
     here(config)
     sources = check_inputs(config.examples, project_of_queries(config))
     check_without_data(config)
-    if config.beam.runner == "flink":
-        from runners.beam.flink import check_cluster
-
-        check_cluster(config.beam)
     return sources
 
 

@@ -6,64 +6,23 @@ HTTP library, which would quote it, is passed on.
 
 import json
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
 from rich.console import Console
 from rich.text import Text
 
-from components.common.settings import Settings
+from components.common.outcome import EXIT_STATUS, Outcome
 from components.report.summary import Summary, read_summary
-from pipeline.outcome import EXIT_STATUS, Outcome, StepFailed
+from pipeline.config.notify import NotifySettings, is_address
+from pipeline.outcome import StepFailed
 from schema.errors import Refused
 
 # What may be better in a moment: the server is busy or broken, not the request wrong.
 _WORTH_ANOTHER_TRY = (408, 425, 429)
-
-
-class NotifySettings(Settings):
-    """Where to tell how a run has ended."""
-
-    url: SecretStr | None = Field(None, description="http:// or https://; a POST of JSON goes there.")
-    url_from: str | None = Field(None, description="Instead: the environment variable that holds it.")
-    outcomes: tuple[Outcome, ...] = Field(get_args(Outcome), min_length=1, description="What is told of.")
-    timeout_s: float = Field(10, gt=0, le=300, description="Seconds that one try waits for the server.")
-    retries: int = Field(3, ge=0, le=10, description="Further tries, after 1, 2, 4, ... seconds, 30 at most.")
-    secret_header: str = Field(
-        "Authorization", pattern=r"^[A-Za-z0-9-]+$", description="The header that carries the secret."
-    )
-    secret_from: str | None = Field(None, description="The environment variable that holds its value.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _says_one_address(cls, value: Any) -> Any:
-        # Here, before the fields: their own errors would show what was given.
-        if not isinstance(value, dict):
-            raise ValueError("write `url: https://...` below it, or `url_from: ENVIRONMENT_VARIABLE`")
-        if (value.get("url") is None) == (value.get("url_from") is None):
-            raise ValueError("give one of url and url_from")
-        return value
-
-    @field_validator("url", mode="before")
-    @classmethod
-    def _is_an_address(cls, value: Any) -> Any:
-        if isinstance(value, str) and not _is_address(value):
-            raise ValueError("is no http:// or https:// address")
-        if value is not None and not isinstance(value, str | SecretStr):
-            raise ValueError("is no text")
-        return value
-
-    @field_validator("url_from", "secret_from", mode="before")
-    @classmethod
-    def _is_a_variable(cls, value: Any) -> Any:
-        if value is not None and not (isinstance(value, str) and re.fullmatch(r"[A-Za-z_]\w*", value, re.ASCII)):
-            raise ValueError("is no name of an environment variable")
-        return value
 
 
 @dataclass
@@ -134,7 +93,7 @@ def why_not_to_be_told(settings: NotifySettings | None) -> str | None:
         # Not by its name: a secret that was written here by mistake would be shown.
         if variable is not None and not os.environ.get(variable, "").strip():
             return f"the environment variable that notify.{key} names is not set"
-    if not _is_address(_address(settings)):
+    if not is_address(_address(settings)):
         return "the environment variable that notify.url_from names holds no http:// or https:// address"
     return None
 
@@ -225,11 +184,3 @@ def _address(settings: NotifySettings) -> str:
     if settings.url is not None:
         return settings.url.get_secret_value()
     return os.environ[settings.url_from or ""].strip()
-
-
-def _is_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False

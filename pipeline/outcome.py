@@ -1,14 +1,10 @@
-"""What the command line and the runners say to each other."""
+"""What pipelines, runners and whoever watches them exchange."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
-Outcome = Literal["blessed", "not_blessed", "no_new_data", "failed", "refused"]
-"""How a run ends."""
-
-EXIT_STATUS: Mapping[Outcome, int] = {"blessed": 0, "no_new_data": 0, "failed": 1, "refused": 2, "not_blessed": 3}
-"""What the command line ends with."""
+from pipeline.config.configuration import Configuration
 
 
 class Observer(Protocol):
@@ -47,6 +43,23 @@ class PipelineOutcome:
 
     artifacts: dict[str, dict[str, str]]
     durations_s: dict[str, float]
+
+
+class RunSteps(Protocol):
+    """Function that starts the steps of a pipeline on this machine."""
+
+    def __call__(self, config: Configuration, observer: Observer, *, until: str | None = None) -> PipelineOutcome:
+        """Run the pipeline to its end, or as far as the component `until`."""
+
+
+class Runner(Protocol):
+    """Runner on this machine."""
+
+    def check(self, config: Configuration) -> None:
+        """Refuse, in one line, what could not run."""
+
+    def run(self, config: Configuration, observer: Observer, *, until: str | None = None) -> PipelineOutcome:
+        """Run the pipeline to its end, or as far as the component `until`."""
 
 
 class StepFailed(Exception):  # noqa: N818 - it reads as what happened

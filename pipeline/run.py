@@ -8,7 +8,6 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 
 from rich.console import Console
@@ -33,15 +32,14 @@ from pipeline.code import pack_code
 from pipeline.config.configuration import Configuration
 from pipeline.display import RunDisplay, show_data, show_summary
 from pipeline.notify import announced, why_not_to_be_told
-from pipeline.outcome import Observers, PipelineOutcome, StepFailed
+from pipeline.outcome import Observers, PipelineOutcome, Runner, StepFailed
 from pipeline.paths import WorkDir
 from pipeline.report import write_report
 from pipeline.run_folder import RunFolder
-from runners.beam.flink import explained
 from schema.errors import Refused
 
 
-def run_pipeline(config: Configuration, console: Console, *, force: bool = False) -> Summary | None:
+def run_pipeline(config: Configuration, console: Console, runner: Runner, *, force: bool = False) -> Summary | None:
     """Runs the pipeline on this machine and shows what came of it.
 
     The run's folder, `<work_dir>/runs/<time>`, gets summary.json, report.html, model_card.md, artifacts.json,
@@ -50,6 +48,7 @@ def run_pipeline(config: Configuration, console: Console, *, force: bool = False
     Args:
         config: The configuration.
         console: Where to show it.
+        runner: Starts the steps.
         force: Run even if no span is newer than the last one trained on.
 
     Returns:
@@ -60,7 +59,7 @@ def run_pipeline(config: Configuration, console: Console, *, force: bool = False
         StepFailed: A component failed.
     """
     with announced(config.notify, config.name, console) as ending:
-        with _alone(config, console) as sources:
+        with _alone(config, console, runner) as sources:
             folder = RunFolder(WorkDir(config.work_dir).new_run(), config)
             ending.run = str(folder.path)
             nothing_new = None if force else why_nothing_is_new(config.examples, config.registry, sources)
@@ -71,7 +70,7 @@ def run_pipeline(config: Configuration, console: Console, *, force: bool = False
                 return None
             _show_left_out(config, sources, console)
             with _recorded(folder, console):
-                outcome = _run(config, folder, console)
+                outcome = _run(config, folder, console, runner)
                 summary = _completed(read_summary(outcome.artifacts["Report"]["report"]), outcome, sources)
             write_summary(str(folder.path), summary)
             report = _write_report(folder)
@@ -81,18 +80,18 @@ def run_pipeline(config: Configuration, console: Console, *, force: bool = False
         return summary
 
 
-def check_data(config: Configuration, console: Console) -> None:
+def check_data(config: Configuration, console: Console, runner: Runner) -> None:
     """Checks configuration and data, as far as the data gate, and shows what the data is.
 
     Raises:
         Refused: The configuration or the data was refused.
         StepFailed: A component failed.
     """
-    with _alone(config, console) as sources:
+    with _alone(config, console, runner) as sources:
         folder = RunFolder(WorkDir(config.work_dir).new_run(), config)
         _show_left_out(config, sources, console)
         with _recorded(folder, console):
-            outcome = _run(config, folder, console, until="DataGate")
+            outcome = _run(config, folder, console, runner, until="DataGate")
     report = read_report(outcome.artifacts["TextExampleGen"]["quarantine"])
     verdict = read_verdict(outcome.artifacts["DataGate"]["verdict"])
     show_data(console, rows_of(report), data_of(report, verdict))
@@ -105,9 +104,10 @@ def check_data(config: Configuration, console: Console) -> None:
 
 
 @contextmanager
-def _alone(config: Configuration, console: Console) -> Iterator[Sources]:
+def _alone(config: Configuration, console: Console, runner: Runner) -> Iterator[Sources]:
     """Holds the working directory; what a run would read, checked."""
     sources = check_configuration(config)
+    runner.check(config)
     say = partial(console.print, soft_wrap=True, markup=False, highlight=False)
     with WorkDir(config.work_dir).locked(config.name, config.concurrency, say) as waited:
         # Meanwhile more may have come.
@@ -151,18 +151,14 @@ def _write_report(folder: RunFolder) -> Path | None:
         return None
 
 
-def _run(config: Configuration, folder: RunFolder, console: Console, until: str | None = None) -> PipelineOutcome:
+def _run(
+    config: Configuration, folder: RunFolder, console: Console, runner: Runner, until: str | None = None
+) -> PipelineOutcome:
     console.print(Text(f"Pipeline {config.name}: loading TensorFlow and TFX ..."))
     if config.beam.takes_code:
         pack_code(WorkDir(config.work_dir).code)
     with _noise_to(folder.path / "log.txt"), RunDisplay(console) as display:
-        # By name: runners know the pipeline, the pipeline does not know what runs it.
-        run = import_module(f"runners.{config.runner.orchestrator}").run
-        try:
-            outcome: PipelineOutcome = run(config, Observers(display, folder), until=until)
-        except StepFailed as failure:
-            raise explained(config, failure) from failure
-    return outcome
+        return runner.run(config, Observers(display, folder), until=until)
 
 
 def _peak_memory_mb() -> int:

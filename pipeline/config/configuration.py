@@ -13,10 +13,10 @@ from components.preprocessing.settings import Truncation
 from components.report.settings import ReportSettings
 from components.trainer.settings import TrainingSettings
 from pipeline.config.beam import BeamSettings
+from pipeline.config.concurrency import ConcurrencySettings
 from pipeline.config.kubeflow import KubeflowSettings
+from pipeline.config.notify import NotifySettings
 from pipeline.config.vertex import VertexSettings
-from pipeline.notify import NotifySettings
-from pipeline.paths import ConcurrencySettings
 
 _NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 

@@ -23,7 +23,7 @@ from components.example_gen.driver import FINGERPRINT_KEY, SPANS_KEY
 from pipeline.check import project_of_queries
 from pipeline.config.configuration import Configuration
 from pipeline.config.kubeflow import KubeflowSettings, StepSettings
-from pipeline.notify import NotifySettings
+from pipeline.config.notify import NotifySettings
 from pipeline.places import Places
 from runners.kfp.notes import FOLDER_VARIABLE, RUN_VARIABLE, STEP_VARIABLE
 from runners.kubeflow.runner import NEW_DATA, NOTIFY

@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from components.common.files import list_folder, make_folder, read_bytes, remove_file, remove_folder
+from components.common.outcome import EXIT_STATUS, Outcome
 from components.common.settings import Settings, write_json
 from components.report.summary import SUMMARY_FILE, Summary, read_summary, write_summary
-from pipeline.outcome import EXIT_STATUS, Outcome, StepFailed
+from pipeline.outcome import StepFailed
 from schema.errors import Refused
 
 FOLDER_VARIABLE = "BERT_MULTILABEL_NOTES"

@@ -7,8 +7,9 @@ import argparse
 
 from rich.console import Console
 
-from pipeline.notify import NotifySettings, Told, tell
-from pipeline.outcome import Outcome
+from components.common.outcome import Outcome
+from pipeline.config.notify import NotifySettings
+from pipeline.notify import Told, tell
 from runners.kfp.notes import Notes, notes_here
 
 _NO_WORD = (

@@ -14,9 +14,7 @@ from pathlib import Path
 
 from pipeline.config.configuration import Configuration
 from schema.errors import Refused
-from schema.nearest import nearest
 
-RUNNERS = ("local", "kubeflow", "vertex")
 _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 _FIELDS = "minute hour day month weekday"
 
@@ -73,16 +71,6 @@ class LocalSchedule:
             "# Or, with `crontab -e` (cron mails what is printed; each run's folder has it too):",
             self.cron_line,
         ))  # fmt: skip
-
-
-def check_runner(name: str) -> None:
-    """Refuses what cannot be scheduled on.
-
-    Raises:
-        Refused: Naming the nearest that can.
-    """
-    if name not in RUNNERS:
-        raise Refused(f"--runner {name}: there is no such runner to schedule on; {nearest(name, RUNNERS)}")
 
 
 def local_schedule(config: Configuration, path: Path, overrides: Sequence[str], cron: str) -> LocalSchedule:

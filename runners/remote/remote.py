@@ -1,21 +1,16 @@
 """Runs and schedules on other machines: what every runner that has them does, whatever runs there."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
 from pipeline.config.configuration import Configuration
-from runners.remote.compile import quiet
 from schema.errors import Refused
-from schema.nearest import nearest
 
-RUNNERS = ("kubeflow", "vertex")
 _POLL_S = 15.0
 
 
@@ -104,20 +99,6 @@ class RemoteRunner(Protocol):
 
     def delete_schedule(self, config: Configuration) -> bool:
         """Deletes it; False if there was none."""
-
-
-@contextmanager
-def remote_runner(name: str) -> Iterator[RemoteRunner]:
-    """A runner for another machine; what its libraries write is kept off the terminal meanwhile.
-
-    Raises:
-        Refused: There is none of this name.
-    """
-    if name not in RUNNERS:
-        raise Refused(f"--runner {name}: runs nothing elsewhere; {nearest(name, RUNNERS)}")
-    with quiet():
-        runner: RemoteRunner = import_module(f"runners.{name}")
-        yield runner
 
 
 def submit(

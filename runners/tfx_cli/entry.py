@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cli import main as cli
+from rich.console import Console
+
+from components.common.outcome import EXIT_STATUS
 from pipeline.check import check_configuration
 from pipeline.config.configuration import Configuration
 from pipeline.config.loading import load_configuration
+from pipeline.ending import errors_in_one_line
+from runners.table import LocalRunner
 from schema.errors import Refused
 
 CONFIGURATION_VARIABLE = "BERT_MULTILABEL_CONFIG"
@@ -45,8 +49,13 @@ def run(orchestrator: str) -> None:
     Args:
         orchestrator: local or beam.
     """
-    sys.argv[1:] = ["run", "--runner", orchestrator, "--config", str(configuration_file())]
-    cli.main()
+    from pipeline.run import run_pipeline
+
+    with errors_in_one_line():
+        config = load_configuration(configuration_file(), [f"runner.orchestrator={orchestrator}"])
+        summary = run_pipeline(config, Console(), LocalRunner(orchestrator))
+    if summary is not None and summary.pushed is None:
+        sys.exit(EXIT_STATUS["not_blessed"])
 
 
 @contextmanager

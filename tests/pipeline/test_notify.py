@@ -13,7 +13,8 @@ from rich.console import Console
 
 from components.report.summary import Summary, failed_summary, write_summary
 from pipeline.config.loading import load_configuration
-from pipeline.notify import NotifySettings, announced
+from pipeline.config.notify import NotifySettings
+from pipeline.notify import announced
 from pipeline.outcome import StepFailed
 from schema.errors import Refused
 from tests.end_to_end.command import command

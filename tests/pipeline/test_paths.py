@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.paths import ConcurrencySettings, WorkDir
+from pipeline.config.concurrency import ConcurrencySettings
+from pipeline.paths import WorkDir
 from schema.errors import Refused
 from tests.support.small_project import make_project
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from components.vertex_push import service
+from pipeline.config.concurrency import ConcurrencySettings
 from pipeline.config.configuration import Configuration
 from pipeline.config.loading import load_configuration
-from pipeline.paths import ConcurrencySettings
 from runners.remote.remote import RunState
 from runners.vertex import runner as vertex
 from runners.vertex.job import build

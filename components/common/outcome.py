@@ -1,0 +1,17 @@
+"""How a run ends: set once, in summary.json, and read everywhere else."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+Outcome = Literal["blessed", "not_blessed", "no_new_data", "refused", "failed", "untried"]
+"""How a run ends; `untried`: something could not be tried, which says nothing about the model."""
+
+EXIT_STATUS: Mapping[Outcome, int] = {
+    "blessed": 0,
+    "no_new_data": 0,
+    "failed": 1,
+    "untried": 1,
+    "refused": 2,
+    "not_blessed": 3,
+}
+"""Exit status of the command line."""
