@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from components.checkpoints.find import is_path
+from components.common.validation import explain
 from pipeline.config.configuration import Configuration
 from schema.errors import Refused
-from schema.nearest import nearest
 
 # Keys whose value is a path: relative to the configuration's file, or to the current folder where --set gives them.
 _PATH_KEYS = (
@@ -45,7 +45,9 @@ def load_configuration(path: Path, overrides: Sequence[str] = ()) -> Configurati
     try:
         return Configuration.model_validate(raw)
     except ValidationError as error:
-        raise Refused(f"{path}: {_in_words(error)}") from None
+        problem = explain(error, Configuration)
+        more = f" (and {problem.others} more)" if problem.others else ""
+        raise Refused(f"{path}: {problem.message}{more}") from None
 
 
 def _apply(raw: dict[str, Any], override: str) -> None:
@@ -77,39 +79,3 @@ def _make_absolute(raw: dict[str, Any], base: Path, keys: Sequence[str] = _PATH_
         value = target.get(last) if isinstance(target, dict) else None
         if isinstance(value, str) and (is_path(value) if key == "checkpoint" else "://" not in value):
             target[last] = str((base / Path(value).expanduser()).resolve())
-
-
-def _in_words(error: ValidationError) -> str:
-    """The first thing that is wrong, in one line: the key, what is wrong with it, and the nearest known key."""
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    if first["type"] == "extra_forbidden":
-        known = _keys_beside(first["loc"])
-        return f"unknown key '{key}'; {nearest(str(first['loc'][-1]), known)}{more}"
-    if first["type"] == "missing":
-        return f"key '{key}' is missing{more}"
-    message = first["msg"].removeprefix("Value error, ")
-    got = "" if first["type"] == "value_error" else f", got {first['input']!r}"
-    return f"key '{key}': {message}{got}{more}" if key else f"{message}{more}"
-
-
-def _keys_beside(location: Sequence[int | str]) -> list[str]:
-    """The keys that the model holding `location` knows; none where the location runs through a union."""
-    model: type[BaseModel] | None = Configuration
-    names_entry = False
-    for part in location[:-1]:
-        if names_entry:  # a position in a list, a name in a mapping of the person's own
-            names_entry = False
-            continue
-        field = None if model is None else model.model_fields.get(str(part))
-        model = None if field is None else _model_of(field.annotation)
-        names_entry = field is not None and get_origin(field.annotation) in (list, dict)
-    return [] if model is None else sorted(model.model_fields)
-
-
-def _model_of(annotation: Any) -> type[BaseModel] | None:
-    """The settings that a field holds, or may hold (`NotifySettings | None`); None if it is of another kind."""
-    kinds = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]
-    models = [kind for kind in kinds if issubclass(kind, BaseModel)]
-    return models[0] if len(models) == 1 else None

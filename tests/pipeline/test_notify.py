@@ -171,7 +171,7 @@ def project(tmp_path: Path) -> Project:
         ({"url": "https://host/T0SECRET", "url_from": "A"}, "key 'notify': give one of url and url_from"),
         ({"url_from": "https://host/T0SECRET"}, "key 'notify.url_from': is no name of an environment variable"),
         ({"url": "https://host/T0SECRET", "timeout": 3}, "unknown key 'notify.timeout'; did you mean 'timeout_s'?"),
-        ({"url": "https://host/T0SECRET", "outcomes": ["fail"]}, "key 'notify.outcomes.0': Input should be 'blessed'"),
+        ({"url": "https://host/T0SECRET", "outcomes": ["fail"]}, "key 'notify.outcomes[0]': Input should be 'blessed'"),
     ],
 )  # fmt: skip
 def test_settings_that_cannot_be_are_refused_and_not_shown(project: Project, notify: Any, message: str) -> None:
