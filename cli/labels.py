@@ -112,9 +112,9 @@ def _edit(
     edited = edit_schema(target.schema.read_bytes().decode(), edit)
     _replace(target.schema, edited.text)
     after = label_list(read_schema(str(target.schema)))
-    what, next_run = words(label_list(schema), after, edit.place)
+    what, next_run = words(label_list(schema), after, edit.index)
     lines = [f"{target.schema}: {what}", f"Next run: trains a model with {len(after.names)} outputs; {next_run}"]
-    if not edited.kept:
+    if not edited.keeps_layout:
         lines.append("warning: the file had to be written anew; its comments and layout are gone")
     lines += [f"warning: evaluation.gates will be refused: {why}" for why in _refused_gates(target.gates, after)]
     for line in lines:

@@ -1,10 +1,13 @@
-"""Which values a feature may have, where the schema says so."""
+"""Values that features may have, where the schema lists them."""
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 
 def string_domains(schema: schema_pb2.Schema) -> dict[str, tuple[str, ...]]:
-    """Feature -> its values, of the features with a closed string domain, of their own or one that they name."""
+    """Return the values of every feature with a closed string domain, by the feature's name.
+
+    A domain may be the feature's own or one of the schema's that the feature names.
+    """
     named = {domain.name: domain for domain in schema.string_domain}
     found = {}
     for feature in schema.feature:
@@ -16,5 +19,5 @@ def string_domains(schema: schema_pb2.Schema) -> dict[str, tuple[str, ...]]:
 
 
 def _is_open(feature: schema_pb2.Feature) -> bool:
-    """Whether some values may lie outside of the domain, as TFDV reads it."""
+    """Return whether TFDV accepts values outside the feature's domain."""
     return bool(feature.HasField("distribution_constraints") and feature.distribution_constraints.min_domain_mass < 1)

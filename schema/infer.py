@@ -1,4 +1,4 @@
-"""How a schema for new data begins: what was seen in the data, ready to be curated."""
+"""Initial schemas for new data, for a person to curate."""
 
 from collections.abc import Sequence
 
@@ -9,15 +9,20 @@ from schema.features import ID, LABELS, TEXT, TEXT_PAIR
 
 
 def infer_schema(labels: Sequence[str], slices: Sequence[str], *, pair: bool = False) -> schema_pb2.Schema:
-    """A schema in the form that `schema.label_list` reads.
+    """Return a schema that `schema.label_list` can read.
 
-    TFDV's own inference would describe what it saw; here the shape of a row is known, and only the label list and the
-    slice columns differ from one data set to another.
+    TFDV's own inference describes what it finds. Here the form of a row is known, and data sets differ only in their
+    labels and slice columns.
 
     Args:
-        labels: The label list, in the order that every multi-hot vector will have.
-        slices: Names of the string columns carried along for evaluation slices.
+        labels: The label list, in the order of every multi-hot vector.
+        slices: Names of the string columns that are kept for evaluation slices.
         pair: Whether every row has a second text.
+
+    Example:
+        >>> schema = infer_schema(["billing", "refund"], ["channel"])
+        >>> [feature.name for feature in schema.feature]
+        ['id', 'text', 'channel', 'labels']
     """
     schema = schema_pb2.Schema()
     for name in (ID, TEXT, *([TEXT_PAIR] if pair else []), *slices):
@@ -32,5 +37,5 @@ def infer_schema(labels: Sequence[str], slices: Sequence[str], *, pair: bool = F
 
 
 def schema_text(schema: schema_pb2.Schema) -> str:
-    """The schema as the text file that `schema.label_list.read_schema` reads."""
+    """Return a schema in the text format that `schema.label_list.read_schema` reads."""
     return str(text_format.MessageToString(schema, as_utf8=True))

@@ -1,12 +1,10 @@
-"""Changes of the label list: each leaves every other label at its place.
+"""Changes of the label list. Each keeps the index of every other label.
 
-A change is planned as an `Edit`, made in the schema's proto, and made in its text where that can be done without losing
-what the proto does not know: comments, and the user's own layout.
+A change is planned as an `Edit`, applied to the schema's proto, and applied to its text where that preserves what the
+proto lacks: comments, and the user's own layout.
 """
 
-import difflib
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from google.protobuf import text_format
@@ -19,92 +17,96 @@ from schema.label_list import (
     label_list,
     labels_domain,
     labels_feature,
+    parse_renamed_tag,
     renamed_tag,
-    renaming,
     retired_tag,
 )
-from schema.text_edit import Unusual, edit_text
-
-_MOST_NAMED = 10
+from schema.nearest import nearest
+from schema.text_edit import UnusualLayout, edit_text
 
 
 @dataclass(frozen=True)
 class Edit:
-    """What one change does to the domain and to the annotation of the labels feature.
+    """Change of the domain and of the annotation of the labels feature.
 
     Attributes:
-        place: The place that it is about; behind the last one for a new label.
-        value: The label that stands there from now on, None to leave it.
-        tag_place: The tag that is replaced or, without `tag`, removed; None if none is.
-        tag: The new tag, None for none.
+        index: Index of the label that changes; the number of labels for a new one.
+        value: New name at this index; None to keep the name.
+        tag_index: Index of the tag to replace or, without `tag`, to remove; None to keep all tags.
+        tag: New tag; None for none.
     """
 
-    place: int
+    index: int
     value: str | None = None
-    tag_place: int | None = None
+    tag_index: int | None = None
     tag: str | None = None
 
 
 @dataclass(frozen=True)
-class Edited:
-    """A schema's new text, and whether comments and layout were kept."""
+class EditedSchema:
+    """Text of a changed schema.
+
+    Attributes:
+        text: The schema in text format.
+        keeps_layout: Whether comments and layout are those of the original.
+    """
 
     text: str
-    kept: bool
+    keeps_layout: bool
 
 
 def plan_add(schema: schema_pb2.Schema, name: str) -> Edit:
-    """A new label behind the others, or a retired one back at its place.
+    """Plan to append a label, or to bring a retired label back at its index.
 
     Raises:
-        Refused: It is a label already, or was one's name before, or cannot be a name.
+        Refused: The name is a label in use or a label's former name, or cannot be a name.
     """
     labels, name = label_list(schema), checked_name(name)
     if name in labels.retired:
-        return Edit(labels.names.index(name), tag_place=_tags(schema).index(retired_tag(name)))
+        return Edit(labels.names.index(name), tag_index=_tags(schema).index(retired_tag(name)))
     if name in labels.names:
-        raise Refused(f"there is a label '{name}' already, at place {labels.names.index(name)}")
+        raise Refused(f"label '{name}' exists already, at index {labels.names.index(name)}")
     if name in labels.aliases:
-        raise Refused(f"'{name}' is what '{labels.aliases[name]}' was called before: rows with it mean that label")
+        raise Refused(f"'{name}' is the former name of '{labels.aliases[name]}': rows with it mean that label")
     return Edit(len(labels.names), value=name)
 
 
 def plan_rename(schema: schema_pb2.Schema, old: str, new: str) -> Edit:
-    """Another name at the same place; the old one is still understood in data.
+    """Plan to rename a label at its index. The old name is still understood in data.
 
-    Back to a name that it had before is possible.
+    A label may get one of its former names back.
 
     Raises:
-        Refused: There is no such label in use, or the new name is another's, or cannot be one.
+        Refused: No label in use has the old name, or the new one belongs to another label or cannot be a name.
     """
     labels, new = label_list(schema), checked_name(new)
-    place = _place_in_use(labels, old)
+    index = _index_in_use(labels, old)
     if new in labels.names:
-        raise Refused(f"there is a label '{new}' already, at place {labels.names.index(new)}; labels are not merged")
+        raise Refused(f"label '{new}' exists already, at index {labels.names.index(new)}; labels are not merged")
     if labels.aliases.get(new, old) != old:
-        raise Refused(f"'{new}' is what '{labels.aliases[new]}' was called before: rows with it mean that label")
-    back = next((at for at, tag in enumerate(_tags(schema)) if (renaming(tag) or ("",))[0] == new), None)
-    return Edit(place, value=new, tag_place=back, tag=renamed_tag(old, new))
+        raise Refused(f"'{new}' is the former name of '{labels.aliases[new]}': rows with it mean that label")
+    reverted = next((at for at, tag in enumerate(_tags(schema)) if (parse_renamed_tag(tag) or ("",))[0] == new), None)
+    return Edit(index, value=new, tag_index=reverted, tag=renamed_tag(old, new))
 
 
 def plan_retire(schema: schema_pb2.Schema, name: str) -> Edit:
-    """No label any more, its place left empty.
+    """Plan to take a label out of use. Its index is not used again.
 
     Raises:
-        Refused: There is no such label in use, or it is the last.
+        Refused: No label in use has this name, or it is the last one.
     """
     labels = label_list(schema)
-    place = _place_in_use(labels, name)
+    index = _index_in_use(labels, name)
     if len(labels.active) == 1:
         raise Refused(f"'{name}' is the last label in use; add another first")
-    return Edit(place, tag=retired_tag(name))
+    return Edit(index, tag=retired_tag(name))
 
 
 def checked_name(name: str) -> str:
-    """The name without blanks around it, as ExampleGen reads labels.
+    """Return a label's name without surrounding whitespace, as ExampleGen reads labels.
 
     Raises:
-        Refused: Nothing is left, or it has characters that no line of text can show (control characters, line breaks).
+        Refused: The name is blank, or has control characters or line breaks, which a line of text cannot show.
     """
     stripped = name.strip()
     if not stripped:
@@ -115,40 +117,40 @@ def checked_name(name: str) -> str:
     return stripped
 
 
-def edit_schema(text: str, edit: Edit) -> Edited:
-    """Makes the change in a schema's text.
+def edit_schema(text: str, edit: Edit) -> EditedSchema:
+    """Apply an edit to a schema's text.
 
-    Where the text is laid out in a way that is not understood, it is written anew from the proto, without comments.
+    Text in a layout that cannot be edited is written anew from the proto, without its comments.
     """
     schema = text_format.Parse(text, schema_pb2.Schema())
     intended = _applied(schema, edit)
     try:
-        changed = edit_text(
+        edited = edit_text(
             text,
             feature=list(schema.feature).index(labels_feature(schema)),
-            domain=_domain_position(schema),
-            place=edit.place,
+            domain=_domain_index(schema),
+            index=edit.index,
             value=edit.value,
-            tag_place=edit.tag_place,
+            tag_index=edit.tag_index,
             tag=edit.tag,
         )
-        if _without_empty_annotation(text_format.Parse(changed, schema_pb2.Schema())) == intended:
-            return Edited(changed, kept=True)
-    except (Unusual, text_format.ParseError):
+        if _without_empty_annotation(text_format.Parse(edited, schema_pb2.Schema())) == intended:
+            return EditedSchema(edited, keeps_layout=True)
+    except (UnusualLayout, text_format.ParseError):
         pass
-    return Edited(schema_text(intended), kept=False)
+    return EditedSchema(schema_text(intended), keeps_layout=False)
 
 
 def _applied(schema: schema_pb2.Schema, edit: Edit) -> schema_pb2.Schema:
-    changed = schema_pb2.Schema()
-    changed.CopyFrom(schema)
-    domain, tags = labels_domain(changed), labels_feature(changed).annotation.tag
+    edited = schema_pb2.Schema()
+    edited.CopyFrom(schema)
+    domain, tags = labels_domain(edited), labels_feature(edited).annotation.tag
     assert domain is not None, "label_list has found it"
     if edit.value is not None:
-        domain.value[edit.place : edit.place + 1] = [edit.value]
-    at = len(tags) if edit.tag_place is None else edit.tag_place
+        domain.value[edit.index : edit.index + 1] = [edit.value]
+    at = len(tags) if edit.tag_index is None else edit.tag_index
     tags[at : at + 1] = [] if edit.tag is None else [edit.tag]
-    return _without_empty_annotation(changed)
+    return _without_empty_annotation(edited)
 
 
 def _without_empty_annotation(schema: schema_pb2.Schema) -> schema_pb2.Schema:
@@ -158,31 +160,23 @@ def _without_empty_annotation(schema: schema_pb2.Schema) -> schema_pb2.Schema:
     return schema
 
 
-def _domain_position(schema: schema_pb2.Schema) -> int | None:
-    """Which of the schema's domains is the labels', None if the feature has one of its own."""
+def _domain_index(schema: schema_pb2.Schema) -> int | None:
+    """Return the index of the labels' domain among the schema's, or None if the feature has its own."""
     feature = labels_feature(schema)
     if not feature.HasField("domain"):
         return None
-    return max(at for at, domain in enumerate(schema.string_domain) if domain.name == feature.domain)
+    return max(index for index, domain in enumerate(schema.string_domain) if domain.name == feature.domain)
 
 
 def _tags(schema: schema_pb2.Schema) -> list[str]:
     return list(labels_feature(schema).annotation.tag)
 
 
-def _place_in_use(labels: LabelList, name: str) -> int:
+def _index_in_use(labels: LabelList, name: str) -> int:
     if name in labels.active:
         return labels.names.index(name)
     if name in labels.retired:
-        raise Refused(f"label '{name}' is retired; `labels add` brings it back first")
+        raise Refused(f"label '{name}' is retired; bring it back first with `bert-multilabel labels add`")
     if name in labels.aliases:
-        raise Refused(f"there is no label '{name}' any more: it is called '{labels.aliases[name]}' now")
-    raise Refused(f"there is no label '{name}'; {_hint(name, labels.active)}")
-
-
-def _hint(name: str, known: Sequence[str]) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1)
-    if nearest:
-        return f"did you mean '{nearest[0]}'?"
-    more = ", ..." if len(known) > _MOST_NAMED else ""
-    return f"the labels are: {', '.join(known[:_MOST_NAMED])}{more}"
+        raise Refused(f"label '{name}' does not exist any more: it was renamed to '{labels.aliases[name]}'")
+    raise Refused(f"there is no label '{name}'; {nearest(name, labels.active)}")

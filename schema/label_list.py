@@ -1,4 +1,4 @@
-"""The schema as the single source of truth for the label list."""
+"""The label list, read from the schema: the single source of truth for it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,19 +11,26 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from schema.errors import Refused
 from schema.features import LABELS, TEXT, TEXT_PAIR
 
-# Tags in the annotation of the labels feature. After `retired:` everything is the name; a renaming is a JSON list of
-# the old and the new name, because no separator is a character that a label cannot have.
+# Prefixes of tags in the annotation of the labels feature. A retired label is written as it is; a renaming as a JSON
+# list of the old and the new name, because any separator could be part of a label.
 _RETIRED, _RENAMED = "retired:", "renamed:"
 
 
 @dataclass(frozen=True)
 class LabelList:
-    """The labels of a schema. A label's position in `names` is its place in every vector, as long as models live.
+    """The labels of a schema. The index of a label in `names` is its index in every vector, for all models.
 
     Attributes:
-        names: The label of every place, retired ones too: a place is never given to another label.
-        retired: Those of them that are not in use any more; their places stay empty.
-        aliases: What a label was called before -> what it is called now, one of `names`.
+        names: Label of every index, retired labels included: an index is never given to another label.
+        retired: Labels that are no longer in use; their vector elements stay 0.
+        aliases: Former name of a label -> its present name, one of `names`.
+
+    Example:
+        >>> labels = LabelList(("billing", "refund", "praise"), frozenset({"refund"}), {"thanks": "praise"})
+        >>> labels.active
+        ('billing', 'praise')
+        >>> labels.retired_indices
+        (1,)
     """
 
     names: tuple[str, ...]
@@ -32,20 +39,20 @@ class LabelList:
 
     @property
     def active(self) -> tuple[str, ...]:
-        """The labels that are in use, in order."""
+        """Labels in use, in order."""
         return tuple(name for name in self.names if name not in self.retired)
 
     @property
-    def retired_columns(self) -> tuple[int, ...]:
-        """The places that stay empty."""
-        return tuple(place for place, name in enumerate(self.names) if name in self.retired)
+    def retired_indices(self) -> tuple[int, ...]:
+        """Indices of the retired labels, ascending."""
+        return tuple(index for index, name in enumerate(self.names) if name in self.retired)
 
 
 def read_schema(path: str) -> schema_pb2.Schema:
-    """Reads a TF-Metadata schema in text format and checks what this project relies on.
+    """Read a TF-Metadata schema in text format and check the features that this project relies on.
 
     Raises:
-        Refused: There is no such file, it is no schema, or it does not describe text and labels as this project needs.
+        Refused: The file does not exist, is not a schema, or does not describe text and labels as required.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -67,11 +74,11 @@ def read_schema(path: str) -> schema_pb2.Schema:
 
 
 def label_list(schema: schema_pb2.Schema) -> LabelList:
-    """The closed string domain of the labels feature, in its order, and what its annotation says of changes.
+    """Return the label list: the closed string domain of the labels feature, and the changes in its annotation.
 
     Raises:
         ValueError: The schema has no such feature or domain, the domain repeats a label, or the annotation
-            contradicts it.
+            contradicts the domain.
     """
     feature = labels_feature(schema)
     domain = labels_domain(schema)
@@ -80,22 +87,22 @@ def label_list(schema: schema_pb2.Schema) -> LabelList:
     names = tuple(domain.value)
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise ValueError(f"label '{repeated[0]}' stands twice in the domain of '{LABELS}'; remove one")
+        raise ValueError(f"label '{repeated[0]}' occurs twice in the domain of '{LABELS}'; remove one")
     tags = list(feature.annotation.tag)
     return LabelList(names, _retired(tags, names), _aliases(tags, names))
 
 
 def labels_feature(schema: schema_pb2.Schema) -> schema_pb2.Feature:
-    """The labels feature.
+    """Return the labels feature.
 
     Raises:
-        ValueError: There is none.
+        ValueError: The schema has none.
     """
     return _feature(schema, LABELS)
 
 
 def labels_domain(schema: schema_pb2.Schema) -> schema_pb2.StringDomain | None:
-    """The string domain of the labels feature: its own, or the one of the schema that it names."""
+    """Return the string domain of the labels feature: its own, or the schema's domain that it names."""
     feature = labels_feature(schema)
     if not feature.HasField("domain"):
         return feature.string_domain
@@ -103,20 +110,24 @@ def labels_domain(schema: schema_pb2.Schema) -> schema_pb2.StringDomain | None:
 
 
 def retired_tag(name: str) -> str:
-    """The tag that says that a label is retired."""
+    """Return the tag that marks a label as retired."""
     return f"{_RETIRED}{name}"
 
 
 def renamed_tag(old: str, new: str) -> str:
-    """The tag that says what a label was called before."""
+    """Return the tag that records a renaming."""
     return f"{_RENAMED}{json.dumps([old, new], ensure_ascii=False)}"
 
 
-def renaming(tag: str) -> tuple[str, str] | None:
-    """The old and the new name, None for a tag that is about something else.
+def parse_renamed_tag(tag: str) -> tuple[str, str] | None:
+    """Return the old and the new name of a renaming, or None for any other tag.
 
     Raises:
-        ValueError: It is about a renaming, but cannot be read.
+        ValueError: The tag records a renaming, but not in the right form.
+
+    Example:
+        >>> parse_renamed_tag('renamed:["thanks", "praise"]')
+        ('thanks', 'praise')
     """
     if not tag.startswith(_RENAMED):
         return None
@@ -133,7 +144,9 @@ def _retired(tags: Sequence[str], names: Sequence[str]) -> frozenset[str]:
     retired = [tag.removeprefix(_RETIRED) for tag in tags if tag.startswith(_RETIRED)]
     for name in retired:
         if name not in names:
-            raise ValueError(f"annotation of '{LABELS}': '{name}' is retired, but not in the domain; leave it there")
+            raise ValueError(
+                f"annotation of '{LABELS}': '{name}' is retired, but not in the domain; put it back at its index"
+            )
         if retired.count(name) > 1:
             raise ValueError(f"annotation of '{LABELS}': '{name}' is retired twice; remove one of the tags")
     if len(retired) == len(names):
@@ -142,30 +155,30 @@ def _retired(tags: Sequence[str], names: Sequence[str]) -> frozenset[str]:
 
 
 def _aliases(tags: Sequence[str], names: Sequence[str]) -> dict[str, str]:
-    steps: dict[str, str] = {}
-    for old, new in filter(None, map(renaming, tags)):
+    renamings: dict[str, str] = {}
+    for old, new in filter(None, map(parse_renamed_tag, tags)):
         if old in names:
             raise ValueError(f"annotation of '{LABELS}': '{old}' was renamed, but is in the domain; remove one")
-        if old in steps:
+        if old in renamings:
             raise ValueError(f"annotation of '{LABELS}': '{old}' is renamed twice; remove one of the tags")
-        steps[old] = new
-    return {old: _end_of(old, steps, names) for old in steps}
+        renamings[old] = new
+    return {old: _present_name(old, renamings, names) for old in renamings}
 
 
-def _end_of(old: str, steps: Mapping[str, str], names: Sequence[str]) -> str:
-    """Follows one renaming after the other to a name of today; as many steps as there are, or it is a circle."""
+def _present_name(old: str, renamings: Mapping[str, str], names: Sequence[str]) -> str:
+    """Follow renamings to a name in the domain. More steps than there are renamings would be a circle."""
     name = old
-    for _ in steps:
-        name = steps[name]
+    for _ in renamings:
+        name = renamings[name]
         if name in names:
             return name
-        if name not in steps:
+        if name not in renamings:
             break
     raise ValueError(f"annotation of '{LABELS}': '{old}' was renamed to '{name}', which is not in the domain; add it")
 
 
 def _check_text(schema: schema_pb2.Schema) -> None:
-    # A dense serving signature needs a dense feature: exactly one string a row.
+    # The serving signatures are dense, so the features must be: exactly one string a row.
     pair = [feature for feature in schema.feature if feature.name == TEXT_PAIR]
     for feature in (_feature(schema, TEXT), *pair):
         if [dimension.size for dimension in feature.shape.dim] != [1]:
@@ -177,4 +190,4 @@ def _feature(schema: schema_pb2.Schema, name: str) -> schema_pb2.Feature:
         if feature.name == name:
             return feature
     known = ", ".join(feature.name for feature in schema.feature) or "none"
-    raise ValueError(f"no feature '{name}' (it has: {known})")
+    raise ValueError(f"no feature '{name}' (the schema has: {known})")

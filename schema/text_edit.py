@@ -1,7 +1,7 @@
-"""Edits a schema in protobuf's text format as text: protobuf's own writer drops comments and layout.
+"""Editing a schema as text: protobuf's own writer drops comments and layout.
 
-Fields are found by counting, never by decoding: the n-th `value` in the text is the n-th of the proto. Whoever calls
-parses the result and compares; what is too unusual to edit raises `Unusual`.
+Fields are found by counting, not by decoding: the n-th `value` of the text is the n-th of the proto. The caller parses
+the result and compares. Text that is too unusual to edit raises `UnusualLayout`.
 """
 
 import re
@@ -18,8 +18,8 @@ _TOKEN = re.compile(
 _CLOSING = {"{": "}", "<": ">"}
 
 
-class Unusual(Exception):  # noqa: N818 - it says what the text is
-    """The text is not laid out as this module knows it."""
+class UnusualLayout(Exception):  # noqa: N818 - describes the text
+    """The text is in a layout that this module cannot edit."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,11 @@ class _Item:
     """One value of one field.
 
     Attributes:
-        field: The offsets of the whole field, its name to its last character.
-        value: The offsets of the value alone.
-        listed: Whether it is one of a list, `name: ["a", "b"]`.
-        items: What a message holds; empty for other values.
+        name: Name of the field.
+        field: Offsets of the whole field, from its name to its last character.
+        value: Offsets of the value alone.
+        listed: Whether the value is part of a list, `name: ["a", "b"]`.
+        items: Fields of a message; empty for other values.
     """
 
     name: str
@@ -43,8 +44,8 @@ class _Item:
         return [item for item in self.items if item.name == name]
 
 
-_Value = tuple[tuple[int, int], tuple[_Item, ...]]  # its offsets, and what it holds if it is a message
-_Change = tuple[int, int, str]  # what stands from here to there becomes this
+_Value = tuple[tuple[int, int], tuple[_Item, ...]]  # offsets, and the fields if it is a message
+_Replacement = tuple[int, int, str]  # start, end, new text
 
 
 def edit_text(
@@ -52,63 +53,64 @@ def edit_text(
     *,
     feature: int,
     domain: int | None,
-    place: int,
+    index: int,
     value: str | None,
-    tag_place: int | None,
+    tag_index: int | None,
     tag: str | None,
 ) -> str:
-    """Puts a value into a domain and a tag into a feature's annotation; all else stays as it is, to the character.
+    """Put a value into a domain and a tag into a feature's annotation, and keep every other character.
 
     Args:
         text: A schema that protobuf can parse.
-        feature: Which of its features has the annotation.
-        domain: Which of its string domains has the values; None if it is the feature's own.
-        place: Where the value goes, over what is there; behind the last one to append it.
-        value: The value, None for none.
-        tag_place: The tag that is replaced, or without `tag` removed; None if none is.
-        tag: The tag, None for none.
+        feature: Index of the feature that has the annotation.
+        domain: Index of the string domain that has the values; None if it is the feature's own.
+        index: Index of the value to replace; the number of values to append one.
+        value: New value; None for none.
+        tag_index: Index of the tag to replace or, without `tag`, to remove; None for none.
+        tag: New tag; None for none.
 
     Raises:
-        Unusual: The text must be edited by other means.
+        UnusualLayout: The text must be edited by other means.
     """
     schema = _Parser(text).message()
     try:
         owner = schema.all("feature")[feature]
         values = (owner.all("string_domain")[0] if domain is None else schema.all("string_domain")[domain]).all("value")
-        changes = [] if value is None else [_put(text, values, place, "value", value)]
-        if tag is not None or tag_place is not None:
-            changes.append(_tag_change(text, owner, tag_place, tag))
+        replacements = [] if value is None else [_put(text, values, index, "value", value)]
+        if tag is not None or tag_index is not None:
+            replacements.append(_put_tag(text, owner, tag_index, tag))
     except IndexError:
-        raise Unusual from None
-    for start, end, replacement in sorted(changes, reverse=True):
-        text = text[:start] + replacement + text[end:]
+        raise UnusualLayout from None
+    for start, end, new in sorted(replacements, reverse=True):
+        text = text[:start] + new + text[end:]
     return text
 
 
-def _put(text: str, items: list[_Item], at: int, name: str, content: str) -> _Change:
-    """Replaces the item at a position, or adds one behind the last."""
-    if at < len(items):
-        return (*items[at].value, _quoted(content))
+def _put(text: str, items: list[_Item], index: int, name: str, content: str) -> _Replacement:
+    """Replace the item at an index, or append one."""
+    if index < len(items):
+        return (*items[index].value, _quoted(content))
     if items[-1].listed:
         return (items[-1].value[1], items[-1].value[1], f", {_quoted(content)}")
-    return _behind(text, items[-1], [f"{name}: {_quoted(content)}"])
+    return _insert_after(text, items[-1], [f"{name}: {_quoted(content)}"])
 
 
-def _tag_change(text: str, owner: _Item, at: int | None, tag: str | None) -> _Change:
+def _put_tag(text: str, owner: _Item, index: int | None, tag: str | None) -> _Replacement:
+    """Replace, append or remove a tag in a feature's annotation, which is created if it does not exist."""
     if not owner.all("annotation"):
-        return _behind(text, owner.items[-1], ["annotation {", f"  tag: {_quoted(tag or '')}", "}"])
+        return _insert_after(text, owner.items[-1], ["annotation {", f"  tag: {_quoted(tag or '')}", "}"])
     annotation = owner.all("annotation")[0]
     tags = annotation.all("tag")
-    if tag is None and at is not None:
-        return _removed(text, annotation, tags[at])
+    if tag is None and index is not None:
+        return _remove(text, annotation, tags[index])
     if tags:
-        return _put(text, tags, len(tags) if at is None else at, "tag", tag or "")
-    behind_brace = annotation.value[0] + 1
-    return (behind_brace, behind_brace, f" tag: {_quoted(tag or '')}")
+        return _put(text, tags, len(tags) if index is None else index, "tag", tag or "")
+    after_brace = annotation.value[0] + 1
+    return (after_brace, after_brace, f" tag: {_quoted(tag or '')}")
 
 
-def _behind(text: str, item: _Item, lines: list[str]) -> _Change:
-    """Adds lines behind a field, indented as it is; on the same line if it shares its own with others."""
+def _insert_after(text: str, item: _Item, lines: list[str]) -> _Replacement:
+    """Insert lines after a field, with its indent; on the same line if the field shares its line with others."""
     start, end = item.field
     indent = text[_line_start(text, start) : start]
     line_end = _line_end(text, end)
@@ -119,10 +121,10 @@ def _behind(text: str, item: _Item, lines: list[str]) -> _Change:
     return (at, at, "".join(f"{newline}{indent}{line}" for line in lines))
 
 
-def _removed(text: str, annotation: _Item, tag: _Item) -> _Change:
-    """Takes a tag out; with it the annotation, if that holds nothing else, and its lines, if they hold nothing else."""
+def _remove(text: str, annotation: _Item, tag: _Item) -> _Replacement:
+    """Remove a tag, an annotation that is empty without it, and lines that are empty without these."""
     if tag.listed:
-        raise Unusual
+        raise UnusualLayout
     beside = text[annotation.field[0] : tag.field[0]] + text[tag.field[1] : annotation.field[1]]
     start, end = annotation.field if len(annotation.items) == 1 and "#" not in beside else tag.field
     line_start, line_end = _line_start(text, start), _line_end(text, end)
@@ -131,16 +133,17 @@ def _removed(text: str, annotation: _Item, tag: _Item) -> _Change:
     return (line_start + len(text[line_start:start].rstrip()), end, "")
 
 
-def _line_start(text: str, at: int) -> int:
-    return text.rfind("\n", 0, at) + 1
+def _line_start(text: str, offset: int) -> int:
+    return text.rfind("\n", 0, offset) + 1
 
 
-def _line_end(text: str, at: int) -> int:
-    end = text.find("\n", at)
+def _line_end(text: str, offset: int) -> int:
+    end = text.find("\n", offset)
     return len(text) if end < 0 else end
 
 
 def _is_blank(rest_of_line: str) -> bool:
+    """Return whether the rest of a line has nothing but white space or a comment."""
     return not rest_of_line.strip() or rest_of_line.lstrip().startswith("#")
 
 
@@ -150,14 +153,14 @@ def _quoted(content: str) -> str:
 
 
 class _Parser:
-    """Reads text format far enough to know where every field begins and ends."""
+    """Parser of text format that finds where every field begins and ends."""
 
     def __init__(self, text: str) -> None:
         self._tokens = list(_tokens(text))
-        self._at = 0
+        self._position = 0
 
     def message(self) -> _Item:
-        """The whole text as a message."""
+        """Parse the whole text as one message."""
         return _Item("", (0, 0), (0, 0), items=self._fields(None))
 
     def _fields(self, closing: str | None) -> tuple[_Item, ...]:
@@ -175,7 +178,7 @@ class _Parser:
             self._next()
         listed = self._peek() == "["
         values = self._list() if listed else [self._value()]
-        end = self._tokens[self._at - 1][1]
+        end = self._tokens[self._position - 1][1]
         if self._peek() in (",", ";"):
             _, end, _ = self._next()
         return [_Item(name, (start, end), value, listed, items) for value, items in values]
@@ -196,26 +199,31 @@ class _Parser:
         if token in _CLOSING:
             items = self._fields(_CLOSING[token])
             _, end, _ = self._next()
-        while token[0] in "\"'" and (self._peek() or " ")[0] in "\"'":  # neighbouring strings are one
+        while token[0] in "\"'" and (self._peek() or " ")[0] in "\"'":  # adjacent strings are concatenated
             _, end, _ = self._next()
         return (start, end), items
 
     def _peek(self) -> str | None:
-        return self._tokens[self._at][2] if self._at < len(self._tokens) else None
+        return self._tokens[self._position][2] if self._position < len(self._tokens) else None
 
     def _next(self) -> tuple[int, int, str]:
-        if self._at == len(self._tokens):
-            raise Unusual
-        self._at += 1
-        return self._tokens[self._at - 1]
+        if self._position == len(self._tokens):
+            raise UnusualLayout
+        self._position += 1
+        return self._tokens[self._position - 1]
 
 
 def _tokens(text: str) -> Iterator[tuple[int, int, str]]:
-    at = 0
-    while at < len(text):
-        found = _TOKEN.match(text, at)
-        if found is None:
-            raise Unusual
-        at = found.end()
-        if found.lastgroup != "skip":
-            yield found.start(), found.end(), found.group()
+    """Yield start, end and text of every token, without white space and comments.
+
+    Raises:
+        UnusualLayout: A character begins no token.
+    """
+    position = 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise UnusualLayout
+        position = match.end()
+        if match.lastgroup != "skip":
+            yield match.start(), match.end(), match.group()

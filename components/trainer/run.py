@@ -56,7 +56,7 @@ def run_fn(fn_args: FnArgs) -> None:
     set_seeds(settings)
     transform = tft.TFTransformOutput(fn_args.transform_output)
     places = label_list(read_schema(fn_args.schema_path))
-    labels, retired = places.names, places.retired_columns
+    labels, retired = places.names, places.retired_indices
     record = ModelRecord(
         model_id="",
         labels=list(labels),

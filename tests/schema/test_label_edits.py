@@ -1,4 +1,4 @@
-"""Labels are added, renamed and retired, and the schema's file stays the user's own."""
+"""Add, rename and retire labels in the text of a schema, which keeps its comments and layout."""
 
 import json
 from collections.abc import Callable
@@ -33,7 +33,7 @@ string_domain <
 >
 # The end.
 """
-# Other ways to write the same: all on a line, lists, the domain inside the feature, an annotation with more in it.
+# Other layouts: all in one line, lists, a domain inside the feature, an annotation with other contents.
 LAYOUTS = {
     "commented": COMMENTED,
     "sample": SAMPLE,
@@ -42,14 +42,14 @@ LAYOUTS = {
     "list": 'feature: [{name: "text" shape {dim {size: 1}}}, {name: "labels" domain: "x"}]\n'
     'string_domain { name: "x" value: ["a", "b"] }',
     "annotated": 'feature { name: "text" shape { dim { size: 1 } } }\nfeature {\n  name: "labels"\n  domain: "x"\n'
-    '  annotation {\n    # whose it is\n    tag: "team:support"\n    comment: "x"\n  }\n}\n'
+    '  annotation {\n    # the owner\n    tag: "team:support"\n    comment: "x"\n  }\n}\n'
     'string_domain {\n  name: "x"\n  value: "a"\n  value: "b"\n}',
 }
 PLANS: dict[str, Callable[..., Edit]] = {"add": plan_add, "rename": plan_rename, "retire": plan_retire}
-NAMES = st.text(min_size=1, max_size=8).filter(lambda name: _can_be_a_name(name))
+NAMES = st.text(min_size=1, max_size=8).filter(lambda name: _is_valid_name(name))
 
 
-def _can_be_a_name(name: str) -> bool:
+def _is_valid_name(name: str) -> bool:
     try:
         return checked_name(name) == name
     except Refused:
@@ -62,7 +62,7 @@ def _parse(text: str) -> schema_pb2.Schema:
 
 def _edit(text: str, plan: Callable[..., Edit], *names: str) -> str:
     edited = edit_schema(text, plan(_parse(text), *names))
-    assert edited.kept, edited.text
+    assert edited.keeps_layout, edited.text
     return edited.text
 
 
@@ -71,7 +71,7 @@ def _labels(text: str) -> LabelList:
 
 
 @pytest.mark.parametrize("text", LAYOUTS.values(), ids=LAYOUTS)
-def test_every_change_leaves_the_others_and_their_places_alone(text: str) -> None:
+def test_a_change_keeps_the_other_labels_and_their_indices(text: str) -> None:
     before = _labels(text).names
     first, second = before[0], before[1]
 
@@ -82,7 +82,7 @@ def test_every_change_leaves_the_others_and_their_places_alone(text: str) -> Non
     retired = _edit(renamed, plan_retire, first)
     assert _labels(retired).names == _labels(renamed).names
     assert _labels(retired).retired == {first}
-    assert _labels(retired).retired_columns == (0,)
+    assert _labels(retired).retired_indices == (0,)
     assert _labels(retired).active == _labels(renamed).names[1:]
     assert _labels(retired).aliases == {second: "two"}
     again = _edit(_edit(_edit(retired, plan_rename, "two", "zwei"), plan_add, first), plan_rename, "zwei", second)
@@ -90,12 +90,12 @@ def test_every_change_leaves_the_others_and_their_places_alone(text: str) -> Non
 
 
 @pytest.mark.parametrize("text", LAYOUTS.values(), ids=LAYOUTS)
-def test_what_is_retired_and_brought_back_is_as_it_was_to_the_character(text: str) -> None:
+def test_retiring_and_adding_a_label_restores_the_text_exactly(text: str) -> None:
     first = _labels(text).names[0]
     assert _edit(_edit(text, plan_retire, first), plan_add, first) == text
 
 
-def test_a_comment_is_kept_where_it_is() -> None:
+def test_comments_stay_where_they_are() -> None:
     text = _edit(_edit(_edit(COMMENTED, plan_retire, "a"), plan_rename, "b", "bee"), plan_add, "f")
     assert text == (
         COMMENTED.replace('value: "b"', 'value: "bee"')
@@ -107,28 +107,28 @@ def test_a_comment_is_kept_where_it_is() -> None:
     )
 
 
-def test_what_cannot_be_edited_as_text_is_written_anew() -> None:
+def test_an_unusual_layout_is_written_anew() -> None:
     text = COMMENTED.replace('"topics"  # see', '"topics" annotation { tag: ["retired:a"] } # see')
     edited = edit_schema(text, plan_add(_parse(text), "a"))
-    assert not edited.kept
+    assert not edited.keeps_layout
     assert _labels(edited.text) == LabelList(("a", "b", "c", "de"))
     assert "#" not in edited.text
 
 
 @given(st.lists(NAMES, min_size=2, max_size=5, unique=True), st.data())
-def test_any_names_survive_any_changes(names: list[str], data: st.DataObject) -> None:
-    """Against a model in plain Python: every change through the text, and the text alone is read again."""
+def test_any_sequence_of_changes_gives_the_expected_labels(names: list[str], data: st.DataObject) -> None:
+    """Compare with a model in plain Python. Every change goes through the text, which alone is read again."""
     text = "# mine\n" + schema_text(infer_schema(names, []))
-    places, retired, aliases = list(names), set[str](), dict[str, str]()
+    labels, retired, aliases = list(names), set[str](), dict[str, str]()
     for _ in range(6):
-        pool = st.one_of(NAMES, st.sampled_from([*places, *aliases]))
+        pool = st.one_of(NAMES, st.sampled_from([*labels, *aliases]))
         kind, name, other = data.draw(st.sampled_from(["add", "rename", "retire"])), data.draw(pool), data.draw(pool)
-        in_use = name in places and name not in retired
+        in_use = name in labels and name not in retired
         plan, arguments = PLANS[kind], (name, other) if kind == "rename" else (name,)
         allowed = {
-            "add": name in retired or name not in (*places, *aliases),
-            "rename": in_use and other not in places and aliases.get(other, name) == name,
-            "retire": in_use and len(places) - len(retired) > 1,
+            "add": name in retired or name not in (*labels, *aliases),
+            "rename": in_use and other not in labels and aliases.get(other, name) == name,
+            "retire": in_use and len(labels) - len(retired) > 1,
         }[kind]
         if not allowed:
             with pytest.raises(Refused) as refused:
@@ -138,52 +138,52 @@ def test_any_names_survive_any_changes(names: list[str], data: st.DataObject) ->
         if kind == "add" and name in retired:
             retired.remove(name)
         elif kind == "add":
-            places.append(name)
+            labels.append(name)
         elif kind == "retire":
             retired.add(name)
         else:
-            places[places.index(name)] = other
+            labels[labels.index(name)] = other
             aliases = {old: other if new == name else new for old, new in (aliases | {name: other}).items()}
             aliases.pop(other, None)
         text = _edit(text, plan, *arguments)
-        assert _labels(text) == LabelList(tuple(places), frozenset(retired), aliases)
+        assert _labels(text) == LabelList(tuple(labels), frozenset(retired), aliases)
         assert text.startswith("# mine\n")
 
 
 @pytest.mark.parametrize(
-    ("plan", "names", "said"),
+    ("plan", "names", "message"),
     [
-        (plan_add, ["refund"], "there is a label 'refund' already, at place 8"),
-        (plan_add, ["  refund "], "there is a label 'refund' already"),
+        (plan_add, ["refund"], "label 'refund' exists already, at index 8"),
+        (plan_add, ["  refund "], "label 'refund' exists already"),
         (plan_add, ["  "], "a label needs a name"),
         (plan_add, ["a\nb"], r"label 'a\nb' has a character that cannot be part of a name: '\n'"),
         (plan_add, ["a\x00"], r"cannot be part of a name: '\x00'"),
         (plan_add, ["a\u2028b"], r"cannot be part of a name: '\u2028'"),
         (plan_add, ["\udcff"], r"cannot be part of a name: '\udcff'"),
         (plan_rename, ["refnd", "x"], "there is no label 'refnd'; did you mean 'refund'?"),
-        (plan_rename, ["refund", "billing"], "there is a label 'billing' already, at place 2; labels are not merged"),
-        (plan_rename, ["refund", "refund"], "there is a label 'refund' already"),
-        (plan_retire, ["zzz"], "there is no label 'zzz'; the labels are: account_access, app_bug"),
+        (plan_rename, ["refund", "billing"], "label 'billing' exists already, at index 2; labels are not merged"),
+        (plan_rename, ["refund", "refund"], "label 'refund' exists already"),
+        (plan_retire, ["zzz"], "there is no label 'zzz'; known here: account_access, app_bug"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(plan: Callable[..., Edit], names: list[str], said: str) -> None:
+def test_refuses_an_impossible_change_in_one_line(plan: Callable[..., Edit], names: list[str], message: str) -> None:
     with pytest.raises(Refused) as refused:
         plan(_parse(SAMPLE), *names)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert len(str(refused.value).splitlines()) == 1
 
 
-def test_what_a_change_before_forbids_is_refused() -> None:
+def test_refuses_a_change_that_contradicts_an_earlier_one() -> None:
     text = _edit(_edit(COMMENTED, plan_rename, "a", "ay"), plan_retire, "b")
-    for plan, names, said in (
-        (plan_add, ["a"], "'a' is what 'ay' was called before"),
-        (plan_rename, ["c", "a"], "'a' is what 'ay' was called before"),
-        (plan_rename, ["c", "b"], "there is a label 'b' already"),
-        (plan_rename, ["a", "x"], "there is no label 'a' any more: it is called 'ay' now"),
+    for plan, names, message in (
+        (plan_add, ["a"], "'a' is the former name of 'ay'"),
+        (plan_rename, ["c", "a"], "'a' is the former name of 'ay'"),
+        (plan_rename, ["c", "b"], "label 'b' exists already"),
+        (plan_rename, ["a", "x"], "label 'a' does not exist any more: it was renamed to 'ay'"),
         (plan_rename, ["b", "x"], "label 'b' is retired"),
         (plan_retire, ["b"], "label 'b' is retired"),
     ):
-        with pytest.raises(Refused, match=said):
+        with pytest.raises(Refused, match=message):
             plan(_parse(text), *names)
     for name in ("ay", "c"):
         text = _edit(text, plan_retire, name)
@@ -197,7 +197,7 @@ def _tagged(*tags: str) -> str:
     return schema_text(schema)
 
 
-def test_renamings_resolve_through_their_chain() -> None:
+def test_a_chain_of_renamings_ends_at_the_present_name() -> None:
     labels = _labels(
         _tagged(renamed_tag("y", "z"), "a tag of the user's", renamed_tag("z", "b"), renamed_tag("x", "y"))
     )
@@ -205,7 +205,7 @@ def test_renamings_resolve_through_their_chain() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tags", "said"),
+    ("tags", "message"),
     [
         ([retired_tag("x")], "'x' is retired, but not in the domain"),
         ([retired_tag("a"), retired_tag("a")], "'a' is retired twice"),
@@ -218,8 +218,8 @@ def test_renamings_resolve_through_their_chain() -> None:
         (["renamed:" + json.dumps(["x", 1])], "write it as renamed:"),
     ],
 )
-def test_an_annotation_that_contradicts_the_domain_is_refused(tmp_path: Path, tags: list[str], said: str) -> None:
+def test_refuses_an_annotation_that_contradicts_the_domain(tmp_path: Path, tags: list[str], message: str) -> None:
     path = tmp_path / "schema.pbtxt"
     path.write_text(_tagged(*tags), encoding="utf-8")
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(Refused, match=message):
         read_schema(str(path))

@@ -1,4 +1,4 @@
-"""The schema as the source of the label list."""
+"""Read the label list from the schema."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from schema.infer import infer_schema, schema_text
 from schema.label_list import label_list, read_schema
 
 
-def _written(tmp_path: Path, text: str) -> str:
+def _write(tmp_path: Path, text: str) -> str:
     path = tmp_path / "schema.pbtxt"
     path.write_text(text)
     return str(path)
@@ -22,8 +22,8 @@ def _with_two_second_texts() -> str:
     return schema_text(schema)
 
 
-def test_the_domain_in_its_order_is_the_label_list(tmp_path: Path) -> None:
-    path = _written(tmp_path, schema_text(infer_schema(["z", "ä", "a"], [])))
+def test_the_label_list_is_the_domain_in_its_order(tmp_path: Path) -> None:
+    path = _write(tmp_path, schema_text(infer_schema(["z", "ä", "a"], [])))
     assert label_list(read_schema(path)).names == ("z", "ä", "a")
 
 
@@ -33,23 +33,23 @@ def test_the_domain_in_its_order_is_the_label_list(tmp_path: Path) -> None:
         ("not a schema", "not a TF-Metadata schema"),
         ("", "no feature 'labels'"),
         ('feature { name: "labels" type: BYTES }', "has no string domain"),
-        (schema_text(infer_schema(["a", "b", "a"], [])), "label 'a' stands twice"),
+        (schema_text(infer_schema(["a", "b", "a"], [])), "label 'a' occurs twice"),
         (schema_text(infer_schema(["a"], [])).replace("size: 1", "size: 2"), "'text' .* exactly one string"),
         (_with_two_second_texts(), "'text_pair' .* exactly one string"),
     ],
 )
-def test_what_is_no_schema_of_this_project_is_refused(tmp_path: Path, text: str, message: str) -> None:
+def test_refuses_a_file_that_is_not_a_schema_of_this_project(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(Refused, match=message):
-        read_schema(_written(tmp_path, text))
+        read_schema(_write(tmp_path, text))
 
 
-def test_a_second_text_is_described_as_the_first_is() -> None:
+def test_the_second_text_is_described_like_the_first() -> None:
     described = {feature.name: feature for feature in infer_schema(["a"], ["channel"], pair=True).feature}
     assert list(described) == [ID, TEXT, TEXT_PAIR, "channel", LABELS]
     described[TEXT_PAIR].name = TEXT
     assert described[TEXT_PAIR] == described[TEXT]
 
 
-def test_a_missing_schema_says_how_to_get_one(tmp_path: Path) -> None:
+def test_the_refusal_of_a_missing_schema_names_the_command_that_makes_one(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="bert-multilabel init"):
         read_schema(str(tmp_path / "none.pbtxt"))
