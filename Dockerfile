@@ -18,7 +18,7 @@ COPY image/slim.sh image/imports.py ./
 RUN sh slim.sh /venv && /venv/bin/python imports.py
 
 FROM packages AS project
-COPY setup.py ./
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY cli cli
 COPY components components
 COPY pipeline pipeline

@@ -51,7 +51,7 @@ def test_every_image_has_an_entry_point_that_takes_signals() -> None:
 
 def test_stages_come_from_one_python_and_from_the_beam_of_the_lock() -> None:
     (python,) = re.findall(r"python:(3\.\d+)-", _FILE.arguments["PYTHON_IMAGE"])
-    assert f'python_requires=">={python},' in (_ROOT / "setup.py").read_text()
+    assert f'requires-python = ">={python},' in (_ROOT / "pyproject.toml").read_text()
     beam = _locked("requirements.lock")["apache-beam"][0]
     assert _FILE.arguments["BEAM_IMAGE"] == f"apache/beam_python{python}_sdk:{beam}"
 
