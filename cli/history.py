@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from components.common.settings import Settings
-from components.report.summary import SUMMARY_FILE, Summary, read_summary
+from components.report.summary import Summary
 from pipeline.paths import WorkDir
 from pipeline.run_folder import started
 from schema.errors import Refused
@@ -151,14 +151,10 @@ def _outcome(summary: Summary | None, executed: _Executed | None) -> Outcome:
         done = all(state in ("COMPLETE", "CACHED") for state in states.values())
         return "checked" if states and done and list(states)[-1] == _DATA_GATE else "unfinished"
     if summary.metrics is None:
-        return "stopped" if states or not _says_nothing_new(summary) else "nothing new"
+        return "nothing new" if summary.outcome == "no_new_data" else "stopped"
     if summary.pushed is not None:
         return "pushed"
     return "blessed" if summary.blessed else "not blessed"
-
-
-def _says_nothing_new(summary: Summary) -> bool:
-    return summary.rows is None and any(reason.startswith("no span is newer") for reason in summary.reasons)
 
 
 def _where_it_stopped(states: dict[str, str]) -> list[str]:
@@ -168,10 +164,10 @@ def _where_it_stopped(states: dict[str, str]) -> list[str]:
 
 def _summary(folder: Path | None, executed: _Executed | None) -> Summary | None:
     """The folder's own, which runs that failed have, too; else the Report's, which a run elsewhere leaves."""
-    if folder is not None and (folder / SUMMARY_FILE).exists():
-        return read_summary(str(folder))
+    if folder is not None and (folder / Summary.FILE).exists():
+        return Summary.read(str(folder))
     try:
-        return read_summary(executed.report) if executed is not None and executed.report is not None else None
+        return Summary.read(executed.report) if executed is not None and executed.report is not None else None
     except FileNotFoundError:
         return None
 

@@ -9,16 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from components.common.files import display
-from components.registry import (
-    Finding,
-    ModelRecord,
-    Version,
-    check_registry,
-    read_record,
-    rollback,
-    standing,
-    versions,
-)
+from components.registry import Finding, ModelRecord, Version, check_registry, rollback, standing, versions
 from pipeline.config.loading import load_configuration
 from schema.errors import Refused
 
@@ -74,7 +65,7 @@ def roll_back(
     """Make an older version the latest again, as a copy under a new number; what came after it is withdrawn."""
     base = _base(registry, config)
     version = rollback(base, to)
-    record = read_record(version.path)
+    record = ModelRecord.read(version.path)
     taken_back = ", ".join(str(number) for number in record.withdraws)
     line = f"version {version.number}, a copy of {record.rolled_back_to}, is served now; withdrawn: {taken_back}"
     Console().print(Text(line), soft_wrap=True)
@@ -88,7 +79,7 @@ def _base(registry: str | None, config: Path | None) -> str:
 
 def _row(version: Version, state: str) -> list[Text]:
     try:
-        record = read_record(version.path)
+        record = ModelRecord.read(version.path)
     except Refused as refused:
         cells = ["", "", "", str(refused).removeprefix(f"{version.path}/"), "", state]
     else:

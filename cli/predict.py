@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.common.files import exists
-from components.registry import latest, read_record
+from components.registry import ModelRecord, latest
 from schema.errors import Refused
 
 _ASKS = {
@@ -59,7 +59,7 @@ def predict_texts(model: str, texts: Sequence[str], pairs: Sequence[str] = ()) -
     if pairs and len(pairs) != len(texts):
         raise Refused(f"--text is given {len(texts)} times, --text-pair {len(pairs)} times; give one of each a pair")
     directory = _version_directory(model)
-    record = read_record(directory)
+    record = ModelRecord.read(directory)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf
     import tensorflow_text  # noqa: F401 - registers the tokenizer's operations

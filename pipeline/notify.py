@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from components.common.outcome import EXIT_STATUS, Outcome
-from components.report.summary import Summary, read_summary
+from components.report.summary import Summary
 from pipeline.config.notify import NotifySettings, is_address
 from pipeline.outcome import StepFailed
 from schema.errors import Refused
@@ -31,27 +31,23 @@ class Ending:
 
     Attributes:
         run: The run's folder; None if it ended before it had one.
-        nothing_new: Whether there was nothing to train on.
     """
 
     run: str | None = None
-    nothing_new: bool = False
 
     @property
     def summary(self) -> Summary | None:
         """As written in the folder; None if the run did not come so far."""
         try:
-            return None if self.run is None else read_summary(self.run)
+            return None if self.run is None else Summary.read(self.run)
         except FileNotFoundError:
             return None
 
     @property
     def outcome(self) -> Outcome:
         """Of a run that no error has ended."""
-        if self.nothing_new:
-            return "no_new_data"
         summary = self.summary
-        return "blessed" if summary is not None and summary.pushed is not None else "not_blessed"
+        return "not_blessed" if summary is None else summary.outcome
 
 
 @dataclass(frozen=True)

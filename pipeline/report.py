@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from components.report.card import CARD_FILE, write_card
-from components.report.material import gather_material
 from components.report.page import REPORT_FILE, write_page
-from components.report.summary import read_summary
+from components.report.settings import ReportSettings
+from components.report.summary import Summary
+from components.report.views.material import gather_material
 from pipeline.run_folder import configuration_of, newest_run, outputs_of, started
 
 
@@ -19,12 +20,15 @@ def write_report(run: Path, *, texts: bool | None = None) -> Path:
     Returns:
         Where the report is.
     """
+    configuration = configuration_of(run)
+    settings = ReportSettings.model_validate(configuration.get("report", {}))
     material = gather_material(
         outputs_of(run),
-        read_summary(str(run)),
-        configuration=configuration_of(run),
+        Summary.read(str(run)),
+        configuration=configuration,
         when=started(run),
-        texts=texts,
+        texts=settings.texts if texts is None else texts,
+        mistakes=settings.mistakes,
     )
     write_page(str(run), material)
     write_card(str(run), material)

@@ -16,16 +16,7 @@ from rich.text import Text
 from components.data_gate.verdict import read_verdict
 from components.example_gen.report import read_report
 from components.example_gen.sources.sources import Sources
-from components.report.summary import (
-    SUMMARY_FILE,
-    DataSummary,
-    Summary,
-    data_of,
-    failed_summary,
-    read_summary,
-    rows_of,
-    write_summary,
-)
+from components.report.summary import DataSummary, Summary, failed_summary, summarize_data, summarize_rows
 from components.training_log.news import left_out, why_nothing_is_new
 from pipeline.check import check_configuration
 from pipeline.code import pack_code
@@ -64,19 +55,18 @@ def run_pipeline(config: Configuration, console: Console, runner: Runner, *, for
             ending.run = str(folder.path)
             nothing_new = None if force else why_nothing_is_new(config.examples, config.registry, sources)
             if nothing_new is not None:
-                ending.nothing_new = True
-                write_summary(str(folder.path), failed_summary(nothing_new))
+                failed_summary(nothing_new, "no_new_data").write(str(folder.path))
                 console.print(Text(f"Nothing new: {nothing_new}; --force runs even so"), soft_wrap=True)
                 return None
             _show_left_out(config, sources, console)
             with _recorded(folder, console):
                 outcome = _run(config, folder, console, runner)
-                summary = _completed(read_summary(outcome.artifacts["Report"]["report"]), outcome, sources)
-            write_summary(str(folder.path), summary)
+                summary = _completed(Summary.read(outcome.artifacts["Report"]["report"]), outcome, sources)
+            summary.write(str(folder.path))
             report = _write_report(folder)
         show_summary(console, summary)
         console.print(Text(f"Report: {report or 'could not be written; the log says why'}"), soft_wrap=True)
-        console.print(Text(f"Summary: {folder.path / SUMMARY_FILE}"), soft_wrap=True)
+        console.print(Text(f"Summary: {folder.path / Summary.FILE}"), soft_wrap=True)
         return summary
 
 
@@ -94,7 +84,7 @@ def check_data(config: Configuration, console: Console, runner: Runner) -> None:
             outcome = _run(config, folder, console, runner, until="DataGate")
     report = read_report(outcome.artifacts["TextExampleGen"]["quarantine"])
     verdict = read_verdict(outcome.artifacts["DataGate"]["verdict"])
-    show_data(console, rows_of(report), data_of(report, verdict))
+    show_data(console, summarize_rows(report), summarize_data(report, verdict))
     if report.quarantined:
         console.print(Text(f"Quarantined rows: bert-multilabel quarantine {folder.path}"), soft_wrap=True)
     mute = why_not_to_be_told(config.notify)
@@ -132,7 +122,8 @@ def _recorded(folder: RunFolder, console: Console) -> Iterator[None]:
     try:
         yield
     except (Refused, StepFailed) as error:
-        write_summary(str(folder.path), folder.failed(str(error)))
+        summary = folder.failed(str(error), "failed" if isinstance(error, StepFailed) else "refused")
+        summary.write(str(folder.path))
         _write_report(folder)
         if isinstance(error, StepFailed):
             console.print(Text(f"Log: {folder.path / 'log.txt'}"), soft_wrap=True)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from components.common.files import write_whole
+from components.common.outcome import Outcome
 from components.example_gen.report import IngestReport, read_report
-from components.report.summary import SUMMARY_FILE, Summary, failed_summary, rows_of
+from components.report.summary import Summary, failed_summary, summarize_rows
 from pipeline.config.configuration import Configuration
 from schema.errors import Refused
 
@@ -33,10 +34,11 @@ class RunFolder:
         self._artifacts[name] = dict(outputs)
         write_whole(str(self.path / _ARTIFACTS), json.dumps(self._artifacts, indent=2).encode())
 
-    def failed(self, reason: str) -> Summary:
+    def failed(self, reason: str, outcome: Outcome) -> Summary:
         """The summary of a run that ended early: why, and of what data as far as it was read."""
         report = self._report()
-        return failed_summary(reason).model_copy(update={"rows": None if report is None else rows_of(report)})
+        rows = None if report is None else summarize_rows(report)
+        return failed_summary(reason, outcome).model_copy(update={"rows": rows})
 
     @property
     def quarantined(self) -> int:
@@ -84,7 +86,7 @@ def newest_run(path: Path) -> Path:
     if not path.is_dir():
         raise Refused(f"{path}: no such run; give a folder that lies in <work_dir>/runs")
     for run in [path, *sorted((path / "runs").glob("*"), reverse=True)]:
-        if (run / SUMMARY_FILE).exists():
+        if (run / Summary.FILE).exists():
             return run
     raise Refused(f"{path}: no run here has come to an end; give a folder that lies in <work_dir>/runs")
 
@@ -105,7 +107,7 @@ def started(run: Path) -> datetime:
     try:
         return datetime.strptime(run.name, _TIME).replace(tzinfo=UTC)
     except ValueError:
-        return datetime.fromtimestamp((run / SUMMARY_FILE).stat().st_mtime, UTC)
+        return datetime.fromtimestamp((run / Summary.FILE).stat().st_mtime, UTC)
 
 
 def _artifacts(run: Path) -> dict[str, dict[str, str]]:

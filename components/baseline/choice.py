@@ -31,6 +31,6 @@ def choose_baseline(base: str, candidate: ModelRecord) -> Version | None:
 def model_id_of(version: Version) -> str | None:
     """The model of a version, None for a version that another tool pushed, or that is gone already."""
     try:
-        return registry.read_record(version.path).model_id
+        return registry.ModelRecord.read(version.path).model_id
     except Refused:
         return None

@@ -27,7 +27,7 @@ class Driver(ResolvingDriver):
     def run(self, execution_info: ExecutionInfo) -> driver_output_pb2.DriverOutput:
         """Called by the launcher, with the input artifacts resolved."""
         model = artifact_utils.get_single_instance(execution_info.input_dict[MODEL_KEY])
-        candidate = registry.read_record(path_utils.serving_model_path(model.uri))
+        candidate = registry.ModelRecord.read(path_utils.serving_model_path(model.uri))
         version = choose_baseline(execution_info.exec_properties[REGISTRY_KEY], candidate)
         output = driver_output_pb2.DriverOutput()
         output.exec_properties[VERSION_KEY].string_value = version.path if version else ""

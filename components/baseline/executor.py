@@ -39,7 +39,7 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
         exec_properties: dict[str, Any],
     ) -> None:
         model = artifact_utils.get_single_instance(input_dict[MODEL_KEY])
-        candidate = registry.read_record(path_utils.serving_model_path(model.uri))
+        candidate = registry.ModelRecord.read(path_utils.serving_model_path(model.uri))
         baseline = artifact_utils.get_single_instance(output_dict[BASELINE_KEY])
         test = artifact_utils.get_split_uris(input_dict[EXAMPLES_KEY], TEST)
         version = _chosen(exec_properties, candidate)
@@ -69,7 +69,7 @@ def _fetch(version: Version | None, candidate: ModelRecord, uri: str, examples: 
     model_id = model_id_of(Version(number=version.number, path=model_dir))
     why_not = _unfit(model_dir, candidate, examples)
     if why_not is None:
-        lacks, only_its = _difference(registry.read_record(model_dir), candidate)
+        lacks, only_its = _difference(registry.ModelRecord.read(model_dir), candidate)
         return BaselineRecord(
             has_baseline=True, version=version.number, model_id=model_id, lacks=lacks, only_its=only_its
         )
@@ -91,7 +91,7 @@ def _copy(version: Version, model_dir: str) -> None:
 def _unfit(model_dir: str, candidate: ModelRecord, examples: list[str]) -> str | None:
     """Why a model cannot be compared with the candidate, None if it can."""
     try:
-        baseline = registry.read_record(model_dir)
+        baseline = registry.ModelRecord.read(model_dir)
     except Refused as refused:
         return str(refused).removeprefix(f"{model_dir}/")
     if not any(outputs_in_terms_of(baseline, candidate)):

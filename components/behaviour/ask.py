@@ -14,7 +14,7 @@ from components.behaviour.results import Results
 from components.behaviour.settings import BehaviourTests
 from components.common.files import list_files, literal
 from components.common.progress import PROGRESS
-from components.registry import read_record
+from components.registry import ModelRecord
 from schema.features import ID, TEXT, TEXT_PAIR
 
 _BATCH = 256
@@ -58,7 +58,7 @@ def ask(model_dir: str, questions: Sequence[Question]) -> Answers:
         served = serve(**columns)["probabilities"].numpy()
         probabilities |= dict(zip(batch, served, strict=True))
         PROGRESS.info("%d of %d texts", min(start + _BATCH, len(distinct)), len(distinct))
-    return Answers(read_record(model_dir), probabilities)
+    return Answers(ModelRecord.read(model_dir), probabilities)
 
 
 def read_texts(split: str, most: int, seed: int) -> list[Question]:

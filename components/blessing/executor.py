@@ -16,7 +16,7 @@ from components.blessing.judge import gate_results, small_slices
 from components.blessing.judgement import BlessingSettings, Judgement, judgement, write_judgement
 from components.evaluation.gates.gate import parse_gate
 from components.evaluation.results import read_evaluation
-from components.registry import read_record
+from components.registry import ModelRecord
 
 BASELINE_KEY = "baseline"
 BEHAVIOUR_KEY = "behaviour"
@@ -43,7 +43,7 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
 
 
 def _judge(inputs: dict[str, types.Artifact], baseline: BaselineRecord, settings: BlessingSettings) -> Judgement:
-    model = read_record(path_utils.serving_model_path(inputs[MODEL_KEY].uri))
+    model = ModelRecord.read(path_utils.serving_model_path(inputs[MODEL_KEY].uri))
     active = [label for label in model.outputs if label is not None]
     evaluation = read_evaluation(inputs[EVALUATION_KEY].uri, active, baseline.lacks)
     results = gate_results(

@@ -18,10 +18,10 @@ from tfx.utils import path_utils
 
 from components import registry
 from components.baseline.record import read_baseline
-from components.canary.reference import read_reference
+from components.canary.reference import Reference
 from components.canary.settings import CanarySettings, InfraValidatorSettings
 from components.canary.trial import try_model
-from components.canary.verdict import CanaryVerdict, write_verdict
+from components.canary.verdict import CanaryVerdict
 from components.common.files import write_whole
 
 BASELINE_KEY = "baseline"
@@ -45,8 +45,8 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
         live = read_baseline(baseline.uri)
         verdict = try_model(
             model_dir,
-            registry.read_record(model_dir),
-            read_reference(model.uri),
+            registry.ModelRecord.read(model_dir),
+            _reference(model.uri),
             CanarySettings.model_validate_json(exec_properties[SETTINGS_KEY]),
             live_dir=path_utils.serving_model_path(baseline.uri) if live.has_baseline else None,
             no_live_model=live.set_aside or "there is none yet",
@@ -135,7 +135,15 @@ def infra_validator(
     )
 
 
+def _reference(model_uri: str) -> Reference | None:
+    """Return the reference batch of a Model artifact; None if its Trainer left none."""
+    try:
+        return Reference.read(model_uri)
+    except FileNotFoundError:
+        return None
+
+
 def _mark(blessing: types.Artifact, verdict: CanaryVerdict) -> None:
-    write_verdict(blessing.uri, verdict)
+    verdict.write(blessing.uri)
     write_whole(f"{blessing.uri}/{_BLESSED_FILE if verdict.passed else _NOT_BLESSED_FILE}", b"")
     blessing.set_int_custom_property(_BLESSED_KEY, int(verdict.passed))

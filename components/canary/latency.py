@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from components.canary.process import ModelError, Probe, ProbeDied
 from components.canary.requests import Row, example_of
 from components.canary.settings import CanarySettings
-from components.canary.verdict import Latency
 from components.common.progress import PROGRESS
+from components.registry import Latency
 
 # What the live model, whatever its age, is sure to have, and reads texts and pairs alike with.
 _SIGNATURE = "serving_default"

@@ -1,24 +1,26 @@
-"""What the Trainer's own model said of some texts, for the canary to hear the exported one say again.
+"""Probabilities that the model gave in the Trainer's process, which the exported model must give again.
 
-`reference.json` lies in the Trainer's Model artifact beside the folder of the SavedModel, never inside it, where
-TensorFlow Serving would look for warm-up requests (`assets.extra/`): the texts are rows of the eval split, and what is
-inside goes to the registry and to every server. The artifacts hold all rows anyway. Needs no TensorFlow.
+`reference.json` is in the Trainer's Model artifact, beside the folder of the SavedModel. It is never in that folder
+itself, where TensorFlow Serving would look for warm-up requests (`assets.extra/`): the texts are rows of the eval
+split, and what is in the folder goes to the registry and to every server. Needs no TensorFlow.
 """
 
-from components.common.files import read_bytes, write_whole
-from components.common.settings import Settings
+from typing import ClassVar
 
-_FILE = "reference.json"
+from components.common.record import Record
 
 
-class Reference(Settings):
-    """A batch and its probabilities.
+class Reference(Record):
+    """Batch of texts and their probabilities.
 
     Attributes:
-        texts: spelled from the token ids that the model was evaluated on: cut, and in lower case where it reads so.
-        text_pairs: the second text of each, None where the model takes single texts.
+        texts: Texts spelled from the token ids that the model was evaluated on: truncated, and in lower case if the
+            model reads lower case.
+        text_pairs: Second text of each; None if the model takes single texts.
         probabilities: [n, n_labels], float32 each, in the order of the model's labels.
     """
+
+    FILE: ClassVar = "reference.json"
 
     texts: list[str]
     text_pairs: list[str] | None = None
@@ -26,19 +28,6 @@ class Reference(Settings):
 
     @property
     def rows(self) -> list[tuple[bytes, bytes]]:
-        """Both texts of each row, the second blank where there is none."""
+        """Both texts of each row; the second is empty for models of single texts."""
         seconds = self.text_pairs or [""] * len(self.texts)
         return [(first.encode(), second.encode()) for first, second in zip(self.texts, seconds, strict=True)]
-
-
-def write_reference(model_uri: str, reference: Reference) -> None:
-    """Writes the batch into a Model artifact."""
-    write_whole(f"{model_uri}/{_FILE}", f"{reference.model_dump_json()}\n".encode())
-
-
-def read_reference(model_uri: str) -> Reference | None:
-    """The batch of a Model artifact, None where its Trainer left none."""
-    try:
-        return Reference.model_validate_json(read_bytes(f"{model_uri}/{_FILE}"))
-    except FileNotFoundError:
-        return None

@@ -11,9 +11,9 @@ from components.canary.process import Answer, ModelError, Probe, ProbeDied, Sign
 from components.canary.reference import Reference
 from components.canary.requests import Request, Row, example_of, not_examples, requests
 from components.canary.settings import CanarySettings
-from components.canary.verdict import TOLERANCE, CanaryVerdict, Findings
+from components.canary.verdict import TOLERANCE, CanaryVerdict
 from components.common.progress import PROGRESS
-from components.registry import ModelRecord
+from components.registry import CanaryFindings, ModelRecord
 
 _MOST_REASONS = 10
 
@@ -75,7 +75,7 @@ class _Trial:
         self._record = record
         self._settings = settings
         self._signatures: dict[str, Signature] = {}
-        self._findings = Findings(memory_limit_mb=settings.memory_limit_mb)
+        self._findings = CanaryFindings(memory_limit_mb=settings.memory_limit_mb)
         self._answered = 0
 
     def found(self, **findings: Any) -> None:

@@ -78,7 +78,7 @@ def _read_eval_config(exec_properties: dict[str, Any]) -> config_pb2.EvalConfig:
 
 def _record(input_dict: Artifacts, key: str) -> ModelRecord:
     model = artifact_utils.get_single_instance(input_dict[key])
-    return registry.read_record(path_utils.serving_model_path(model.uri))
+    return registry.ModelRecord.read(path_utils.serving_model_path(model.uri))
 
 
 def _check_labels(candidate: ModelRecord, eval_config: config_pb2.EvalConfig) -> None:

@@ -21,7 +21,7 @@ from tfx.types.standard_component_specs import (
 from tfx.utils import proto_utils
 
 from components import registry
-from components.canary.verdict import read_verdict
+from components.canary.verdict import CanaryVerdict
 from components.common.files import exists, make_folder, read_bytes
 from components.evaluation.results import read_evaluation
 from components.example_gen.artifacts import Quarantine
@@ -60,7 +60,7 @@ class Executor(tfx_executor.Executor):  # type: ignore[misc]
         if not self.CheckBlessing(inputs):
             return Pushed()
         model_dir = self.GetModelPath(inputs)
-        record = registry.read_record(model_dir)
+        record = registry.ModelRecord.read(model_dir)
         taken_back = registry.withdrawn(base, record.model_id)
         if taken_back is not None:
             return Pushed(reason=_why_not(taken_back.number))
@@ -141,7 +141,7 @@ def _completed(record: ModelRecord, inputs: Artifacts) -> ModelRecord:
     if EVALUATION_KEY in uris:
         active = [label for label in record.outputs if label is not None]
         known["macro_f1"] = read_evaluation(uris[EVALUATION_KEY], active).candidate.macro_f1
-    canary = read_verdict(uris[INFRA_BLESSING_KEY]).findings if INFRA_BLESSING_KEY in uris else None
+    canary = CanaryVerdict.read(uris[INFRA_BLESSING_KEY]).findings if INFRA_BLESSING_KEY in uris else None
     known["blessed_by"] = BlessedBy(gates=_gates(uris[MODEL_BLESSING_KEY]), canary=canary)
     return record.model_copy(update=known)
 

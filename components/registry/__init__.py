@@ -11,14 +11,13 @@ TFX, but for paths with a scheme. Import from here, not from the modules below.
 
 from components.registry.integrity import Finding, check_registry
 from components.registry.record import (
-    RECORD,
     BlessedBy,
     CalibrationRecord,
+    CanaryFindings,
     GateOutcome,
+    Latency,
     ModelRecord,
     TrainedOn,
-    read_record,
-    write_record,
 )
 from components.registry.store import (
     Version,
@@ -32,11 +31,12 @@ from components.registry.store import (
 )
 
 __all__ = [
-    "RECORD",
     "BlessedBy",
     "CalibrationRecord",
+    "CanaryFindings",
     "Finding",
     "GateOutcome",
+    "Latency",
     "ModelRecord",
     "TrainedOn",
     "Version",
@@ -44,10 +44,8 @@ __all__ = [
     "copy_model",
     "latest",
     "push",
-    "read_record",
     "rollback",
     "standing",
     "versions",
     "withdrawn",
-    "write_record",
 ]

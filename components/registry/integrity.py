@@ -8,7 +8,7 @@ from io import BufferedReader
 from typing import cast
 
 from components.common.files import exists, is_remote, list_folder, open_seekable
-from components.registry.record import RECORD, ModelRecord, read_record
+from components.registry.record import ModelRecord
 from schema.errors import Refused
 
 GRAPH = "saved_model.pb"
@@ -39,8 +39,8 @@ def check_registry(base: str) -> Iterator[Finding]:
         folder = f"{base.rstrip('/')}/{name}"
         if not exists(f"{folder}/{GRAPH}"):
             yield Finding(name, f"has no {GRAPH}: a push that was killed, or a folder that lost it; remove it")
-        elif not exists(f"{folder}/{RECORD}"):
-            yield Finding(name, f"has no {RECORD}: another tool pushed it", broken=False)
+        elif not exists(f"{folder}/{ModelRecord.FILE}"):
+            yield Finding(name, f"has no {ModelRecord.FILE}: another tool pushed it", broken=False)
         else:
             yield from _check_version(name, folder)
 
@@ -63,7 +63,7 @@ def checksums(model_dir: str) -> dict[str, str]:
     found = {}
     for path in sorted(_files(folder)):
         name = path.removeprefix(f"{folder}/")
-        if name != RECORD:
+        if name != ModelRecord.FILE:
             with open_seekable(path) as file:
                 found[name] = hashlib.file_digest(cast(BufferedReader, file), "sha256").hexdigest()
     return found
@@ -77,7 +77,7 @@ def numbered(base: str) -> list[tuple[int, str]]:
 
 def _check_version(name: str, folder: str) -> Iterator[Finding]:
     try:
-        record = read_record(folder)
+        record = ModelRecord.read(folder)
     except Refused as refused:
         yield Finding(name, str(refused).removeprefix(f"{folder}/"))
         return

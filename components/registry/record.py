@@ -1,23 +1,22 @@
-"""`model.json`: what a model is, and what it went through before it was pushed."""
+"""`model.json`: what a model is, and what it passed before it was pushed."""
+
+from typing import ClassVar, Self
 
 from pydantic import Field, ValidationError
 
-from components.canary.verdict import Findings
-from components.common.files import read_bytes, write_whole
-from components.common.settings import Settings
+from components.common.files import read_bytes
+from components.common.record import Record, Value
 from components.example_gen.report import SpanCount
 from schema.errors import Refused
 
-RECORD = "model.json"
 
-
-class CalibrationRecord(Settings):
-    """What calibration came to on the eval split.
+class CalibrationRecord(Value):
+    """Calibration on the eval split.
 
     Attributes:
-        method: Of calibration.
-        error_before: Expected calibration error, mean over the labels in use.
-        error_after: Likewise, each fifth of the split calibrated by a fit to the rest.
+        method: Method of calibration.
+        error_before: Expected calibration error before it, mean over the labels in use.
+        error_after: Expected calibration error after it, each fifth of the split calibrated by a fit to the rest.
     """
 
     method: str
@@ -25,13 +24,13 @@ class CalibrationRecord(Settings):
     error_after: float
 
 
-class TrainedOn(Settings):
-    """The data that a model was made from.
+class TrainedOn(Value):
+    """Data that a model was trained on.
 
     Attributes:
-        digest: the same for the same examples, in whatever files they came.
-        rows: examples by split; gradients are from train, thresholds from eval, gates from test.
-        spans: ascending; empty where inputs have none.
+        digest: Digest of the examples; independent of the files that they came in.
+        rows: Number of examples by split; gradients are from train, thresholds from eval, gates from test.
+        spans: Spans, ascending; empty if the inputs have none.
     """
 
     digest: str = ""
@@ -39,16 +38,16 @@ class TrainedOn(Settings):
     spans: list[SpanCount] = Field(default=[])
 
 
-class GateOutcome(Settings):
+class GateOutcome(Value):
     """A gate that the model passed.
 
-    A copy of what the evaluation said, in a shape of its own: records of old must be read whatever became of that.
+    A type of its own rather than the evaluation's, so that records stay readable when that one changes.
 
     Attributes:
-        gate: as it was written.
-        value: the model's number, None where it is undefined.
-        bound: what it was held against, None where nothing was.
-        note: the outcome in words.
+        gate: The gate, as it was written in the configuration.
+        value: Value of the model; None if it is undefined.
+        bound: Bound that the value was compared with; None if it was compared with none.
+        note: The result in words.
     """
 
     gate: str
@@ -57,44 +56,95 @@ class GateOutcome(Settings):
     note: str = ""
 
 
-class BlessedBy(Settings):
-    """What let a model through.
+class Latency(Value):
+    """Time of one request, sent to the candidate and the live model by turns.
 
     Attributes:
-        gates: in the order of the configuration.
-        canary: what the trial found, None where there was none.
+        request: What was sent, in words.
+        candidate_ms: Median latency of the candidate, in ms.
+        baseline_ms: Median latency of the live model, in ms.
+        bound_ms: Highest latency of the candidate that passes, in ms.
+    """
+
+    request: str
+    candidate_ms: float
+    baseline_ms: float
+    bound_ms: float
+
+    @property
+    def excess_ms(self) -> float:
+        """Latency above the bound, in ms; negative below it."""
+        return self.candidate_ms - self.bound_ms
+
+    @property
+    def passed(self) -> bool:
+        return self.excess_ms <= 0
+
+
+class CanaryFindings(Value):
+    """Measurements of the canary, as far as its trial came.
+
+    Attributes:
+        requests: Number of requests answered correctly, including invalid ones that were correctly refused.
+        load_s: Time to load the model, in seconds.
+        peak_memory_mb: Peak memory of the model's process, in MiB.
+        memory_limit_mb: Memory that the process was allowed, in MiB; None for no limit.
+        compared_rows: Number of rows of the Trainer's reference batch that were compared.
+        largest_difference: Largest difference from the probabilities stored with that batch.
+        latency: Latencies beside the live model's; empty if they were not measured.
+        latency_note: Why they were not measured; empty if they were.
+    """
+
+    requests: int = 0
+    load_s: float | None = None
+    peak_memory_mb: int | None = None
+    memory_limit_mb: int | None = None
+    compared_rows: int = 0
+    largest_difference: float | None = None
+    latency: list[Latency] = Field(default=[])
+    latency_note: str = ""
+
+
+class BlessedBy(Value):
+    """What a model passed.
+
+    Attributes:
+        gates: Gates, in the order of the configuration.
+        canary: Measurements of the canary; None if there was none.
     """
 
     gates: list[GateOutcome] = Field(default=[])
-    canary: Findings | None = None
+    canary: CanaryFindings | None = None
 
 
-class ModelRecord(Settings):
-    """What a model is, readable without TensorFlow: `model.json` beside its saved_model.pb.
+class ModelRecord(Record):
+    """Description of a model: `model.json`, beside its saved_model.pb.
 
-    The Trainer writes the first part beside what it exports; the push adds the second.
+    The Trainer writes the first group of attributes beside the model it exports; the push adds the second.
 
     Attributes:
         model_id: SHA-256, in hex, over the exported variables and graph.
-        labels: in the order of the model's outputs, one for each.
-        thresholds: in the same order; a label is given above its threshold.
-        checkpoint: what it was fine-tuned from.
-        created: when it was exported, ISO 8601.
-        versions: package -> version at export.
-        retired: those of `labels` that are not in use any more: their outputs are always 0, and never given.
-        renamed: what a label was called before -> what it is called in `labels`.
-        calibration: None where the model's probabilities are its head's own.
-        checkpoint_fingerprint: of `checkpoint`'s files; None in records older than this attribute.
-        started_from: the version of the registry whose weights it began with; None: the checkpoint's.
-        trained_on: the data.
-        macro_f1: on the test split; None where it is undefined or not known.
-        blessed_by: gates and canary.
-        pushed: when, ISO 8601; None before.
-        files: path in the version's folder -> SHA-256, in hex, of every file but this one.
-        rolled_back_to: the version that this one is a copy of; None: it is none.
-        withdraws: versions that a rollback to this one took back. Their models are neither compared with nor started
-            from any more, nor pushed again.
+        labels: Labels, one for each output of the model, in that order.
+        thresholds: Thresholds in the same order; a label is given if its probability is above its threshold.
+        checkpoint: Checkpoint that the model was fine-tuned from.
+        created: Time of the export, ISO 8601.
+        versions: Version by package at export.
+        retired: Those of `labels` that are no longer in use: their outputs are always 0, and they are never given.
+        renamed: Present name by former name, of the labels that were renamed.
+        calibration: Calibration of the model; None if its probabilities come from the head as they are.
+        checkpoint_fingerprint: Fingerprint of the files of `checkpoint`; None in records older than this attribute.
+        started_from: Version of the registry that training started from; None if it started from the checkpoint.
+        trained_on: Data that the model was trained on.
+        macro_f1: Macro F1 on the test split; None if it is undefined or unknown.
+        blessed_by: What the model passed.
+        pushed: Time of the push, ISO 8601; None before it.
+        files: SHA-256, in hex, of every file of the version but this one, by path in the version's folder.
+        rolled_back_to: Version that this one is a copy of; None if it is not a copy.
+        withdraws: Versions that a rollback to this one withdrew. Their models are no longer compared with, started
+            from or pushed again.
     """
+
+    FILE: ClassVar = "model.json"
 
     model_id: str
     labels: list[str]
@@ -118,28 +168,23 @@ class ModelRecord(Settings):
 
     @property
     def outputs(self) -> list[str | None]:
-        """The label of every output, None for one that is retired."""
+        """Label of each output; None for a retired one."""
         return [None if label in self.retired else label for label in self.labels]
 
+    @classmethod
+    def read(cls, folder: str) -> Self:
+        """Read the record of a SavedModel directory.
 
-def write_record(model_dir: str, record: ModelRecord) -> None:
-    """Writes the record beside the model's saved_model.pb."""
-    write_whole(f"{model_dir.rstrip('/')}/{RECORD}", f"{record.model_dump_json(indent=2)}\n".encode())
-
-
-def read_record(model_dir: str) -> ModelRecord:
-    """The record of a SavedModel directory.
-
-    Raises:
-        Refused: there is none, or it cannot be read as one.
-    """
-    path = f"{model_dir.rstrip('/')}/{RECORD}"
-    try:
-        return ModelRecord.model_validate_json(read_bytes(path))
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise Refused(f"{path}: cannot be read ({reason}): not a model that this pipeline exported?") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise Refused(f"{path}: {where}: {first['msg']}") from error
+        Raises:
+            Refused: There is none, which means that this pipeline did not export the model, or it is damaged.
+        """
+        path = f"{folder.rstrip('/')}/{cls.FILE}"
+        try:
+            return cls.model_validate_json(read_bytes(path))
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise Refused(f"{path}: cannot be read ({reason}): not a model that this pipeline exported?") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the file"
+            raise Refused(f"{path}: {where}: {first['msg']}") from error

@@ -14,7 +14,7 @@ from pathlib import Path
 from components.common.files import exists, is_remote
 from components.common.settings import Settings
 from components.registry.integrity import GRAPH, INCOMING, checksums, numbered, what_differs
-from components.registry.record import RECORD, ModelRecord, read_record, write_record
+from components.registry.record import ModelRecord
 from schema.errors import Refused
 
 
@@ -94,7 +94,7 @@ def rollback(base: str, number: int | None = None) -> Version:
         raise Refused(f"{base}: no model was pushed there")
     with _alone_in(base):
         version = _target(base, number)
-        record = read_record(version.path)
+        record = ModelRecord.read(version.path)
         if differs := what_differs(version.path, record):
             raise Refused(f"{version.path}: {differs[0]}; roll back to another version")
         later = [other.number for other in versions(base) if other.number > version.number]
@@ -119,16 +119,16 @@ def copy_model(model_dir: str, destination: str) -> None:
 def _record(version: Version) -> ModelRecord | None:
     """None for a version that another tool pushed, or that is gone already."""
     try:
-        return read_record(version.path)
+        return ModelRecord.read(version.path)
     except Refused:
         return None
 
 
 def _already_latest(base: str, record: ModelRecord) -> Version | None:
     newest = latest(base)
-    if newest is None or not exists(_join(newest.path, RECORD)):
+    if newest is None or not exists(_join(newest.path, ModelRecord.FILE)):
         return None
-    return newest if read_record(newest.path).model_id == record.model_id else None
+    return newest if ModelRecord.read(newest.path).model_id == record.model_id else None
 
 
 def _target(base: str, number: int | None) -> Version:
@@ -165,7 +165,7 @@ def _add_local(model_dir: str, base: str, record: ModelRecord) -> Version:
         shutil.rmtree(leftover, ignore_errors=True)
     incoming = Path(base, f"{INCOMING}{uuid.uuid4().hex}")
     copy_model(model_dir, str(incoming))
-    write_record(str(incoming), record)
+    record.write(str(incoming))
     version = _next_version(base)
     incoming.rename(version.path)
     return version
@@ -181,10 +181,10 @@ def _add_remote(model_dir: str, base: str, record: ModelRecord) -> Version:
 def _copy_remote(model_dir: str, destination: str, record: ModelRecord | None = None) -> None:
     from tfx.utils import io_utils
 
-    not_yet = [GRAPH] if record is None else [GRAPH, RECORD]
+    not_yet = [GRAPH] if record is None else [GRAPH, ModelRecord.FILE]
     io_utils.copy_dir(model_dir, destination, deny_regex_patterns=[rf"/{re.escape(name)}$" for name in not_yet])
     if record is not None:
-        write_record(destination, record)
+        record.write(destination)
     io_utils.copy_file(_join(model_dir, GRAPH), _join(destination, GRAPH))
 
 

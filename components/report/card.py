@@ -7,7 +7,6 @@ import re
 
 from components.common.files import write_whole
 from components.report.drawing.tables import Table, in_words, number
-from components.report.material import Material
 from components.report.page import environment
 from components.report.summary import LabelSummary, Summary
 from components.report.views import decision
@@ -15,6 +14,7 @@ from components.report.views import run as view
 from components.report.views.behaviour import groups_table
 from components.report.views.canary import canary_view
 from components.report.views.data import left_out
+from components.report.views.material import Material
 
 CARD_FILE = "model_card.md"
 _MOST_CHARACTERS = 500

@@ -40,9 +40,9 @@ def Report(  # noqa: N802 - a component class
 
     from components.report.card import write_card
     from components.report.gather import gather_summary
-    from components.report.material import gather_material
     from components.report.page import write_page
-    from components.report.summary import write_summary
+    from components.report.settings import ReportSettings
+    from components.report.views.material import gather_material
 
     summary = gather_summary(
         quarantine_uri=quarantine.uri,
@@ -54,7 +54,9 @@ def Report(  # noqa: N802 - a component class
         canary_uri=canary.uri,
         pushed_uri=pushed_model.uri,
     )
-    write_summary(report.uri, summary)
+    summary.write(report.uri)
+    chosen = json.loads(configuration)
+    settings = ReportSettings.model_validate(chosen.get("report", {}))
     material = gather_material(
         {
             "quarantine": quarantine.uri,
@@ -64,8 +66,10 @@ def Report(  # noqa: N802 - a component class
             "results": behaviour.uri,
         },
         summary,
-        configuration=json.loads(configuration),
+        configuration=chosen,
         when=datetime.now(UTC),
+        texts=settings.texts,
+        mistakes=settings.mistakes,
     )
     write_page(report.uri, material)
     write_card(report.uri, material)

@@ -7,14 +7,14 @@ from tfx.utils import path_utils
 from components.baseline.record import BaselineRecord, read_baseline
 from components.baseline.shared_labels import outputs_in_terms_of
 from components.blessing.judgement import read_judgement
-from components.canary.verdict import read_verdict as read_canary
+from components.canary.verdict import CanaryVerdict
 from components.data_gate.verdict import read_verdict
 from components.evaluation import results
 from components.evaluation.metrics.values import Metrics
 from components.example_gen.report import read_report
 from components.pusher.outcome import read_pushed
-from components.registry import ModelRecord, read_record
-from components.report.summary import LabelSummary, MetricsSummary, Summary, data_of, rows_of
+from components.registry import ModelRecord
+from components.report.summary import LabelSummary, MetricsSummary, Summary, summarize_data, summarize_rows
 
 
 def gather_summary(
@@ -41,18 +41,19 @@ def gather_summary(
         pushed_uri: Of the Pusher's PushedModel.
     """
     ingest = read_report(quarantine_uri)
-    model = read_record(path_utils.serving_model_path(model_uri))
+    model = ModelRecord.read(path_utils.serving_model_path(model_uri))
     baseline = read_baseline(baseline_uri)
     active = [label for label in model.outputs if label is not None]
     evaluation = results.read_evaluation(evaluation_uri, active, baseline.lacks)
     judged = read_judgement(blessing_uri)
-    canary, pushed = read_canary(canary_uri), read_pushed(pushed_uri)
+    canary, pushed = CanaryVerdict.read(canary_uri), read_pushed(pushed_uri)
     return Summary(
+        outcome="not_blessed" if pushed.path is None else "blessed",
         blessed=judged.blessed and canary.passed,
         pushed=pushed.path,
         reasons=[*judged.reasons, *canary.reasons, *filter(None, [pushed.reason])],
-        rows=rows_of(ingest),
-        data=data_of(ingest, read_verdict(data_verdict_uri)),
+        rows=summarize_rows(ingest),
+        data=summarize_data(ingest, read_verdict(data_verdict_uri)),
         metrics=_with_thresholds(evaluation.candidate, model.outputs, model.thresholds),
         baseline=_baseline_metrics(evaluation.baseline, baseline_uri, model),
         baseline_note=_baseline_note(baseline, active),
@@ -101,7 +102,7 @@ def _with_thresholds(metrics: Metrics, outputs: Sequence[str | None], thresholds
 def _baseline_metrics(metrics: Metrics | None, baseline_uri: str, candidate: ModelRecord) -> MetricsSummary | None:
     if metrics is None:
         return None
-    baseline = read_record(path_utils.serving_model_path(baseline_uri))
+    baseline = ModelRecord.read(path_utils.serving_model_path(baseline_uri))
     return _with_thresholds(metrics, outputs_in_terms_of(baseline, candidate), baseline.thresholds)
 
 

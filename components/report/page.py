@@ -13,13 +13,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from components.common.files import write_whole
-from components.report.material import Material
 from components.report.views import decision
 from components.report.views import run as view
 from components.report.views.behaviour import group_views, groups_table
 from components.report.views.canary import canary_view
 from components.report.views.data import data_view
 from components.report.views.label import calibration_charts, confusion_view, label_views, training_charts
+from components.report.views.material import Material
 
 REPORT_FILE = "report.html"
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -51,10 +51,10 @@ def build_page(material: Material) -> str:
         "baseline_note": summary.baseline_note,
         "metrics": summary.metrics is not None,
         "behaviour": groups_table(material.behaviour),
-        "behaviour_groups": group_views(material.behaviour, material.settings),
+        "behaviour_groups": group_views(material.behaviour, texts=material.texts),
         "canary": canary_view(summary.canary),
         "few": view.FEW,
-        "texts": material.settings.texts,
+        "texts": material.texts,
         "insights": material.insights is not None,
         "each_label": labels,
         "labels_left_out": labels_left_out,

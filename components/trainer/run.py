@@ -12,11 +12,10 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components.canary.reference import write_reference
 from components.checkpoints.find import find_checkpoint, load_backbone
 from components.common.progress import PROGRESS
 from components.preprocessing.features import SEGMENT_IDS
-from components.registry import ModelRecord, write_record
+from components.registry import ModelRecord
 from components.trainer.cpu.occurring import only_occurring
 from components.trainer.decisions.decisions import decide
 from components.trainer.export import export_classifier
@@ -106,7 +105,7 @@ def run_fn(fn_args: FnArgs) -> None:
         exported = plain_copy(model)
         _export(exported, transform, evaluation, record, settings, retired, fn_args)
         reference = make_reference(exported, transform, evaluation, checkpoint, retired)
-        write_reference(fn_args.serving_model_dir.rstrip("/").rpartition("/")[0], reference)
+        reference.write(fn_args.serving_model_dir.rstrip("/").rpartition("/")[0])
         if interruption:
             interruption.forget()
     wait_for_all(strategy)
@@ -131,7 +130,7 @@ def _export(
         "thresholds": [float(threshold) for threshold in decisions.thresholds],
         "calibration": decisions.calibration,
     }
-    write_record(fn_args.serving_model_dir, record.model_copy(update=made))
+    record.model_copy(update=made).write(fn_args.serving_model_dir)
 
 
 def _interruption(config: TrainerConfig, fn_args: FnArgs, record: ModelRecord, *, writes: bool) -> Interruption | None:

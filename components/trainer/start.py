@@ -1,6 +1,6 @@
 """Which blessed model a training starts from; asked when the pipeline is built, if it can be, so without TensorFlow."""
 
-from components.registry import read_record, standing
+from components.registry import ModelRecord, standing
 from components.trainer.settings import TrainerConfig, WarmStart
 from schema.errors import Refused
 
@@ -15,7 +15,7 @@ def find_start(registry: str) -> WarmStart | None:
     """
     for version in reversed(standing(registry)):
         try:
-            return WarmStart(path=version.path, model_id=read_record(version.path).model_id)
+            return WarmStart(path=version.path, model_id=ModelRecord.read(version.path).model_id)
         except Refused:
             continue  # another tool pushed it, or it is gone already
     return None

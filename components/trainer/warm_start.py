@@ -13,7 +13,7 @@ import tensorflow_text  # noqa: F401 - the exported models' tokenizer needs its 
 
 from components.baseline.shared_labels import lacking, outputs_in_terms_of
 from components.common.progress import PROGRESS
-from components.registry import ModelRecord, read_record
+from components.registry import ModelRecord
 from components.trainer.settings import TrainerConfig, WarmStart
 from schema.errors import Refused
 
@@ -43,7 +43,7 @@ def start_from(model: Any, config: TrainerConfig, candidate: ModelRecord) -> boo
 
 def _copy(model: Any, start: WarmStart, candidate: ModelRecord) -> list[str]:
     """Returns the labels whose part of the head stays as it was."""
-    record = read_record(start.path)
+    record = ModelRecord.read(start.path)
     if record.model_id != start.model_id:
         raise Refused(f"{start.path} is not the model any more that it was when the pipeline was built")
     if record.checkpoint_fingerprint is None:

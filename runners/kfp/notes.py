@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from components.common.files import list_folder, make_folder, read_bytes, remove_file, remove_folder
+from components.common.files import list_folder, read_bytes, remove_file, remove_folder
 from components.common.outcome import EXIT_STATUS, Outcome
 from components.common.settings import Settings, write_json
-from components.report.summary import SUMMARY_FILE, Summary, read_summary, write_summary
+from components.report.summary import Summary
 from pipeline.outcome import StepFailed
 from schema.errors import Refused
 
@@ -61,12 +61,11 @@ class Notes:
 
     def write_summary(self, summary: Summary) -> None:
         """Notes what came of the run."""
-        make_folder(self.folder)
-        write_summary(self.folder, summary)
+        summary.write(self.folder)
 
     def read(self) -> dict[str, Note]:
         """By step."""
-        names = [name for name in sorted(list_folder(self.folder)) if name.endswith(".json") and name != SUMMARY_FILE]
+        names = [name for name in sorted(list_folder(self.folder)) if name.endswith(".json") and name != Summary.FILE]
         return {
             name.removesuffix(".json"): Note.model_validate_json(read_bytes(f"{self.folder}/{name}")) for name in names
         }
@@ -74,7 +73,7 @@ class Notes:
     def read_summary(self) -> Summary | None:
         """None if the run did not come so far."""
         try:
-            return read_summary(self.folder)
+            return Summary.read(self.folder)
         except FileNotFoundError:
             return None
 

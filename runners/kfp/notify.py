@@ -42,7 +42,7 @@ def how_it_ended(notes: Notes) -> tuple[Outcome, list[str]]:
             return outcome, reasons
     if summary is None:
         return "failed", [_NO_WORD]
-    return ("blessed" if summary.pushed is not None else "not_blessed"), summary.reasons
+    return summary.outcome, summary.reasons
 
 
 if __name__ == "__main__":

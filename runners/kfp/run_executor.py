@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from components.report.summary import read_summary
+from components.report.summary import Summary
 from runners.kfp.notes import ended_in_words, notes_here
 
 _TFX = "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor"
@@ -86,7 +86,7 @@ def _run(copies: Mapping[str, str]) -> None:
     notes = notes_here()
     report = invocation["outputs"].get("artifacts", {}).get(_REPORT)
     if notes is not None and report is not None:
-        notes.write_summary(read_summary(report["artifacts"][0]["uri"]))
+        notes.write_summary(Summary.read(report["artifacts"][0]["uri"]))
 
 
 def _artifacts(*parts: Json) -> Iterator[Json]:

@@ -11,7 +11,8 @@ from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from cli.history import PastRun, read_history
-from components.report.summary import failed_summary, write_summary
+from components.common.outcome import Outcome
+from components.report.summary import failed_summary
 from schema.errors import Refused
 from tests.components.report.made_up import material
 
@@ -29,13 +30,13 @@ class WorkDir:
         self._store = metadata_store.MetadataStore(connection)
         self._run_type = self._store.put_context_type(mlmd.ContextType(name="pipeline_run"))
 
-    def folder(self, ago: int = 0, reason: str | None = None) -> Path:
+    def folder(self, ago: int = 0, reason: str | None = None, outcome: Outcome = "failed") -> Path:
         """A run's folder, begun so many seconds ago, with a summary if there is a reason to write one."""
         started = datetime.now(UTC) - timedelta(seconds=ago)
         path = self.root / "runs" / started.strftime("%Y%m%dT%H%M%S.%fZ")
         path.mkdir(parents=True)
         if reason is not None:
-            write_summary(str(path), failed_summary(reason))
+            failed_summary(reason, outcome).write(str(path))
         return path
 
     def execute(self, states: dict[str, int], artifacts: dict[str, tuple[str, dict[str, int | str]]]) -> None:
@@ -75,7 +76,7 @@ def only(work_dir: WorkDir) -> PastRun:
 def test_a_run_whose_folder_is_gone_is_told_by_its_artifacts(work_dir: WorkDir, tmp_path: Path) -> None:
     summary = material(blessed=True, pushed="/registry/17", reasons=[]).summary
     (tmp_path / "report").mkdir()
-    write_summary(str(tmp_path / "report"), summary)
+    summary.write(str(tmp_path / "report"))
     work_dir.execute(
         {"Trainer": _STATE.CACHED, "Report": _STATE.COMPLETE},
         {
@@ -125,12 +126,12 @@ def test_a_check_of_the_data_is_no_run(work_dir: WorkDir) -> None:
 
 
 def test_nothing_new_to_train_on_executes_nothing(work_dir: WorkDir) -> None:
-    work_dir.folder(1, reason="no span is newer than 7, which was trained on 2026-11-23")
+    work_dir.folder(1, reason="no span is newer than 7, which was trained on 2026-11-23", outcome="no_new_data")
     assert only(work_dir).outcome == "nothing new"
 
 
 def test_each_execution_belongs_to_the_folder_made_last_before_it(work_dir: WorkDir) -> None:
-    work_dir.folder(100, reason="no span is newer than 6, which was trained on yesterday")
+    work_dir.folder(100, reason="no span is newer than 6, which was trained on yesterday", outcome="no_new_data")
     killed = work_dir.folder(50)
     work_dir.execute({"Trainer": _STATE.RUNNING}, {})
     later = work_dir.folder(-100, reason="Trainer failed: it is ahead of its time")
@@ -146,7 +147,7 @@ def test_where_nothing_ran_it_says_so(tmp_path: Path) -> None:
 
 
 def test_the_command_prints_json_without_tensorflow(work_dir: WorkDir) -> None:
-    work_dir.folder(1, reason="rows.csv:3: unknown label")
+    work_dir.folder(1, reason="rows.csv:3: unknown label", outcome="refused")
     work_dir.execute({"TextExampleGen": _STATE.FAILED}, {})
     code = (
         f"import sys; from cli import main as cli; sys.argv[1:] = ['history', {str(work_dir.root)!r}, '--json']\n"

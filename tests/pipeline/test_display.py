@@ -13,6 +13,9 @@ def test_a_gate_is_shown_with_its_label() -> None:
     names = ("f1[refund] >= 0.6", "behaviour[a typo] >= 0.7")
     gates = [GateResult(gate=name, value=0.5, bound=0.6, passed=False, note="low") for name in names]
     shown = io.StringIO()
-    show_summary(Console(file=shown, width=200), Summary(blessed=False, pushed=None, reasons=[], gates=gates))
+    show_summary(
+        Console(file=shown, width=200),
+        Summary(outcome="not_blessed", blessed=False, pushed=None, reasons=[], gates=gates),
+    )
     for name in names:
         assert name in shown.getvalue()

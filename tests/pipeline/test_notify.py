@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from components.report.summary import Summary, failed_summary, write_summary
+from components.report.summary import Summary, failed_summary
 from pipeline.config.loading import load_configuration
 from pipeline.config.notify import NotifySettings
 from pipeline.notify import announced
@@ -49,7 +49,7 @@ def told(settings: dict[str, Any], run: Path | None = None, error: Exception | N
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    write_summary(str(tmp_path), Summary(blessed=True, pushed="/registry/1", reasons=[]))
+    Summary(outcome="blessed", blessed=True, pushed="/registry/1", reasons=[]).write(str(tmp_path))
     return tmp_path
 
 
@@ -58,7 +58,7 @@ def test_the_payload_is_the_summary_and_how_it_ended(run: Path) -> None:
         assert told({"url": hook.url}, run) == ""
     (payload,) = hook.told
     summary = payload.pop("summary")
-    assert Summary.model_validate(summary) == Summary(blessed=True, pushed="/registry/1", reasons=[])
+    assert Summary.model_validate(summary) == Summary(outcome="blessed", blessed=True, pushed="/registry/1", reasons=[])
     assert payload == {
         "pipeline": "mine", "outcome": "blessed", "exit_status": 0, "run": str(run), "reasons": [],
     }  # fmt: skip
@@ -82,10 +82,11 @@ def test_an_error_is_told_and_goes_on_its_way(error: Exception, outcome: str, st
 
 
 def test_a_model_that_is_not_blessed_and_a_run_with_nothing_new(tmp_path: Path) -> None:
-    write_summary(str(tmp_path), failed_summary("macro_f1 is 0"))
+    failed_summary("macro_f1 is 0", "not_blessed").write(str(tmp_path))
     with Hook() as hook:
         told({"url": hook.url}, tmp_path)
-        told({"url": hook.url}, tmp_path, nothing_new=True)
+        failed_summary("macro_f1 is 0", "no_new_data").write(str(tmp_path))
+        told({"url": hook.url}, tmp_path)
     assert [(payload["outcome"], payload["exit_status"], payload["reasons"]) for payload in hook.told] == [
         ("not_blessed", 3, ["macro_f1 is 0"]), ("no_new_data", 0, ["macro_f1 is 0"]),
     ]  # fmt: skip

@@ -10,8 +10,6 @@ import pytest
 from components.behaviour.results import write_results
 from components.evaluation.insights.insights import write_insights
 from components.example_gen.report import write_report as write_ingest
-from components.registry import write_record
-from components.report.summary import write_summary
 from pipeline.report import rebuild_report
 from schema.errors import Refused
 from tests.components.report.made_up import material
@@ -32,9 +30,9 @@ def run(tmp_path: Path) -> Path:
     assert made.ingest is not None
     assert made.model is not None
     assert made.insights is not None
-    write_summary(str(folder), made.summary)
+    made.summary.write(str(folder))
     write_ingest(made.ingest, str(uris["quarantine"]))
-    write_record(str(uris["model"] / "Format-Serving"), made.model)
+    made.model.write(str(uris["model"] / "Format-Serving"))
     assert made.behaviour is not None
     write_results(str(uris["results"]), made.behaviour)
     write_insights(str(uris["evaluation"]), made.insights)

@@ -8,7 +8,6 @@ from itertools import takewhile
 
 from components.behaviour.results import Failure, GroupResult, Results, WrongLabel
 from components.report.drawing.tables import Cell, Head, Table, count, number, text
-from components.report.settings import ReportSettings
 from components.report.views.decision import outcome_cell
 
 _MOST_CHARACTERS = 1_000  # of a case's text
@@ -64,7 +63,7 @@ def groups_table(results: Results | None) -> Table | None:
     return Table("Groups of behavioural tests", heads, rows, "behaviour", sortable=False)
 
 
-def group_views(results: Results | None, settings: ReportSettings) -> list[GroupView]:
+def group_views(results: Results | None, *, texts: bool) -> list[GroupView]:
     """The groups with cases that did not pass."""
     return [
         GroupView(
@@ -72,7 +71,7 @@ def group_views(results: Results | None, settings: ReportSettings) -> list[Group
             kind=_kind(group),
             failed=group.cases - group.passed,
             cases=group.cases,
-            failures=[_failure(each, settings) for each in group.failures],
+            failures=[_failure(each, texts) for each in group.failures],
         )
         for group in (results.groups if results is not None else ())
         if group.failures
@@ -91,8 +90,8 @@ def _outcome(group: GroupResult) -> Cell:
     return outcome_cell("failed")
 
 
-def _failure(failure: Failure, settings: ReportSettings) -> FailureView:
-    shown = settings.texts or failure.row is None
+def _failure(failure: Failure, texts: bool) -> FailureView:
+    shown = texts or failure.row is None
     edited = failure.original is not None
     return FailureView(
         texts=list(_texts(failure)) if shown else [],

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from components.canary.verdict import TOLERANCE, CanaryVerdict, Findings
+from components.canary.verdict import TOLERANCE, CanaryVerdict
+from components.registry import CanaryFindings
 from components.report.drawing.tables import Cell, Head, Table, text
 from components.report.views.decision import outcome_cell
 
@@ -36,7 +37,7 @@ def canary_view(canary: CanaryVerdict | None) -> CanaryView | None:
     return CanaryView(canary.passed, canary.reasons, list(_facts(found)), _latency(found), note)
 
 
-def _facts(found: Findings) -> Iterator[tuple[str, str]]:
+def _facts(found: CanaryFindings) -> Iterator[tuple[str, str]]:
     yield "requests answered as they should be", f"{found.requests:,}"
     if found.largest_difference is not None:
         rows = f"{found.compared_rows:,} row{'s' * (found.compared_rows != 1)}"
@@ -51,7 +52,7 @@ def _facts(found: Findings) -> Iterator[tuple[str, str]]:
         yield "loaded in", f"{found.load_s:.1f} s"
 
 
-def _latency(found: Findings) -> Table | None:
+def _latency(found: CanaryFindings) -> Table | None:
     if not found.latency:
         return None
     heads = [

@@ -6,8 +6,8 @@ from markupsafe import Markup
 
 from components.example_gen.report import IngestReport
 from components.report.drawing.tables import Cell, Head, Table, count, number, text
-from components.report.material import Material
 from components.report.summary import DataSummary
+from components.report.views.material import Material
 
 _MOST_LABELS = 1_000
 

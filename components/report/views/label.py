@@ -14,10 +14,9 @@ from components.evaluation.insights.insights import (
 )
 from components.report.drawing.charts import Axis, Chart, Line, Point, chart, ticks
 from components.report.drawing.curves import Cut, cuts, precision_recall
-from components.report.material import Material
-from components.report.settings import ReportSettings
 from components.report.summary import LabelSummary
-from components.report.training import Training
+from components.report.views.material import Material
+from components.report.views.training import Training
 
 # Of more labels, the commonest ones get curves: the page would be too large to open on a phone.
 MOST_LABELS = 100
@@ -64,7 +63,7 @@ class ConfusionView:
 
 def label_views(material: Material) -> tuple[list[LabelView], int]:
     """Every label, or the commonest ones of many; and how many were left out."""
-    metrics, insights, settings = material.summary.metrics, material.insights, material.settings
+    metrics, insights = material.summary.metrics, material.insights
     if metrics is None:
         return [], 0
     labels = list(metrics.per_label)
@@ -89,8 +88,8 @@ def label_views(material: Material) -> tuple[list[LabelView], int]:
                 confusions=confusions[label][:_MOST_PAIRS],
                 false_positives=mistakes.false_positives,
                 false_negatives=mistakes.false_negatives,
-                wrongly_given=_shown(mistakes.wrongly_given, settings),
-                missed=_shown(mistakes.missed, settings),
+                wrongly_given=_shown(mistakes.wrongly_given, material),
+                missed=_shown(mistakes.missed, material),
             )
         )
     return views, len(labels) - len(views)
@@ -217,9 +216,9 @@ def _pooled(insights: Insights) -> list[Reliability]:
     return pooled
 
 
-def _shown(mistakes: Sequence[Mistake], settings: ReportSettings) -> list[Mistake]:
-    first = mistakes[: settings.mistakes]
-    if settings.texts:
+def _shown(mistakes: Sequence[Mistake], material: Material) -> list[Mistake]:
+    first = mistakes[: material.mistakes]
+    if material.texts:
         return list(first)
     return [mistake.model_copy(update={"text": "", "text_pair": None}) for mistake in first]
 

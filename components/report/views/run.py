@@ -6,8 +6,8 @@ from typing import Any
 
 from components.evaluation.metrics.values import Metrics
 from components.report.drawing.tables import Cell, Head, Table, any_number, change, count, in_words, number, text
-from components.report.material import Material
 from components.report.summary import MetricsSummary, Summary
+from components.report.views.material import Material
 
 # With fewer examples a label's numbers say little.
 FEW = 30

@@ -47,7 +47,7 @@ def base(tmp_path: Path) -> str:
 
 
 def record_of(model: Path) -> ModelRecord:
-    return registry.read_record(str(model / "Format-Serving"))
+    return registry.ModelRecord.read(str(model / "Format-Serving"))
 
 
 def push(model: Path, base: str) -> Version:
@@ -89,7 +89,7 @@ def test_the_baseline_is_the_last_version_and_outlives_it(
     version = push(models["a"], base)
     properties = drive(models["b"], base) if with_driver else {"registry": base, "broken": "set_aside"}
     baseline = execute(models["b"], properties, tmp_path / "baseline")
-    a = registry.read_record(version.path)
+    a = registry.ModelRecord.read(version.path)
     shutil.rmtree(base)
     assert record_of(tmp_path / "baseline") == a
     expected = BaselineRecord(has_baseline=True, version=version.number, model_id=a.model_id)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from components.registry import ModelRecord, write_record
+from components.registry import ModelRecord
 
 LABELS = ["billing", "refund", "gone", "shipping"]
 THRESHOLDS = [0.5, 0.3, 1.0, 0.7]
@@ -41,7 +41,7 @@ def export(model_dir: Path, *, pair: bool = False) -> Path:
         versions={},
         retired=["gone"],
     )
-    write_record(str(model_dir), record)
+    record.write(str(model_dir))
     return model_dir
 
 

@@ -16,7 +16,7 @@ from tfx.utils import proto_utils
 from components.baseline.record import BaselineRecord, write_baseline
 from components.canary.component import Canary, Executor, infra_validator
 from components.canary.settings import CanarySettings, InfraValidatorSettings
-from components.canary.verdict import CanaryVerdict, read_verdict
+from components.canary.verdict import CanaryVerdict
 from tests.components.evaluation.small_model import artifact
 from tests.components.preprocessing.transform import serialized
 
@@ -36,7 +36,7 @@ def run(
         {"blessing": [blessing]},
         {"settings": settings.model_dump_json()},
     )
-    return blessing, read_verdict(blessing.uri)
+    return blessing, CanaryVerdict.read(blessing.uri)
 
 
 def lets_through(blessing: Artifact) -> bool:

@@ -11,10 +11,10 @@ import tensorflow as tf
 from components.canary.answers import faults, score_faults
 from components.canary.latency import compare
 from components.canary.process import Probe
-from components.canary.reference import Reference, read_reference
+from components.canary.reference import Reference
 from components.canary.settings import CanarySettings
 from components.canary.trial import try_model
-from components.registry import ModelRecord, read_record
+from components.registry import ModelRecord
 from tests.components.trainer.test_export_pairs import PAIRS
 
 Outputs = dict[str, tf.Tensor]
@@ -27,7 +27,7 @@ def model(trained: Path) -> str:
 
 @pytest.fixture(scope="module")
 def reference(trained: Path) -> Reference:
-    found = read_reference(str(trained))
+    found = Reference.read(str(trained))
     assert found is not None
     return found
 
@@ -70,7 +70,7 @@ def test_every_wrong_answer_is_a_reason_in_one_line(tmp_path: Path, model: str, 
     path = altered(tmp_path / "wrong", model, wrong)
     other = [[value + 2e-5 * (row == 3) for value in each] for row, each in enumerate(reference.probabilities)]
     changed = reference.model_copy(update={"probabilities": other})
-    verdict = try_model(path, read_record(model), changed, CanarySettings(), no_live_model="it was set aside")
+    verdict = try_model(path, ModelRecord.read(model), changed, CanarySettings(), no_live_model="it was set aside")
     assert not verdict.passed
     nul, rows, *batch = verdict.reasons
     assert nul == (

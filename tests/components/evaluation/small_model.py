@@ -14,7 +14,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.types import Artifact, standard_artifacts
 
-from components.registry import ModelRecord, write_record
+from components.registry import ModelRecord
 
 # "never" is nobody's label, "shy" is never given.
 LABELS = ["billing", "refund", "shipping", "shy", "never"]
@@ -112,7 +112,7 @@ def export(
         retired=list(retired),
         renamed=renamed or {},
     )
-    write_record(str(model_dir), record)
+    record.write(str(model_dir))
     return record
 
 

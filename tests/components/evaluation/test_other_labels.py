@@ -140,7 +140,7 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
                 out / name, side.table(whole), side.names, side.thresholds, retired=side.retired, renamed=side.renamed
             )
         live = str(out / "live" / "Format-Serving")
-        registry.push(live, str(out / "registry"), registry.read_record(live))
+        registry.push(live, str(out / "registry"), registry.ModelRecord.read(live))
         model = artifact(standard_artifacts.Model, out / "candidate")
         baseline = artifact(standard_artifacts.Model, out / "baseline", number=2)
         baseline_executor.Executor(BaseExecutor.Context(tmp_dir=str(out / "tmp"), unique_id="1")).Do(
@@ -295,7 +295,7 @@ def test_the_summary_says_what_was_compared(judge: Judge) -> None:
         f"version {version}; compared on 2 of 4 labels: all but shipping, shy; "
         "what only it has is left out: praise, gone"
     )
-    candidate = registry.read_record(str(Path(judged.baseline.uri).parent / "candidate" / "Format-Serving"))
+    candidate = registry.ModelRecord.read(str(Path(judged.baseline.uri).parent / "candidate" / "Format-Serving"))
     summary = _baseline_metrics(judged.evaluation.baseline, judged.baseline.uri, candidate)
     assert summary is not None
     assert {label: one.threshold for label, one in summary.per_label.items()} == {"billing": 0.5, "refund": 0.3}

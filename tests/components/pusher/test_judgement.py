@@ -156,7 +156,7 @@ def test_a_story_of_models(workshop: Workshop) -> None:
     assert (run.blessed, run.compared_with, run.reasons) == (True, None, [])
     (version,) = registry.versions(workshop.registry)
     assert run.pushed == version.path
-    assert registry.read_record(version.path).model_id == first
+    assert registry.ModelRecord.read(version.path).model_id == first
 
     # The same again: all from the cache, although the registry has grown meanwhile.
     run = workshop.run("first")
@@ -191,7 +191,7 @@ def test_a_story_of_models(workshop: Workshop) -> None:
     assert (run.blessed, run.compared_with, run.reasons) == (True, first, [])
     old, new = registry.versions(workshop.registry)
     assert (old, run.pushed) == (version, new.path)
-    assert registry.read_record(new.path).model_id == second
+    assert registry.ModelRecord.read(new.path).model_id == second
 
     # Marked as TFX marks it, for whoever else reads it.
     final = run.outputs["Blessing"]["blessing"]
@@ -200,7 +200,7 @@ def test_a_story_of_models(workshop: Workshop) -> None:
     assert final.custom_properties["current_model_id"].int_value > 0
     assert final.custom_properties["baseline_model"].string_value == run.outputs["RegistryBaseline"]["baseline"].uri
     measured = read_evaluation(run.outputs["MultiLabelEvaluator"]["evaluation"].uri, LABELS).candidate
-    assert registry.read_record(new.path).macro_f1 == measured.macro_f1
+    assert registry.ModelRecord.read(new.path).macro_f1 == measured.macro_f1
 
     run = workshop.run("second")
     assert run.cached == dict.fromkeys(STEPS, True)
@@ -210,7 +210,7 @@ def test_a_story_of_models(workshop: Workshop) -> None:
     run = workshop.run("second")
     assert run.cached == dict.fromkeys(STEPS, True) | {"RegistryPusher": False}
     _, again = registry.versions(workshop.registry)
-    assert (run.pushed, registry.read_record(again.path).model_id) == (again.path, second)
+    assert (run.pushed, registry.ModelRecord.read(again.path).model_id) == (again.path, second)
     run = workshop.run("second")
     assert run.cached == dict.fromkeys(STEPS, True)
     assert run.pushed == again.path
@@ -224,4 +224,4 @@ def test_a_story_of_models(workshop: Workshop) -> None:
     run = workshop.run("third")
     assert (run.blessed, run.compared_with) == (True, first)
     assert run.pushed == registry.versions(workshop.registry)[-1].path
-    assert registry.read_record(run.pushed).model_id == third
+    assert registry.ModelRecord.read(run.pushed).model_id == third

@@ -10,12 +10,12 @@ from tfx.types import Artifact, standard_artifacts
 from tfx.utils import proto_utils
 
 from components import registry
-from components.canary.verdict import CanaryVerdict, Findings, write_verdict
+from components.canary.verdict import CanaryVerdict
 from components.example_gen.artifacts import Quarantine
 from components.example_gen.report import IngestReport, SpanCount, write_report
 from components.pusher.component import Executor
 from components.pusher.outcome import Pushed, read_pushed
-from components.registry import read_record, versions
+from components.registry import CanaryFindings, ModelRecord, versions
 from tests.components.evaluation import small_model
 from tests.components.evaluation.small_model import artifact
 
@@ -52,8 +52,8 @@ def run(model: Path, blessed: int | None, folder: Path, canary: Artifact | None 
 def test_a_blessed_model_becomes_the_latest_version(model: Path, tmp_path: Path) -> None:
     pushed = run(model, 1, tmp_path)
     (version,) = versions(str(tmp_path / "registry"))
-    record = read_record(version.path)
-    assert record.model_copy(update={"pushed": None, "files": {}}) == read_record(str(model / "Format-Serving"))
+    record = ModelRecord.read(version.path)
+    assert record.model_copy(update={"pushed": None, "files": {}}) == ModelRecord.read(str(model / "Format-Serving"))
     assert set(record.files) == {"saved_model.pb", "fingerprint.pb", *(f"variables/{name}" for name in VARIABLES)}
     assert pushed.get_int_custom_property("pushed") == 1
     assert pushed.get_string_custom_property("pushed_destination") == version.path
@@ -84,7 +84,7 @@ def test_a_second_push_of_the_same_model_changes_nothing(model: Path, tmp_path: 
 def canary_of(folder: Path, *, passed: bool) -> Artifact:
     canary = artifact(standard_artifacts.InfraBlessing, folder / "canary")
     canary.set_int_custom_property("blessed", int(passed))
-    write_verdict(canary.uri, CanaryVerdict(passed=passed, reasons=[], findings=Findings(peak_memory_mb=512)))
+    CanaryVerdict(passed=passed, reasons=[], findings=CanaryFindings(peak_memory_mb=512)).write(canary.uri)
     return canary
 
 
@@ -108,13 +108,13 @@ def test_the_record_says_what_the_model_was_trained_on_and_what_blessed_it(model
     (tmp_path / "blessing" / "gates.json").write_text(json.dumps({"blessed": True, "gates": [gate]}))
     run(model, 1, tmp_path, canary_of(tmp_path, passed=True), quarantine=quarantine)
     (version,) = versions(str(tmp_path / "registry"))
-    record = read_record(version.path)
+    record = ModelRecord.read(version.path)
     assert record.trained_on.model_dump() == {
         "digest": "abc", "rows": {"train": 6, "eval": 2, "test": 1}, "spans": [spans[0].model_dump()],
     }  # fmt: skip
     (outcome,) = record.blessed_by.gates
     assert outcome.model_dump() == {"gate": "macro_f1 >= 0.3", "value": 0.5, "bound": 0.3, "note": "well above"}
-    assert record.blessed_by.canary == Findings(peak_memory_mb=512)
+    assert record.blessed_by.canary == CanaryFindings(peak_memory_mb=512)
 
 
 def test_a_model_that_was_rolled_back_is_not_pushed_again(model: Path, tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ from components.registry import (
     check_registry,
     latest,
     push,
-    read_record,
     rollback,
     standing,
     versions,
@@ -44,7 +43,7 @@ def make_model(folder: Path, content: str = "graph") -> str:
     (folder / "assets").mkdir()
     (folder / "assets" / "vocab.txt").write_text(content)
     (folder / "saved_model.pb").write_text(content)
-    registry.write_record(str(folder), record_of(content))
+    record_of(content).write(str(folder))
     return str(folder)
 
 
@@ -63,7 +62,7 @@ def base(tmp_path: Path) -> str:
 
 
 def test_a_record_is_read_as_it_was_written(model: str) -> None:
-    assert read_record(model) == record_of("graph")
+    assert ModelRecord.read(model) == record_of("graph")
 
 
 @pytest.mark.parametrize(
@@ -79,7 +78,7 @@ def test_a_record_that_is_none_is_refused_in_one_line(tmp_path: Path, content: s
     if content is not None:
         (tmp_path / "model.json").write_bytes(content.encode(errors="surrogateescape"))
     with pytest.raises(Refused) as refused:
-        read_record(str(tmp_path))
+        ModelRecord.read(str(tmp_path))
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -95,8 +94,8 @@ def test_a_push_adds_a_complete_version_named_by_the_time(model: str, base: str)
     assert before <= version.number <= int(time.time())
     assert version.path == f"{base}/{version.number}"
     assert files(version.path) == files(model)
-    assert read_record(version.path).model_id == "enriched"
-    assert read_record(version.path).pushed is not None
+    assert ModelRecord.read(version.path).model_id == "enriched"
+    assert ModelRecord.read(version.path).pushed is not None
     assert latest(base) == version
     assert [path.name for path in Path(base).iterdir() if path.name.isdigit()] == [str(version.number)]
 
@@ -151,11 +150,11 @@ def copy_or_die(source, destination):
     step()
     copy(source, destination)
 store._copy_durably = copy_or_die
-next_version, write_record = store._next_version, store.write_record
+next_version, write_record = store._next_version, registry.ModelRecord.write
 store._next_version = lambda base: (step(), next_version(base))[1]  # the last step before the rename
-store.write_record = lambda *arguments: (step(), write_record(*arguments))
+registry.ModelRecord.write = lambda *arguments: (step(), write_record(*arguments))
 if do == "push":
-    registry.push(model, base, registry.read_record(model))
+    registry.push(model, base, registry.ModelRecord.read(model))
 else:
     registry.rollback(base)
 """
@@ -174,7 +173,7 @@ def test_a_killed_push_leaves_the_old_version_served_and_the_next_one_tidies_up(
     assert sorted(visible) == [str(version.number) for version in old]
     (leftover,) = Path(base).glob(".incoming-*")
     assert [(finding.where, finding.broken) for finding in check_registry(base)] == [(leftover.name, False)]
-    new = push(model, base, read_record(model))
+    new = push(model, base, ModelRecord.read(model))
     assert versions(base) == [*old, new]
     assert files(new.path) == files(model)
     assert list(check_registry(base)) == []
@@ -187,7 +186,7 @@ def test_a_push_killed_at_any_moment_leaves_whole_versions_only(tmp_path: Path, 
         "import sys\nfrom components import registry\n"
         "print('ready', flush=True)\n"
         "for _ in range(1000):\n"
-        "    for model in sys.argv[2:]: registry.push(model, sys.argv[1], registry.read_record(model))\n"
+        "    for model in sys.argv[2:]: registry.push(model, sys.argv[1], registry.ModelRecord.read(model))\n"
         "    registry.rollback(sys.argv[1])\n"
     )
     draw = random.Random(0)
@@ -198,7 +197,7 @@ def test_a_push_killed_at_any_moment_leaves_whole_versions_only(tmp_path: Path, 
             time.sleep(draw.uniform(0, 0.05))
             process.kill()
         assert [finding for finding in check_registry(base) if finding.broken] == []
-        assert all(read_record(version.path).files for version in versions(base))
+        assert all(ModelRecord.read(version.path).files for version in versions(base))
     assert len(versions(base)) > 3
     push(models[0], base, record_of("c"))
     assert list(check_registry(base)) == []
@@ -207,9 +206,9 @@ def test_a_push_killed_at_any_moment_leaves_whole_versions_only(tmp_path: Path, 
 def test_pushes_at_the_same_time_do_not_disturb_each_other(tmp_path: Path, base: str) -> None:
     models = [make_model(tmp_path / name, name) for name in "abcdefgh"]
     with ThreadPoolExecutor(8) as pool:
-        pushed = list(pool.map(lambda model: push(model, base, read_record(model)), models))
+        pushed = list(pool.map(lambda model: push(model, base, ModelRecord.read(model)), models))
     assert sorted(pushed, key=lambda version: version.number) == versions(base)
-    assert {read_record(version.path).model_id for version in versions(base)} == set("abcdefgh")
+    assert {ModelRecord.read(version.path).model_id for version in versions(base)} == set("abcdefgh")
     assert all(len(files(version.path)) == 4 for version in versions(base))
 
 
@@ -221,10 +220,10 @@ def test_a_registry_may_be_remote(model: str) -> None:
     assert push(model, base, record_of("a")) == first
     second = push(model, base, record_of("b"))
     assert versions(base) == [first, second] == sorted([first, second], key=lambda version: version.number)
-    assert read_record(second.path).model_id == "b"
+    assert ModelRecord.read(second.path).model_id == "b"
     assert read_bytes(f"{second.path}/variables/variables.index") == b"graph"
     with pytest.raises(Refused, match="cannot be read"):
-        read_record("ram://registry/nothing")
+        ModelRecord.read("ram://registry/nothing")
 
 
 def test_a_remote_model_can_be_copied_here(model: str, tmp_path: Path) -> None:
@@ -246,9 +245,9 @@ def test_a_rollback_serves_a_copy_of_the_version_before(tmp_path: Path, base: st
     assert versions(base) == [first, second, copy]
     assert latest(base) == copy
     assert files(copy.path) == files(first.path)
-    record = read_record(copy.path)
+    record = ModelRecord.read(copy.path)
     assert (record.model_id, record.rolled_back_to, record.withdraws) == ("a", first.number, [second.number])
-    assert record.files == read_record(first.path).files
+    assert record.files == ModelRecord.read(first.path).files
     assert standing(base) == [first, copy]
     assert withdrawn(base, "b") == second
     assert withdrawn(base, "a") is None
@@ -257,8 +256,8 @@ def test_a_rollback_serves_a_copy_of_the_version_before(tmp_path: Path, base: st
 
 def test_rollbacks_go_further_back_each_time_and_to_whatever_version_is_named(tmp_path: Path, base: str) -> None:
     first, second, third = pushed(tmp_path, base, "abc")
-    assert read_record(rollback(base).path).rolled_back_to == second.number
-    assert read_record(rollback(base).path).rolled_back_to == first.number
+    assert ModelRecord.read(rollback(base).path).rolled_back_to == second.number
+    assert ModelRecord.read(rollback(base).path).rolled_back_to == first.number
     with pytest.raises(Refused, match="no other model to roll back to"):
         rollback(base)
     again = rollback(base, third.number)
@@ -292,7 +291,9 @@ def test_every_difference_from_what_was_pushed_is_named(tmp_path: Path, base: st
     Path(hurt.path, "assets", "vocab.txt").unlink()
     Path(hurt.path, "assets", "more.txt").touch()
     Path(unread.path, "model.json").write_text("{")
-    Path(old.path, "model.json").write_text(read_record(old.path).model_copy(update={"files": {}}).model_dump_json())
+    Path(old.path, "model.json").write_text(
+        ModelRecord.read(old.path).model_copy(update={"files": {}}).model_dump_json()
+    )
     Path(base, "5").mkdir()
     Path(base, "6").mkdir()
     Path(base, "6", "saved_model.pb").touch()
@@ -313,12 +314,12 @@ def test_a_record_of_an_older_release_is_read(tmp_path: Path) -> None:
         include={"model_id", "labels", "thresholds", "checkpoint", "created", "versions"}
     )
     (tmp_path / "model.json").write_text(json.dumps(content | {"trained_on": {}}))
-    assert read_record(str(tmp_path)) == record_of("a")
+    assert ModelRecord.read(str(tmp_path)) == record_of("a")
 
 
 def test_a_remote_registry_can_be_rolled_back_and_checked(model: str) -> None:
     base = "ram://registry/rolled"
     first, _ = (push(model, base, record_of(model_id)) for model_id in "ab")
     copy = rollback(base)
-    assert read_record(copy.path).rolled_back_to == first.number
+    assert ModelRecord.read(copy.path).rolled_back_to == first.number
     assert list(check_registry(base)) == []

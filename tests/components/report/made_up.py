@@ -1,23 +1,23 @@
 """Material for a report, made up: as many labels and rows as a test wants, and any text in every place for one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
 from components.behaviour.results import Failure, GroupResult, Results, WrongLabel, gate_results
-from components.canary.verdict import CanaryVerdict, Findings, Latency
+from components.canary.verdict import CanaryVerdict
+from components.common.outcome import Outcome
 from components.data_gate.verdict import Drift
 from components.evaluation.gates.result import GateResult
 from components.evaluation.insights.tally import Example, InsightsTally, Scored
 from components.evaluation.metrics.values import LabelMetrics, Metrics
 from components.example_gen.report import Contradiction, Duplicates, IngestReport, LabelCount, SpanCount
-from components.registry import CalibrationRecord, ModelRecord
-from components.report.material import Material
-from components.report.settings import ReportSettings
+from components.registry import CalibrationRecord, CanaryFindings, Latency, ModelRecord
 from components.report.summary import DataSummary, LabelSummary, MetricsSummary, Rows, Summary
-from components.report.training import CalibrationCurve, Training
+from components.report.views.material import Material
+from components.report.views.training import CalibrationCurve, Training
 
 WHEN = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 _AVERAGES = {
@@ -32,7 +32,8 @@ def material(
     rows: int = 300,
     text: str = "Where is my order?",
     id_: str = "row",
-    settings: ReportSettings | None = None,
+    texts: bool = True,
+    mistakes: int = 5,
     **changes: Any,
 ) -> Material:
     """A run with a baseline; a gate, a group of behavioural tests and the canary speak against its model.
@@ -42,10 +43,12 @@ def material(
         rows: Of the test split.
         text: Wherever a run's own words go, and with a number behind it each row's text.
         id_: Of each row, with its number.
-        settings: Of the report.
+        texts: Whether the report shows them.
+        mistakes: Number of mistakes shown of each label and kind.
         changes: To the summary.
     """
     made = Summary(
+        outcome="not_blessed",
         blessed=False,
         pushed=None,
         reasons=[f"macro_f1 is 0.51, below the bound of 0.6 {text}", *_canary(text).reasons],
@@ -90,8 +93,9 @@ def material(
     return Material(
         name=text,
         when=WHEN,
-        summary=made.model_copy(update=changes),
-        settings=settings or ReportSettings(),
+        summary=made.model_copy(update=_outcome_of(changes) | changes),
+        texts=texts,
+        mistakes=mistakes,
         configuration=f"name: {text}\n",
         ingest=IngestReport(
             read=rows * 10, accepted=rows * 10 - 7, quarantined=7, reasons={text: 7},
@@ -135,7 +139,7 @@ def behaviour(labels: Sequence[str], text: str, id_: str) -> Results:
 
 
 def _canary(text: str) -> CanaryVerdict:
-    findings = Findings(
+    findings = CanaryFindings(
         requests=57, load_s=3.21, peak_memory_mb=812, memory_limit_mb=4096, compared_rows=32,
         largest_difference=2.1e-7, latency_note=text,
         latency=[
@@ -144,6 +148,10 @@ def _canary(text: str) -> CanaryVerdict:
         ],
     )  # fmt: skip
     return CanaryVerdict(passed=False, reasons=[f"canary: 32 texts take too long {text}"], findings=findings)
+
+
+def _outcome_of(changes: Mapping[str, Any]) -> dict[str, Outcome]:
+    return {"outcome": "blessed" if changes.get("pushed") else "not_blessed"}
 
 
 def _metrics(labels: Sequence[str], less: float) -> MetricsSummary:

@@ -7,13 +7,12 @@ import pytest
 
 from components.evaluation.gates.result import GateResult
 from components.evaluation.insights.insights import MATRIX_LABELS
-from components.report.material import Material
 from components.report.page import build_page
-from components.report.settings import ReportSettings
 from components.report.summary import Summary, failed_summary
 from components.report.views import decision
 from components.report.views import run as view
 from components.report.views.label import MOST_LABELS
+from components.report.views.material import Material
 from tests.components.report.made_up import material
 from tests.components.report.reading import Page
 
@@ -82,8 +81,8 @@ def test_no_gates_is_said_in_so_many_words() -> None:
 
 def test_a_run_that_was_stopped_has_a_report_too() -> None:
     stopped = Material(
-        name="small", when=material().when, summary=failed_summary("rows.csv:3: unknown label 'x'"),
-        settings=ReportSettings(),
+        name="small", when=material().when, summary=failed_summary("rows.csv:3: unknown label 'x'", "refused"),
+        texts=True, mistakes=5,
     )  # fmt: skip
     text = Page(build_page(stopped)).text
     assert "Stopped before a model was judged" in text
@@ -93,7 +92,7 @@ def test_a_run_that_was_stopped_has_a_report_too() -> None:
 
 def test_artifacts_that_are_gone_are_done_without() -> None:
     made = material()
-    bare = Material(name=made.name, when=made.when, summary=made.summary, settings=made.settings)
+    bare = Material(name=made.name, when=made.when, summary=made.summary, texts=True, mistakes=5)
     text = Page(build_page(bare)).text
     assert "left no insights.json" in text
     assert "Each label at its own threshold" in text
@@ -131,7 +130,7 @@ def test_nothing_is_fetched() -> None:
 
 
 def test_without_texts_there_are_ids_only() -> None:
-    made = material(text="secret words", settings=ReportSettings(texts=False))
+    made = material(text="secret words", texts=False)
     shown = Page(build_page(made)).text
     mistakes = shown[shown.rindex("Label by label") : shown.index("Calibration\n")]
     assert "secret words" not in mistakes
@@ -143,7 +142,7 @@ def test_without_texts_there_are_ids_only() -> None:
 
 @pytest.mark.parametrize("most", [0, 2])
 def test_as_many_mistakes_as_were_asked_for(most: int) -> None:
-    made = material(settings=ReportSettings(mistakes=most))
+    made = material(mistakes=most)
     assert made.insights is not None
     there = [found for each in made.insights.mistakes.values() for found in (each.wrongly_given, each.missed)]
     page = Page(build_page(made))
@@ -155,7 +154,7 @@ def test_as_many_mistakes_as_were_asked_for(most: int) -> None:
 
 def test_28_labels_and_5000_rows_stay_below_5_megabytes() -> None:
     made = material([f"label {number}" for number in range(28)], rows=5_000, text="long words " * 100,
-                    settings=ReportSettings(mistakes=20))  # fmt: skip
+                    mistakes=20)  # fmt: skip
     source = build_page(made)
     assert len(source.encode()) < 5_000_000
     assert Page(source).count("details") == 28 + len(("configuration", "plain", "typos"))

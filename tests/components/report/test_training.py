@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from components.report.training import read_training
+from components.report.views.training import read_training
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from components.registry import push, read_record
+from components.registry import ModelRecord, push
 from components.trainer import run
 from components.trainer.settings import TrainerConfig, TrainingSettings, WarmStart
 from components.trainer.start import find_start
@@ -91,9 +91,9 @@ def test_a_warm_start_goes_on_from_what_was_pushed(
     with caplog.at_level(logging.INFO):
         first = _run(tmp_path / "first", root, bert, warm_start=True, start=find_start(registry))
         assert f"starting from checkpoint {bert}: there is no blessed model yet" in caplog.text
-        record = read_record(str(first))
+        record = ModelRecord.read(str(first))
         assert record.started_from is None
         version = push(str(first), registry, record)
         second = _run(tmp_path / "second", root, bert, warm_start=True, start=find_start(registry))
         assert f"starting from {version.path}" in caplog.text
-    assert read_record(str(second)).started_from == str(version.number)
+    assert ModelRecord.read(str(second)).started_from == str(version.number)

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401 - the exported tokenizer needs its operations
 
 from components.checkpoints.find import find_checkpoint, load_backbone
-from components.registry import read_record
+from components.registry import ModelRecord
 from components.trainer.settings import TrainerConfig, TrainingSettings
 from tests.components.preprocessing.transform import Row, run_transform, serialized
 from tests.components.trainer.exported import export
@@ -109,7 +109,7 @@ def test_calibration_is_in_the_exported_graph(tmp_path: Path, root: Path, bert: 
         np.testing.assert_allclose(served["probabilities"][:, column], expected, atol=1e-4)
     error = report["expected_calibration_error"]
     assert error["after"] < error["before"]
-    record = read_record(str(tmp_path / "platt" / "model"))
+    record = ModelRecord.read(str(tmp_path / "platt" / "model"))
     assert record.calibration is not None
     assert (record.calibration.error_before, record.calibration.error_after) == (error["before"], error["after"])
     for when in ("before", "after"):
@@ -120,7 +120,7 @@ def test_calibration_is_in_the_exported_graph(tmp_path: Path, root: Path, bert: 
     )
     uncalibrated = json.loads((tmp_path / "none" / "run" / "calibration.json").read_text())
     assert list(uncalibrated["expected_calibration_error"]) == ["before"]
-    assert read_record(str(tmp_path / "none" / "model")).calibration is None
+    assert ModelRecord.read(str(tmp_path / "none" / "model")).calibration is None
 
 
 def test_a_label_below_the_minimum_precision_is_never_given_and_named_in_one_line(
@@ -130,7 +130,7 @@ def test_a_label_below_the_minimum_precision_is_never_given_and_named_in_one_lin
         served = _run(
             tmp_path, root, bert, max_steps=1, thresholds={"objective": "min_precision", "precision": 1.0}
         )  # fmt: skip
-    thresholds = read_record(str(tmp_path / "model")).thresholds
+    thresholds = ModelRecord.read(str(tmp_path / "model")).thresholds
     never = [label for label, threshold in zip(LABELS, thresholds, strict=True) if threshold == 1.0]
     assert never, "one step of a random BERT cannot rank a positive first for every label"
     (message,) = [each.getMessage() for each in caplog.records if "never given" in each.getMessage()]

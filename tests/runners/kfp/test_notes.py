@@ -57,7 +57,7 @@ def test_a_further_try_that_works_is_what_counts(notes: Notes) -> None:
 
 
 def test_a_failure_after_the_push_is_told_with_what_was_pushed(notes: Notes) -> None:
-    pushed = Summary(blessed=True, pushed="/registry/1", reasons=[])
+    pushed = Summary(outcome="blessed", blessed=True, pushed="/registry/1", reasons=[])
     notes.write_summary(pushed)
     assert kubeflow_notify.how_it_ended(notes) == ("blessed", [])
     end(RuntimeError("disk full"))
@@ -89,7 +89,7 @@ def test_where_nobody_is_told_nothing_is_noted(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_the_last_step_tells_and_takes_the_notes_away(notes: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
-    notes.write_summary(failed_summary("macro_f1 is 0.1"))
+    notes.write_summary(failed_summary("macro_f1 is 0.1", "not_blessed"))
     with Hook() as hook:
         monkeypatch.setenv("HOOK", hook.url)
         arguments = ["--pipeline", "small", "--settings", json.dumps({"url_from": "HOOK"}), "--pages", "https://ui/"]

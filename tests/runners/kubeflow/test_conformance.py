@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from components.example_gen.report import read_report
-from components.report.summary import read_summary
+from components.report.summary import Summary
 from components.schema_import.component import FILE_NAME
 from tests.runners.kubeflow.backend import Backend, Run
 from tests.runners.kubeflow.test_spec import compile_project
@@ -104,7 +104,7 @@ def test_a_first_run_pushes(cluster: Cluster) -> None:
     assert not run.cached
     assert len(run.executed) == 17
     assert "labels" in (Path(run.outputs["SchemaImport"]["schema"]["uri"]) / FILE_NAME).read_text()
-    summary = read_summary(run.outputs["Report"]["report"]["uri"])
+    summary = Summary.read(run.outputs["Report"]["report"]["uri"])
     assert summary.pushed is not None
     assert (Path(summary.pushed) / "saved_model.pb").is_file()
     told = cluster.told()
@@ -148,7 +148,7 @@ def test_a_model_that_is_not_blessed_is_not_pushed(cluster: Cluster) -> None:
     assert not run.failed
     assert set(run.executed) == _EVERY_TIME | {"Trainer", "BehaviouralTests"}
     assert set(run.cached) == {"TextExampleGen", "StatisticsGen", "SchemaImport", "ExampleValidator", "Transform"}
-    summary = read_summary(run.outputs["Report"]["report"]["uri"])
+    summary = Summary.read(run.outputs["Report"]["report"]["uri"])
     assert summary.baseline is not None
     assert [gate.passed for gate in summary.gates] == [False, True]
     assert (summary.blessed, summary.pushed) == (False, None)
@@ -165,7 +165,7 @@ def test_with_gates_that_hold_it_is_pushed_beside_its_baseline_and_not_trained_a
     assert not run.failed
     assert set(run.executed) == _EVERY_TIME
     assert {"Transform", "Trainer", "BehaviouralTests"} < set(run.cached)
-    summary = read_summary(run.outputs["Report"]["report"]["uri"])
+    summary = Summary.read(run.outputs["Report"]["report"]["uri"])
     assert summary.baseline is not None
     assert summary.pushed is not None
     assert len([path for path in cluster.project.registry.iterdir() if path.name.isdigit()]) == 2

@@ -1,9 +1,9 @@
 """Behavioural tests and the canary in the report."""
 
 from components.behaviour.results import Failure, GroupResult, Results, WrongLabel
-from components.canary.verdict import CanaryVerdict, Findings
+from components.canary.verdict import CanaryVerdict
+from components.registry import CanaryFindings
 from components.report.page import build_page
-from components.report.settings import ReportSettings
 from components.report.views.behaviour import FailureView, group_views, groups_table
 from components.report.views.canary import canary_view
 from tests.components.report.made_up import material
@@ -15,7 +15,7 @@ WRONG = WrongLabel(label="refund", must_be_given=False, probability=0.5, thresho
 def edited(before: str, after: str) -> FailureView:
     failure = Failure(text=after, original=before, expected=[], given=["refund"], wrong=[WRONG])
     group = GroupResult(name="typos", kind="edits", edit="typos", cases=9, passed=8, bound=0.5, failures=[failure])
-    (view,) = group_views(Results(groups=[group]), ReportSettings())
+    (view,) = group_views(Results(groups=[group]), texts=True)
     return view.failures[0]
 
 
@@ -43,9 +43,9 @@ def test_failures_say_what_was_due_and_what_was_given() -> None:
 
 
 def test_without_texts_those_of_the_tests_own_file_stay() -> None:
-    for settings in (ReportSettings(), ReportSettings(texts=False)):
-        text = Page(build_page(material(settings=settings))).text
-        assert ("of the data" in text) == settings.texts
+    for texts in (True, False):
+        text = Page(build_page(material(texts=texts))).text
+        assert ("of the data" in text) == texts
         assert "the tests' own" in text
         assert "row row-1 of the test split" in text
 
@@ -84,9 +84,9 @@ def test_the_canary_says_what_it_found() -> None:
 
 
 def test_a_canary_that_died_at_once_found_little() -> None:
-    view = canary_view(CanaryVerdict(passed=False, reasons=["canary: it died"], findings=Findings()))
+    view = canary_view(CanaryVerdict(passed=False, reasons=["canary: it died"], findings=CanaryFindings()))
     assert view is not None
     assert view.facts == [("requests answered as they should be", "0")]
     assert view.latency is None
-    text = Page(build_page(material(canary=CanaryVerdict(passed=True, reasons=[], findings=Findings())))).text
+    text = Page(build_page(material(canary=CanaryVerdict(passed=True, reasons=[], findings=CanaryFindings())))).text
     assert "Passed. The exported model" in text

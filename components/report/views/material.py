@@ -1,4 +1,4 @@
-"""All that a report is made of, read from a run's artifacts. Needs neither TensorFlow nor TFX for local paths."""
+"""What a report is made of, read from a run's artifacts. Needs neither TensorFlow nor TFX for local paths."""
 
 import math
 import re
@@ -12,39 +12,40 @@ import yaml
 from components.behaviour.results import Results, read_results
 from components.evaluation.insights.insights import Insights, read_insights
 from components.example_gen.report import IngestReport, read_report
-from components.registry import ModelRecord, read_record
-from components.report.settings import ReportSettings
+from components.registry import ModelRecord
 from components.report.summary import Summary
-from components.report.training import Training, read_training
+from components.report.views.training import Training, read_training
 from schema.errors import Refused
 
 _SECRET = re.compile(r"(^|_)(url|webhook|token|secret|password|credentials?)$", re.IGNORECASE)
-# Where a Model artifact of TFX keeps what is served.
+# The folder of a TFX Model artifact that the served model is in.
 _SERVING = "Format-Serving"
 
 
 @dataclass(frozen=True)
 class Material:
-    """What is known of a run.
+    """A run as the report shows it.
 
     Attributes:
-        name: Of the pipeline.
-        when: The time of the run.
-        summary: What came of it.
-        settings: What to show.
-        configuration: As YAML; empty where it is not known.
-        ingest: The rows; None where the run ended before they were read, or they are gone.
-        model: The candidate's record, likewise.
-        training: Likewise.
-        insights: Likewise.
-        behaviour: Likewise; None too where the run is of a version without behavioural tests.
-        batches: Of an epoch; None where it is not known.
+        name: Name of the pipeline.
+        when: Time of the run.
+        summary: Summary of the run.
+        texts: Whether the examples' texts are shown; otherwise only their ids.
+        mistakes: Number of the most confident mistakes shown of each label and kind.
+        configuration: Configuration as YAML, without secrets; empty if it is not known.
+        ingest: Report of the ingestion; None if the run ended before it, or if it was deleted.
+        model: Record of the candidate; None as above.
+        training: Losses and calibration; None as above.
+        insights: Curves, confusions and mistakes; None as above.
+        behaviour: Results of the behavioural tests; None as above, and for runs of versions without such tests.
+        batches: Number of batches in an epoch; None if it is not known.
     """
 
     name: str
     when: datetime
     summary: Summary
-    settings: ReportSettings
+    texts: bool
+    mistakes: int
     configuration: str = ""
     ingest: IngestReport | None = None
     model: ModelRecord | None = None
@@ -60,25 +61,27 @@ def gather_material(
     *,
     configuration: Mapping[str, Any],
     when: datetime,
-    texts: bool | None = None,
+    texts: bool,
+    mistakes: int,
 ) -> Material:
-    """Reads what there is of it.
+    """Read what a run left, as far as it still exists.
 
     Args:
-        outputs: URIs of a run's artifacts by output key: `quarantine`, `model`, `model_run`, `evaluation`, `results`
-            (of the behavioural tests). Any may be missing, and what it points to may be gone.
-        summary: Of the run.
-        configuration: Of the run, as JSON; empty where it is not known.
-        when: The time of the run.
-        texts: In place of the configuration's `report.texts`; None: as that says.
+        outputs: URIs of the run's artifacts by output key: `quarantine`, `model`, `model_run`, `evaluation`, and
+            `results` of the behavioural tests. Any may be missing, and so may the files that it points to.
+        summary: Summary of the run.
+        configuration: Configuration of the run; empty if it is not known.
+        when: Time of the run.
+        texts: Whether to show the examples' texts.
+        mistakes: Number of mistakes to show of each label and kind.
     """
-    settings = ReportSettings.model_validate(configuration.get("report", {}))
     ingest = _ingest(outputs.get("quarantine"))
     return Material(
         name=configuration.get("name", "a pipeline"),
         when=when,
         summary=summary,
-        settings=settings if texts is None else settings.model_copy(update={"texts": texts}),
+        texts=texts,
+        mistakes=mistakes,
         configuration=_as_yaml(configuration),
         ingest=ingest,
         model=_model(outputs.get("model")),
@@ -96,7 +99,7 @@ def _as_yaml(configuration: Mapping[str, Any]) -> str:
 
 
 def _without_secrets(value: Any) -> Any:
-    """A report is passed on: what opens a door stays behind, such as the address of a webhook."""
+    """Replace every value that grants access, such as the address of a webhook: a report is passed on to others."""
     if not isinstance(value, Mapping):
         return value
     return {
@@ -128,6 +131,6 @@ def _behaviour(uri: str | None) -> Results | None:
 
 def _model(uri: str | None) -> ModelRecord | None:
     try:
-        return None if uri is None else read_record(f"{uri}/{_SERVING}")
+        return None if uri is None else ModelRecord.read(f"{uri}/{_SERVING}")
     except Refused:
         return None

@@ -1,0 +1,26 @@
+"""`summary.json`: what came of a run, for a program. Needs no TensorFlow.
+
+Import from here, not from the modules below.
+"""
+
+from components.report.summary.summary import (
+    DataSummary,
+    LabelSummary,
+    MetricsSummary,
+    Rows,
+    Summary,
+    failed_summary,
+    summarize_data,
+    summarize_rows,
+)
+
+__all__ = [
+    "DataSummary",
+    "LabelSummary",
+    "MetricsSummary",
+    "Rows",
+    "Summary",
+    "failed_summary",
+    "summarize_data",
+    "summarize_rows",
+]
