@@ -103,7 +103,7 @@ def measure(rows: int, processes: int, folder: Path) -> Measured:
 
 def _run(configuration: str, sender: Any) -> None:
     from pipeline.config.loading import load_configuration
-    from pipeline.outcome import Observers
+    from pipeline.running import Observers
     from runners.local import runner as local
 
     outcome = local.run(load_configuration(Path(configuration)), Observers(), until="Transform")

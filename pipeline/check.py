@@ -11,7 +11,7 @@ from components.example_gen.sources.sources import Sources
 from components.preprocessing.settings import LEAST_PAIR_TOKENS
 from pipeline.beam import beam_arguments
 from pipeline.config.configuration import Configuration
-from pipeline.places import here
+from pipeline.locations import local_locations
 from schema.domains import string_domains
 from schema.errors import Refused
 from schema.features import TEXT_PAIR
@@ -27,7 +27,7 @@ def check_configuration(config: Configuration) -> Sources:
     Raises:
         Refused: Something does not fit; the message says what to do.
     """
-    here(config)
+    local_locations(config)
     sources = check_inputs(config.examples, project_of_queries(config))
     check_without_data(config)
     return sources

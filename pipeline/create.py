@@ -28,19 +28,19 @@ from components.training_log.component import TrainingRecord
 from pipeline.beam import beam_arguments
 from pipeline.check import behavioural_tests, project_of_queries
 from pipeline.config.configuration import Configuration
+from pipeline.locations import Locations, local_locations
 from pipeline.paths import WorkDir
-from pipeline.places import Places, here
 from schema.domains import string_domains
 from schema.infer import schema_text
 from schema.label_list import label_list, read_schema
 
 
-def create_pipeline(config: Configuration, places: Places | None = None) -> Pipeline:
+def create_pipeline(config: Configuration, locations: Locations | None = None) -> Pipeline:
     """Builds the pipeline that every runner runs.
 
     Args:
         config: The configuration. Schema, checkpoint and behavioural tests are read here, where the pipeline is built.
-        places: Where the steps find the rest; None: on this machine.
+        locations: Where the steps find the rest; None: on this machine.
 
     Raises:
         Refused: The schema, the checkpoint, a gate or a behavioural test does not fit the configuration.
@@ -50,8 +50,9 @@ def create_pipeline(config: Configuration, places: Places | None = None) -> Pipe
     spans = has_spans(config.examples)
     checkpoint = find_checkpoint(config.checkpoint)
     fingerprint = checkpoint.fingerprint()
-    places = places or here(config)
-    examples = config.examples.model_copy(update={"input_base": places.input_base})
+    locations = locations or local_locations(config)
+    examples = config.examples.model_copy(update={"input_base": locations.input_base})
+    starts_warm = config.training.warm_start and not locations.run_later
 
     # Rows become tf.Examples {id, text (or two), labels, slice columns}, split into train, eval and test.
     example_gen = TextExampleGen(examples, label_changes(labels), project_of_queries(config))
@@ -71,7 +72,7 @@ def create_pipeline(config: Configuration, places: Places | None = None) -> Pipe
         quarantine=example_gen.outputs["quarantine"],
         schema=schema_import.outputs["schema"],
         settings=config.data_gate.model_dump_json(),
-        registry=places.registry,
+        registry=locations.registry,
     )
     # Texts become token ids, label lists become multi-hot vectors, in one graph that serving shares.
     transform = tfx.components.Transform(
@@ -84,7 +85,7 @@ def create_pipeline(config: Configuration, places: Places | None = None) -> Pipe
         custom_config={
             "preprocessing": PreprocessingSettings(
                 tokenizer=TokenizerSettings(
-                    checkpoint=places.checkpoint,
+                    checkpoint=locations.checkpoint,
                     lower_case=checkpoint.lower_case,
                     strip_accents=checkpoint.strip_accents,
                     max_tokens=config.max_tokens,
@@ -109,11 +110,11 @@ def create_pipeline(config: Configuration, places: Places | None = None) -> Pipe
         custom_config={
             "trainer": TrainerConfig(
                 training=config.training,
-                checkpoint=places.checkpoint,
+                checkpoint=locations.checkpoint,
                 checkpoint_fingerprint=fingerprint,
-                resume_dir=places.resume_dir,
-                start=find_start(places.registry) if config.training.warm_start and not places.run_later else None,
-                registry=places.registry if places.run_later else None,
+                resume_dir=locations.resume_dir,
+                start=find_start(locations.registry) if starts_warm else None,
+                registry=locations.registry if locations.run_later else None,
             ).model_dump(mode="json")
         },
     )
@@ -121,7 +122,7 @@ def create_pipeline(config: Configuration, places: Places | None = None) -> Pipe
     baseline = RegistryBaseline(
         model=trainer.outputs["model"],
         examples=example_gen.outputs["examples"],
-        registry=places.registry,
+        registry=locations.registry,
         broken=config.evaluation.broken_baseline,
     )
     evaluator = MultiLabelEvaluator(
@@ -162,7 +163,7 @@ def create_pipeline(config: Configuration, places: Places | None = None) -> Pipe
     pusher = RegistryPusher(
         model=trainer.outputs["model"],
         model_blessing=blessing.outputs["blessing"],
-        push_destination=places.registry,
+        push_destination=locations.registry,
         infra_blessing=canary.outputs["blessing"],
         evaluation=evaluator.outputs["evaluation"],
         quarantine=example_gen.outputs["quarantine"],
@@ -172,7 +173,7 @@ def create_pipeline(config: Configuration, places: Places | None = None) -> Pipe
         statistics=statistics_gen.outputs["statistics"],
         schema=schema_import.outputs["schema"],
         pushed_model=pusher.outputs["pushed_model"],
-        registry=places.registry,
+        registry=locations.registry,
     )
     report = Report(
         quarantine=example_gen.outputs["quarantine"],
@@ -190,12 +191,12 @@ def create_pipeline(config: Configuration, places: Places | None = None) -> Pipe
 
     return Pipeline(
         pipeline_name=config.name,
-        pipeline_root=places.pipeline_root,
+        pipeline_root=locations.pipeline_root,
         components=[
             example_gen, statistics_gen, schema_import, example_validator, data_gate, transform, trainer, baseline,
             evaluator, behaviour, blessing, *validators, canary, pusher, training_record, report,
         ],
         enable_cache=True,
         metadata_connection_config=sqlite_metadata_connection_config(str(WorkDir(config.work_dir).metadata)),
-        beam_pipeline_args=beam_arguments(config, places.code),
+        beam_pipeline_args=beam_arguments(config, locations.code),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from components.common.outcome import EXIT_STATUS
-from pipeline.outcome import StepFailed
+from pipeline.running import StepFailed
 from schema.errors import Refused
 
 _INTERRUPTED = 130

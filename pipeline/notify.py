@@ -18,7 +18,7 @@ from rich.text import Text
 from components.common.outcome import EXIT_STATUS, Outcome
 from components.report.summary import Summary
 from pipeline.config.notify import NotifySettings, is_address
-from pipeline.outcome import StepFailed
+from pipeline.running import StepFailed
 from schema.errors import Refused
 
 # What may be better in a moment: the server is busy or broken, not the request wrong.

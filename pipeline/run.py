@@ -23,10 +23,10 @@ from pipeline.code import pack_code
 from pipeline.config.configuration import Configuration
 from pipeline.display import RunDisplay, show_data, show_summary
 from pipeline.notify import announced, why_not_to_be_told
-from pipeline.outcome import Observers, PipelineOutcome, Runner, StepFailed
 from pipeline.paths import WorkDir
 from pipeline.report import write_report
 from pipeline.run_folder import RunFolder
+from pipeline.running import Observers, Runner, RunResult, StepFailed
 from schema.errors import Refused
 
 
@@ -109,7 +109,7 @@ def _show_left_out(config: Configuration, sources: Sources, console: Console) ->
         console.print(Text(f"Spans {left_out(config.examples, sources)}"), soft_wrap=True)
 
 
-def _completed(summary: Summary, outcome: PipelineOutcome, sources: Sources) -> Summary:
+def _completed(summary: Summary, outcome: RunResult, sources: Sources) -> Summary:
     """The Report's summary with what only the run knows."""
     data = (summary.data or DataSummary()).model_copy(update={"incomplete_spans": list(sources.incomplete)})
     measured = {"durations_s": outcome.durations_s, "peak_memory_mb": _peak_memory_mb()}
@@ -144,7 +144,7 @@ def _write_report(folder: RunFolder) -> Path | None:
 
 def _run(
     config: Configuration, folder: RunFolder, console: Console, runner: Runner, until: str | None = None
-) -> PipelineOutcome:
+) -> RunResult:
     console.print(Text(f"Pipeline {config.name}: loading TensorFlow and TFX ..."))
     if config.beam.takes_code:
         pack_code(WorkDir(config.work_dir).code)

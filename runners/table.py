@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.check import check_without_data
 from pipeline.config.configuration import Configuration
-from pipeline.outcome import Observer, PipelineOutcome, RunSteps, StepFailed
+from pipeline.running import Observer, RunResult, RunSteps, StepFailed
 from runners.remote.quiet import quiet
 from runners.remote.remote import RemoteRunner
 from schema.errors import Refused
@@ -70,7 +70,7 @@ class LocalRunner:
 
             check_cluster(config.beam)
 
-    def run(self, config: Configuration, observer: Observer, *, until: str | None = None) -> PipelineOutcome:
+    def run(self, config: Configuration, observer: Observer, *, until: str | None = None) -> RunResult:
         """Run the pipeline to its end.
 
         Raises:

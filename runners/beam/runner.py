@@ -9,12 +9,12 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline.config.configuration import Configuration
 from pipeline.create import create_pipeline
-from pipeline.outcome import Observer, PipelineOutcome, StepFailed
+from pipeline.running import Observer, RunResult, StepFailed
 from runners.local.steps import Steps, options_of
 from schema.errors import Refused
 
 
-def run(config: Configuration, observer: Observer, *, until: str | None = None) -> PipelineOutcome:
+def run(config: Configuration, observer: Observer, *, until: str | None = None) -> RunResult:
     """Runs the pipeline to its end; arguments, result and errors are those of `runners.local.runner.run`."""
     runner = _ObservedBeamDagRunner()
     runner.observer = observer
@@ -47,7 +47,7 @@ class _ObservedBeamDagRunner(BeamDagRunner):  # type: ignore[misc]
 
     _PIPELINE_NODE_DO_FN_CLS = _ObservedNode
     observer: Observer
-    outcome: PipelineOutcome
+    outcome: RunResult
 
     def run_with_ir(self, pipeline: pipeline_pb2.Pipeline, run_options: pipeline_pb2.RunOptions | None = None) -> None:
         # What is marked in the pipeline from here on, its run id among it, the steps see.

@@ -24,7 +24,7 @@ from pipeline.check import project_of_queries
 from pipeline.config.configuration import Configuration
 from pipeline.config.kubeflow import KubeflowSettings, StepSettings
 from pipeline.config.notify import NotifySettings
-from pipeline.places import Places
+from pipeline.locations import Locations
 from runners.kfp.notes import FOLDER_VARIABLE, RUN_VARIABLE, STEP_VARIABLE
 from runners.kubeflow.runner import NEW_DATA, NOTIFY
 
@@ -37,7 +37,9 @@ _NOT_OURS = ("runtimeValue", "container", "pipelineInfo")
 _RUN_LABEL = "metadata.labels['pipeline/runid']"
 
 
-def build_frame(config: Configuration, settings: KubeflowSettings, places: Places, steps: Sequence[str]) -> list[Spec]:
+def build_frame(
+    config: Configuration, settings: KubeflowSettings, places: Locations, steps: Sequence[str]
+) -> list[Spec]:
     """The YAML's documents, with empty components in the place of the steps'.
 
     Tasks and components are named as the steps are; executors as `executor_label` says.

@@ -18,7 +18,7 @@ from components.common.files import list_folder, read_bytes, remove_file, remove
 from components.common.outcome import EXIT_STATUS, Outcome
 from components.common.settings import Settings, write_json
 from components.report.summary import Summary
-from pipeline.outcome import StepFailed
+from pipeline.running import StepFailed
 from schema.errors import Refused
 
 FOLDER_VARIABLE = "BERT_MULTILABEL_NOTES"

@@ -9,7 +9,7 @@ from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRu
 from pipeline.config.configuration import Configuration
 from pipeline.config.kubeflow import KubeflowSettings
 from pipeline.create import create_pipeline
-from pipeline.places import Places
+from pipeline.locations import Locations
 from runners.kfp.frame import build_frame, executor_label
 from runners.kubeflow.runner import ALWAYS_RUN, NEW_DATA, NOTIFY, check_steps
 from schema.errors import Refused
@@ -22,7 +22,7 @@ _MOST_PARAMETERS = 112 * 1024
 Spec = dict[str, Any]
 
 
-def build_documents(config: Configuration, settings: KubeflowSettings, places: Places) -> list[Spec]:
+def build_documents(config: Configuration, settings: KubeflowSettings, places: Locations) -> list[Spec]:
     """The YAML's documents: a PipelineSpec, and a PlatformSpec if the pods get something of Kubernetes' own.
 
     Raises:
@@ -85,7 +85,7 @@ def check_sizes(tasks: Spec) -> None:
             )
 
 
-def _compiled(config: Configuration, settings: KubeflowSettings, places: Places) -> Spec:
+def _compiled(config: Configuration, settings: KubeflowSettings, places: Locations) -> Spec:
     runner = KubeflowV2DagRunner(
         KubeflowV2DagRunnerConfig(default_image=settings.image, default_commands=COMMAND, use_pipeline_spec_2_1=True)
     )

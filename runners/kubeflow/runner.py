@@ -15,7 +15,7 @@ import yaml
 from components.common.files import is_remote, write_whole
 from pipeline.config.configuration import Configuration
 from pipeline.config.kubeflow import KubeflowSettings
-from pipeline.places import Places, in_containers
+from pipeline.locations import Locations, container_locations
 from runners.remote.remote import RemoteRun, RemoteSchedule
 from schema.errors import Refused
 from schema.nearest import nearest
@@ -125,7 +125,7 @@ def _settings(config: Configuration) -> KubeflowSettings:
     return config.runner.kubeflow
 
 
-def places_in_containers(config: Configuration, settings: KubeflowSettings) -> Places:
+def places_in_containers(config: Configuration, settings: KubeflowSettings) -> Locations:
     """Where containers find what the configuration names.
 
     Raises:
@@ -144,11 +144,11 @@ def places_in_containers(config: Configuration, settings: KubeflowSettings) -> P
             f"runner.kubeflow.paths.registry {registry}: is gone with the container; give a gs:// address, or a path "
             "below a mount_path of runner.kubeflow.volumes"
         )
-    return in_containers(
+    return container_locations(
         config,
         pipeline_root=settings.pipeline_root or "",
         registry=registry,
-        place=lambda key, configured: _place(key, configured, getattr(paths, key), mounts),
+        locate=lambda key, configured: _place(key, configured, getattr(paths, key), mounts),
     )
 
 

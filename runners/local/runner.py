@@ -5,11 +5,11 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline.config.configuration import Configuration
 from pipeline.create import create_pipeline
-from pipeline.outcome import Observer, PipelineOutcome
+from pipeline.running import Observer, RunResult
 from runners.local.steps import Steps, options_of, prepare
 
 
-def run(config: Configuration, observer: Observer, *, until: str | None = None) -> PipelineOutcome:
+def run(config: Configuration, observer: Observer, *, until: str | None = None) -> RunResult:
     """Runs the pipeline to its end.
 
     Args:
@@ -32,7 +32,7 @@ def run(config: Configuration, observer: Observer, *, until: str | None = None) 
 class _ObservedDagRunner(LocalDagRunner):  # type: ignore[misc]
     """TFX's LocalDagRunner, which tells an observer of each component and keeps what came of it."""
 
-    outcome: PipelineOutcome
+    outcome: RunResult
 
     def __init__(self, observer: Observer) -> None:
         super().__init__()

@@ -13,7 +13,7 @@ from tfx.orchestration.portable import launcher, partial_run_utils, runtime_para
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 
-from pipeline.outcome import Observer, PipelineOutcome, StepFailed
+from pipeline.running import Observer, RunResult, StepFailed
 from schema.errors import Refused
 
 
@@ -44,8 +44,8 @@ class Steps:
         return [node for node in nodes if not node.execution_options.HasField("skip")]
 
     @property
-    def outcome(self) -> PipelineOutcome:
-        return PipelineOutcome(artifacts=self._artifacts, durations_s=self._durations_s)
+    def outcome(self) -> RunResult:
+        return RunResult(artifacts=self._artifacts, durations_s=self._durations_s)
 
     def run(self, node: pipeline_pb2.PipelineNode) -> None:
         """Runs a step, or takes it from the cache.

@@ -5,7 +5,7 @@ from typing import Any
 from components.common.files import is_remote
 from pipeline.config.configuration import Configuration
 from pipeline.config.vertex import VertexSettings
-from pipeline.places import Places, in_containers
+from pipeline.locations import Locations, container_locations
 from runners.kubeflow.runner import NOTIFY
 from schema.errors import Refused
 
@@ -38,7 +38,7 @@ def settings_of(config: Configuration) -> VertexSettings:
     return config.runner.vertex
 
 
-def places_in_containers(config: Configuration, settings: VertexSettings) -> Places:
+def places_in_containers(config: Configuration, settings: VertexSettings) -> Locations:
     """Where containers find what the configuration names.
 
     Raises:
@@ -56,11 +56,11 @@ def places_in_containers(config: Configuration, settings: VertexSettings) -> Pla
             f"registry {registry}: containers on Vertex AI keep models in Cloud Storage; say where in"
             " runner.vertex.paths.registry, gs://BUCKET/..."
         )
-    return in_containers(
+    return container_locations(
         config,
         pipeline_root=settings.pipeline_root,
         registry=registry,
-        place=lambda key, configured: _place(key, configured, getattr(paths, key)),
+        locate=lambda key, configured: _place(key, configured, getattr(paths, key)),
     )
 
 

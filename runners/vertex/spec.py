@@ -13,7 +13,7 @@ from pipeline.config.configuration import Configuration
 from pipeline.config.kubeflow import KubeflowSettings
 from pipeline.config.vertex import VertexSettings, VertexStep
 from pipeline.create import create_pipeline
-from pipeline.places import Places
+from pipeline.locations import Locations
 from runners.kfp.frame import build_frame
 from runners.kfp.notes import FOLDER_VARIABLE, RUN_VARIABLE, STEP_VARIABLE
 from runners.kfp.spec import check_sizes, fill
@@ -35,7 +35,7 @@ Spec = dict[str, Any]
 def build_job(
     config: Configuration,
     settings: VertexSettings,
-    places: Places,
+    places: Locations,
     dag_runner: type[KubeflowV2DagRunner] = KubeflowV2DagRunner,
 ) -> Spec:
     """The PipelineJob, as JSON: with the pipeline, what it runs as, and where its artifacts go.
@@ -142,7 +142,7 @@ def labels_of(settings: VertexSettings, name: str) -> dict[str, str]:
 
 
 def _compiled(
-    config: Configuration, settings: VertexSettings, places: Places, dag_runner: type[KubeflowV2DagRunner]
+    config: Configuration, settings: VertexSettings, places: Locations, dag_runner: type[KubeflowV2DagRunner]
 ) -> Spec:
     pipeline = create_pipeline(config, places)
     if settings.push is not None:
@@ -158,7 +158,7 @@ def _compiled(
     return job
 
 
-def _add_push(pipeline: Pipeline, config: Configuration, settings: VertexSettings, places: Places) -> None:
+def _add_push(pipeline: Pipeline, config: Configuration, settings: VertexSettings, places: Locations) -> None:
     assert settings.push is not None
     endpoint = settings.push.endpoint
     if endpoint is not None and endpoint.accelerator_type is not None:

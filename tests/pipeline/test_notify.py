@@ -15,7 +15,7 @@ from components.report.summary import Summary, failed_summary
 from pipeline.config.loading import load_configuration
 from pipeline.config.notify import NotifySettings
 from pipeline.notify import announced
-from pipeline.outcome import StepFailed
+from pipeline.running import StepFailed
 from schema.errors import Refused
 from tests.end_to_end.command import command
 from tests.support.hook import HANG, Hook

@@ -22,7 +22,7 @@ from pipeline.beam import beam_arguments
 from pipeline.code import pack_code
 from pipeline.config.configuration import Configuration
 from pipeline.config.loading import load_configuration
-from pipeline.outcome import Observers
+from pipeline.running import Observers
 from runners.beam.flink import check_cluster
 from runners.local import runner as local
 from tests.support.small_project import Project, make_project

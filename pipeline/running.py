@@ -1,4 +1,4 @@
-"""What pipelines, runners and whoever watches them exchange."""
+"""Interface between the pipeline, the runners that start its steps on this machine, and the observers of a run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,17 +8,30 @@ from pipeline.config.configuration import Configuration
 
 
 class Observer(Protocol):
-    """Whoever wants to know how far a run is."""
+    """Observer of the progress of a run."""
 
     def step_started(self, name: str, position: int, total: int) -> None:
-        """Component `name`, the `position`-th of `total`, begins."""
+        """Handle the start of a component.
+
+        Args:
+            name: Name of the component.
+            position: Its position in the run, from 1.
+            total: Number of components in the run.
+        """
 
     def step_finished(self, name: str, seconds: float, cached: bool, outputs: Mapping[str, str]) -> None:
-        """Component `name` is done; `cached`: its outputs, URIs by key, are those of an earlier run."""
+        """Handle the end of a component.
+
+        Args:
+            name: Name of the component.
+            seconds: Time it took.
+            cached: Whether its outputs are those of an earlier run.
+            outputs: URIs of its outputs, by key.
+        """
 
 
 class Observers:
-    """Several of them as one."""
+    """Observer that passes each call on to several observers."""
 
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers
@@ -33,8 +46,8 @@ class Observers:
 
 
 @dataclass(frozen=True)
-class PipelineOutcome:
-    """What a run that came to its end leaves.
+class RunResult:
+    """Result of a run whose components all completed.
 
     Attributes:
         artifacts: URIs of the outputs, by component and key.
@@ -48,7 +61,7 @@ class PipelineOutcome:
 class RunSteps(Protocol):
     """Function that starts the steps of a pipeline on this machine."""
 
-    def __call__(self, config: Configuration, observer: Observer, *, until: str | None = None) -> PipelineOutcome:
+    def __call__(self, config: Configuration, observer: Observer, *, until: str | None = None) -> RunResult:
         """Run the pipeline to its end, or as far as the component `until`."""
 
 
@@ -58,12 +71,12 @@ class Runner(Protocol):
     def check(self, config: Configuration) -> None:
         """Refuse, in one line, what could not run."""
 
-    def run(self, config: Configuration, observer: Observer, *, until: str | None = None) -> PipelineOutcome:
+    def run(self, config: Configuration, observer: Observer, *, until: str | None = None) -> RunResult:
         """Run the pipeline to its end, or as far as the component `until`."""
 
 
 class StepFailed(Exception):  # noqa: N818 - it reads as what happened
-    """A component raised something that is not the user's to mend in the data or the configuration."""
+    """Failure of a component that the user cannot fix in the data or the configuration."""
 
     def __init__(self, step: str, cause: Exception) -> None:
         super().__init__(f"{step} failed: {type(cause).__name__}: {_last_line(str(cause))}")
@@ -71,6 +84,6 @@ class StepFailed(Exception):  # noqa: N818 - it reads as what happened
 
 
 def _last_line(message: str) -> str:
-    """Tracebacks inside messages, as TensorFlow and Beam write them, say only at their end what was wrong."""
+    """Return the line that states the error: TensorFlow and Beam put tracebacks into messages, the error last."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     return next((line for line in reversed(lines) if not line.startswith("[[")), "no message")

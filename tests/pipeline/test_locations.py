@@ -1,4 +1,4 @@
-"""What is refused of where things lie, before anything is opened."""
+"""Tests of the locations that are refused before anything is opened."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.check import check_configuration
 from pipeline.config.loading import load_configuration
-from pipeline.places import here
+from pipeline.locations import local_locations
 from schema.errors import Refused
 from tests.end_to_end.command import command
 from tests.support.small_project import Project, make_project
@@ -21,16 +21,16 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("registry=s3://bucket/models", "registry s3://bucket/models: TensorFlow opens no s3://"),
-        ("registry=hdfs://host/models", "registry hdfs://host/models: TensorFlow opens no hdfs://"),
-        ("examples.input_base=minio://bucket/data", "input_base minio://bucket/data: TensorFlow opens no minio://"),
+        ("registry=s3://bucket/models", "registry s3://bucket/models: TensorFlow cannot open s3://"),
+        ("registry=hdfs://host/models", "registry hdfs://host/models: TensorFlow cannot open hdfs://"),
+        ("examples.input_base=minio://bucket/data", "input_base minio://bucket/data: TensorFlow cannot open minio://"),
         ("work_dir=gs://bucket/work", "work_dir gs://bucket/work: must be on a local disk"),
         ("schema_file=gs://bucket/schema.pbtxt", "schema_file gs://bucket/schema.pbtxt: must be on a local disk"),
         ("behaviour=s3://bucket/tests.yaml", "behaviour s3://bucket/tests.yaml: must be on a local disk"),
-        ("checkpoint=gs://bucket/bert", "checkpoint gs://bucket/bert: is read from a disk"),
+        ("checkpoint=gs://bucket/bert", "checkpoint gs://bucket/bert: must be on a disk"),
     ],
 )
-def test_what_cannot_be_opened_is_refused_in_a_line(project: Project, override: str, message: str) -> None:
+def test_refuses_a_location_that_cannot_be_opened(project: Project, override: str, message: str) -> None:
     with pytest.raises(Refused) as refused:
         check_configuration(load_configuration(project.configuration, [override]))
     assert str(refused.value).startswith(message)
@@ -38,12 +38,13 @@ def test_what_cannot_be_opened_is_refused_in_a_line(project: Project, override: 
     assert [path.name for path in Path.cwd().iterdir()] == ["project"], "a folder named by a scheme"
 
 
-def test_what_tensorflow_opens_is_left_to_it(project: Project) -> None:
+def test_accepts_what_tensorflow_can_open(project: Project) -> None:
     overrides = ["registry=gs://bucket/models", "examples.input_base=gs://bucket/data", "checkpoint=hf://org/name"]
-    assert here(load_configuration(project.configuration, overrides)).registry == "gs://bucket/models"
+    config = load_configuration(project.configuration, overrides)
+    assert local_locations(config).registry == "gs://bucket/models"
 
 
-def test_steps_elsewhere_open_no_more(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
+def test_refuses_the_same_locations_for_containers(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
     project.configure(
         runner={"kubeflow": {"image": "i", "paths": {
             "registry": "s3://bucket/models", "input_base": "gs://bucket/data", "checkpoint": "/opt/bert",
@@ -52,5 +53,5 @@ def test_steps_elsewhere_open_no_more(project: Project, capfd: pytest.CaptureFix
     output = project.folder / "compiled.yaml"
     arguments = ("compile", "--runner", "kubeflow", "--config", str(project.configuration), "--output", str(output))
     assert command(*arguments) == 2
-    assert capfd.readouterr().err.startswith("error: registry s3://bucket/models: TensorFlow opens no s3://")
+    assert capfd.readouterr().err.startswith("error: registry s3://bucket/models: TensorFlow cannot open s3://")
     assert not output.exists()
