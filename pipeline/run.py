@@ -3,7 +3,6 @@
 import logging
 import os
 import resource
-import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from components.common.stderr import redirected_stderr
 from components.data_gate.verdict import read_verdict
 from components.example_gen.report import read_report
 from components.example_gen.sources.sources import Sources
@@ -162,10 +162,7 @@ def _noise_to(log: Path) -> Iterator[None]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     # TensorFlow turns oneDNN on by itself only for some Intel processors; a training step on AMD gains a third by it.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with log.open("ab") as file:
-        os.dup2(file.fileno(), 2)
+    with log.open("ab") as file, redirected_stderr(file):
         handler = logging.StreamHandler(open(log, "a", encoding="utf-8"))  # noqa: PTH123, SIM115 - closed below
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         logging.getLogger().addHandler(handler)
@@ -177,6 +174,3 @@ def _noise_to(log: Path) -> Iterator[None]:
         finally:
             logging.getLogger().removeHandler(handler)
             handler.stream.close()
-            sys.stderr.flush()
-            os.dup2(terminal, 2)
-            os.close(terminal)

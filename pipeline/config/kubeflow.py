@@ -1,48 +1,40 @@
-"""The `runner:` part of the configuration: what is different where the pipeline runs elsewhere than on this machine."""
+"""The `runner.kubeflow` part of the configuration: Kubeflow Pipelines v2."""
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, field_validator, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from components.common.settings import Settings
+from pipeline.config.steps import ContainerPath, StepSettings, step_settings
 
-# The step that accelerator is for, where none is named.
-_TRAINER = "Trainer"
-
-
-def _as_text(value: object) -> object:
-    """YAML reads `cpu: 2` as a number."""
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-Processors = Annotated[str, BeforeValidator(_as_text), Field(pattern=r"^[0-9]*\.?[0-9]+m?$")]
-Memory = Annotated[str, BeforeValidator(_as_text), Field(pattern=r"^[0-9]+(M|G|T|Mi|Gi|Ti)$")]
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 MountPath = Annotated[str, Field(pattern=r"^/.+")]
 
 
 class Accelerator(Settings):
-    """A GPU, or what else a node offers as a resource."""
+    """A GPU, or another resource that nodes offer."""
 
-    type: str = Field("nvidia.com/gpu", description="As Kubernetes names the resource.")
-    count: PositiveInt = 1
+    type: str = Field("nvidia.com/gpu", description="Kubernetes' name of the resource.")
+    count: PositiveInt = Field(1, description="Number of them.")
 
 
 class Toleration(Settings):
-    """A taint of nodes that a step may run on even so; the fields are Kubernetes' own."""
+    """A taint of nodes that a step may run on all the same. The fields are those of Kubernetes."""
 
-    key: str | None = None
-    operator: Literal["Equal", "Exists"] = "Equal"
-    value: str | None = None
-    effect: Literal["NoExecute", "NoSchedule", "PreferNoSchedule"] | None = None
+    key: str | None = Field(None, description="Key of the taint; null: any, where operator is Exists.")
+    operator: Literal["Equal", "Exists"] = Field("Equal", description="How key and value are compared.")
+    value: str | None = Field(None, description="Value of the taint, where operator is Equal.")
+    effect: Literal["NoExecute", "NoSchedule", "PreferNoSchedule"] | None = Field(
+        None, description="Effect of the taint; null: any."
+    )
 
 
 class Secret(Settings):
     """A Kubernetes Secret, as environment variables or as files."""
 
-    name: str
-    env: dict[str, str] = Field({}, description="Variable: key of the secret.")
-    mount_path: MountPath | None = Field(None, description="Folder that has a file for each key.")
+    name: str = Field(description="Name of the Secret, in the namespace that the pipeline runs in.")
+    env: dict[str, str] = Field({}, description="Environment variables: {VARIABLE: key of the Secret}.")
+    mount_path: MountPath | None = Field(None, description="Folder in which each key becomes a file.")
 
     @model_validator(mode="after")
     def _is_used(self) -> Self:
@@ -52,71 +44,67 @@ class Secret(Settings):
 
 
 class Volume(Settings):
-    """A PersistentVolumeClaim that is there already."""
+    """An existing PersistentVolumeClaim."""
 
-    claim: str
-    mount_path: MountPath
-    sub_path: str = Field("", description="Folder of the volume; empty: all of it.")
+    claim: str = Field(description="Name of the claim, in the namespace that the pipeline runs in.")
+    mount_path: MountPath = Field(description="Folder of the container to mount it at.")
+    sub_path: str = Field("", description="Folder of the volume to mount; empty: the whole volume.")
 
 
-class StepSettings(Settings):
-    """What a step's container gets. What is null is left to the cluster, or to what every step gets."""
+class KubeflowStep(StepSettings):
+    """What the container of a step gets on Kubeflow."""
 
-    image: str | None = Field(None, description="With this project installed in it.")
-    cpu: Processors | None = Field(None, description="Processors, requested and at most: 2, 500m.")
-    memory: Memory | None = Field(None, description="Likewise: 8Gi.")
-    accelerator: Accelerator | None = None
+    accelerator: Accelerator | None = Field(None, description="Accelerator, for the Trainer unless set for a step.")
     node_selector: dict[str, str] = Field({}, description="Labels that a node must have.")
     tolerations: list[Toleration] = Field([], description="Taints that a node may have.")
-    env: dict[str, str] = Field({}, description="Environment variables that are no secret.")
-    secrets: list[Secret] = Field([], description="Of the namespace that the pipeline runs in.")
-    volumes: list[Volume] = Field([], description="Likewise.")
-    timeout_s: PositiveInt | None = Field(None, description="Seconds after which the step is ended, a try each.")
-    retries: NonNegativeInt | None = Field(None, description="Of a step that fails; after 60 s, 120 s, 240 s ...")
-    cache: bool | None = Field(None, description="false: runs even if nothing has changed. null: true.")
+    secrets: list[Secret] = Field([], description="Kubernetes Secrets, as variables or files.")
+    volumes: list[Volume] = Field([], description="PersistentVolumeClaims to mount.")
 
 
 class KubeflowPaths(Settings):
-    """Where the containers find what the configuration names by a path of this machine."""
+    """Where containers find what the configuration names by a path of this machine."""
 
-    registry: str | None = None
-    input_base: str | None = Field(None, description="Of the examples.")
-    checkpoint: str | None = Field(None, description="A folder with the same files.")
-    work_dir: str | None = Field(None, description="For training.checkpoint_every alone.")
-
-    @field_validator("*")
-    @classmethod
-    def _absolute(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith("/") and "://" not in value:
-            raise ValueError(f"{value}: in a container only absolute paths and addresses (gs://) mean something")
-        return value
+    registry: ContainerPath | None = Field(None, description="The push destination: gs://, or below a volume.")
+    input_base: ContainerPath | None = Field(None, description="Folder of the examples.")
+    checkpoint: ContainerPath | None = Field(None, description="Folder with the same files as `checkpoint`.")
+    work_dir: ContainerPath | None = Field(None, description="Needed for training.checkpoint_every only.")
 
 
-class KubeflowSettings(StepSettings):
-    """Kubeflow Pipelines v2. What a step can get, every step gets, but for the accelerator: that is the Trainer's."""
+class KubeflowSettings(KubeflowStep):
+    """Kubeflow Pipelines v2. What is set here, every step gets, except for the accelerator: the Trainer gets that."""
 
-    endpoint: str | None = Field(None, description="http(s):// address of the API server; compile alone needs none.")
-    ui: str | None = Field(None, description="Of the user interface, for links; null: the endpoint's.")
-    namespace: str | None = Field(None, description="To run in, where Kubeflow has many users.")
-    experiment: str | None = Field(None, description="That runs are listed under; null: named as the pipeline.")
-    service_account: str | None = Field(None, description="Of the steps' pods; null: the cluster's default.")
+    endpoint: str | None = Field(
+        None, description="http:// or https:// address of the API server; not needed for `compile`."
+    )
+    ui: str | None = Field(None, description="Address of the user interface, for links; null: the endpoint.")
+    namespace: str | None = Field(None, description="Namespace to run in, where Kubeflow has several users.")
+    experiment: str | None = Field(None, description="Experiment to list runs under; null: the pipeline's name.")
+    service_account: str | None = Field(
+        None, description="Kubernetes service account of the steps' pods; null: the cluster's default."
+    )
     token_from: Variable | None = Field(None, description="Environment variable that holds the bearer token.")
-    token_file: str | None = Field(None, description="Instead: the file that holds it.")
-    cookie_from: Variable | None = Field(None, description="Environment variable that holds a session's cookie.")
-    verify: bool = Field(True, description="false: any certificate of the endpoint will do.")
-    ca_file: str | None = Field(None, description="PEM file of the authority that its certificate is from.")
+    token_file: str | None = Field(None, description="File that holds the bearer token, instead of token_from.")
+    cookie_from: Variable | None = Field(None, description="Environment variable that holds a session cookie.")
+    verify: bool = Field(True, description="false: accept any certificate of the endpoint.")
+    ca_file: str | None = Field(
+        None, description="PEM file of the certificate authority that signed the endpoint's certificate."
+    )
     request_timeout_s: float = Field(30, gt=0, le=600, description="Seconds that one request may take.")
-    request_retries: int = Field(3, ge=0, le=10, description="Of a request, after 1, 2, 4, ... seconds, 10 at most.")
+    request_retries: int = Field(
+        3, ge=0, le=10, description="Number of retries of a request, after 1, 2, 4, ... seconds, at most 10."
+    )
     only_new: bool = Field(
-        True, description="A run that finds no span newer than the last one trained on ends; false: trains even so."
+        True, description="End a run that finds no span newer than the last one trained on; false: train anyway."
     )
-    image: str = Field(description="Of every step: what `docker build` makes of the Dockerfile.")
+    image: str = Field(description="Container image of every step: what `docker build` makes of the Dockerfile.")
     pipeline_root: str | None = Field(
-        None, description="gs://, s3:// or minio:// address for artifacts; null: the cluster's own default."
+        None, description="gs://, s3:// or minio:// address for artifacts; null: the cluster's default."
     )
-    paths: KubeflowPaths = KubeflowPaths()
-    image_pull_secrets: list[str] = Field([], description="Names of Secrets that the images' registry asks for.")
-    steps: dict[str, StepSettings] = Field({}, description="Of single steps, besides or instead: Trainer: {...}.")
+    paths: KubeflowPaths = Field(KubeflowPaths(), description="Paths in containers.")
+    image_pull_secrets: list[str] = Field([], description="Names of the Secrets that the image registry needs.")
+    steps: dict[str, KubeflowStep] = Field(
+        {}, description="Settings of single steps, merged into the above: {Trainer: {...}}."
+    )
 
     @field_validator("endpoint", "ui")
     @classmethod
@@ -133,22 +121,11 @@ class KubeflowSettings(StepSettings):
 
     @field_validator("pipeline_root")
     @classmethod
-    def _launcher_knows_it(cls, value: str | None) -> str | None:
+    def _is_known_to_the_launcher(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("gs://", "s3://", "minio://")):
             raise ValueError(f"{value}: Kubeflow's launcher knows gs://, s3:// and minio:// only")
         return value
 
-    def of_step(self, name: str) -> StepSettings:
-        """What a step gets: its own, where that says something, besides what every step gets."""
-        own = self.steps.get(name, StepSettings())
-        alone = {"image", "cpu", "memory", "timeout_s", "retries", "cache"}
-        merged = {key: getattr(self, key) if (value := getattr(own, key)) is None else value for key in alone}
-        return StepSettings(
-            **merged,
-            accelerator=own.accelerator or (self.accelerator if name == _TRAINER else None),
-            node_selector=self.node_selector | own.node_selector,
-            tolerations=[*self.tolerations, *own.tolerations],
-            env=self.env | own.env,
-            secrets=[*self.secrets, *own.secrets],
-            volumes=[*self.volumes, *own.volumes],
-        )
+    def of_step(self, name: str) -> KubeflowStep:
+        """Return the settings of one step, those of every step included."""
+        return step_settings(KubeflowStep, self, self.steps, name)

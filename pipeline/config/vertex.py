@@ -4,14 +4,12 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, field_validator
 
 from components.common.settings import Settings
 from components.vertex_push.settings import LabelKey, LabelValue, VertexPushSettings
-from pipeline.config.kubeflow import Memory, Processors
+from pipeline.config.steps import ContainerPath, StepSettings, step_settings
 
-# The step that accelerator is for, where none is named.
-_TRAINER = "Trainer"
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 BucketPath = Annotated[str, Field(pattern=r"^gs://[a-z0-9][a-z0-9._-]+(/[^\s]*)?$")]
@@ -20,76 +18,76 @@ BucketPath = Annotated[str, Field(pattern=r"^gs://[a-z0-9][a-z0-9._-]+(/[^\s]*)?
 class VertexAccelerator(Settings):
     """A GPU of a step's machine."""
 
-    type: str = Field(pattern=r"^[A-Z][A-Z0-9_]+$", description="As Vertex AI names it: NVIDIA_TESLA_T4, NVIDIA_L4.")
-    count: PositiveInt = 1
+    type: str = Field(
+        pattern=r"^[A-Z][A-Z0-9_]+$", description="Vertex AI's name of the accelerator: NVIDIA_TESLA_T4, NVIDIA_L4."
+    )
+    count: PositiveInt = Field(1, description="Number of them.")
 
 
-class VertexStep(Settings):
-    """What a step's container gets. What is null is left to Vertex AI, or to what every step gets."""
+class VertexStep(StepSettings):
+    """What the container of a step gets on Vertex AI, which chooses the machine by it."""
 
-    image: str | None = Field(None, description="In Artifact Registry, with this project installed in it.")
-    cpu: Processors | None = Field(None, description="Processors, at most: 4, 500m. Vertex AI picks the machine.")
-    memory: Memory | None = Field(None, description="Likewise: 16Gi.")
-    accelerator: VertexAccelerator | None = None
-    env: dict[str, str] = Field({}, description="Environment variables that are no secret.")
-    timeout_s: PositiveInt | None = Field(None, description="Seconds after which the step is ended, a try each.")
-    retries: NonNegativeInt | None = Field(None, description="Of a step that fails; after 60 s, 120 s, 240 s ...")
-    cache: bool | None = Field(None, description="false: runs even if nothing has changed. null: true.")
+    accelerator: VertexAccelerator | None = Field(
+        None, description="Accelerator, for the Trainer unless set for a step."
+    )
 
 
 class VertexPaths(Settings):
-    """Where the containers find what the configuration names by a path of this machine."""
+    """Where containers find what the configuration names by a path of this machine."""
 
-    registry: BucketPath | None = Field(None, description="gs:// address.")
-    input_base: str | None = Field(None, description="Of the examples: a gs:// address.")
-    checkpoint: str | None = Field(None, description="A folder with the same files: in the image, or /gcs/BUCKET/...")
-    work_dir: BucketPath | None = Field(None, description="gs:// address; for training.checkpoint_every alone.")
-
-    @field_validator("input_base", "checkpoint")
-    @classmethod
-    def _absolute(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith("/") and "://" not in value:
-            raise ValueError(f"{value}: in a container only absolute paths and addresses (gs://) mean something")
-        return value
+    registry: BucketPath | None = Field(None, description="The push destination: a gs:// address.")
+    input_base: ContainerPath | None = Field(None, description="Folder of the examples: a gs:// address.")
+    checkpoint: ContainerPath | None = Field(
+        None, description="Folder with the same files as `checkpoint`: in the image, or /gcs/BUCKET/..."
+    )
+    work_dir: BucketPath | None = Field(None, description="A gs:// address; needed for training.checkpoint_every only.")
 
 
 class VertexSettings(VertexStep):
-    """Vertex AI Pipelines. What a step can get, every step gets, but for the accelerator: that is the Trainer's."""
+    """Vertex AI Pipelines. What is set here, every step gets, except for the accelerator: the Trainer gets that."""
 
     project: str = Field(pattern=r"^[a-z][a-z0-9.:-]{4,}[a-z0-9]$", description="ID of the Google Cloud project.")
     location: str = Field(pattern=r"^[a-z]+-[a-z]+[0-9]+$", description="Region, such as europe-west4.")
     pipeline_root: BucketPath = Field(description="gs:// address for artifacts, in a bucket of the same region.")
-    image: str = Field(description="Of every step: what `docker build` makes of the Dockerfile.")
-    paths: VertexPaths = VertexPaths()
+    image: str = Field(description="Container image of every step: what `docker build` makes of the Dockerfile.")
+    paths: VertexPaths = Field(VertexPaths(), description="Paths in containers.")
     service_account: str | None = Field(
-        None, pattern=r"^[^@\s]+@[^@\s]+$", description="That the steps act as; null: Compute Engine's default one."
+        None,
+        pattern=r"^[^@\s]+@[^@\s]+$",
+        description="E-mail address of the service account that the steps run as; null: Compute Engine's default.",
     )
     network: str | None = Field(
         None,
         pattern=r"^projects/[^/]+/global/networks/[^/]+$",
         description="projects/NUMBER/global/networks/NAME, with private services access; null: none.",
     )
-    reserved_ip_ranges: list[str] = Field([], description="Of that network, for the steps' machines; empty: any.")
+    reserved_ip_ranges: list[str] = Field(
+        [], description="Reserved IP ranges of that network, for the steps' machines; empty: any."
+    )
     kms_key: str | None = Field(
         None,
         pattern=r"^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$",
-        description="Key in Cloud KMS that what Vertex AI keeps of a run is encrypted with; null: Google's.",
+        description="Cloud KMS key that encrypts what Vertex AI stores of a run; null: Google's own keys.",
     )
     failure_policy: Literal["fast", "slow"] = Field(
-        "fast", description="fast: after a step has failed none is begun; slow: those that do not need it are."
+        "fast",
+        description="fast: start no step after one has failed; slow: start those that do not need the failed one.",
     )
-    labels: dict[LabelKey, LabelValue] = Field({}, description="Of every run, for the bill.")
+    labels: dict[LabelKey, LabelValue] = Field({}, description="Labels of every run, for the bill.")
     only_new: bool = Field(
-        True, description="A run that finds no span newer than the last one trained on ends; false: trains even so."
+        True, description="End a run that finds no span newer than the last one trained on; false: train anyway."
     )
-    time_zone: str = Field("UTC", description="That a schedule's cron fields are in, such as Europe/Berlin.")
+    time_zone: str = Field("UTC", description="Time zone of a schedule's cron fields, such as Europe/Berlin.")
     api_endpoint: str | None = Field(
-        None, description="https:// address of the service, for Private Service Connect; null: the location's own."
+        None, description="https:// address of the service, for Private Service Connect; null: that of the location."
     )
     push: VertexPushSettings | None = Field(
-        None, description="Vertex AI's Model Registry, after the push to the registry, and an endpoint; null: neither."
+        None,
+        description="Also push to Vertex AI's Model Registry, and to an endpoint; null: to `registry` only.",
     )
-    steps: dict[str, VertexStep] = Field({}, description="Of single steps, besides or instead: Trainer: {...}.")
+    steps: dict[str, VertexStep] = Field(
+        {}, description="Settings of single steps, merged into the above: {Trainer: {...}}."
+    )
 
     @field_validator("time_zone")
     @classmethod
@@ -115,9 +113,5 @@ class VertexSettings(VertexStep):
         return value.rstrip("/")
 
     def of_step(self, name: str) -> VertexStep:
-        """What a step gets: its own, where that says something, besides what every step gets."""
-        own = self.steps.get(name, VertexStep())
-        alone = ("image", "cpu", "memory", "timeout_s", "retries", "cache")
-        merged = {key: getattr(self, key) if (value := getattr(own, key)) is None else value for key in alone}
-        accelerator = own.accelerator or (self.accelerator if name == _TRAINER else None)
-        return VertexStep(**merged, accelerator=accelerator, env=self.env | own.env)
+        """Return the settings of one step, those of every step included."""
+        return step_settings(VertexStep, self, self.steps, name)

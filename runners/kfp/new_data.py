@@ -1,8 +1,8 @@
-"""The first step on Kubeflow: does, in a container, what drivers do where there are some.
+"""The first step of a remote run: does in a container what drivers do on the local machine.
 
-It resolves spans and takes the inputs' fingerprint. Both become parameters of the TextExampleGen and so part of what
-Kubeflow's cache asks for: an unchanged input is not read again, nor is anything trained again on it. And it says
-whether there is anything new; the steps after it are skipped if not, and the run ends well.
+It resolves spans and takes the fingerprint of the inputs. Both become parameters of the TextExampleGen and so part of
+the key of the service's cache: an unchanged input is not read again, and nothing is trained on it again. It also says
+whether there is anything new; if not, the steps after it are skipped and the run succeeds.
 """
 
 import argparse
@@ -14,35 +14,35 @@ from components.example_gen.settings import ExamplesSettings
 from components.example_gen.sources.fingerprint import fingerprint
 from components.example_gen.sources.sources import find_sources
 from components.training_log.news import why_nothing_is_new
-from runners.kfp.notes import Note, ended_in_words, notes_here
-from runners.kubeflow.runner import NEW_DATA
+from runners.kfp.notes import Note, noted, notes_of_this_run
+from runners.kfp.steps import NEW_DATA
 
 
 def main() -> None:
-    """Runs the step."""
+    """Run the step."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", required=True, help="The examples' settings, as JSON.")
-    parser.add_argument("--project", required=True, help="Pays for queries; may be empty.")
+    parser.add_argument("--settings", required=True, help="Settings of the examples, as JSON.")
+    parser.add_argument("--project", required=True, help="Project that pays for queries; may be empty.")
     parser.add_argument("--registry", required=True, help="The push destination.")
-    parser.add_argument("--only_new", required=True, help="true: say that there is nothing new where there is not.")
-    parser.add_argument("--new", required=True, type=Path, help="File for: true or false.")
-    parser.add_argument("--spans", required=True, type=Path, help="File for the spans to read, as JSON.")
-    parser.add_argument("--fingerprint", required=True, type=Path, help="File for the fingerprint.")
-    asked = parser.parse_args()
-    for file in (asked.new, asked.spans, asked.fingerprint):
-        file.parent.mkdir(parents=True, exist_ok=True)  # Kubeflow's launcher makes it, Vertex AI does not
-    with ended_in_words():
-        settings = ExamplesSettings.model_validate_json(asked.settings)
+    parser.add_argument("--only_new", required=True, help="true: report whether there is nothing new.")
+    parser.add_argument("--new", required=True, type=Path, help="File to write: true or false.")
+    parser.add_argument("--spans", required=True, type=Path, help="File to write: the spans to read, as JSON.")
+    parser.add_argument("--fingerprint", required=True, type=Path, help="File to write: the fingerprint.")
+    arguments = parser.parse_args()
+    for file in (arguments.new, arguments.spans, arguments.fingerprint):
+        file.parent.mkdir(parents=True, exist_ok=True)  # Kubeflow's launcher creates it, Vertex AI does not
+    with noted():
+        settings = ExamplesSettings.model_validate_json(arguments.settings)
         sources = find_sources(settings)
-        asked.spans.write_text(json.dumps(sources.spans), encoding="utf-8")
-        asked.fingerprint.write_text(fingerprint(settings, sources, asked.project), encoding="utf-8")
-        nothing_new = why_nothing_is_new(settings, asked.registry, sources) if asked.only_new == "true" else None
-        asked.new.write_text(json.dumps(nothing_new is None), encoding="utf-8")
-    notes = notes_here()
-    if nothing_new is not None:
-        sys.stdout.write(f"Nothing new: {nothing_new}; only_new: false, where the image is configured, runs even so\n")
+        arguments.spans.write_text(json.dumps(sources.spans), encoding="utf-8")
+        arguments.fingerprint.write_text(fingerprint(settings, sources, arguments.project), encoding="utf-8")
+        reason = why_nothing_is_new(settings, arguments.registry, sources) if arguments.only_new == "true" else None
+        arguments.new.write_text(json.dumps(reason is None), encoding="utf-8")
+    notes = notes_of_this_run()
+    if reason is not None:
+        sys.stdout.write(f"Nothing new: {reason}; only_new: false, where the image is configured, trains anyway\n")
         if notes is not None:
-            notes.write(NEW_DATA, Note(outcome="no_new_data", reason=nothing_new))
+            notes.write(NEW_DATA, Note(outcome="no_new_data", reason=reason))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""What the steps of one run on Kubeflow leave for its last one, which tells the webhook how the run has ended.
+"""Notes that the steps of one remote run leave for its last step, which tells the webhook how the run ended.
 
-    <registry>/.runs/<run>/DataGate.json   how a step has ended that went wrong, or had nothing to do
-    <registry>/.runs/<run>/summary.json    the Report's
+    <registry>/.runs/<run>/DataGate.json   how a step ended that failed, or had nothing to do
+    <registry>/.runs/<run>/summary.json    the Report's summary
 
-They lie in the registry since that is the one place which every step of a run reaches: Kubeflow hands no outputs to a
-task that runs whatever became of those before it, and says of them no more than that they failed. Written only where a
-webhook is configured. Needs no TensorFlow, unless the registry is remote.
+They are in the registry because it is the one place that every step of a run can write to: the service hands no outputs
+to a task that runs however those before it ended, and tells it no more than that they failed. They are written only
+where a webhook is configured. Importing this module needs no TensorFlow; a remote registry does.
 """
 
 import os
@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from components.common.files import list_folder, read_bytes, remove_file, remove_folder
+from components.common.files import list_folder, make_folder, read_bytes, remove_file, remove_folder, write_whole
 from components.common.outcome import EXIT_STATUS, Outcome
-from components.common.settings import Settings, write_json
+from components.common.record import Value
 from components.report.summary import Summary
 from pipeline.running import StepFailed
 from schema.errors import Refused
@@ -26,12 +26,12 @@ STEP_VARIABLE = "BERT_MULTILABEL_STEP"
 RUN_VARIABLE = "KUBEFLOW_RUN_ID"
 
 
-class Note(Settings):
-    """How a step has ended.
+class Note(Value):
+    """How a step ended.
 
     Attributes:
-        outcome: What that makes of the run.
-        reason: Why, in a line.
+        outcome: The outcome of the run that follows from it.
+        reason: Why, in one line.
     """
 
     outcome: Outcome
@@ -43,54 +43,65 @@ class Notes:
     """The notes of one run.
 
     Attributes:
-        folder: Where they are.
-        run: Kubeflow's ID of the run.
+        folder: Folder that they are in.
+        run: The service's ID of the run.
     """
 
     folder: str
     run: str
 
     def write(self, step: str, note: Note) -> None:
-        """Notes how a step has ended."""
-        write_json(self.folder, f"{step}.json", note)
+        """Write how a step ended."""
+        make_folder(self.folder)
+        write_whole(f"{self.folder}/{step}.json", f"{note.model_dump_json(indent=2)}\n".encode("utf-8", "replace"))
 
-    def forget(self, step: str) -> None:
-        """A further try has made good."""
+    def remove(self, step: str) -> None:
+        """Delete the note of a step that succeeded on retry, if it has one."""
         if f"{step}.json" in list_folder(self.folder):
             remove_file(f"{self.folder}/{step}.json")
 
     def write_summary(self, summary: Summary) -> None:
-        """Notes what came of the run."""
+        """Write the summary of the run."""
         summary.write(self.folder)
 
     def read(self) -> dict[str, Note]:
-        """By step."""
+        """Read the notes by step."""
         names = [name for name in sorted(list_folder(self.folder)) if name.endswith(".json") and name != Summary.FILE]
         return {
             name.removesuffix(".json"): Note.model_validate_json(read_bytes(f"{self.folder}/{name}")) for name in names
         }
 
     def read_summary(self) -> Summary | None:
-        """None if the run did not come so far."""
+        """Read the summary; None if the run ended before its Report."""
         try:
             return Summary.read(self.folder)
         except FileNotFoundError:
             return None
 
-    def remove(self) -> None:
-        """All has been told."""
+    def remove_all(self) -> None:
+        """Delete the folder."""
         remove_folder(self.folder)
 
 
-def notes_here() -> Notes | None:
-    """Of the run that this container belongs to; None where nobody wants to know."""
+def notes_environment(step: str, registry: str) -> dict[str, str]:
+    """Return the environment variables that let a step leave notes, besides `RUN_VARIABLE`.
+
+    Args:
+        step: Name of the step.
+        registry: The push destination, as the step's container sees it.
+    """
+    return {FOLDER_VARIABLE: f"{registry.rstrip('/')}/.runs", STEP_VARIABLE: step}
+
+
+def notes_of_this_run() -> Notes | None:
+    """Return the notes of the run that this container belongs to; None where no webhook is configured."""
     folder, run = os.environ.get(FOLDER_VARIABLE), os.environ.get(RUN_VARIABLE)
     return Notes(f"{folder}/{run}", run) if folder and run else None
 
 
 @contextmanager
-def ended_in_words() -> Iterator[None]:
-    """Ends a step that was refused with exit status 2 and one line; what goes wrong is noted."""
+def noted() -> Iterator[None]:
+    """Note how the body ended; if it refused, write one line to stderr and exit with status 2."""
     step = os.environ.get(STEP_VARIABLE, "step")
     try:
         yield
@@ -105,10 +116,10 @@ def ended_in_words() -> Iterator[None]:
 
 
 def _note(step: str, note: Note | None) -> None:
-    """Whatever is wrong with that must not hide how the step has ended."""
+    """Write a note, or delete it; a failure to do so must not hide how the step ended."""
     try:
-        notes = notes_here()
+        notes = notes_of_this_run()
         if notes is not None:
-            notes.forget(step) if note is None else notes.write(step, note)
+            notes.remove(step) if note is None else notes.write(step, note)
     except Exception as error:
-        sys.stderr.write(f"no note of that for the webhook: {type(error).__name__}: {error}\n")
+        sys.stderr.write(f"could not leave a note for the webhook: {type(error).__name__}: {error}\n")

@@ -1,6 +1,6 @@
-"""The last step on Kubeflow: tells the webhook how the run has ended, whatever became of the steps before.
+"""The last step of a remote run: tells the webhook how the run ended, however the steps before it ended.
 
-It never fails, as the webhook never changes how a run has ended.
+It never fails, because the webhook never changes how a run has ended.
 """
 
 import argparse
@@ -10,38 +10,39 @@ from rich.console import Console
 from components.common.outcome import Outcome
 from pipeline.config.notify import NotifySettings
 from pipeline.notify import Told, tell
-from runners.kfp.notes import Notes, notes_here
+from runners.kfp.notes import Notes, notes_of_this_run
 
-_NO_WORD = (
-    "a step ended without a word: out of memory, past its time limit, or its node went; the run's page says which"
+_NO_NOTE = (
+    "a step ended without leaving a note: out of memory, past its time limit, or its node failed; the page of the run "
+    "says which"
 )
 
 
 def main() -> None:
-    """Runs the step."""
+    """Run the step."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pipeline", required=True, help="Its name.")
-    parser.add_argument("--settings", required=True, help="The webhook's, as JSON.")
-    parser.add_argument("--pages", required=True, help="What a run's ID makes the address of its page; may be empty.")
-    asked = parser.parse_args()
-    notes = notes_here()
-    assert notes is not None, "compiled together"
-    outcome, reasons = how_it_ended(notes)
-    told = Told(asked.pipeline, outcome, f"{asked.pages}{notes.run}", reasons, notes.read_summary())
-    tell(NotifySettings.model_validate_json(asked.settings), Console(), told)
-    notes.remove()
+    parser.add_argument("--pipeline", required=True, help="Name of the pipeline.")
+    parser.add_argument("--settings", required=True, help="Settings of the webhook, as JSON.")
+    parser.add_argument("--pages", required=True, help="Address to append a run's ID to, for its page; may be empty.")
+    arguments = parser.parse_args()
+    notes = notes_of_this_run()
+    assert notes is not None, "the variables are compiled with the step"
+    outcome, reasons = find_outcome(notes)
+    told = Told(arguments.pipeline, outcome, f"{arguments.pages}{notes.run}", reasons, notes.read_summary())
+    tell(NotifySettings.model_validate_json(arguments.settings), Console(), told)
+    notes.remove_all()
 
 
-def how_it_ended(notes: Notes) -> tuple[Outcome, list[str]]:
-    """From what the steps have left: the outcome, and why."""
-    left, summary = notes.read(), notes.read_summary()
-    reasons = [note.reason for note in left.values()]
-    outcomes = {note.outcome for note in left.values()}
+def find_outcome(notes: Notes) -> tuple[Outcome, list[str]]:
+    """Return the outcome of a run and the reasons for it, as far as its steps have noted them."""
+    by_step, summary = notes.read(), notes.read_summary()
+    reasons = [note.reason for note in by_step.values()]
+    outcomes = {note.outcome for note in by_step.values()}
     for outcome in ("failed", "refused", "no_new_data"):
         if outcome in outcomes:
             return outcome, reasons
     if summary is None:
-        return "failed", [_NO_WORD]
+        return "failed", [_NO_NOTE]
     return summary.outcome, summary.reasons
 
 

@@ -1,9 +1,9 @@
-"""What a step's container runs on open-source Kubeflow: TFX's module of this name, and what its backend leaves to it.
+"""Entry point of a step's container on Kubeflow: TFX's module of this name, and what Kubeflow's backend leaves to it.
 
-TFX's was written for Vertex AI. Kubeflow's driver hands out input artifacts without their types, which TFX imports
-classes by, and addresses in an object store (minio://, s3://) that TensorFlow cannot open. But the types are in the
-specification, of which the step gets its part; and Kubeflow's launcher has put copies of the inputs on the container's
-disk, and uploads from there what the step leaves as outputs.
+TFX's module was written for Vertex AI. Kubeflow's driver passes input artifacts without their types, by which TFX
+imports classes, and with addresses in an object store (minio://, s3://) that TensorFlow cannot open. But the types are
+in the specification, of which the step gets its own part; and Kubeflow's launcher has downloaded the inputs to the
+container's disk, and uploads from there what the step leaves as outputs.
 """
 
 import json
@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from components.report.summary import Summary
-from runners.kfp.notes import ended_in_words, notes_here
+from runners.kfp.notes import noted, notes_of_this_run
 
 _TFX = "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor"
 _INVOCATION = "--json_serialized_invocation_args"
 _INPUTS_SPEC = "--json_serialized_inputs_spec_args"
-# Where the launcher puts copies: LocalPathForURI in kubeflow/pipelines, backend/src/v2/component/launcher_v2.go.
+# Folders of the launcher's downloads: LocalPathForURI in kubeflow/pipelines, backend/src/v2/component/launcher_v2.go.
 _COPIES = {"gs://": "/gcs/", "s3://": "/s3/", "minio://": "/minio/"}
 _REPORT = "report"  # the output of the Report
 
@@ -27,15 +27,20 @@ Json = dict[str, Any]
 
 
 def complete(invocation: Json, inputs_spec: Json, copies: Mapping[str, str] = _COPIES) -> dict[str, str]:
-    """Gives the artifacts of an ExecutorInput types and paths on this disk, in place.
+    """Give the artifacts of an ExecutorInput their types and paths on this disk, in place.
 
     Args:
         invocation: The ExecutorInput, as JSON.
         inputs_spec: The component's ComponentInputsSpec, as JSON.
-        copies: Of each scheme, the folder that stands for it on this disk.
+        copies: Folder on this disk that holds the copies of each scheme's files.
 
     Returns:
-        The address that each path was put in the place of.
+        The address that each path replaces.
+
+    Example:
+        >>> outputs = {"artifacts": {"model": {"artifacts": [{"uri": "s3://bucket/run/model"}]}}}
+        >>> complete({"outputs": outputs}, {})
+        {'/s3/bucket/run/model': 's3://bucket/run/model'}
     """
     for name, spec in inputs_spec.get("artifacts", {}).items():
         for artifact in invocation.get("inputs", {}).get("artifacts", {}).get(name, {}).get("artifacts", []):
@@ -51,7 +56,7 @@ def complete(invocation: Json, inputs_spec: Json, copies: Mapping[str, str] = _C
 
 
 def restore(output_file: Path, addresses: dict[str, str]) -> None:
-    """Puts the addresses back into the ExecutorOutput that the launcher reads: it uploads to where they say."""
+    """Put the addresses back into the ExecutorOutput that the launcher reads: it uploads to where they point."""
     output = json.loads(output_file.read_text(encoding="utf-8"))
     for artifact in _artifacts(output):
         artifact["uri"] = addresses.get(artifact.get("uri", ""), artifact.get("uri", ""))
@@ -59,31 +64,31 @@ def restore(output_file: Path, addresses: dict[str, str]) -> None:
 
 
 def main(copies: Mapping[str, str] = _COPIES) -> None:
-    """Runs a step; exit status 2, and one line, if it refused the data.
+    """Run a step; if it refuses the data, write one line to stderr and exit with status 2.
 
     Args:
-        copies: As `complete` takes it.
+        copies: Argument of `complete`.
     """
-    with ended_in_words():
+    with noted():
         _run(copies)
 
 
 def _run(copies: Mapping[str, str]) -> None:
     arguments = sys.argv[1:]
-    place = arguments.index(_INVOCATION) + 1
-    invocation = json.loads(arguments[place])
+    index = arguments.index(_INVOCATION) + 1
+    invocation = json.loads(arguments[index])
     inputs_spec = json.loads(arguments[arguments.index(_INPUTS_SPEC) + 1])
     addresses = complete(invocation, inputs_spec, copies)
-    arguments[place] = json.dumps(invocation)
+    arguments[index] = json.dumps(invocation)
     sys.argv[1:] = arguments
     try:
         runpy.run_module(_TFX, run_name="__main__", alter_sys=True)
-    except SystemExit as ended:  # absl's way to return
+    except SystemExit as ended:  # absl exits when its main returns
         if ended.code:
             raise
     if addresses:
         restore(Path(invocation["outputs"]["outputFile"]), addresses)
-    notes = notes_here()
+    notes = notes_of_this_run()
     report = invocation["outputs"].get("artifacts", {}).get(_REPORT)
     if notes is not None and report is not None:
         notes.write_summary(Summary.read(report["artifacts"][0]["uri"]))

@@ -1,96 +1,99 @@
-"""The specification that Kubeflow Pipelines takes: TFX compiles the steps, kfp what is around them."""
+"""The specification that Kubeflow and Vertex AI take: TFX compiles the steps, kfp compiles the frame around them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
-
 from pipeline.config.configuration import Configuration
-from pipeline.config.kubeflow import KubeflowSettings
-from pipeline.create import create_pipeline
-from pipeline.locations import Locations
-from runners.kfp.frame import build_frame, executor_label
-from runners.kubeflow.runner import ALWAYS_RUN, NEW_DATA, NOTIFY, check_steps
+from pipeline.config.steps import StepSettings
+from runners.kfp.frame import Frame, build_frame, executor_label
+from runners.kfp.steps import ALWAYS_RUN, NEW_DATA, NOTIFY, check_steps
 from schema.errors import Refused
 
-# TFX's entry point, after what open-source Kubeflow leaves to it.
-COMMAND = ["python", "-m", "runners.kfp.run_executor"]
-# Linux takes 128 KiB in one argument, and a step's parameters travel in one, with its artifacts' addresses.
-_MOST_PARAMETERS = 112 * 1024
+# Linux takes 128 KiB in one argument. All parameters of a step travel in one, with the addresses of its artifacts.
+_MAX_PARAMETERS = 112 * 1024
 
 Spec = dict[str, Any]
 
 
-def build_documents(config: Configuration, settings: KubeflowSettings, places: Locations) -> list[Spec]:
-    """The YAML's documents: a PipelineSpec, and a PlatformSpec if the pods get something of Kubernetes' own.
+@dataclass(frozen=True)
+class Containers:
+    """What the containers of the steps get from a runner.
+
+    Attributes:
+        runner: Key of `runner` in the configuration.
+        steps: Settings of single steps, by name, as configured.
+        of_step: Returns the settings of a step, those of every step included.
+        complete: Called with the name of a step, its task and its container, to add what the service reads there.
+        always_run: Names of the runner's own steps that must not be answered from a cache.
+    """
+
+    runner: str
+    steps: Mapping[str, StepSettings]
+    of_step: Callable[[str], StepSettings]
+    complete: Callable[[str, Spec, Spec], None]
+    always_run: Collection[str] = ()
+
+
+def build_documents(of_tfx: Spec, frame: Frame, containers: Containers) -> list[Spec]:
+    """Put TFX's steps into a frame.
+
+    Args:
+        of_tfx: PipelineSpec that TFX compiled.
+        frame: What is around the steps.
+        containers: What the containers get.
+
+    Returns:
+        A PipelineSpec and, if the frame asks for anything of Kubernetes, a PlatformSpec.
 
     Raises:
-        Refused: The configuration does not fit the pipeline.
+        Refused: The settings of a step do not fit the pipeline, or its parameters are too large.
     """
-    of_tfx = _compiled(config, settings, places)
-    steps: Spec = of_tfx["root"]["dag"]["tasks"]
-    first_and_last = (NEW_DATA, NOTIFY) if config.notify is not None else (NEW_DATA,)
-    check_steps({name: step.cache for name, step in settings.steps.items()}, [*steps, *first_and_last])
-    check_sizes(steps)
-    spec, *platform = build_frame(config, settings, places, list(steps))
-    always = ALWAYS_RUN | ({"Trainer"} if config.training.warm_start else set())
-    for name, task, container in fill(spec, of_tfx):
-        own = settings.of_step(name)
-        container["image"] = own.image
-        task["cachingOptions"] = {"enableCache": own.cache is not False and name not in always}
-    if settings.pipeline_root is not None:
-        # TFX puts the root into Vertex's PipelineJob alone.
-        spec["defaultPipelineRoot"] = settings.pipeline_root
+    tasks: Spec = of_tfx["root"]["dag"]["tasks"]
+    own = (NEW_DATA, NOTIFY) if frame.config.notify is not None else (NEW_DATA,)
+    check_steps(containers.runner, containers.steps, [*tasks, *own], ALWAYS_RUN.union(containers.always_run))
+    check_sizes(tasks)
+    always_run = ALWAYS_RUN.union(containers.always_run, _reads_registry(frame.config))
+    spec, *platform = build_frame(frame, list(tasks))
+    for dag in _dags(spec):
+        for name, task in dag["tasks"].items():
+            if name in tasks:
+                dag["tasks"][name] = task = _merged(tasks[name], task)
+                spec["components"][name] = _merged(of_tfx["components"][name], spec["components"][name])
+            label = spec["components"][task["componentRef"]["name"]].get("executorLabel")
+            if label is None:
+                continue
+            container = spec["deploymentSpec"]["executors"][label]["container"]
+            if name in tasks:
+                container |= of_tfx["deploymentSpec"]["executors"][executor_label(name)]["container"]
+            containers.complete(name, task, container)
+            cache = containers.of_step(name).cache is not False and name not in always_run
+            task["cachingOptions"] = {"enableCache": cache}
     return [spec, *platform]
 
 
-def fill(frame: Spec, of_tfx: Spec) -> Iterator[tuple[str, Spec, Spec]]:
-    """Puts TFX's steps in the place of a frame's empty ones.
+def check_sizes(tasks: Spec) -> None:
+    """Check that the parameters of each step fit into an argument of a command line.
 
     Args:
-        frame: As `runners.kfp.frame` builds it; filled in place.
-        of_tfx: What TFX has compiled.
-
-    Yields:
-        Of each step, the frame's own among them, name, task and container, to be completed.
-    """
-    steps: Spec = of_tfx["root"]["dag"]["tasks"]
-    for dag in _dags(frame):
-        for name, task in dag["tasks"].items():
-            if name in steps:
-                dag["tasks"][name] = _joined(steps[name], task)
-                frame["components"][name] = _joined(of_tfx["components"][name], frame["components"][name])
-            label = frame["components"][task["componentRef"]["name"]].get("executorLabel")
-            if label is None:
-                continue
-            container = frame["deploymentSpec"]["executors"][label]["container"]
-            if name in steps:
-                container |= of_tfx["deploymentSpec"]["executors"][executor_label(name)]["container"]
-            yield name, dag["tasks"][name], container
-
-
-def check_sizes(tasks: Spec) -> None:
-    """Parameters reach their steps.
+        tasks: TFX's tasks, by name.
 
     Raises:
-        Refused: Those of a step are more than a container's command line takes.
+        Refused: Those of a step do not fit.
     """
     for name, task in tasks.items():
         size = len(json.dumps(task.get("inputs", {}).get("parameters", {})).encode())
-        if size > _MOST_PARAMETERS:
+        if size > _MAX_PARAMETERS:
             raise Refused(
                 f"step {name}: {size >> 10} KiB of parameters, and a container's argument takes "
-                f"{_MOST_PARAMETERS >> 10}; have fewer labels, slices or behavioural tests"
+                f"{_MAX_PARAMETERS >> 10}; have fewer labels, slices or behavioural tests"
             )
 
 
-def _compiled(config: Configuration, settings: KubeflowSettings, places: Locations) -> Spec:
-    runner = KubeflowV2DagRunner(
-        KubeflowV2DagRunnerConfig(default_image=settings.image, default_commands=COMMAND, use_pipeline_spec_2_1=True)
-    )
-    spec: Spec = runner.run(create_pipeline(config, places), write_out=False)["pipelineSpec"]
-    return spec
+def _reads_registry(config: Configuration) -> set[str]:
+    """Return the names of TFX's own steps that look at the registry."""
+    return {"Trainer"} if config.training.warm_start else set()
 
 
 def _dags(spec: Spec) -> list[Spec]:
@@ -98,10 +101,10 @@ def _dags(spec: Spec) -> list[Spec]:
     return [spec["root"]["dag"], *(component["dag"] for component in components if "dag" in component)]
 
 
-def _joined(own: Spec, other: Spec) -> Spec:
-    """Both, part by part; where they differ, the first."""
+def _merged(own: Spec, other: Spec) -> Spec:
+    """Return the union of two trees; where they differ, the first counts."""
     merged = other | own
     for key in own.keys() & other.keys():
         if isinstance(own[key], dict) and isinstance(other[key], dict):
-            merged[key] = _joined(own[key], other[key])
+            merged[key] = _merged(own[key], other[key])
     return merged

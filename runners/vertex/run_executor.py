@@ -1,48 +1,52 @@
-"""What a step's container runs on Vertex AI: TFX's module kubeflow_v2_run_executor, as on Kubeflow.
+"""Entry point of a step's container on Vertex AI: TFX's module kubeflow_v2_run_executor, as on Kubeflow.
 
-There is no launcher there that copies artifacts; Cloud Storage itself is mounted at /gcs, by Cloud Storage FUSE, where
-steps find the same files that they find on a disk elsewhere. Only what Beam reads and writes keeps its gs:// address:
-Dataflow's workers have no such folder.
+No launcher copies artifacts on Vertex AI. Instead Cloud Storage FUSE mounts Cloud Storage at /gcs, where steps find
+the same files that they find on a local disk elsewhere. Only what Beam reads and writes keeps its gs:// address,
+because Dataflow's workers have no such folder.
 """
 
 import json
 import sys
 
-from runners.kfp import run_executor as kubeflow_v2_run_executor
+from runners.kfp import run_executor as kfp_run_executor
 
 _CLASS = "--executor_class_path"
 _INVOCATION = "--json_serialized_invocation_args"
 _ADDRESS, _MOUNT = "gs://", "/gcs/"
 
 
-def place_output_file(invocation: str, *, mounted: bool) -> str:
-    """Says where the step's outcome goes, beside which it also has its temporary files.
+def set_output_file(invocation: str, *, mounted: bool) -> str:
+    """Set where the step writes its ExecutorOutput; its temporary files go into the same folder.
 
     Args:
-        invocation: The ExecutorInput, as JSON, with either spelling of that file.
-        mounted: Whether below /gcs, or by its address.
+        invocation: The ExecutorInput, as JSON, with the path in either spelling.
+        mounted: Whether to spell it below /gcs, or as a gs:// address.
 
     Returns:
-        The same with that spelling.
+        The ExecutorInput with the path in that spelling.
+
+    Example:
+        >>> set_output_file('{"outputs": {"outputFile": "gs://bucket/output.json"}}', mounted=True)
+        '{"outputs": {"outputFile": "/gcs/bucket/output.json"}}'
     """
-    told = json.loads(invocation)
-    outputs = told.get("outputs", {})
-    before, after = (_ADDRESS, _MOUNT) if mounted else (_MOUNT, _ADDRESS)
-    if outputs.get("outputFile", "").startswith(before):
-        outputs["outputFile"] = after + outputs["outputFile"].removeprefix(before)
-    return json.dumps(told)
+    executor_input = json.loads(invocation)
+    outputs = executor_input.get("outputs", {})
+    old, new = (_ADDRESS, _MOUNT) if mounted else (_MOUNT, _ADDRESS)
+    if outputs.get("outputFile", "").startswith(old):
+        outputs["outputFile"] = new + outputs["outputFile"].removeprefix(old)
+    return json.dumps(executor_input)
 
 
 def main() -> None:
-    """Runs a step; exit status 2, and one line, if it refused the data."""
+    """Run a step; if it refuses the data, write one line to stderr and exit with status 2."""
     from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
     from tfx.utils import import_utils
 
     executor = import_utils.import_class_by_path(sys.argv[sys.argv.index(_CLASS) + 1])
     mounted = not issubclass(executor, BaseBeamExecutor)
-    place = sys.argv.index(_INVOCATION) + 1
-    sys.argv[place] = place_output_file(sys.argv[place], mounted=mounted)
-    kubeflow_v2_run_executor.main({_ADDRESS: _MOUNT} if mounted else {})
+    index = sys.argv.index(_INVOCATION) + 1
+    sys.argv[index] = set_output_file(sys.argv[index], mounted=mounted)
+    kfp_run_executor.main({_ADDRESS: _MOUNT} if mounted else {})
 
 
 if __name__ == "__main__":

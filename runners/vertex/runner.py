@@ -1,18 +1,16 @@
 """Vertex AI Pipelines: the pipeline becomes a PipelineJob, a JSON file that the service runs.
 
-Nothing in it needs what open-source Kubeflow has not, though Vertex AI has it: resolvers, and hooks that ask a driver
-before the cache. So what holds there holds here.
+The job does without what Vertex AI has and open-source Kubeflow lacks: resolvers, and hooks that ask a driver before
+the cache. So what holds on Kubeflow holds here.
 """
 
-import json
 from pathlib import Path
 
-from components.common.files import write_whole
 from pipeline.config.configuration import Configuration
-from runners.vertex.job import build
+from runners.remote.output import write_output
+from runners.vertex.job import build_job, job_text
 from runners.vertex.runs import cancel, runs, status, submit
 from runners.vertex.schedules import delete_schedule, find_schedule, pause_schedule, set_schedule
-from schema.errors import Refused
 
 __all__ = [
     "cancel", "compile", "delete_schedule", "find_schedule", "pause_schedule", "runs", "set_schedule", "status",
@@ -20,22 +18,14 @@ __all__ = [
 ]  # fmt: skip
 
 
-def compile(config: Configuration, output: Path) -> None:  # noqa: A001 - as each runner names it
-    """Writes the PipelineJob.
+def compile(config: Configuration, output: Path) -> None:  # noqa: A001 - the name that every remote runner gives it
+    """Write the PipelineJob.
 
     Args:
         config: The configuration, with its part `runner.vertex`.
-        output: A file named *.json; replaced if it is there.
+        output: A file named *.json; replaced if it exists.
 
     Raises:
         Refused: The configuration asks for what a container cannot have, or the file cannot be written.
     """
-    if output.suffix != ".json":
-        raise Refused(f"--output {output}: Vertex AI reads JSON; let the name end in .json")
-    if not output.parent.is_dir():
-        raise Refused(f"--output {output}: there is no folder {output.parent}; make it")
-    job = build(config)
-    try:
-        write_whole(str(output), f"{json.dumps(job, indent=1, sort_keys=True)}\n".encode())
-    except OSError as error:
-        raise Refused(f"--output {output}: cannot be written: {error.strerror}") from None
+    write_output(output, (".json",), "Vertex AI reads JSON", lambda: job_text(build_job(config)))

@@ -1,4 +1,4 @@
-"""The recurring run on Vertex AI: a Schedule, told by its display name, which is the pipeline's."""
+"""The recurring run on Vertex AI: a Schedule, found by its display name, which is the pipeline's name."""
 
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -7,129 +7,133 @@ from components.vertex_push.service import TIMEOUT_S, again, connect, find_crede
 from pipeline.config.configuration import Configuration
 from pipeline.config.vertex import VertexSettings
 from runners.remote.remote import RemoteSchedule
-from runners.vertex.job import build, settings_of
-from runners.vertex.runs import CONSOLE, parse_job, place_of
+from runners.vertex.job import build_job
+from runners.vertex.locations import vertex_settings
+from runners.vertex.runs import CONSOLE, parse_job, service_of
 from schema.errors import Refused
 
-if TYPE_CHECKING:  # seconds to import: only who asks Vertex AI pays
+if TYPE_CHECKING:  # takes seconds to import, so only those functions do that call Vertex AI
     from google.cloud.aiplatform_v1.services.schedule_service import ScheduleServiceClient
     from google.cloud.aiplatform_v1.types import Schedule
 
-# What `set_schedule` decides; the rest of one that is there stays, its being paused among it.
-_DECIDED = [
+# Fields that `set_schedule` writes. Others of an existing schedule stay as they are, and so does whether it is paused.
+_UPDATED = [
     "cron", "create_pipeline_job_request", "max_concurrent_run_count", "max_concurrent_active_run_count",
     "allow_queueing",
 ]  # fmt: skip
 
 
 def set_schedule(config: Configuration, cron: str) -> RemoteSchedule:
-    """Makes the recurring run, or has the one that is there run what the configuration says now.
+    """Create the recurring run, or change the existing one to what the configuration says now.
 
-    At most one of its runs at a time: one that would begin beside another is left out, or waits where
-    `concurrency.when_busy` says so.
+    At most one of its runs is active at a time: one that would start beside another is skipped, or waits where
+    `concurrency.when_busy` is "wait".
 
     Raises:
         Refused: The configuration does not fit Vertex AI, or Vertex AI refuses.
     """
-    settings = settings_of(config)
-    there = _find(config)  # before the seconds that compiling takes
-    job = build(config)
+    settings = vertex_settings(config)
+    existing = _find(config)  # before the seconds that compiling takes
+    job = build_job(config)
     from google.cloud.aiplatform_v1.types import CreatePipelineJobRequest, Schedule
 
-    wanted = Schedule(
+    schedule = Schedule(
         display_name=config.name,
         cron=f"TZ={settings.time_zone} {cron}",
-        create_pipeline_job_request=CreatePipelineJobRequest(parent=place_of(settings).parent),
-        max_concurrent_run_count=1,  # begun at once
-        max_concurrent_active_run_count=1,  # at work at once
+        create_pipeline_job_request=CreatePipelineJobRequest(parent=service_of(settings).parent),
+        max_concurrent_run_count=1,  # started at a time
+        max_concurrent_active_run_count=1,  # active at a time
         allow_queueing=config.concurrency.when_busy == "wait",
     )
-    wanted.create_pipeline_job_request.pipeline_job = parse_job(job)
+    schedule.create_pipeline_job_request.pipeline_job = parse_job(job)
     with _refusing(config):
         client = _client(settings)
-        if there is None:
-            made = client.create_schedule(parent=place_of(settings).parent, schedule=wanted, timeout=TIMEOUT_S)
+        if existing is None:
+            written = client.create_schedule(parent=service_of(settings).parent, schedule=schedule, timeout=TIMEOUT_S)
         else:
-            wanted.name = there.name
-            mask = {"paths": _DECIDED}
-            made = client.update_schedule(schedule=wanted, update_mask=mask, retry=again(), timeout=TIMEOUT_S)
-    return _schedule(made, settings)
+            schedule.name = existing.name
+            mask = {"paths": _UPDATED}
+            written = client.update_schedule(schedule=schedule, update_mask=mask, retry=again(), timeout=TIMEOUT_S)
+    return _remote_schedule(written, settings)
 
 
 def find_schedule(config: Configuration) -> RemoteSchedule | None:
-    """The recurring run, if there is one.
+    """Return the recurring run, if there is one.
 
     Raises:
         Refused: Vertex AI refuses, or does not answer; or two have the name.
     """
-    found = _find(config)
-    return _schedule(found, settings_of(config)) if found else None
+    existing = _find(config)
+    return _remote_schedule(existing, vertex_settings(config)) if existing else None
 
 
 def pause_schedule(config: Configuration, paused: bool) -> RemoteSchedule:
-    """Pauses or resumes it; what was missed meanwhile is not made up for.
+    """Pause the recurring run, or resume it; runs that were missed in between are not made up for.
 
     Raises:
         Refused: There is none, or Vertex AI refuses.
     """
-    settings, there = settings_of(config), _find(config)
-    if there is None:
+    settings, existing = vertex_settings(config), _find(config)
+    if existing is None:
         raise Refused(f"schedule {config.name}: there is none on Vertex AI; make it with --cron")
     with _refusing(config):
         client = _client(settings)
-        if paused and there.state.name == "ACTIVE":
-            client.pause_schedule(name=there.name, retry=again(), timeout=TIMEOUT_S)
-        elif not paused and there.state.name == "PAUSED":
-            client.resume_schedule(name=there.name, retry=again(), timeout=TIMEOUT_S)
-        now = client.get_schedule(name=there.name, retry=again(), timeout=TIMEOUT_S)
-    return _schedule(now, settings)
+        if paused and existing.state.name == "ACTIVE":
+            client.pause_schedule(name=existing.name, retry=again(), timeout=TIMEOUT_S)
+        elif not paused and existing.state.name == "PAUSED":
+            client.resume_schedule(name=existing.name, retry=again(), timeout=TIMEOUT_S)
+        updated = client.get_schedule(name=existing.name, retry=again(), timeout=TIMEOUT_S)
+    return _remote_schedule(updated, settings)
 
 
 def delete_schedule(config: Configuration) -> bool:
-    """Deletes it; False if there was none. Runs that it has started go on.
+    """Delete the recurring run, not the runs that it started; return whether there was one.
 
     Raises:
         Refused: Vertex AI refuses, or does not answer.
     """
-    there = _find(config)
-    if there is None:
+    existing = _find(config)
+    if existing is None:
         return False
     with _refusing(config):
-        finished(_client(settings_of(config)).delete_schedule(name=there.name, timeout=TIMEOUT_S), TIMEOUT_S)
+        deletion = _client(vertex_settings(config)).delete_schedule(name=existing.name, timeout=TIMEOUT_S)
+        finished(deletion, TIMEOUT_S)
     return True
 
 
 def _find(config: Configuration) -> "Schedule | None":
-    settings = settings_of(config)
-    request = {"parent": place_of(settings).parent, "filter": f'display_name="{config.name}"'}
+    settings = vertex_settings(config)
+    request = {"parent": service_of(settings).parent, "filter": f'display_name="{config.name}"'}
     with _refusing(config):
-        found = list(_client(settings).list_schedules(request, retry=again(), timeout=TIMEOUT_S))
-    if len(found) > 1:
-        numbers = ", ".join(each.name.rpartition("/")[2] for each in found)
-        raise Refused(f"schedule {config.name}: there are {len(found)} of the name ({numbers}); delete all but one")
-    return found[0] if found else None
+        schedules = list(_client(settings).list_schedules(request, retry=again(), timeout=TIMEOUT_S))
+    if len(schedules) > 1:
+        ids = ", ".join(schedule.name.rpartition("/")[2] for schedule in schedules)
+        raise Refused(
+            f"schedule {config.name}: Vertex AI has {len(schedules)} of this name ({ids}); delete all but one"
+        )
+    return schedules[0] if schedules else None
 
 
 def _refusing(config: Configuration) -> Any:
-    return refusing(place_of(settings_of(config)), f"schedule {config.name}")
+    return refusing(service_of(vertex_settings(config)), f"schedule {config.name}")
 
 
 def _client(settings: VertexSettings) -> "ScheduleServiceClient":
-    credentials = find_credentials(place_of(settings))
+    credentials = find_credentials(service_of(settings))
     from google.cloud.aiplatform_v1.services.schedule_service import ScheduleServiceClient
 
-    return connect(ScheduleServiceClient, place_of(settings), credentials)
+    return connect(ScheduleServiceClient, service_of(settings), credentials)
 
 
-def _schedule(made: "Schedule", settings: VertexSettings) -> RemoteSchedule:
-    first, _, rest = made.cron.partition(" ")
+def _remote_schedule(schedule: "Schedule", settings: VertexSettings) -> RemoteSchedule:
+    first, _, rest = schedule.cron.partition(" ")
     zone = first.removeprefix("CRON_").removeprefix("TZ=") if "TZ=" in first else "UTC"
-    next_run = made.next_run_time
-    number = made.name.rpartition("/")[2]
+    next_run = schedule.next_run_time
+    number = schedule.name.rpartition("/")[2]
     return RemoteSchedule(
-        name=made.display_name,
-        cron=rest if "TZ=" in first else made.cron,
-        paused=made.state.name != "ACTIVE",
+        name=schedule.display_name,
+        cron=rest if "TZ=" in first else schedule.cron,
+        paused=schedule.state.name != "ACTIVE",
         time_zone=zone,
         next_run=next_run.astimezone(ZoneInfo(zone)) if next_run else None,
         page=f"{CONSOLE}/{settings.location}/pipelines/schedules/{number}?project={settings.project}",

@@ -10,7 +10,7 @@ import pytest
 from components.report.summary import Summary, failed_summary
 from runners.kfp import new_data as kubeflow_new_data
 from runners.kfp import notify as kubeflow_notify
-from runners.kfp.notes import FOLDER_VARIABLE, RUN_VARIABLE, STEP_VARIABLE, Note, Notes, ended_in_words, notes_here
+from runners.kfp.notes import FOLDER_VARIABLE, RUN_VARIABLE, STEP_VARIABLE, Note, Notes, noted, notes_of_this_run
 from schema.errors import Refused
 from tests.support.hook import Hook
 
@@ -21,7 +21,7 @@ def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Notes:
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / ".runs"))
     monkeypatch.setenv(RUN_VARIABLE, "run-7")
     monkeypatch.setenv(STEP_VARIABLE, "Trainer")
-    notes = notes_here()
+    notes = notes_of_this_run()
     assert notes is not None
     return notes
 
@@ -29,7 +29,7 @@ def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Notes:
 def end(error: Exception) -> int:
     """Has a step end so; returns its exit status."""
     try:
-        with ended_in_words():
+        with noted():
             raise error
     except SystemExit as ended:
         return int(ended.code or 0)
@@ -40,18 +40,18 @@ def end(error: Exception) -> int:
 def test_a_step_that_fails_is_noted_by_its_name(notes: Notes) -> None:
     assert end(RuntimeError("a\nout of range")) == 1
     assert notes.read() == {"Trainer": Note(outcome="failed", reason="Trainer failed: RuntimeError: out of range")}
-    assert kubeflow_notify.how_it_ended(notes) == ("failed", ["Trainer failed: RuntimeError: out of range"])
+    assert kubeflow_notify.find_outcome(notes) == ("failed", ["Trainer failed: RuntimeError: out of range"])
 
 
 def test_a_step_that_refuses_ends_in_a_line(notes: Notes, capsys: pytest.CaptureFixture[str]) -> None:
     assert end(Refused("no rows")) == 2
     assert capsys.readouterr().err == "error: no rows\n"
-    assert kubeflow_notify.how_it_ended(notes) == ("refused", ["no rows"])
+    assert kubeflow_notify.find_outcome(notes) == ("refused", ["no rows"])
 
 
 def test_a_further_try_that_works_is_what_counts(notes: Notes) -> None:
     end(RuntimeError("busy"))
-    with ended_in_words():
+    with noted():
         pass
     assert notes.read() == {}
 
@@ -59,16 +59,16 @@ def test_a_further_try_that_works_is_what_counts(notes: Notes) -> None:
 def test_a_failure_after_the_push_is_told_with_what_was_pushed(notes: Notes) -> None:
     pushed = Summary(outcome="blessed", blessed=True, pushed="/registry/1", reasons=[])
     notes.write_summary(pushed)
-    assert kubeflow_notify.how_it_ended(notes) == ("blessed", [])
+    assert kubeflow_notify.find_outcome(notes) == ("blessed", [])
     end(RuntimeError("disk full"))
-    assert kubeflow_notify.how_it_ended(notes)[0] == "failed"
+    assert kubeflow_notify.find_outcome(notes)[0] == "failed"
     assert notes.read_summary() == pushed
 
 
 def test_a_step_that_was_killed_leaves_no_word(notes: Notes) -> None:
-    outcome, (reason,) = kubeflow_notify.how_it_ended(notes)
+    outcome, (reason,) = kubeflow_notify.find_outcome(notes)
     assert outcome == "failed"
-    assert "a step ended without a word" in reason
+    assert "a step ended without leaving a note" in reason
 
 
 @pytest.mark.usefixtures("notes")
@@ -76,14 +76,14 @@ def test_a_note_that_cannot_be_written_hides_nothing(tmp_path: Path, capsys: pyt
     (tmp_path / ".runs").write_text("in the way")
     assert end(Refused("no rows")) == 2
     said = capsys.readouterr().err.splitlines()
-    assert said[0].startswith("no note of that for the webhook: ")
+    assert said[0].startswith("could not leave a note for the webhook: ")
     assert said[1] == "error: no rows"
 
 
 @pytest.mark.usefixtures("notes")
 def test_where_nobody_is_told_nothing_is_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(FOLDER_VARIABLE)
-    assert notes_here() is None
+    assert notes_of_this_run() is None
     assert end(RuntimeError("busy")) == 1
     assert list(tmp_path.iterdir()) == []
 

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pipeline.config.configuration import Configuration
 from pipeline.config.loading import load_configuration
 from runners.kubeflow import runner as kubeflow
-from runners.kubeflow.api import asked
+from runners.kubeflow.api import connected
 from runners.kubeflow.runs import Pipeline
 from runners.remote.remote import RunState
 from schema.errors import Refused
@@ -56,7 +56,7 @@ def plan(config: Configuration, cron: str = _NIGHTLY, specification: bytes = _SP
     """Schedules what need not be compiled; the ID of the recurring run."""
     settings = config.runner.kubeflow
     assert settings is not None
-    with asked(settings) as client:
+    with connected(settings) as client:
         pipeline = Pipeline(client, config, settings)
         return str(pipeline.schedule(pipeline.upload(specification), cron).page).rpartition("/")[2]
 
@@ -65,7 +65,7 @@ def start(config: Configuration) -> str:
     """Likewise a run."""
     settings = config.runner.kubeflow
     assert settings is not None
-    with asked(settings) as client:
+    with connected(settings) as client:
         pipeline = Pipeline(client, config, settings)
         return pipeline.run(pipeline.upload(_SPECIFICATION)).name
 
@@ -184,7 +184,7 @@ def test_a_change_that_breaks_off_leaves_one_that_starts_something_after_the_nex
         plan(config, "0 4 * * *")
     assert old in server.recurring
     assert server.enabled() != []
-    with pytest.raises(Refused, match=f"there are 2 .*{old}"):
+    with pytest.raises(Refused, match=f"has left 2 of them .*{old}"):
         kubeflow.find_schedule(config)
     plan(config, "0 4 * * *")
     assert [each["trigger"]["cron_schedule"]["cron"] for each in server.recurring.values()] == ["0 0 4 * * *"]
@@ -267,7 +267,7 @@ def test_more_runs_than_a_page_has(project: Project, server: KubeflowServer) -> 
 
 def test_where_many_work_a_namespace_is_asked_for(project: Project) -> None:
     with KubeflowServer(multi_user=True) as server:
-        with pytest.raises(Refused, match=r"runner\.kubeflow\.namespace: .* has many users"):
+        with pytest.raises(Refused, match=r"runner\.kubeflow\.namespace: .* has several users"):
             kubeflow.runs(configured(project, server))
         config = configured(project, server, namespace="team")
         plan(config)
@@ -282,14 +282,14 @@ def test_where_many_work_a_namespace_is_asked_for(project: Project) -> None:
         ({"endpoint": None}, "runner.kubeflow.endpoint: not set"),
         (
             {"endpoint": "http://127.0.0.1:1"},
-            "http://127.0.0.1:1: cannot be reached; is runner.kubeflow.endpoint",
+            "http://127.0.0.1:1: cannot be reached; check runner.kubeflow.endpoint",
         ),
         (
             {"token_from": "NO_SUCH_TOKEN"},
             "runner.kubeflow.token_from: the environment variable that it names is not set",
         ),
         ({"token_file": "/nowhere"}, "runner.kubeflow.token_file /nowhere: cannot be read: No such file"),
-        ({}, "does not know who asks (401: Unauthenticated: Request header error"),
+        ({}, "not authenticated (401: Unauthenticated: Request header error"),
     ],
 )
 def test_what_cannot_be_asked_is_said_in_a_line(
@@ -305,7 +305,7 @@ def test_what_cannot_be_asked_is_said_in_a_line(
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        (403, "does not allow it (403: trouble); ask for the role"),
+        (403, "not allowed (403: trouble); ask for the role"),
         (404, "refused (404: trouble)"),
         (500, "refused (500"),
     ],

@@ -14,7 +14,7 @@ from pipeline.config.configuration import Configuration
 from pipeline.config.loading import load_configuration
 from runners.remote.remote import RunState
 from runners.vertex import runner as vertex
-from runners.vertex.job import build
+from runners.vertex.job import build_job
 from runners.vertex.runs import parse_job
 from schema.errors import Refused
 from tests.end_to_end.command import command
@@ -62,7 +62,7 @@ def test_the_commands_submit_show_and_cancel(
     assert capsys.readouterr().out.splitlines() == [f"Run {run}: waiting", page]
     assert run.startswith("small-20")
     # All that is compiled is what is sent, and nothing else.
-    compiled = written(parse_job(build(config)))
+    compiled = written(parse_job(build_job(config)))
     assert compiled.items() <= written(job).items()
     assert set(written(job)) - set(compiled) == {"name", "state", "createTime"}
 
@@ -85,7 +85,7 @@ def test_a_second_run_is_refused_before_it_is_made(
 
 
 def test_runs_are_the_pipeline_s_own_the_newest_first(config: Configuration, server: VertexServer) -> None:
-    job = parse_job(build(config))
+    job = parse_job(build_job(config))
     for number in range(23):
         server.start(PARENT, f"small-{number}", job)
     job.pipeline_spec["pipelineInfo"]["name"] = "smaller"
@@ -177,7 +177,7 @@ def test_two_schedules_of_one_name_are_left_to_a_person(config: Configuration, s
     vertex.set_schedule(config, _NIGHTLY)
     (schedule,) = server.schedules.values()
     server.create_schedule(PARENT, {key: value for key, value in written(schedule).items() if key != "name"}, {})
-    with pytest.raises(Refused, match=r"schedule small: there are 2 of the name \(\d+, \d+\); delete all but one"):
+    with pytest.raises(Refused, match=r"schedule small: Vertex AI has 2 of this name \(\d+, \d+\); delete all but one"):
         vertex.delete_schedule(config)
 
 

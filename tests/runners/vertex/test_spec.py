@@ -19,7 +19,7 @@ from tfx.utils import import_utils
 from pipeline.config.loading import load_configuration
 from pipeline.config.vertex import VertexSettings
 from pipeline.create import create_pipeline
-from runners.vertex.run_executor import place_output_file
+from runners.vertex.run_executor import set_output_file
 from runners.vertex.runs import parse_job
 from runners.vertex.spec import container_of
 from tests.end_to_end.command import command
@@ -249,8 +249,8 @@ def test_all_that_uses_beam_is_sent_to_dataflow(compiled: Compiled) -> None:
 def test_the_outcome_of_a_step_is_written_where_the_step_can_write() -> None:
     address, mount = ({"outputs": {"outputFile": f"{root}bucket/root/1/output.json"}} for root in ("gs://", "/gcs/"))
     for told in (address, mount):
-        assert json.loads(place_output_file(json.dumps(told), mounted=True)) == mount
-        assert json.loads(place_output_file(json.dumps(told), mounted=False)) == address
+        assert json.loads(set_output_file(json.dumps(told), mounted=True)) == mount
+        assert json.loads(set_output_file(json.dumps(told), mounted=False)) == address
 
 
 @pytest.mark.parametrize(
@@ -263,12 +263,15 @@ def test_the_outcome_of_a_step_is_written_where_the_step_can_write() -> None:
         ("runner.vertex.time_zone=Europe/Berln", "Europe/Berln: no such time zone"),
         ("runner.vertex.api_endpoint=http://api.example", "every request carries a token"),
         ("runner.vertex.labels={Team: a}", "key 'runner.vertex.labels.Team"),
-        ("runner.vertex.paths.registry=null", "say where in runner.vertex.paths.registry, gs://BUCKET/..."),
-        ("runner.vertex.paths.input_base=null", "say where it is there in runner.vertex.paths.input_base"),
-        ("runner.vertex.paths.checkpoint=null", "say where it is there in runner.vertex.paths.checkpoint"),
-        ("training.checkpoint_every=5", "say where it is there in runner.vertex.paths.work_dir"),
+        ("runner.vertex.paths.registry=null", "give an address gs://BUCKET/... in runner.vertex.paths.registry"),
+        ("runner.vertex.paths.input_base=null", "give the one that they have in runner.vertex.paths.input_base"),
+        ("runner.vertex.paths.checkpoint=null", "give the one that they have in runner.vertex.paths.checkpoint"),
+        ("training.checkpoint_every=5", "give the one that they have in runner.vertex.paths.work_dir"),
         ("infra_validator={platform: kubernetes}", "TFX cannot compile it for Vertex AI"),
-        ("notify={url: https://hooks.example/secret}", "notify.url: everybody who may look at the pipeline"),
+        (
+            "notify={url: https://hooks.example/secret}",
+            "notify.url: everybody who can see the pipeline could read the address",
+        ),
         ("notify={url_from: HOOK}", "notify.url_from: no container has that environment variable; give it by runner.v"),
     ],
 )
@@ -282,7 +285,10 @@ def test_what_does_not_fit_is_refused_in_a_line(
     ("change", "message"),
     [
         ("runner.vertex.steps.Traner={cpu: 1}", "runner.vertex.steps.Traner: there is no such step; did you mean 'Tr"),
-        ("runner.vertex.steps.VertexPush={cache: true}", "runner.vertex.steps.VertexPush.cache: looks at what"),
+        (
+            "runner.vertex.steps.VertexPush={cache: true}",
+            "runner.vertex.steps.VertexPush.cache: the step looks at what",
+        ),
         ("runner.vertex.accelerator.type=NVIDIA_T4", "no accelerator NVIDIA_T4; did you mean 'NVIDIA_"),
         (
             "runner.vertex.push.endpoint={name: e, accelerator_type: NVIDIA_T4}",
