@@ -1,14 +1,15 @@
-"""The pipeline for TFX's own command line, engine beam: as `tfx_local.py`, orchestrated by TFX's BeamDagRunner.
+"""Pipeline file for TFX's own command line, engine beam: `local.py`, orchestrated by TFX's BeamDagRunner.
 
 tfx pipeline create --engine beam --pipeline_path runners/tfx_cli/beam.py
 tfx run create --engine beam --pipeline_name sample
 """
 
-from runners.tfx_cli.entry import checked_configuration, loaded_by_tfx, one_line_errors, run
+from runners.tfx_cli.entry import checked_configuration, is_loaded_by_tfx, one_line_errors, run
 
 
 def main() -> None:
-    if not loaded_by_tfx():
+    """Give the pipeline to TFX's command line if that has loaded this file; else run it."""
+    if not is_loaded_by_tfx():
         return run("beam")
     from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 

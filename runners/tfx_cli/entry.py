@@ -1,4 +1,4 @@
-"""What the pipelines of TFX's own command line share: where their configuration is, and errors in one line."""
+"""What the pipeline files of TFX's own command line share: their configuration, and errors in one line."""
 
 import os
 import sys
@@ -18,17 +18,17 @@ from schema.errors import Refused
 
 CONFIGURATION_VARIABLE = "BERT_MULTILABEL_CONFIG"
 _SAMPLE = Path(__file__).parents[2] / "configs" / "sample.yaml"
-# It loads pipelines by this module, in its own process.
+# The module with which TFX's command line loads pipeline files in its own process.
 _LOADER = "tfx.tools.cli.handler.base_handler"
 
 
 def configuration_file() -> Path:
-    """What `BERT_MULTILABEL_CONFIG` names; without it, the bundled sample's."""
+    """Return the file that `BERT_MULTILABEL_CONFIG` names; without it, that of the bundled sample."""
     return Path(os.environ.get(CONFIGURATION_VARIABLE) or _SAMPLE)
 
 
 def checked_configuration() -> Configuration:
-    """The configuration, as far as it can be checked before TensorFlow is asked.
+    """Read the configuration and check what can be checked without TensorFlow.
 
     Raises:
         Refused: It cannot be read, or does not fit its files.
@@ -38,13 +38,13 @@ def checked_configuration() -> Configuration:
     return config
 
 
-def loaded_by_tfx() -> bool:
-    """Whether TFX's command line has loaded the pipeline, to create or compile it, and does not run it."""
+def is_loaded_by_tfx() -> bool:
+    """Return whether TFX's command line has loaded the pipeline file, to create or compile it, and does not run it."""
     return _LOADER in sys.modules
 
 
 def run(orchestrator: str) -> None:
-    """Runs the pipeline as `bert-multilabel run` does: one at a time, with summary, report and webhook.
+    """Run the pipeline as `bert-multilabel run` does: one at a time, with summary, report and webhook.
 
     Args:
         orchestrator: local or beam.
@@ -60,7 +60,7 @@ def run(orchestrator: str) -> None:
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Ends the process, with status 1 as that command line does, and one line for what a person can mend."""
+    """Exit with status 1, as TFX's command line does, and one line if the body refuses."""
     try:
         yield
     except Refused as refused:

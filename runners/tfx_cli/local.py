@@ -1,18 +1,19 @@
-"""The pipeline for TFX's own command line, engine local.
+"""Pipeline file for TFX's own command line, engine local.
 
     tfx pipeline create --engine local --pipeline_path runners/tfx_cli/local.py
     tfx run create --engine local --pipeline_name sample
 
-The first loads this file in its own process, where LocalDagRunner takes note of the pipeline and runs nothing; the
-second starts it as a program, which then is `bert-multilabel run`: one at a time, with summary, report and webhook.
-`BERT_MULTILABEL_CONFIG` names the configuration, for both.
+The first loads this file in its own process, where LocalDagRunner records the pipeline and runs nothing. The second
+starts it as a program, which then does what `bert-multilabel run` does: one run at a time, with summary, report and
+webhook. `BERT_MULTILABEL_CONFIG` names the configuration for both.
 """
 
-from runners.tfx_cli.entry import checked_configuration, loaded_by_tfx, one_line_errors, run
+from runners.tfx_cli.entry import checked_configuration, is_loaded_by_tfx, one_line_errors, run
 
 
 def main() -> None:
-    if not loaded_by_tfx():
+    """Give the pipeline to TFX's command line if that has loaded this file; else run it."""
+    if not is_loaded_by_tfx():
         return run("local")
     from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 

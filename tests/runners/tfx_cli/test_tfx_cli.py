@@ -15,7 +15,7 @@ from tests.runners.vertex.test_spec import VERTEX
 from tests.support.small_project import Project, make_project
 
 _ROOT = Path(__file__).parents[3]
-_LOCAL, _BEAM, _VERTEX = (str(_ROOT / "runners" / f"tfx_{engine}.py") for engine in ("local", "beam", "vertex"))
+_LOCAL, _BEAM, _VERTEX = (str(_ROOT / "runners" / "tfx_cli" / f"{engine}.py") for engine in ("local", "beam", "vertex"))
 
 
 @pytest.fixture
