@@ -16,8 +16,8 @@ from rich.text import Text
 
 from components.common.settings import Settings
 from components.report.summary import Summary
-from pipeline.paths import WorkDir
-from pipeline.run_folder import started
+from pipeline.run_folder import start_time
+from pipeline.work_dir import WorkDir
 from schema.errors import Refused
 
 # As TFX calls the context of a run, and this project and TFX the types of artifacts.
@@ -120,14 +120,14 @@ def _paired(folders: Sequence[Path], executed: Iterable[_Executed]) -> list[tupl
 def started_or_none(folder: Path) -> datetime | None:
     """When the run of a folder began; None of a folder that is none of a run's."""
     try:
-        return started(folder)
+        return start_time(folder)
     except FileNotFoundError:
         return None
 
 
 def _past_run(folder: Path | None, executed: _Executed | None) -> PastRun:
     summary = _summary(folder, executed)
-    when = started(folder) if folder is not None else executed.when if executed is not None else datetime.now(UTC)
+    when = start_time(folder) if folder is not None else executed.when if executed is not None else datetime.now(UTC)
     states = executed.states if executed is not None else {}
     metrics = summary.metrics if summary is not None else None
     data = summary.data if summary is not None else None

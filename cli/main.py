@@ -21,7 +21,7 @@ from cli.options import ConfigOption, SetOption
 from cli.remote import app as remote_app
 from components.common.outcome import EXIT_STATUS
 from pipeline.config.loading import load_configuration
-from pipeline.ending import errors_in_one_line
+from pipeline.errors import errors_in_one_line
 from runners.table import LocalRunner
 from schema.errors import Refused
 
@@ -57,8 +57,7 @@ def run(
     chosen = [] if runner is None else [f"runner.orchestrator={runner}"]
     configuration = load_configuration(config, [*(set_ or ()), *chosen])
     summary = run_pipeline(configuration, Console(), LocalRunner(configuration.runner.orchestrator), force=force)
-    if summary is not None and summary.pushed is None:
-        raise typer.Exit(EXIT_STATUS["not_blessed"])
+    raise typer.Exit(EXIT_STATUS[summary.outcome])
 
 
 @app.command()

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from components.example_gen.quarantine import QuarantinedRow, read_rows
 from components.example_gen.report import read_report
-from pipeline.run_folder import quarantine_of
+from pipeline.run_folder import find_quarantine
 
 _SHOWN_CHARACTERS = 160
 
@@ -17,7 +17,7 @@ def show_quarantine(run: Path, console: Console, *, reason: str | None, examples
     """Prints each reason with its count and first rows.
 
     Args:
-        run: As `quarantine_of` takes it.
+        run: As `find_quarantine` takes it.
         console: Where to.
         reason: Only reasons that begin like this; None: all.
         examples: Rows of each.
@@ -25,7 +25,7 @@ def show_quarantine(run: Path, console: Console, *, reason: str | None, examples
     Raises:
         Refused: There is no such run.
     """
-    uri = quarantine_of(run)
+    uri = find_quarantine(run)
     report = read_report(uri)
     console.print(f"{report.read} rows read, {report.accepted} accepted, {report.quarantined} quarantined")
     first: defaultdict[str, list[QuarantinedRow]] = defaultdict(list)

@@ -29,7 +29,7 @@ from pipeline.beam import beam_arguments
 from pipeline.check import behavioural_tests, project_of_queries
 from pipeline.config.configuration import Configuration
 from pipeline.locations import Locations, local_locations
-from pipeline.paths import WorkDir
+from pipeline.work_dir import WorkDir
 from schema.domains import string_domains
 from schema.infer import schema_text
 from schema.label_list import label_list, read_schema

@@ -1,8 +1,8 @@
-"""What a person sees while a run goes on, and at its end."""
+"""Progress and result of a run, as a person sees them on the console."""
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from rich.console import Console
 from rich.status import Status
@@ -11,16 +11,17 @@ from rich.text import Text
 
 from components.common.progress import PROGRESS
 from components.evaluation.gates.result import GateResult
+from components.example_gen.report import Duplicates
 from components.report.summary import DataSummary, LabelSummary, Rows, Summary
 
 _MOST_CONTRADICTIONS = 5
-_SECONDS_BETWEEN_PLAIN_LINES = 15.0
+_PLAIN_LINE_INTERVAL_S = 15.0
 
 
 class RunDisplay(logging.Handler):
-    """Shows which component runs and what it says of its progress.
+    """Display of the component that runs and its progress. An `Observer`, and the handler of progress messages.
 
-    On a terminal: a line that changes in place. Elsewhere: plain lines, not more than one in fifteen seconds.
+    On a terminal it is a line that changes in place; elsewhere it is plain lines, with progress at most every 15 s.
     """
 
     def __init__(self, console: Console) -> None:
@@ -46,66 +47,71 @@ class RunDisplay(logging.Handler):
             self._status = self._console.status(self._step)
             self._status.start()
         else:
-            self._line(f"{self._step} ...")
+            self._print(f"{self._step} ...")
 
     def step_finished(
         self,
-        name: str,  # noqa: ARG002 - it is in the line that the step began with
+        name: str,  # noqa: ARG002 - the line began with it
         seconds: float,
         cached: bool,
         outputs: Mapping[str, str],  # noqa: ARG002
     ) -> None:
         self._stop()
-        self._line(f"{self._step}: " + ("unchanged, taken from the cache" if cached else f"{seconds:.1f} s"))
+        self._print(f"{self._step}: " + ("unchanged, taken from the cache" if cached else f"{seconds:.1f} s"))
 
     def emit(self, record: logging.LogRecord) -> None:
         message = f"{self._step}: {record.getMessage()}"
         if self._status is not None:
             self._status.update(Text(message))
-        elif time.monotonic() - self._last_line >= _SECONDS_BETWEEN_PLAIN_LINES:
+        elif time.monotonic() - self._last_line >= _PLAIN_LINE_INTERVAL_S:
             self._last_line = time.monotonic()
-            self._line(message)
+            self._print(message)
 
     def _stop(self) -> None:
         if self._status is not None:
             self._status.stop()
             self._status = None
 
-    def _line(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self._console.print(Text(text), highlight=False, soft_wrap=True)
 
 
 def show_data(console: Console, rows: Rows, data: DataSummary) -> None:
-    """Prints what there is to know of the data before it is trained on."""
+    """Print what was read, and what was found in it: spans, copies of texts, retired labels, drift, warnings."""
+    for line in _data_lines(rows, data):
+        console.print(Text(line), soft_wrap=True)
+
+
+def _data_lines(rows: Rows, data: DataSummary) -> Iterator[str]:
     by_split = ", ".join(f"{count} {split}" for split, count in data.splits.items())
-    counts = f"{rows.read} read, {rows.accepted} accepted ({by_split}), {rows.quarantined} quarantined"
-    console.print(f"Rows: {counts}", soft_wrap=True)
+    yield f"Rows: {rows.read} read, {rows.accepted} accepted ({by_split}), {rows.quarantined} quarantined"
     if data.spans:
-        console.print("Spans: " + ", ".join(f"{span.span} ({span.rows} rows)" for span in data.spans))
-    copies = data.duplicates
-    if copies.texts:
-        console.print(
-            f"Texts with copies: {copies.texts} ({copies.rows} rows); {copies.contradictory} of them with different"
-            " labels",
-            soft_wrap=True,
-        )
-    for contradiction in copies.contradictions[:_MOST_CONTRADICTIONS]:
-        pairs = zip(contradiction.rows, contradiction.labels, strict=True)
-        each = (f"{row} [{', '.join(labels)}]" for row, labels in pairs)
-        console.print(Text("  " + " and ".join(each)), soft_wrap=True)
+        yield "Spans: " + ", ".join(f"{span.span} ({span.rows} rows)" for span in data.spans)
+    if data.duplicates.texts:
+        yield from _duplicates_lines(data.duplicates)
     if data.retired_labels:
-        dropped = ", ".join(f"{label} ({count} rows)" for label, count in data.retired_labels.items())
-        console.print(Text(f"Retired labels, left out: {dropped}"), soft_wrap=True)
+        counts = ", ".join(f"{label} ({count} rows)" for label, count in data.retired_labels.items())
+        yield f"Retired labels, left out: {counts}"
     if data.compared_with:
-        console.print(Text(f"Drift from {data.compared_with}:"), soft_wrap=True)
+        yield f"Drift from {data.compared_with}:"
         for drift in data.drift:
-            console.print(Text(f"  {drift.feature}: {drift.measure} {drift.value:.4f} (bound {drift.bound:g})"))
+            yield f"  {drift.feature}: {drift.measure} {drift.value:.4f} (bound {drift.bound:g})"
     for warning in data.warnings:
-        console.print(Text(f"Warning: {warning}"), soft_wrap=True)
+        yield f"Warning: {warning}"
+
+
+def _duplicates_lines(duplicates: Duplicates) -> Iterator[str]:
+    yield (
+        f"Texts with copies: {duplicates.texts} ({duplicates.rows} rows); {duplicates.contradictory} of them with"
+        " different labels"
+    )
+    for contradiction in duplicates.contradictions[:_MOST_CONTRADICTIONS]:
+        pairs = zip(contradiction.rows, contradiction.labels, strict=True)
+        yield "  " + " and ".join(f"{row} [{', '.join(labels)}]" for row, labels in pairs)
 
 
 def show_summary(console: Console, summary: Summary) -> None:
-    """Prints the data, the metrics, the gates, and what became of the model."""
+    """Print the data, the metrics, the gates, and whether the model was blessed and pushed."""
     if summary.rows is not None and summary.data is not None:
         show_data(console, summary.rows, summary.data)
     if summary.metrics is not None:
@@ -115,9 +121,10 @@ def show_summary(console: Console, summary: Summary) -> None:
     if summary.gates_note:
         console.print(Text(f"Gates: {summary.gates_note}"), soft_wrap=True)
     if summary.small_slices:
-        few = ", ".join(f"{name} ({count})" for name, count in summary.small_slices.items())
+        slices = ", ".join(f"{name} ({count})" for name, count in summary.small_slices.items())
         console.print(
-            Text(f"Slices with fewer than {summary.min_support} examples, never asked: {few}"), soft_wrap=True
+            Text(f"Slices with fewer than {summary.min_support} examples, to which no gate applies: {slices}"),
+            soft_wrap=True,
         )
     if summary.baseline_note:
         console.print(Text(f"Baseline: {summary.baseline_note}"), soft_wrap=True)
@@ -128,15 +135,15 @@ def show_summary(console: Console, summary: Summary) -> None:
 
 
 def _metrics_table(summary: Summary) -> Table:
-    assert summary.metrics is not None
+    overall = summary.metrics
+    assert overall is not None
     columns = ("precision", "recall", "F1", "AUC", "threshold", "support")
     table = Table("label", *columns, title="Test split", title_justify="left")
     for column in table.columns[1:]:
         column.justify = "right"
-    for label, metrics in summary.metrics.per_label.items():
-        table.add_row(label, *_cells(metrics))
+    for label, metrics in overall.per_label.items():
+        table.add_row(label, *_label_cells(metrics))
     table.add_section()
-    overall = summary.metrics
     for name, values in (
         ("macro", (overall.macro_precision, overall.macro_recall, overall.macro_f1, overall.macro_auc)),
         ("micro", (overall.micro_precision, overall.micro_recall, overall.micro_f1, None)),
@@ -145,7 +152,7 @@ def _metrics_table(summary: Summary) -> Table:
     return table
 
 
-def _cells(metrics: LabelSummary) -> list[str]:
+def _label_cells(metrics: LabelSummary) -> list[str]:
     numbers = (metrics.precision, metrics.recall, metrics.f1, metrics.auc, metrics.threshold)
     return [*(_number(value) for value in numbers), str(metrics.support)]
 
@@ -154,14 +161,14 @@ def _gates_table(summary: Summary) -> Table:
     table = Table("gate", "value", "95 %", "bound", "", title="Gates", title_justify="left")
     for gate in summary.gates:
         note = f" ({gate.note})" if gate.note else ""
-        # As text: [refund] would be markup.
+        # As Text: rich would take [refund] for markup.
         table.add_row(
-            Text(gate.gate), _number(gate.value), _interval(gate), _number(gate.bound), _verdict(gate) + Text(note)
+            Text(gate.gate), _number(gate.value), _interval(gate), _number(gate.bound), _result(gate) + Text(note)
         )
     return table
 
 
-def _verdict(gate: GateResult) -> Text:
+def _result(gate: GateResult) -> Text:
     if not gate.passed:
         return Text("failed", style="bold red")
     return Text("passed", style="green") if gate.asked else Text("not asked")

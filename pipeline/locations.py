@@ -8,7 +8,7 @@ from components.checkpoints.find import is_path
 from components.checkpoints.handle import is_handle
 from components.common.files import is_remote, scheme_of
 from pipeline.config.configuration import Configuration
-from pipeline.paths import WorkDir
+from pipeline.work_dir import WorkDir
 from schema.errors import Refused
 
 # Steps open files through TensorFlow. It cannot open s3:// in this release: that needs TensorFlow I/O, which has no

@@ -1,7 +1,7 @@
-"""Tells a webhook how a run has ended. What becomes of that never changes how the run has ended.
+"""Notification of a webhook when a run ends. A webhook that fails never changes how the run ends.
 
-An address may itself be a secret (a chat's webhooks are), so of it only the host is ever shown, and no message of the
-HTTP library, which would quote it, is passed on.
+The address may itself be a secret, as those of chat services are. Only its host is ever shown, and no message of the
+HTTP library, which would quote the address, is passed on.
 """
 
 import json
@@ -18,48 +18,23 @@ from rich.text import Text
 from components.common.outcome import EXIT_STATUS, Outcome
 from components.report.summary import Summary
 from pipeline.config.notify import NotifySettings, is_address
-from pipeline.running import StepFailed
+from pipeline.errors import StepFailed, outcome_of
 from schema.errors import Refused
 
-# What may be better in a moment: the server is busy or broken, not the request wrong.
-_WORTH_ANOTHER_TRY = (408, 425, 429)
-
-
-@dataclass
-class Ending:
-    """How a run ends, filled in as it becomes known.
-
-    Attributes:
-        run: The run's folder; None if it ended before it had one.
-    """
-
-    run: str | None = None
-
-    @property
-    def summary(self) -> Summary | None:
-        """As written in the folder; None if the run did not come so far."""
-        try:
-            return None if self.run is None else Summary.read(self.run)
-        except FileNotFoundError:
-            return None
-
-    @property
-    def outcome(self) -> Outcome:
-        """Of a run that no error has ended."""
-        summary = self.summary
-        return "not_blessed" if summary is None else summary.outcome
+# Answers besides 5xx after which another try may succeed: the server is busy, and the request is not wrong.
+_RETRIED_STATUSES = (408, 425, 429)
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a webhook is told.
+class Notification:
+    """What a webhook receives.
 
     Attributes:
-        pipeline: Its name.
-        outcome: How the run has ended.
-        run: Where to look further: the run's folder, or page.
-        reasons: Why it has ended so.
-        summary: What came of it; None if it did not come so far.
+        pipeline: Name of the pipeline.
+        outcome: How the run ended.
+        run: Where to look further: the run's folder, or its page; None: the run ended before it had one.
+        reasons: Why it ended so.
+        summary: Summary of the run; None if there is none.
     """
 
     pipeline: str
@@ -69,24 +44,50 @@ class Told:
     summary: Summary | None
 
 
+@dataclass
+class RunInProgress:
+    """Run whose end a webhook will be notified of.
+
+    Attributes:
+        folder: The run's folder, which holds its summary when it ends; None until it has one.
+    """
+
+    folder: str | None = None
+
+
 @contextmanager
-def announced(settings: NotifySettings | None, pipeline: str, console: Console) -> Iterator[Ending]:
-    """Tells how what happens inside has ended, if that was asked for; an error goes on its way afterwards."""
-    ending = Ending()
+def notified(settings: NotifySettings | None, pipeline: str, console: Console) -> Iterator[RunInProgress]:
+    """Notify the webhook of how the run in the block ended, then let an error pass.
+
+    Args:
+        settings: The webhook; None: nobody is notified.
+        pipeline: Name of the pipeline.
+        console: Where a failure to notify is shown.
+
+    Yields:
+        The run, whose folder the block sets.
+    """
+    run = RunInProgress()
     try:
-        yield ending
+        yield run
     except Exception as error:
-        _tell(settings, pipeline, "refused" if isinstance(error, Refused) else "failed", ending, console, error)
+        if settings is not None:
+            summary = _read_summary(run.folder)
+            reasons = [_in_one_line(error)]
+            send(settings, console, Notification(pipeline, outcome_of(error), run.folder, reasons, summary))
         raise
-    _tell(settings, pipeline, ending.outcome, ending, console)
+    if settings is not None:
+        summary = _read_summary(run.folder)
+        assert summary is not None, "a run that no error ended has a summary"
+        send(settings, console, Notification(pipeline, summary.outcome, run.folder, summary.reasons, summary))
 
 
-def why_not_to_be_told(settings: NotifySettings | None) -> str | None:
-    """What this environment lacks to tell anybody; None if nothing."""
+def find_problem(settings: NotifySettings | None) -> str | None:
+    """Return why this environment cannot call the webhook, or None if it can or none is configured."""
     if settings is None:
         return None
     for key, variable in (("url_from", settings.url_from), ("secret_from", settings.secret_from)):
-        # Not by its name: a secret that was written here by mistake would be shown.
+        # The variable's name is not shown: it may be a secret that was written here by mistake.
         if variable is not None and not os.environ.get(variable, "").strip():
             return f"the environment variable that notify.{key} names is not set"
     if not is_address(_address(settings)):
@@ -94,86 +95,93 @@ def why_not_to_be_told(settings: NotifySettings | None) -> str | None:
     return None
 
 
-def tell(settings: NotifySettings, console: Console, told: Told) -> None:
-    """Sends it, if that is asked for of such an outcome; what is wrong with that is shown, and never raised."""
-    if told.outcome not in settings.outcomes:
+def send(settings: NotifySettings, console: Console, notification: Notification) -> None:
+    """Send a notification, unless the webhook is not interested in this outcome; show a failure, never raise it."""
+    if notification.outcome not in settings.outcomes:
         return
+    summary = notification.summary
     payload = {
-        "pipeline": told.pipeline,
-        "outcome": told.outcome,
-        "exit_status": EXIT_STATUS[told.outcome],
-        "run": told.run,
-        "reasons": told.reasons,
-        "summary": None if told.summary is None else json.loads(told.summary.model_dump_json()),
+        "pipeline": notification.pipeline,
+        "outcome": notification.outcome,
+        "exit_status": EXIT_STATUS[notification.outcome],
+        "run": notification.run,
+        "reasons": notification.reasons,
+        "summary": None if summary is None else json.loads(summary.model_dump_json()),
     }
-    why_not = why_not_to_be_told(settings) or _post(settings, payload)
-    if why_not is not None:
-        console.print(Text(f"Not notified: {why_not}"), soft_wrap=True)
+    problem = find_problem(settings) or _post(settings, payload)
+    if problem is not None:
+        console.print(Text(f"Not notified: {problem}"), soft_wrap=True)
 
 
-def _tell(
-    settings: NotifySettings | None,
-    pipeline: str,
-    outcome: Outcome,
-    ending: Ending,
-    console: Console,
-    error: Exception | None = None,
-) -> None:
-    if settings is None:
-        return
-    summary = ending.summary
-    reasons = [_one_line(error)] if error is not None else summary.reasons if summary is not None else []
-    tell(settings, console, Told(pipeline, outcome, ending.run, reasons, summary))
+def _read_summary(folder: str | None) -> Summary | None:
+    try:
+        return None if folder is None else Summary.read(folder)
+    except FileNotFoundError:
+        return None
 
 
-def _one_line(error: Exception) -> str:
+def _in_one_line(error: Exception) -> str:
     if isinstance(error, Refused | StepFailed):
         return str(error)
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
+@dataclass(frozen=True)
+class _Failure:
+    """Failed try to call the webhook.
+
+    Attributes:
+        problem: What went wrong, a verb phrase whose subject is the host.
+        retry: Whether another try may succeed.
+    """
+
+    problem: str
+    retry: bool
+
+
 def _post(settings: NotifySettings, payload: dict[str, Any]) -> str | None:
-    """Sends it, again if need be; returns what was wrong, None if it arrived."""
+    """Post the payload, several times if needed; return what went wrong, or None if it arrived."""
     import tenacity
 
-    host = urlsplit(_address(settings)).hostname
-    tries = tenacity.Retrying(
+    retrying = tenacity.Retrying(
         stop=tenacity.stop_after_attempt(settings.retries + 1),
         wait=tenacity.wait_exponential(max=30),
-        retry=tenacity.retry_if_result(lambda problem: problem is not None and problem[1]),
+        retry=tenacity.retry_if_result(lambda failure: failure is not None and failure.retry),
         retry_error_callback=lambda state: state.outcome.result() if state.outcome is not None else None,
     )
-    problem = tries(_try, settings, payload)
-    times = tries.statistics["attempt_number"]
-    return None if problem is None else f"{host} {problem[0]}" + (f", {times} times" if times > 1 else "")
+    failure = retrying(_try_post, settings, payload)
+    if failure is None:
+        return None
+    tries = retrying.statistics["attempt_number"]
+    host = urlsplit(_address(settings)).hostname
+    return f"{host} {failure.problem}" + (f", {tries} times" if tries > 1 else "")
 
 
-def _try(settings: NotifySettings, payload: dict[str, Any]) -> tuple[str, bool] | None:
-    """One try: what was wrong, and whether it may be better in a moment; None if nothing was."""
+def _try_post(settings: NotifySettings, payload: dict[str, Any]) -> _Failure | None:
     import requests
 
-    def with_secret(request: requests.PreparedRequest) -> requests.PreparedRequest:
-        # As `auth`, since requests would put what it finds in ~/.netrc over a header of the same name.
+    def add_secret(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        # Passed as `auth`: otherwise requests would overwrite the header with what it finds in ~/.netrc.
         if settings.secret_from is not None:
             request.headers[settings.secret_header] = os.environ[settings.secret_from].strip()
         return request
 
     try:
-        # No redirect: it could carry the secret elsewhere. No reading: only the status matters.
+        # No redirect is followed: it could carry the secret elsewhere. The body is not read: only the status matters.
         with requests.post(
-            _address(settings), json=payload, timeout=settings.timeout_s, auth=with_secret, allow_redirects=False,
+            _address(settings), json=payload, timeout=settings.timeout_s, auth=add_secret, allow_redirects=False,
             stream=True,
-        ) as answer:  # fmt: skip
-            status = answer.status_code
+        ) as response:  # fmt: skip
+            status = response.status_code
     except requests.Timeout:
-        return f"has not answered within {settings.timeout_s:g} s", True
+        return _Failure(f"has not answered within {settings.timeout_s:g} s", retry=True)
     except requests.ConnectionError:
-        return "cannot be reached", True
-    except (requests.RequestException, ValueError, OSError) as error:  # by its type alone: messages quote the address
-        return f"cannot be asked ({type(error).__name__})", False
+        return _Failure("cannot be reached", retry=True)
+    except (requests.RequestException, ValueError, OSError) as error:  # only its type: its message quotes the address
+        return _Failure(f"cannot be asked ({type(error).__name__})", retry=False)
     if 200 <= status < 300:
         return None
-    return f"has answered {status}", status >= 500 or status in _WORTH_ANOTHER_TRY
+    return _Failure(f"has answered {status}", retry=status >= 500 or status in _RETRIED_STATUSES)
 
 
 def _address(settings: NotifySettings) -> str:

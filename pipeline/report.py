@@ -1,4 +1,4 @@
-"""`bert-multilabel report`: report.html and model_card.md of a run, made again from what it left; no TensorFlow."""
+"""Report and model card of a run, built from the files that the run left. Needs no TensorFlow."""
 
 from pathlib import Path
 
@@ -7,26 +7,26 @@ from components.report.page import REPORT_FILE, write_page
 from components.report.settings import ReportSettings
 from components.report.summary import Summary
 from components.report.views.material import gather_material
-from pipeline.run_folder import configuration_of, newest_run, outputs_of, started
+from pipeline.run_folder import find_ended_run, read_configuration, read_outputs, start_time
 
 
 def write_report(run: Path, *, texts: bool | None = None) -> Path:
-    """Writes both into the folder of a run, from its summary and its artifacts as far as they are there.
+    """Write report.html and model_card.md into the folder of a run, from its summary and what is left of its artifacts.
 
     Args:
-        run: The folder, with its summary.json.
-        texts: Whether to show the examples' texts; None: as the run's configuration says.
+        run: The run's folder, with its summary.json.
+        texts: Whether the report shows texts of examples; None: as the run's configuration says.
 
     Returns:
-        Where the report is.
+        Path of the report.
     """
-    configuration = configuration_of(run)
+    configuration = read_configuration(run)
     settings = ReportSettings.model_validate(configuration.get("report", {}))
     material = gather_material(
-        outputs_of(run),
+        read_outputs(run),
         Summary.read(str(run)),
         configuration=configuration,
-        when=started(run),
+        when=start_time(run),
         texts=settings.texts if texts is None else texts,
         mistakes=settings.mistakes,
     )
@@ -35,18 +35,18 @@ def write_report(run: Path, *, texts: bool | None = None) -> Path:
     return run / REPORT_FILE
 
 
-def rebuild_report(run: Path, *, texts: bool | None = None) -> tuple[Path, Path]:
-    """As `write_report`, of the run that a person means.
+def rebuild_report(path: Path, *, texts: bool | None = None) -> tuple[Path, Path]:
+    """Write the report of a run again, for instance after an upgrade or to leave out the texts.
 
     Args:
-        run: As `newest_run` takes it.
-        texts: As `write_report` takes it.
+        path: The run's folder, or a working directory, which stands for its newest run that has ended.
+        texts: Whether the report shows texts of examples; None: as the run's configuration says.
 
     Returns:
-        Where the report and the model card are.
+        Paths of the report and the model card.
 
     Raises:
         Refused: There is no such run.
     """
-    folder = newest_run(run)
-    return write_report(folder, texts=texts), folder / CARD_FILE
+    run = find_ended_run(path)
+    return write_report(run, texts=texts), run / CARD_FILE

@@ -1,4 +1,4 @@
-"""One run, from the checks that need no TensorFlow to the summary."""
+"""Running of a pipeline on this machine, from the checks that need no TensorFlow to the summary."""
 
 import logging
 import os
@@ -22,122 +22,134 @@ from pipeline.check import check_configuration
 from pipeline.code import pack_code
 from pipeline.config.configuration import Configuration
 from pipeline.display import RunDisplay, show_data, show_summary
-from pipeline.notify import announced, why_not_to_be_told
-from pipeline.paths import WorkDir
+from pipeline.errors import StepFailed
+from pipeline.notify import find_problem, notified
 from pipeline.report import write_report
 from pipeline.run_folder import RunFolder
-from pipeline.running import Observers, Runner, RunResult, StepFailed
+from pipeline.running import Observers, Runner, RunResult
+from pipeline.work_dir import WorkDir
 from schema.errors import Refused
 
 
-def run_pipeline(config: Configuration, console: Console, runner: Runner, *, force: bool = False) -> Summary | None:
-    """Runs the pipeline on this machine and shows what came of it.
+def run_pipeline(config: Configuration, console: Console, runner: Runner, *, force: bool = False) -> Summary:
+    """Run the pipeline on this machine and show the result.
 
     The run's folder, `<work_dir>/runs/<time>`, gets summary.json, report.html, model_card.md, artifacts.json,
     configuration.json and log.txt, whatever the outcome.
 
     Args:
         config: The configuration.
-        console: Where to show it.
-        runner: Starts the steps.
+        console: Where progress and result are shown.
+        runner: Runner that starts the steps.
         force: Run even if no span is newer than the last one trained on.
 
     Returns:
-        The summary, as written; None if there was nothing new to train on.
+        The summary, as written into the run's folder.
 
     Raises:
         Refused: The configuration or the data was refused.
         StepFailed: A component failed.
     """
-    with announced(config.notify, config.name, console) as ending:
-        with _alone(config, console, runner) as sources:
+    with notified(config.notify, config.name, console) as run:
+        with _locked_work_dir(config, console, runner) as sources:
             folder = RunFolder(WorkDir(config.work_dir).new_run(), config)
-            ending.run = str(folder.path)
+            run.folder = str(folder.path)
             nothing_new = None if force else why_nothing_is_new(config.examples, config.registry, sources)
             if nothing_new is not None:
-                failed_summary(nothing_new, "no_new_data").write(str(folder.path))
-                console.print(Text(f"Nothing new: {nothing_new}; --force runs even so"), soft_wrap=True)
-                return None
-            _show_left_out(config, sources, console)
-            with _recorded(folder, console):
-                outcome = _run(config, folder, console, runner)
-                summary = _completed(Summary.read(outcome.artifacts["Report"]["report"]), outcome, sources)
+                summary = failed_summary(nothing_new, "no_new_data")
+                summary.write(str(folder.path))
+                console.print(Text(f"Nothing new: {nothing_new}; --force trains anyway"), soft_wrap=True)
+                return summary
+            _show_incomplete_spans(config, sources, console)
+            with _failure_summarized(folder, console):
+                result = _run(config, folder, console, runner)
+                summary = _complete(Summary.read(result.artifacts["Report"]["report"]), result, sources)
             summary.write(str(folder.path))
-            report = _write_report(folder)
+            report = _try_write_report(folder)
         show_summary(console, summary)
-        console.print(Text(f"Report: {report or 'could not be written; the log says why'}"), soft_wrap=True)
+        console.print(Text(f"Report: {report or 'could not be written; log.txt says why'}"), soft_wrap=True)
         console.print(Text(f"Summary: {folder.path / Summary.FILE}"), soft_wrap=True)
         return summary
 
 
 def check_data(config: Configuration, console: Console, runner: Runner) -> None:
-    """Checks configuration and data, as far as the data gate, and shows what the data is.
+    """Run the pipeline as far as the data gate, and show what it found in the data.
+
+    Args:
+        config: The configuration.
+        console: Where progress and result are shown.
+        runner: Runner that starts the steps.
 
     Raises:
         Refused: The configuration or the data was refused.
         StepFailed: A component failed.
     """
-    with _alone(config, console, runner) as sources:
+    with _locked_work_dir(config, console, runner) as sources:
         folder = RunFolder(WorkDir(config.work_dir).new_run(), config)
-        _show_left_out(config, sources, console)
-        with _recorded(folder, console):
-            outcome = _run(config, folder, console, runner, until="DataGate")
-    report = read_report(outcome.artifacts["TextExampleGen"]["quarantine"])
-    verdict = read_verdict(outcome.artifacts["DataGate"]["verdict"])
+        _show_incomplete_spans(config, sources, console)
+        with _failure_summarized(folder, console):
+            result = _run(config, folder, console, runner, until="DataGate")
+    report = read_report(result.artifacts["TextExampleGen"]["quarantine"])
+    verdict = read_verdict(result.artifacts["DataGate"]["verdict"])
     show_data(console, summarize_rows(report), summarize_data(report, verdict))
     if report.quarantined:
-        console.print(Text(f"Quarantined rows: bert-multilabel quarantine {folder.path}"), soft_wrap=True)
-    mute = why_not_to_be_told(config.notify)
-    if mute is not None:
-        console.print(Text(f"Warning: a run here could not notify anybody: {mute}"), soft_wrap=True)
+        _show_quarantine_command(folder, console)
+    webhook_problem = find_problem(config.notify)
+    if webhook_problem is not None:
+        console.print(Text(f"Warning: a run here could not call the webhook: {webhook_problem}"), soft_wrap=True)
     console.print(Text("The data may be trained on.", style="bold"))
 
 
 @contextmanager
-def _alone(config: Configuration, console: Console, runner: Runner) -> Iterator[Sources]:
-    """Holds the working directory; what a run would read, checked."""
+def _locked_work_dir(config: Configuration, console: Console, runner: Runner) -> Iterator[Sources]:
+    """Check configuration and runner, then hold the working directory; yield the checked inputs."""
     sources = check_configuration(config)
     runner.check(config)
-    say = partial(console.print, soft_wrap=True, markup=False, highlight=False)
-    with WorkDir(config.work_dir).locked(config.name, config.concurrency, say) as waited:
-        # Meanwhile more may have come.
+    show = partial(console.print, soft_wrap=True, markup=False, highlight=False)
+    with WorkDir(config.work_dir).locked(config.name, config.concurrency, show) as waited:
+        # New inputs may have arrived while this run waited.
         yield check_configuration(config) if waited else sources
 
 
-def _show_left_out(config: Configuration, sources: Sources, console: Console) -> None:
+def _show_incomplete_spans(config: Configuration, sources: Sources, console: Console) -> None:
     if sources.incomplete:
         console.print(Text(f"Spans {left_out(config.examples, sources)}"), soft_wrap=True)
 
 
-def _completed(summary: Summary, outcome: RunResult, sources: Sources) -> Summary:
-    """The Report's summary with what only the run knows."""
+def _show_quarantine_command(folder: RunFolder, console: Console) -> None:
+    console.print(Text(f"Quarantined rows: bert-multilabel quarantine {folder.path}"), soft_wrap=True)
+
+
+def _complete(summary: Summary, result: RunResult, sources: Sources) -> Summary:
+    """Add to the Report's summary what only the whole run knows."""
     data = (summary.data or DataSummary()).model_copy(update={"incomplete_spans": list(sources.incomplete)})
-    measured = {"durations_s": outcome.durations_s, "peak_memory_mb": _peak_memory_mb()}
-    return summary.model_copy(update={"data": data, **measured})
+    peak_memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # given in KiB
+    return summary.model_copy(
+        update={"data": data, "durations_s": result.durations_s, "peak_memory_mb": peak_memory_mb}
+    )
 
 
 @contextmanager
-def _recorded(folder: RunFolder, console: Console) -> Iterator[None]:
-    """Leaves a summary in the run's folder also of a run that fails."""
+def _failure_summarized(folder: RunFolder, console: Console) -> Iterator[None]:
+    """Write a summary and a report also for a run that fails."""
     try:
         yield
     except (Refused, StepFailed) as error:
-        summary = folder.failed(str(error), "failed" if isinstance(error, StepFailed) else "refused")
-        summary.write(str(folder.path))
-        _write_report(folder)
+        folder.summarize_failure(error).write(str(folder.path))
+        _try_write_report(folder)
         if isinstance(error, StepFailed):
-            console.print(Text(f"Log: {folder.path / 'log.txt'}"), soft_wrap=True)
+            console.print(Text(f"Log: {folder.log}"), soft_wrap=True)
         elif folder.quarantined:
-            console.print(Text(f"Quarantined rows: bert-multilabel quarantine {folder.path}"), soft_wrap=True)
+            _show_quarantine_command(folder, console)
         raise
 
 
-def _write_report(folder: RunFolder) -> Path | None:
-    """The report of a run that is over; whatever is wrong with it must not hide what came of the run."""
+def _try_write_report(folder: RunFolder) -> Path | None:
+    """Write the report of a run that has ended; an error goes to the log, since it must not hide the run's result."""
     try:
         return write_report(folder.path)
     except Exception:
-        with (folder.path / "log.txt").open("a", encoding="utf-8") as log:
+        with folder.log.open("a", encoding="utf-8") as log:
             log.write(f"no report:\n{traceback.format_exc()}")
         return None
 
@@ -148,24 +160,21 @@ def _run(
     console.print(Text(f"Pipeline {config.name}: loading TensorFlow and TFX ..."))
     if config.beam.takes_code:
         pack_code(WorkDir(config.work_dir).code)
-    with _noise_to(folder.path / "log.txt"), RunDisplay(console) as display:
+    with _libraries_logged(folder.log), RunDisplay(console) as display:
         return runner.run(config, Observers(display, folder), until=until)
 
 
-def _peak_memory_mb() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-
-
 @contextmanager
-def _noise_to(log: Path) -> Iterator[None]:
-    """Sends what libraries write to stderr, from Python or from C++, to the log; the console keeps the terminal."""
+def _libraries_logged(log: Path) -> Iterator[None]:
+    """Send what libraries log or write to stderr to a file, so that the console has the terminal to itself."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-    # TensorFlow turns oneDNN on by itself only for some Intel processors; a training step on AMD gains a third by it.
+    # TensorFlow turns oneDNN on by itself only for some Intel processors; on AMD it makes a training step a third
+    # faster.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    handler = logging.FileHandler(log, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
     with log.open("ab") as file, redirected_stderr(file):
-        handler = logging.StreamHandler(open(log, "a", encoding="utf-8"))  # noqa: PTH123, SIM115 - closed below
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-        logging.getLogger().addHandler(handler)
         try:
             yield
         except Exception:
@@ -173,4 +182,4 @@ def _noise_to(log: Path) -> Iterator[None]:
             raise
         finally:
             logging.getLogger().removeHandler(handler)
-            handler.stream.close()
+            handler.close()

@@ -1,4 +1,4 @@
-"""The folder of one run: `<work_dir>/runs/<time>`."""
+"""Folder of one run, `<work_dir>/runs/<time>`: what is written into it while the run goes on, and read afterwards."""
 
 import json
 from collections.abc import Mapping
@@ -7,110 +7,120 @@ from pathlib import Path
 from typing import Any
 
 from components.common.files import write_whole
-from components.common.outcome import Outcome
 from components.example_gen.report import IngestReport, read_report
 from components.report.summary import Summary, failed_summary, summarize_rows
 from pipeline.config.configuration import Configuration
+from pipeline.errors import StepFailed, outcome_of
 from schema.errors import Refused
 
 _EXAMPLE_GEN = "TextExampleGen"
 _ARTIFACTS = "artifacts.json"  # {component: {output: URI}}
 _CONFIGURATION = "configuration.json"
-_TIME = "%Y%m%dT%H%M%S.%fZ"
+_TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
+_HINT = "give a folder of <work_dir>/runs"
 
 
 class RunFolder:
-    """Notes where each component's outputs lie, so that they are found also if a later one fails. An `Observer`."""
+    """Folder of a run in progress. As an `Observer`, it records each component's outputs as soon as they exist."""
 
     def __init__(self, path: Path, configuration: Configuration) -> None:
         self.path = path
         self._artifacts: dict[str, Mapping[str, str]] = {}
         write_whole(str(path / _CONFIGURATION), configuration.model_dump_json(indent=2).encode())
 
+    @property
+    def log(self) -> Path:
+        """File that the libraries' messages go to."""
+        return self.path / "log.txt"
+
+    @property
+    def quarantined(self) -> int:
+        """Number of quarantined rows; 0 if the run has not read the data yet."""
+        report = self._read_ingest_report()
+        return 0 if report is None else report.quarantined
+
     def step_started(self, name: str, position: int, total: int) -> None:
-        """Nothing to note."""
+        """Do nothing: the component has no outputs yet."""
 
     def step_finished(self, name: str, seconds: float, cached: bool, outputs: Mapping[str, str]) -> None:  # noqa: ARG002
         self._artifacts[name] = dict(outputs)
         write_whole(str(self.path / _ARTIFACTS), json.dumps(self._artifacts, indent=2).encode())
 
-    def failed(self, reason: str, outcome: Outcome) -> Summary:
-        """The summary of a run that ended early: why, and of what data as far as it was read."""
-        report = self._report()
+    def summarize_failure(self, error: Refused | StepFailed) -> Summary:
+        """Return the summary of the run that an error has ended, with the numbers of rows if the data was read."""
+        report = self._read_ingest_report()
         rows = None if report is None else summarize_rows(report)
-        return failed_summary(reason, outcome).model_copy(update={"rows": rows})
+        return failed_summary(str(error), outcome_of(error)).model_copy(update={"rows": rows})
 
-    @property
-    def quarantined(self) -> int:
-        """Rows in the quarantine, as far as there is one."""
-        report = self._report()
-        return 0 if report is None else report.quarantined
-
-    def _report(self) -> IngestReport | None:
+    def _read_ingest_report(self) -> IngestReport | None:
         outputs = self._artifacts.get(_EXAMPLE_GEN)
         return None if outputs is None else read_report(outputs["quarantine"])
 
 
-def quarantine_of(path: Path) -> str:
-    """Where the quarantine of a run lies.
+def find_quarantine(path: Path) -> str:
+    """Return the URI of the quarantine of a run.
 
     Args:
-        path: The run's folder, or a working directory, for its newest run that has one.
+        path: The run's folder, or a working directory, which stands for its newest run that has a quarantine.
 
     Raises:
         Refused: There is no such folder, no run in it that read data, or its artifacts are gone.
     """
     if not path.is_dir():
-        raise Refused(f"{path}: no such run; give a folder that lies in <work_dir>/runs")
+        raise Refused(f"{path}: no such run; {_HINT}")
     candidates = [path] if (path / _ARTIFACTS).exists() else sorted((path / "runs").glob("*"), reverse=True)
     for run in candidates:
-        # A run whose ExampleGen refused the data has artifacts of what came before it only.
-        outputs = _artifacts(run).get(_EXAMPLE_GEN)
+        # If ExampleGen refused the data, only the components before it have artifacts.
+        outputs = _read_artifacts(run).get(_EXAMPLE_GEN)
         if outputs is not None:
             uri = outputs["quarantine"]
             if not Path(uri).is_dir():
                 raise Refused(f"{run}: its quarantine {uri} is gone; run check again")
             return uri
-    raise Refused(f"{path}: no run here has read any data; give a folder that lies in <work_dir>/runs")
+    raise Refused(f"{path}: no run here has read any data; {_HINT}")
 
 
-def newest_run(path: Path) -> Path:
-    """The run that a person means.
+def find_ended_run(path: Path) -> Path:
+    """Return the folder of a run that has ended.
 
     Args:
-        path: The run's folder, or a working directory, for its newest run that came to an end.
+        path: The run's folder, or a working directory, which stands for its newest run that has ended.
 
     Raises:
-        Refused: There is no such folder, or no run in it that came to an end.
+        Refused: There is no such folder, or no run in it has ended.
     """
     if not path.is_dir():
-        raise Refused(f"{path}: no such run; give a folder that lies in <work_dir>/runs")
+        raise Refused(f"{path}: no such run; {_HINT}")
     for run in [path, *sorted((path / "runs").glob("*"), reverse=True)]:
         if (run / Summary.FILE).exists():
             return run
-    raise Refused(f"{path}: no run here has come to an end; give a folder that lies in <work_dir>/runs")
+    raise Refused(f"{path}: no run here has ended; {_HINT}")
 
 
-def outputs_of(run: Path) -> dict[str, str]:
-    """URIs of a run's artifacts by output key, as far as it came."""
-    return {key: uri for outputs in _artifacts(run).values() for key, uri in outputs.items()}
+def read_outputs(run: Path) -> dict[str, str]:
+    """Return the URIs of a run's artifacts by output key, of the components that completed."""
+    return {key: uri for outputs in _read_artifacts(run).values() for key, uri in outputs.items()}
 
 
-def configuration_of(run: Path) -> dict[str, Any]:
-    """The configuration of a run, as JSON; empty where the folder is of a version that did not keep it."""
+def read_configuration(run: Path) -> dict[str, Any]:
+    """Return the configuration of a run, as JSON; empty if the run was made by a version that did not keep it."""
     path = run / _CONFIGURATION
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def started(run: Path) -> datetime:
-    """When a run began, as its folder is named; where that was renamed, when its summary was written."""
+def start_time(run: Path) -> datetime:
+    """Return when a run started, in UTC: by the name of its folder, or if that was renamed, by its summary's time.
+
+    Raises:
+        FileNotFoundError: The folder is not named by a time and has no summary, so it is not a run's.
+    """
     try:
-        return datetime.strptime(run.name, _TIME).replace(tzinfo=UTC)
+        return datetime.strptime(run.name, _TIME_FORMAT).replace(tzinfo=UTC)
     except ValueError:
         return datetime.fromtimestamp((run / Summary.FILE).stat().st_mtime, UTC)
 
 
-def _artifacts(run: Path) -> dict[str, dict[str, str]]:
-    """As noted in a run's folder; none where it is not one, or ended before anything was done."""
+def _read_artifacts(run: Path) -> dict[str, dict[str, str]]:
+    """Read the recorded artifacts of a folder; none if it is not a run's, or no component completed."""
     path = run / _ARTIFACTS
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

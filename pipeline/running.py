@@ -73,17 +73,3 @@ class Runner(Protocol):
 
     def run(self, config: Configuration, observer: Observer, *, until: str | None = None) -> RunResult:
         """Run the pipeline to its end, or as far as the component `until`."""
-
-
-class StepFailed(Exception):  # noqa: N818 - it reads as what happened
-    """Failure of a component that the user cannot fix in the data or the configuration."""
-
-    def __init__(self, step: str, cause: Exception) -> None:
-        super().__init__(f"{step} failed: {type(cause).__name__}: {_last_line(str(cause))}")
-        self.step = step
-
-
-def _last_line(message: str) -> str:
-    """Return the line that states the error: TensorFlow and Beam put tracebacks into messages, the error last."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    return next((line for line in reversed(lines) if not line.startswith("[[")), "no message")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from pipeline.check import check_without_data
 from pipeline.config.configuration import Configuration
-from pipeline.running import Observer, RunResult, RunSteps, StepFailed
+from pipeline.errors import StepFailed
+from pipeline.running import Observer, RunResult, RunSteps
 from runners.remote.quiet import quiet
 from runners.remote.remote import RemoteRunner
 from schema.errors import Refused

@@ -1,4 +1,4 @@
-"""The `concurrency:` part of the configuration."""
+"""The `concurrency:` part of the configuration: what happens when two runs of a pipeline meet."""
 
 from typing import Literal
 
@@ -8,9 +8,9 @@ from components.common.settings import Settings
 
 
 class ConcurrencySettings(Settings):
-    """What a run does that finds another one of its pipeline at work on this machine."""
+    """What a run does if another run of its pipeline is in progress."""
 
     when_busy: Literal["stop", "wait"] = Field(
-        "stop", description="stop: end at once with exit status 2; wait: begin when the other has ended."
+        "stop", description="stop: end at once with exit status 2; wait: start when the other run has ended."
     )
-    longest_wait_s: float = Field(3600, gt=0, description="Of wait: seconds after which it stops even so.")
+    longest_wait_s: float = Field(3600, gt=0, description="Seconds to wait, with when_busy: wait, before it stops.")

@@ -11,22 +11,26 @@ from components.common.settings import Settings
 
 
 class NotifySettings(Settings):
-    """Where to tell how a run has ended."""
+    """Webhook that is called when a run ends."""
 
-    url: SecretStr | None = Field(None, description="http:// or https://; a POST of JSON goes there.")
-    url_from: str | None = Field(None, description="Instead: the environment variable that holds it.")
-    outcomes: tuple[Outcome, ...] = Field(get_args(Outcome), min_length=1, description="What is told of.")
-    timeout_s: float = Field(10, gt=0, le=300, description="Seconds that one try waits for the server.")
-    retries: int = Field(3, ge=0, le=10, description="Further tries, after 1, 2, 4, ... seconds, 30 at most.")
-    secret_header: str = Field(
-        "Authorization", pattern=r"^[A-Za-z0-9-]+$", description="The header that carries the secret."
+    url: SecretStr | None = Field(
+        None, description="Address that JSON is posted to, http:// or https://; give this or url_from."
     )
-    secret_from: str | None = Field(None, description="The environment variable that holds its value.")
+    url_from: str | None = Field(None, description="Environment variable that holds the address, if that is a secret.")
+    outcomes: tuple[Outcome, ...] = Field(get_args(Outcome), min_length=1, description="Outcomes to notify of.")
+    timeout_s: float = Field(10, gt=0, le=300, description="Seconds to wait for the server in each try.")
+    retries: int = Field(3, ge=0, le=10, description="Further tries after 1, 2, 4, ... seconds, at most 30.")
+    secret_header: str = Field(
+        "Authorization", pattern=r"^[A-Za-z0-9-]+$", description="Header that carries the secret."
+    )
+    secret_from: str | None = Field(
+        None, description="Environment variable that holds the secret, the header's value; null: no secret is sent."
+    )
 
     @model_validator(mode="before")
     @classmethod
-    def _says_one_address(cls, value: Any) -> Any:
-        # Here, before the fields: their own errors would show what was given.
+    def _has_one_address(cls, value: Any) -> Any:
+        # Before the fields are validated, since their own errors would show the value.
         if not isinstance(value, dict):
             raise ValueError("write `url: https://...` below it, or `url_from: ENVIRONMENT_VARIABLE`")
         if (value.get("url") is None) == (value.get("url_from") is None):
@@ -37,21 +41,26 @@ class NotifySettings(Settings):
     @classmethod
     def _is_an_address(cls, value: Any) -> Any:
         if isinstance(value, str) and not is_address(value):
-            raise ValueError("is no http:// or https:// address")
+            raise ValueError("is not an http:// or https:// address")
         if value is not None and not isinstance(value, str | SecretStr):
-            raise ValueError("is no text")
+            raise ValueError("is not a string")
         return value
 
     @field_validator("url_from", "secret_from", mode="before")
     @classmethod
     def _is_a_variable(cls, value: Any) -> Any:
         if value is not None and not (isinstance(value, str) and re.fullmatch(r"[A-Za-z_]\w*", value, re.ASCII)):
-            raise ValueError("is no name of an environment variable")
+            raise ValueError("is not a name of an environment variable")
         return value
 
 
 def is_address(text: str) -> bool:
-    """Return whether a text is an http:// or https:// address."""
+    """Return whether a text is an http:// or https:// address.
+
+    Example:
+        >>> is_address("https://hooks.example.com/1"), is_address("hooks.example.com")
+        (True, False)
+    """
     try:
         parts = urlsplit(text)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

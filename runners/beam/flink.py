@@ -9,7 +9,7 @@ import requests
 from pipeline.beam import FLINK_VERSION, job_jar
 from pipeline.config.beam import BeamSettings
 from pipeline.config.configuration import Configuration
-from pipeline.running import StepFailed
+from pipeline.errors import StepFailed
 from schema.errors import Refused
 
 _ANSWER_S = 10

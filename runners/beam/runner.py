@@ -9,7 +9,8 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline.config.configuration import Configuration
 from pipeline.create import create_pipeline
-from pipeline.running import Observer, RunResult, StepFailed
+from pipeline.errors import StepFailed
+from pipeline.running import Observer, RunResult
 from runners.local.steps import Steps, options_of
 from schema.errors import Refused
 

@@ -18,7 +18,7 @@ from components.common.files import list_folder, make_folder, read_bytes, remove
 from components.common.outcome import EXIT_STATUS, Outcome
 from components.common.record import Value
 from components.report.summary import Summary
-from pipeline.running import StepFailed
+from pipeline.errors import StepFailed
 from schema.errors import Refused
 
 FOLDER_VARIABLE = "BERT_MULTILABEL_NOTES"

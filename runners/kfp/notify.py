@@ -9,7 +9,7 @@ from rich.console import Console
 
 from components.common.outcome import Outcome
 from pipeline.config.notify import NotifySettings
-from pipeline.notify import Told, tell
+from pipeline.notify import Notification, send
 from runners.kfp.notes import Notes, notes_of_this_run
 
 _NO_NOTE = (
@@ -28,8 +28,9 @@ def main() -> None:
     notes = notes_of_this_run()
     assert notes is not None, "the variables are compiled with the step"
     outcome, reasons = find_outcome(notes)
-    told = Told(arguments.pipeline, outcome, f"{arguments.pages}{notes.run}", reasons, notes.read_summary())
-    tell(NotifySettings.model_validate_json(arguments.settings), Console(), told)
+    page = f"{arguments.pages}{notes.run}"
+    notification = Notification(arguments.pipeline, outcome, page, reasons, notes.read_summary())
+    send(NotifySettings.model_validate_json(arguments.settings), Console(), notification)
     notes.remove_all()
 
 

@@ -1,7 +1,7 @@
 """Recurring runs on one machine: a systemd service and timer, and a line for cron, printed and never installed.
 
 Nothing more is needed there: a run that finds nothing new ends at once, and two never run at a time
-(`pipeline.paths.WorkDir.locked`).
+(`pipeline.work_dir.WorkDir.locked`).
 """
 
 import shlex

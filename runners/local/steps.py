@@ -13,7 +13,8 @@ from tfx.orchestration.portable import launcher, partial_run_utils, runtime_para
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 
-from pipeline.running import Observer, RunResult, StepFailed
+from pipeline.errors import StepFailed
+from pipeline.running import Observer, RunResult
 from schema.errors import Refused
 
 

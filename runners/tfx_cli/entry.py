@@ -12,7 +12,7 @@ from components.common.outcome import EXIT_STATUS
 from pipeline.check import check_configuration
 from pipeline.config.configuration import Configuration
 from pipeline.config.loading import load_configuration
-from pipeline.ending import errors_in_one_line
+from pipeline.errors import errors_in_one_line
 from runners.table import LocalRunner
 from schema.errors import Refused
 
@@ -54,8 +54,7 @@ def run(orchestrator: str) -> None:
     with errors_in_one_line():
         config = load_configuration(configuration_file(), [f"runner.orchestrator={orchestrator}"])
         summary = run_pipeline(config, Console(), LocalRunner(orchestrator))
-    if summary is not None and summary.pushed is None:
-        sys.exit(EXIT_STATUS["not_blessed"])
+    sys.exit(EXIT_STATUS[summary.outcome])
 
 
 @contextmanager

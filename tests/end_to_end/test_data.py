@@ -151,9 +151,9 @@ def test_a_quarantine_that_is_not_there_is_told_in_one_line(tmp_path: Path, capf
     assert command("quarantine", str(refused)) == 2
     errors = capfd.readouterr().err.strip().splitlines()
     assert [error.split(": ", 2)[2] for error in errors] == [
-        "no such run; give a folder that lies in <work_dir>/runs",
-        "no run here has read any data; give a folder that lies in <work_dir>/runs",
-        "no run here has read any data; give a folder that lies in <work_dir>/runs",
+        "no such run; give a folder of <work_dir>/runs",
+        "no run here has read any data; give a folder of <work_dir>/runs",
+        "no run here has read any data; give a folder of <work_dir>/runs",
     ]
 
 

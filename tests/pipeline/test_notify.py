@@ -1,4 +1,4 @@
-"""The webhook at the end of a run, against a real server: what it is told, and that its troubles stay its own."""
+"""Tests of the webhook against a real server: its payload, and that its failures do not change the run."""
 
 import io
 import socket
@@ -14,17 +14,19 @@ from rich.console import Console
 from components.report.summary import Summary, failed_summary
 from pipeline.config.loading import load_configuration
 from pipeline.config.notify import NotifySettings
-from pipeline.notify import announced
-from pipeline.running import StepFailed
+from pipeline.errors import StepFailed
+from pipeline.notify import notified
 from schema.errors import Refused
 from tests.end_to_end.command import command
 from tests.support.hook import HANG, Hook
 from tests.support.small_project import Project, make_project
 
+_BLESSED = Summary(outcome="blessed", blessed=True, pushed="/registry/1", reasons=[])
+
 
 @contextmanager
-def ends_with(error: Exception | None) -> Iterator[None]:
-    """What is inside raises this very error, or none."""
+def raises(error: Exception | None) -> Iterator[None]:
+    """Assert that the block raises this very error, or none."""
     if error is None:
         yield
         return
@@ -33,14 +35,12 @@ def ends_with(error: Exception | None) -> Iterator[None]:
     assert raised.value is error
 
 
-def told(settings: dict[str, Any], run: Path | None = None, error: Exception | None = None, **ending: Any) -> str:
-    """Ends a run; returns what was shown."""
+def end_run(settings: dict[str, Any], folder: Path | None = None, error: Exception | None = None) -> str:
+    """End a run, with an error or without; return what the console shows."""
     shown = io.StringIO()
     console = Console(file=shown, width=300)
-    with ends_with(error), announced(NotifySettings.model_validate(settings), "mine", console) as found:
-        found.run = None if run is None else str(run)
-        for name, value in ending.items():
-            setattr(found, name, value)
+    with raises(error), notified(NotifySettings.model_validate(settings), "mine", console) as run:
+        run.folder = None if folder is None else str(folder)
         if error is not None:
             raise error
     assert "SECRET" not in shown.getvalue()
@@ -48,19 +48,20 @@ def told(settings: dict[str, Any], run: Path | None = None, error: Exception | N
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Path:
-    Summary(outcome="blessed", blessed=True, pushed="/registry/1", reasons=[]).write(str(tmp_path))
+def folder(tmp_path: Path) -> Path:
+    """Folder of a run whose model was blessed and pushed."""
+    _BLESSED.write(str(tmp_path))
     return tmp_path
 
 
-def test_the_payload_is_the_summary_and_how_it_ended(run: Path) -> None:
+def test_payload_holds_summary_and_outcome(folder: Path) -> None:
     with Hook() as hook:
-        assert told({"url": hook.url}, run) == ""
+        assert end_run({"url": hook.url}, folder) == ""
     (payload,) = hook.told
     summary = payload.pop("summary")
-    assert Summary.model_validate(summary) == Summary(outcome="blessed", blessed=True, pushed="/registry/1", reasons=[])
+    assert Summary.model_validate(summary) == _BLESSED
     assert payload == {
-        "pipeline": "mine", "outcome": "blessed", "exit_status": 0, "run": str(run), "reasons": [],
+        "pipeline": "mine", "outcome": "blessed", "exit_status": 0, "run": str(folder), "reasons": [],
     }  # fmt: skip
     assert "Authorization" not in hook.headers[0]
 
@@ -73,34 +74,33 @@ def test_the_payload_is_the_summary_and_how_it_ended(run: Path) -> None:
         (ZeroDivisionError("a\nb"), "failed", 1, "ZeroDivisionError: a b"),
     ],
 )
-def test_an_error_is_told_and_goes_on_its_way(error: Exception, outcome: str, status: int, reason: str) -> None:
+def test_notifies_of_an_error_and_lets_it_pass(error: Exception, outcome: str, status: int, reason: str) -> None:
     with Hook() as hook:
-        told({"url": hook.url}, error=error)
+        end_run({"url": hook.url}, error=error)
     (payload,) = hook.told
     assert (payload["outcome"], payload["exit_status"], payload["reasons"]) == (outcome, status, [reason])
     assert payload["run"] is payload["summary"] is None
 
 
-def test_a_model_that_is_not_blessed_and_a_run_with_nothing_new(tmp_path: Path) -> None:
-    failed_summary("macro_f1 is 0", "not_blessed").write(str(tmp_path))
+def test_the_outcome_is_that_of_the_summary(tmp_path: Path) -> None:
     with Hook() as hook:
-        told({"url": hook.url}, tmp_path)
-        failed_summary("macro_f1 is 0", "no_new_data").write(str(tmp_path))
-        told({"url": hook.url}, tmp_path)
+        for outcome in ("not_blessed", "no_new_data"):
+            failed_summary("macro_f1 is 0", outcome).write(str(tmp_path))
+            end_run({"url": hook.url}, tmp_path)
     assert [(payload["outcome"], payload["exit_status"], payload["reasons"]) for payload in hook.told] == [
         ("not_blessed", 3, ["macro_f1 is 0"]), ("no_new_data", 0, ["macro_f1 is 0"]),
     ]  # fmt: skip
 
 
-def test_only_what_was_asked_for_is_told(run: Path) -> None:
+def test_notifies_only_of_the_configured_outcomes(folder: Path) -> None:
     with Hook() as hook:
-        told({"url": hook.url, "outcomes": ["failed", "refused"]}, run)
+        end_run({"url": hook.url, "outcomes": ["failed", "refused"]}, folder)
     assert hook.told == []
 
 
-def test_a_server_that_is_busy_is_asked_again(run: Path) -> None:
+def test_retries_while_the_server_is_busy(folder: Path) -> None:
     with Hook([500, 503]) as hook:
-        assert told({"url": hook.url, "retries": 2}, run) == ""
+        assert end_run({"url": hook.url, "retries": 2}, folder) == ""
     assert len(hook.told) == 3
     assert hook.told[0] == hook.told[2]
 
@@ -115,43 +115,46 @@ def test_a_server_that_is_busy_is_asked_again(run: Path) -> None:
         ([HANG], 0, "Not notified: 127.0.0.1 has not answered within 0.3 s", 1),
     ],
 )
-def test_what_cannot_be_told_is_one_line(
-    run: Path, statuses: list[int], retries: int, line: str, requests: int
+def test_a_failed_notification_is_shown_in_one_line(
+    folder: Path, statuses: list[int], retries: int, line: str, requests: int
 ) -> None:
     started = time.monotonic()
     with Hook(statuses) as hook:
-        assert told({"url": hook.url, "retries": retries, "timeout_s": 0.3}, run) == line
+        assert end_run({"url": hook.url, "retries": retries, "timeout_s": 0.3}, folder) == line
         assert time.monotonic() - started < 5
     assert len(hook.told) == requests
 
 
-def test_a_server_that_is_not_there(run: Path) -> None:
+def test_shows_that_a_server_cannot_be_reached(folder: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/SECRET"
-    assert told({"url": url, "retries": 0}, run) == "Not notified: 127.0.0.1 cannot be reached"
-    line = told({"url": "http://nowhere.invalid/SECRET", "retries": 0}, run)
+    assert end_run({"url": url, "retries": 0}, folder) == "Not notified: 127.0.0.1 cannot be reached"
+    line = end_run({"url": "http://nowhere.invalid/SECRET", "retries": 0}, folder)
     assert line == "Not notified: nowhere.invalid cannot be reached"
 
 
-def test_address_and_secret_from_the_environment(run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    # What ~/.netrc says of the host must not take the header's place.
+def test_reads_address_and_secret_from_the_environment(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # The credentials of ~/.netrc for this host must not replace the header.
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login other password other\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     with Hook() as hook:
         settings = {"url_from": "HOOK_URL", "secret_from": "HOOK_TOKEN", "retries": 0}
-        assert told(settings, run) == "Not notified: the environment variable that notify.url_from names is not set"
+        not_set = "Not notified: the environment variable that notify.{} names is not set"
+        assert end_run(settings, folder) == not_set.format("url_from")
         monkeypatch.setenv("HOOK_URL", hook.url)
-        assert told(settings, run) == "Not notified: the environment variable that notify.secret_from names is not set"
+        assert end_run(settings, folder) == not_set.format("secret_from")
         monkeypatch.setenv("HOOK_TOKEN", "Bearer SECRET\n")
-        assert told(settings, run) == ""
-        assert told(settings | {"secret_header": "X-Token"}, run) == ""
+        assert end_run(settings, folder) == ""
+        assert end_run(settings | {"secret_header": "X-Token"}, folder) == ""
         monkeypatch.setenv("HOOK_TOKEN", "SECRET\nX-Other: 1")
-        assert told(settings, run) == "Not notified: 127.0.0.1 cannot be asked (ValueError)"
+        assert end_run(settings, folder) == "Not notified: 127.0.0.1 cannot be asked (ValueError)"
         monkeypatch.setenv("HOOK_URL", "SECRET")
-        assert "holds no http:// or https:// address" in told(settings, run)
+        assert "holds no http:// or https:// address" in end_run(settings, folder)
     assert [headers.get("Authorization") for headers in hook.headers] == ["Bearer SECRET", None]
     assert hook.headers[1]["X-Token"] == "Bearer SECRET"
 
@@ -165,17 +168,17 @@ def project(tmp_path: Path) -> Project:
     ("notify", "message"),
     [
         ("https://host/T0SECRET", "key 'notify': write `url: https://...` below it"),
-        ({"url": "ftp://host/T0SECRET"}, "key 'notify.url': is no http:// or https:// address"),
-        ({"url": "https://[T0SECRET"}, "key 'notify.url': is no http:// or https:// address"),
-        ({"url": ["T0SECRET"]}, "key 'notify.url': is no text"),
+        ({"url": "ftp://host/T0SECRET"}, "key 'notify.url': is not an http:// or https:// address"),
+        ({"url": "https://[T0SECRET"}, "key 'notify.url': is not an http:// or https:// address"),
+        ({"url": ["T0SECRET"]}, "key 'notify.url': is not a string"),
         ({}, "key 'notify': give one of url and url_from"),
         ({"url": "https://host/T0SECRET", "url_from": "A"}, "key 'notify': give one of url and url_from"),
-        ({"url_from": "https://host/T0SECRET"}, "key 'notify.url_from': is no name of an environment variable"),
+        ({"url_from": "https://host/T0SECRET"}, "key 'notify.url_from': is not a name of an environment variable"),
         ({"url": "https://host/T0SECRET", "timeout": 3}, "unknown key 'notify.timeout'; did you mean 'timeout_s'?"),
         ({"url": "https://host/T0SECRET", "outcomes": ["fail"]}, "key 'notify.outcomes[0]': Input should be 'blessed'"),
     ],
 )  # fmt: skip
-def test_settings_that_cannot_be_are_refused_and_not_shown(project: Project, notify: Any, message: str) -> None:
+def test_refuses_invalid_settings_without_showing_them(project: Project, notify: Any, message: str) -> None:
     project.configure(notify=notify)
     with pytest.raises(Refused) as refused:
         load_configuration(project.configuration)
@@ -189,7 +192,7 @@ def test_a_configuration_does_not_show_the_address(project: Project) -> None:
     assert "SECRET" not in repr(config) + config.model_dump_json()
 
 
-def test_a_run_that_is_refused_before_it_has_a_folder_is_told_of(
+def test_notifies_of_a_run_that_is_refused_before_it_has_a_folder(
     project: Project, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with Hook() as hook:

@@ -94,7 +94,7 @@ def test_insights_of_another_version_are_not_misread(run: Path, tmp_path: Path) 
 
 
 def test_a_folder_without_a_run_is_refused_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="no run here has come to an end"):
+    with pytest.raises(Refused, match="no run here has ended"):
         rebuild_report(tmp_path)
 
 

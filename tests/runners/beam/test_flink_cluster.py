@@ -14,7 +14,7 @@ import requests
 from pipeline.config.beam import BeamSettings
 from pipeline.config.configuration import Configuration
 from pipeline.config.loading import load_configuration
-from pipeline.running import StepFailed
+from pipeline.errors import StepFailed
 from runners.beam.flink import check_cluster, explained
 from schema.errors import Refused
 from tests.support.small_project import make_project

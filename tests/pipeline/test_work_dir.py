@@ -1,4 +1,4 @@
-"""The working directory: one pipeline's, one run at a time."""
+"""Tests of the working directory: it belongs to one pipeline and holds one run at a time."""
 
 import os
 import subprocess
@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.concurrency import ConcurrencySettings
-from pipeline.paths import WorkDir
+from pipeline.work_dir import WorkDir
 from schema.errors import Refused
 from tests.support.small_project import make_project
 
 
-def test_two_runs_never_share_it(tmp_path: Path) -> None:
+def test_refuses_a_second_run_while_one_is_in_progress(tmp_path: Path) -> None:
     work_dir = WorkDir(str(tmp_path / "work"))
     with (
         work_dir.locked("one"),
-        pytest.raises(Refused, match=r"another run .* is at work there"),
+        pytest.raises(Refused, match=r"another run .* is in progress there"),
         work_dir.locked("one"),
     ):
         pass
@@ -26,7 +26,7 @@ def test_two_runs_never_share_it(tmp_path: Path) -> None:
         pass
 
 
-def test_two_pipelines_never_share_it(tmp_path: Path) -> None:
+def test_refuses_the_directory_of_another_pipeline(tmp_path: Path) -> None:
     work_dir = WorkDir(str(tmp_path / "work"))
     with work_dir.locked("one"):
         pass
@@ -36,7 +36,7 @@ def test_two_pipelines_never_share_it(tmp_path: Path) -> None:
 
 def test_a_killed_run_leaves_no_lock(tmp_path: Path) -> None:
     code = (
-        "import os, signal, sys; from pipeline.paths import WorkDir\n"
+        "import os, signal, sys; from pipeline.work_dir import WorkDir\n"
         "with WorkDir(sys.argv[1]).locked('one'): os.kill(os.getpid(), signal.SIGKILL)"
     )
     killed = subprocess.run([sys.executable, "-c", code, str(tmp_path / "work")], check=False)
@@ -46,14 +46,14 @@ def test_a_killed_run_leaves_no_lock(tmp_path: Path) -> None:
 
 
 _HOLDER = (
-    "import sys; from pipeline.paths import WorkDir\n"
+    "import sys; from pipeline.work_dir import WorkDir\n"
     "with WorkDir(sys.argv[1]).locked('one'): print('held', flush=True); sys.stdin.read()"
 )
 
 
 @pytest.fixture
 def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another run of the pipeline, at work until its standard input is closed."""
+    """Another run of the pipeline, in progress until its standard input is closed."""
     command = [sys.executable, "-c", _HOLDER, str(tmp_path / "work")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -62,33 +62,33 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def test_who_comes_second_is_told_who_is_at_work(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+def test_the_refusal_names_the_process_in_progress(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
     work_dir = WorkDir(str(tmp_path / "work"))
-    at_work = rf"another run \(process {holder.pid}, since 20\d\d-.*\+00:00\) is at work there; wait, set"
-    with pytest.raises(Refused, match=at_work), work_dir.locked("one"):
+    message = rf"another run \(process {holder.pid}, since 20\d\d-.*\+00:00\) is in progress there; wait for it, set"
+    with pytest.raises(Refused, match=message), work_dir.locked("one"):
         pass
 
 
-def test_who_waits_begins_when_the_other_has_died(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
-    said: list[str] = []
+def test_a_waiting_run_starts_when_the_other_has_died(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+    lines: list[str] = []
 
-    def kill(line: str) -> None:
-        said.append(line)
+    def kill_holder(line: str) -> None:
+        lines.append(line)
         holder.kill()
 
     waiting = ConcurrencySettings(when_busy="wait", longest_wait_s=30)
-    with WorkDir(str(tmp_path / "work")).locked("one", waiting, kill) as waited:
+    with WorkDir(str(tmp_path / "work")).locked("one", waiting, kill_holder) as waited:
         assert waited
         assert f"process {os.getpid()}, since" in (tmp_path / "work" / ".lock").read_text()
-    assert len(said) == 1
-    assert said[0].startswith(f"Waiting for another run (process {holder.pid}, since ")
+    assert len(lines) == 1
+    assert lines[0].startswith(f"Waiting for another run (process {holder.pid}, since ")
     assert (tmp_path / "work" / ".lock").read_text() == "one\n"
 
 
-def test_nobody_waits_for_ever(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+def test_a_waiting_run_gives_up_after_the_longest_wait(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
     waiting = ConcurrencySettings(when_busy="wait", longest_wait_s=0.2)
-    still = rf"process {holder.pid}, since .*is at work there still, after 0.2 s$"
-    with pytest.raises(Refused, match=still), WorkDir(str(tmp_path / "work")).locked("one", waiting):
+    message = rf"process {holder.pid}, since .*is still in progress there after 0.2 s$"
+    with pytest.raises(Refused, match=message), WorkDir(str(tmp_path / "work")).locked("one", waiting):
         pass
 
 
@@ -108,7 +108,7 @@ def test_a_second_command_ends_with_one_line_and_the_status_of_a_refusal(
     assert not (tmp_path / "work" / "runs").exists()
 
 
-def test_runs_are_named_by_time_and_never_twice(tmp_path: Path) -> None:
+def test_new_runs_are_named_by_time_and_uniquely(tmp_path: Path) -> None:
     work_dir = WorkDir(str(tmp_path))
     first, second = work_dir.new_run(), work_dir.new_run()
     assert first.name < second.name

@@ -1,0 +1,128 @@
+"""Layout and lock of a working directory. A run writes below it, and one run at a time does."""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.config.concurrency import ConcurrencySettings
+from schema.errors import Refused
+
+_POLL_S = 0.5
+
+
+@dataclass(frozen=True)
+class WorkDir:
+    """Working directory of a pipeline."""
+
+    root: str
+
+    @property
+    def artifacts(self) -> Path:
+        """Root of the artifacts of local runs."""
+        return Path(self.root, "artifacts")
+
+    @property
+    def metadata(self) -> Path:
+        """Sqlite file of ML Metadata."""
+        return Path(self.root, "metadata.sqlite")
+
+    @property
+    def runs(self) -> Path:
+        """Folder of the runs' own folders."""
+        return Path(self.root, "runs")
+
+    @property
+    def resume(self) -> Path:
+        """Folder of interrupted trainings, which `training.checkpoint_every` asks for."""
+        return Path(self.root, "resume")
+
+    @property
+    def code(self) -> Path:
+        """Zip of this project's code for Beam workers on other machines; `pipeline.code.pack_code` writes it."""
+        return Path(self.root, "code.zip")
+
+    def new_run(self) -> Path:
+        """Create the folder of a new run, named by the current time in UTC, and return its path."""
+        started = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        folder = self.runs / started
+        folder.mkdir(parents=True)
+        return folder
+
+    @contextmanager
+    def locked(
+        self,
+        pipeline_name: str,
+        concurrency: ConcurrencySettings | None = None,
+        notify: Callable[[str], object] = str,
+    ) -> Iterator[bool]:
+        """Hold the working directory for one run; the lock is gone when the process is, however that ends.
+
+        Args:
+            pipeline_name: Name of the pipeline that the directory belongs to.
+            concurrency: What to do if another run is in progress; None: refuse.
+            notify: Function that is called with a line about what the run waits for.
+
+        Yields:
+            Whether the run had to wait for another one.
+
+        Raises:
+            Refused: Another run is in progress here, or the directory belongs to another pipeline or cannot be written.
+        """
+        try:
+            Path(self.root).mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(Path(self.root, ".lock"), os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise Refused(f"work_dir {self.root}: cannot be written: {error.strerror}") from None
+        with os.fdopen(descriptor, "r+b", buffering=0):
+            waited = self._lock(descriptor, concurrency or ConcurrencySettings(), notify)
+            owner, *_ = _read_lines(descriptor)
+            if owner and owner != pipeline_name:
+                raise Refused(
+                    f"work_dir {self.root}: belongs to pipeline '{owner}', not '{pipeline_name}'; choose another"
+                )
+            since = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
+            _write_lines(descriptor, pipeline_name, f"process {os.getpid()}, since {since}")
+            try:
+                yield waited
+            finally:
+                _write_lines(descriptor, pipeline_name)
+
+    def _lock(self, descriptor: int, concurrency: ConcurrencySettings, notify: Callable[[str], object]) -> bool:
+        """Lock the open file; return whether that took waiting for another run."""
+        limit_s = concurrency.longest_wait_s if concurrency.when_busy == "wait" else 0
+        deadline = time.monotonic() + limit_s
+        waited = False
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return waited
+            except BlockingIOError:
+                _, *holder = _read_lines(descriptor)
+                other = f"another run ({holder[0]})" if holder else "another run"
+            if time.monotonic() >= deadline and waited:
+                raise Refused(f"work_dir {self.root}: {other} is still in progress there after {limit_s:g} s")
+            if time.monotonic() >= deadline:
+                raise Refused(
+                    f"work_dir {self.root}: {other} is in progress there; wait for it, set concurrency.when_busy to"
+                    " wait, or choose another work_dir"
+                )
+            if not waited:
+                notify(f"Waiting for {other} in {self.root}, at most {limit_s:g} s ...")
+                waited = True
+            time.sleep(min(_POLL_S, max(0.0, deadline - time.monotonic())))
+
+
+def _read_lines(descriptor: int) -> list[str]:
+    """Read the lock's file: the name of its pipeline, and while it is held, its holder. At least one, maybe empty."""
+    return os.pread(descriptor, 4096, 0).decode(errors="replace").splitlines() or [""]
+
+
+def _write_lines(descriptor: int, *lines: str) -> None:
+    content = "".join(f"{line}\n" for line in lines).encode()
+    os.pwrite(descriptor, content, 0)
+    os.ftruncate(descriptor, len(content))
