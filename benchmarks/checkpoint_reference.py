@@ -1,8 +1,8 @@
-"""Makes tests/components/trainer/reference/minilm.npz: what Hugging Face's PyTorch BERT answers to a few texts.
+"""Write tests/components/checkpoints/reference/minilm.npz, the pooled outputs of Hugging Face's BERT for a few texts.
 
-Run it from the repository's root: `.venv/bin/python -m benchmarks.checkpoint_reference [--venv FOLDER]`. The tests
-compare every way of loading a checkpoint with this file and need no PyTorch. Where FOLDER has no venv, one is made
-there with PyTorch and Transformers of the package index (5.5 GB). The script runs itself once more in it.
+Run it from the repository's root: `.venv/bin/python -m benchmarks.checkpoint_reference [--venv FOLDER]`. Tests compare
+every way of loading a checkpoint with this file and need no PyTorch. If FOLDER has no environment, one with PyTorch and
+Transformers (5.5 GB) is installed there; the script runs itself again in it.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import numpy as np
 _PACKAGES = ("torch", "transformers", "numpy", "safetensors")
 _REFERENCE = Path(__file__).parents[1] / "tests" / "components" / "checkpoints" / "reference" / "minilm.npz"
 _MAX_TOKENS = 128
-# BERT's own activation is the exact one. The other is what KerasHub's BERT has: the checkpoints' configurations tell.
+# BERT's own activation is the exact GELU; KerasHub's BERT has the other. A checkpoint's configuration says which.
 _ACTIVATIONS = {"pooled": "gelu", "pooled_tanh": "gelu_pytorch_tanh"}
 
 TEXTS = (
@@ -38,11 +38,16 @@ TEXTS = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--venv", type=Path, default=Path("build/peer"), help="made there if it is not")
-    parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)  # set by the outer run: the checkpoint's folder
+    parser.add_argument(
+        "--venv",
+        type=Path,
+        default=Path("build/peer"),
+        help="folder of the environment, installed if it does not exist",
+    )
+    parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)  # the checkpoint's folder, set by the outer run
     arguments = parser.parse_args()
     if arguments.inside is None:
-        from benchmarks.peer import python_of  # not inside, where there is no such package
+        from benchmarks.peer import python_of  # the inner run has no such package
 
         python = python_of(arguments.venv.resolve())
         subprocess.run([python, __file__, "--inside", str(_bundled())], check=True)
@@ -58,15 +63,15 @@ def _bundled() -> Path:
 
 def _write(checkpoint: Path) -> None:
     pooled: dict[str, Any] = {name: _pooled(checkpoint, activation) for name, activation in _ACTIVATIONS.items()}
-    made_with = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
     np.savez_compressed(
-        _REFERENCE, texts=np.array(TEXTS), max_tokens=_MAX_TOKENS, made_with=json.dumps(made_with), **pooled
+        _REFERENCE, texts=np.array(TEXTS), max_tokens=_MAX_TOKENS, made_with=json.dumps(versions), **pooled
     )
-    print(f"{_REFERENCE}: {len(TEXTS)} texts, {_REFERENCE.stat().st_size} bytes, {made_with}")
+    print(f"{_REFERENCE}: {len(TEXTS)} texts, {_REFERENCE.stat().st_size} bytes, {versions}")
 
 
 def _pooled(checkpoint: Path, activation: str) -> Any:
-    """The pooler's outputs, float32 [n_texts, width]; each text by itself, so that none is padded."""
+    """Compute pooled outputs float32 [n_texts, width], one text at a time, so that none is padded."""
     import torch
     from transformers import AutoTokenizer, BertModel
 

@@ -1,8 +1,8 @@
-"""Seconds of an epoch with `trainable: head` on GoEmotions' train.tsv: the first, which encodes every text, and later.
+"""Benchmark of `trainable: head` on GoEmotions: seconds to encode train.tsv once, and seconds per epoch.
 
-Run it from the repository's root with `python -m`. The last line printed is one JSON object; where the data is not
-there, it says so. What is timed is what the Trainer does: transformed examples in files, in length-grouped batches,
-through the encoder once and then, epoch by epoch, through `fit`. Losses and areas are those of dev.tsv.
+Run it from the repository's root with `python -m`. The last line printed is a JSON object, also if the data is missing.
+It times what the Trainer does: transformed examples are read from files in length-grouped batches and encoded once, and
+`fit` iterates over their pooled outputs. Losses and areas under curves are those of dev.tsv.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from components.trainer.loop.trainable import freeze
 from components.trainer.model import build_classifier
 from components.trainer.settings import TrainingSettings
 
-_MAX_TOKENS = 64  # as configs/goemotions.yaml
+_MAX_TOKENS = 64  # as in configs/goemotions.yaml
 
 
 def main() -> None:
@@ -40,12 +40,12 @@ def main() -> None:
         return
     logging.basicConfig(format="%(message)s")
     with tempfile.TemporaryDirectory() as folder:
-        result = _measured(arguments, Path(folder))
+        result = _measure(arguments, Path(folder))
     result |= {"cpus": len(os.sched_getaffinity(0)), "load_average": os.getloadavg()[0]}
     sys.stdout.write(json.dumps({"benchmark": "head_only", **result}) + "\n")
 
 
-def _measured(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+def _measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     settings = TrainingSettings(
         trainable="head", epochs=arguments.epochs, learning_rate=arguments.learning_rate, patience=arguments.epochs
     )
@@ -60,7 +60,7 @@ def _measured(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     model = build_classifier(load_backbone(checkpoint), n_labels, settings.dropout)
     freeze(model, settings.trainable)
     model.layers[-1].bias.assign(prior_bias(counts, settings.loss))
-    started = time.perf_counter()
+    started_at = time.perf_counter()
     head, train_batches, eval_batches = head_over_pooled(
         model,
         length_grouped_batches(train, n_labels, settings.batch_size, shuffle_seed=settings.seed),
@@ -68,17 +68,17 @@ def _measured(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         settings,
         str(folder),
     )
-    encoded = time.perf_counter()
+    encoded_at = time.perf_counter()
     fit(head, train_batches, eval_batches, settings, counts.examples, str(folder), loss=multi_hot_loss())
-    fitted = time.perf_counter()
+    fitted_at = time.perf_counter()
     probabilities, labels = predict(head, eval_batches)
     history = json.loads((folder / "history.json").read_text())
     return {
         "texts": counts.examples,
         "epochs": len(history["loss"]),
         "learning_rate": settings.peak_learning_rate,
-        "encoding_s": round(encoded - started, 1),
-        "epoch_s": round((fitted - encoded) / len(history["loss"]), 2),
+        "encoding_s": round(encoded_at - started_at, 1),
+        "epoch_s": round((fitted_at - encoded_at) / len(history["loss"]), 2),
         "eval_loss": round(min(history["val_loss"]), 4),
         "eval_macro_auc": round(
             float(np.mean([roc_auc_score(*pair) for pair in zip(labels.T, probabilities.T, strict=True)])), 4
@@ -86,20 +86,20 @@ def _measured(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     }
 
 
-def _write_examples(rows: Path, path: Path, checkpoint: Checkpoint, n_labels: int, most: int | None) -> None:
-    """As Transform writes them: token ids and multi-hot labels."""
-    lines = [line.split("\t") for line in rows.read_text(encoding="utf-8").split("\n") if line][:most]
-    texts, given = [line[0] for line in lines], [line[1] for line in lines]
-    write_transformed(path, texts, given, n_labels, checkpoint, _MAX_TOKENS)
+def _write_examples(source: Path, path: Path, checkpoint: Checkpoint, n_labels: int, limit: int | None) -> None:
+    """Write rows of a tsv file as Transform would, as token ids and multi-hot labels."""
+    lines = [line.split("\t") for line in source.read_text(encoding="utf-8").split("\n") if line][:limit]
+    texts, label_lists = [line[0] for line in lines], [line[1] for line in lines]
+    write_transformed(path, texts, label_lists, n_labels, checkpoint, _MAX_TOKENS)
 
 
 def _arguments() -> argparse.Namespace:
     goemotions = Path(os.environ.get("GOEMOTIONS_DIR", "../shared/data/goemotions"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=goemotions, help="folder of train.tsv, dev.tsv and labels.txt")
-    parser.add_argument("--texts", type=int, help="only so many of each split")
+    parser.add_argument("--texts", type=int, help="number of texts of each split; all by default")
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--learning-rate", type=float, help="instead of the default for a lone head")
+    parser.add_argument("--learning-rate", type=float, help="instead of the default for the head alone")
     return parser.parse_args()
 
 

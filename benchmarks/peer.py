@@ -1,4 +1,4 @@
-"""The environment of PyTorch and Hugging Face that benchmarks compare with; never the project's own."""
+"""Environment of PyTorch and Hugging Face that benchmarks compare with, apart from the project's own."""
 
 import subprocess
 import sys
@@ -9,12 +9,12 @@ _PACKAGES = ("torch==2.15.0", "transformers==5.23.0", "numpy==2.4.6", "safetenso
 
 
 def python_of(folder: Path) -> Path:
-    """The interpreter of the environment; made there, some 5.5 GB from the package index, if it is not."""
+    """Return the interpreter of the environment, which is installed (some 5.5 GB) if it does not exist."""
     python = folder / "bin" / "python"
     if not python.exists():
-        print(f"making {folder} with {', '.join(_PACKAGES)}", file=sys.stderr)
+        print(f"installing {folder} with {', '.join(_PACKAGES)}", file=sys.stderr)
         uv = str(Path(sys.executable).with_name("uv"))
-        # The interpreter below this venv: this one's may run on a libc of its own, which PyTorch does not need.
+        # Based on the system's interpreter: this one may run on a libc of its own, which PyTorch does not need.
         subprocess.run([uv, "venv", "--python", "3.11", "--no-project", str(folder)], check=True)
         subprocess.run([uv, "pip", "install", "--python", str(python), *_PACKAGES], check=True)
     return python

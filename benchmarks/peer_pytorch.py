@@ -1,13 +1,13 @@
-"""The peer that `benchmarks.train` measures beside this project: Hugging Face's BERT on PyTorch, at its best on a CPU.
+"""The peer of `benchmarks.train`: Hugging Face's BERT on PyTorch, tuned for a CPU.
 
-It runs in an environment of its own, with torch, transformers and numpy and nothing of this project:
+It runs in an environment of its own, with torch, transformers and numpy but without this project:
 
     python peer_pytorch.py JOB.json
 
-The job names a model folder (or none, for a BERT-Base at random), a file of token ids and labels, and the recipe;
-the last line of output is one JSON object. Texts of like length share a batch, as in this project's input pipeline:
-sorted within windows of 50 shuffled batches. bfloat16 by autocast, fused AdamW, gradients clipped by their global norm,
-warmup and linear decay.
+The job has a model folder (or none, for a randomly initialized BERT-Base), a file of token ids and labels, and the
+recipe; the last line of output is a JSON object. Texts of similar length share a batch, as in this project's input
+pipeline: they are sorted within windows of 50 shuffled batches. bfloat16 by autocast, fused AdamW, gradients clipped by
+their global norm, warmup and linear decay.
 """
 
 import json
@@ -25,7 +25,7 @@ _WINDOW = 50
 
 
 def main(job: dict[str, Any]) -> dict[str, Any]:
-    """Trains as the job says."""
+    """Train as a job says and return the measurements."""
     torch.set_num_threads(job["threads"])
     torch.manual_seed(job["seed"])
     data = np.load(job["data"], allow_pickle=False)
@@ -34,13 +34,13 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
     model = _model(job, labels.shape[1])
     optimizer, schedule = _optimizer(model, job, len(lengths))
     losses: list[float] = []
-    seen = 0
+    n_seen = 0
     batches = _batches(lengths, job["batch_size"], np.random.default_rng(job["seed"]))[: job["steps"]]
     model.train()
     started = time.perf_counter()
     for step, rows in enumerate(batches):
         if step == job["warm_steps"]:
-            started, seen = time.perf_counter(), 0
+            started, n_seen = time.perf_counter(), 0
         longest = int(lengths[rows].max())
         tokens = np.zeros((len(rows), longest), np.int64)
         for row, index in enumerate(rows):
@@ -55,10 +55,10 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
         schedule.step()
         optimizer.zero_grad(set_to_none=True)
         losses.append(loss.item())
-        seen += len(rows)
+        n_seen += len(rows)
     seconds = time.perf_counter() - started
     return {
-        "examples_per_s": round(seen / seconds, 1),
+        "examples_per_s": round(n_seen / seconds, 1),
         "seconds": round(seconds, 1),
         "losses": [round(loss, 4) for loss in losses],
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
@@ -74,10 +74,13 @@ def _model(job: dict[str, Any], n_labels: int) -> Any:
 
 
 def _optimizer(model: Any, job: dict[str, Any], n_examples: int) -> tuple[Any, Any]:
-    spared = ("bias", "LayerNorm.weight")
+    without_decay = ("bias", "LayerNorm.weight")
     groups = [
-        {"params": [p for name, p in model.named_parameters() if not name.endswith(spared)], "weight_decay": 0.01},
-        {"params": [p for name, p in model.named_parameters() if name.endswith(spared)], "weight_decay": 0.0},
+        {
+            "params": [p for name, p in model.named_parameters() if not name.endswith(without_decay)],
+            "weight_decay": 0.01,
+        },
+        {"params": [p for name, p in model.named_parameters() if name.endswith(without_decay)], "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW(groups, lr=job["learning_rate"], eps=1e-6, fused=True)
     total = min(job["steps"], -(-n_examples // job["batch_size"]))
@@ -93,8 +96,8 @@ def _batches(lengths: Any, size: int, rng: Any) -> list[Any]:
     for start in range(0, len(order), _WINDOW * size):
         window = order[start : start + _WINDOW * size]
         window = window[np.argsort(lengths[window], kind="stable")]
-        cut = [window[at : at + size] for at in range(0, len(window), size)]
-        batches += [cut[index] for index in rng.permutation(len(cut))]
+        in_window = [window[first : first + size] for first in range(0, len(window), size)]
+        batches += [in_window[index] for index in rng.permutation(len(in_window))]
     return batches
 
 

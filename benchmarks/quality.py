@@ -1,15 +1,15 @@
-"""How good the trained model is on GoEmotions, and what each part of the recipe gives.
+"""Benchmark of the model's quality on GoEmotions, and of what each part of the recipe contributes.
 
     python -m benchmarks.quality [--variants default zeros ...] [--seeds 0 1 2] [--output build/quality]
 
-The Trainer's own steps, without the pipeline around them: MiniLM is fitted on nine tenths of train.tsv; the last tenth
-(told by a hash of the id) is for early stopping, thresholds and calibration; dev.tsv, which nothing before has seen, is
-what is reported. A variant is the default recipe with some settings changed; each variant and seed is one training of
-some ten minutes on two cores, in a process of its own, and its probabilities are kept in the output folder: what is
-there already is not trained again. Thresholds and calibration are compared on the same trainings.
+It runs the Trainer's own steps without the pipeline around them: MiniLM is fitted on nine tenths of train.tsv; the last
+tenth (chosen by a hash of the id) is for early stopping, thresholds and calibration; results are those of dev.tsv,
+which is not used before. A variant is the default recipe with some settings changed. Each variant and seed is one
+training of some ten minutes on two cores, in a process of its own, whose probabilities are saved in the output folder;
+results that exist there are not computed again. Thresholds and calibration are compared on the same trainings.
 
-The last line is one JSON object: for each variant, over its seeds, mean and spread (standard deviation) of macro F1,
-micro F1, macro AUC and expected calibration error (mean over the labels, ten bins).
+The last line printed is a JSON object: for each variant, mean and standard deviation over its seeds of macro F1, micro
+F1, macro AUC and expected calibration error (mean over the labels, ten bins).
 """
 
 import argparse
@@ -56,63 +56,69 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "benchmarks.quality", *_as_options(arguments), "--one", "{}"], check=True)
     results = {}
     for variant in arguments.variants:
-        trained = [_trained(variant, seed, arguments) for seed in arguments.seeds]
+        runs = [_run(variant, seed, arguments) for seed in arguments.seeds]
         results[variant] = {
-            decided: _over_seeds([_scores(one, decided) for one in trained]) for decided in _DECISIONS
-        } | {"seeds": arguments.seeds, "seconds": [round(float(one["seconds"])) for one in trained]}
+            decision: _aggregate([_score(run, decision) for run in runs]) for decision in _DECISIONS
+        } | {"seeds": arguments.seeds, "seconds": [round(float(run["seconds"])) for run in runs]}
         print(f"{variant}: {results[variant]}", file=sys.stderr, flush=True)
     print(json.dumps(results))
 
 
-# How the model's probabilities become decisions: at 0.5, each label at the best cut of the eval split, at that cut
-# shrunk where there are few positives towards one cut for all labels, or towards what probabilities expect (the
-# default), and so after Platt scaling.
+# How probabilities become decisions. half: at 0.5; own: at each label's best threshold on the eval split; pooled: at
+# that, shrunk towards one threshold for all labels if there are few positives; shrunk: shrunk towards the threshold
+# that is expected to be best (the default); shrunk_platt: the default after Platt scaling.
 _DECISIONS = ("half", "own", "pooled", "shrunk", "shrunk_platt")
 
 
-def _scores(one: dict[str, Any], decided: str) -> dict[str, float]:
+def _score(run: dict[str, Any], decision: str) -> dict[str, float]:
+    """Compute the metrics of a run on the test split."""
     from sklearn.metrics import f1_score, roc_auc_score
 
-    from components.trainer.decisions.calibration import expected_calibration_error, fit_platt
+    from components.trainer.decisions.calibration import fit_platt
+    from components.trainer.decisions.reliability import expected_calibration_error
     from components.trainer.decisions.thresholds import best_f_threshold, choose_thresholds
 
-    said, labels = {name: one[f"{name}_said"] for name in ("eval", "test")}, {"eval": one["eval"], "test": one["test"]}
-    if decided == "shrunk_platt":
-        platt = fit_platt(said["eval"], labels["eval"])
-        said = {name: platt(values) for name, values in said.items()}
+    probabilities = {name: run[f"{name}_probabilities"] for name in ("eval", "test")}
+    labels = {name: run[name] for name in ("eval", "test")}
+    if decision == "shrunk_platt":
+        calibrate = fit_platt(probabilities["eval"], labels["eval"])
+        probabilities = {name: calibrate(values) for name, values in probabilities.items()}
     n_labels = labels["test"].shape[1]
-    if decided == "half":
+    if decision == "half":
         thresholds = np.full(n_labels, 0.5)
-    elif decided in ("own", "pooled"):
-        thresholds = np.array([best_f_threshold(said["eval"][:, j], labels["eval"][:, j]) for j in range(n_labels)])
-        if decided == "pooled":
-            thresholds = _towards_one_cut(thresholds, said["eval"], labels["eval"])
+    elif decision in ("own", "pooled"):
+        thresholds = np.array(
+            [best_f_threshold(probabilities["eval"][:, j], labels["eval"][:, j]) for j in range(n_labels)]
+        )
+        if decision == "pooled":
+            thresholds = _shrink_towards_pooled(thresholds, probabilities["eval"], labels["eval"])
     else:
-        thresholds = choose_thresholds(said["eval"], labels["eval"])
-    given = said["test"] > thresholds
-    errors = [expected_calibration_error(said["test"][:, j], labels["test"][:, j]) for j in range(n_labels)]
+        thresholds = choose_thresholds(probabilities["eval"], labels["eval"])
+    predicted = probabilities["test"] > thresholds
+    errors = [expected_calibration_error(probabilities["test"][:, j], labels["test"][:, j]) for j in range(n_labels)]
     return {
-        "macro_f1": float(f1_score(labels["test"], given, average="macro", zero_division=0)),
-        "micro_f1": float(f1_score(labels["test"], given, average="micro", zero_division=0)),
-        "macro_auc": float(roc_auc_score(labels["test"], said["test"], average="macro")),
+        "macro_f1": float(f1_score(labels["test"], predicted, average="macro", zero_division=0)),
+        "micro_f1": float(f1_score(labels["test"], predicted, average="micro", zero_division=0)),
+        "macro_auc": float(roc_auc_score(labels["test"], probabilities["test"], average="macro")),
         "calibration_error": float(np.mean(errors)),
     }
 
 
-def _towards_one_cut(own: Any, said: Floats, labels: Floats) -> Any:
-    """With ten positives, a label's threshold is the mean, in logits, of its own and the cut of the best macro F1."""
+def _shrink_towards_pooled(own: Any, probabilities: Floats, labels: Floats) -> Any:
+    """Shrink thresholds, in logits, towards the one of the highest macro F1, half of the way with ten positives."""
     from sklearn.metrics import f1_score
 
     from components.trainer.decisions.calibration import to_logits
 
-    cuts = np.quantile(said, np.linspace(0.5, 0.999, 99))
-    pooled = max(cuts, key=lambda cut: float(f1_score(labels, said > cut, average="macro", zero_division=0)))
+    candidates = np.quantile(probabilities, np.linspace(0.5, 0.999, 99))
+    scores = [f1_score(labels, probabilities > candidate, average="macro", zero_division=0) for candidate in candidates]
+    pooled = candidates[int(np.argmax(scores))]
     weight = labels.sum(axis=0) / (labels.sum(axis=0) + 10)
     return 1 / (1 + np.exp(-(weight * to_logits(own) + (1 - weight) * to_logits(np.full_like(own, pooled)))))
 
 
-def _over_seeds(scores: list[dict[str, float]]) -> dict[str, list[float]]:
-    """Name -> [mean, standard deviation], the latter left out where there is one seed."""
+def _aggregate(scores: list[dict[str, float]]) -> dict[str, list[float]]:
+    """Return [mean, standard deviation] over seeds by metric, without the standard deviation if there is one seed."""
     columns = {name: [each[name] for each in scores] for name in scores[0]}
     return {
         name: [round(statistics.mean(values), 4), *([round(statistics.stdev(values), 4)] if len(values) > 1 else [])]
@@ -120,7 +126,8 @@ def _over_seeds(scores: list[dict[str, float]]) -> dict[str, list[float]]:
     }
 
 
-def _trained(variant: str, seed: int, arguments: argparse.Namespace) -> dict[str, Any]:
+def _run(variant: str, seed: int, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Train, unless the result exists, and return the saved arrays."""
     settings = _RECIPE | _VARIANTS[variant] | {"seed": seed}
     name = f"{variant}-{seed}-{hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]}.npz"
     path = arguments.output / name
@@ -137,25 +144,25 @@ def _as_options(arguments: argparse.Namespace) -> list[str]:
 
 
 def _train(task: dict[str, Any], output: Path) -> None:
-    """One training, or with an empty task the examples that all are made of."""
+    """Run one training; with an empty task, write the examples of all trainings."""
     if not task:
         _write_splits(_arguments().data, output)
         return
     from functools import partial
 
     from components.checkpoints.find import BUNDLED, find_checkpoint, load_backbone
-    from components.trainer.cpu.occurring import only_occurring
-    from components.trainer.hardware import arithmetic, set_seeds
-    from components.trainer.input_pipeline import count_labels, length_grouped_batches, occurring_tokens
+    from components.trainer.cpu import optimize_training_for_cpu
+    from components.trainer.input_pipeline import count_labels, length_grouped_batches, occurring_token_ids
     from components.trainer.loop.fit import fit, predict
     from components.trainer.loop.losses import multi_hot_loss, prior_bias
     from components.trainer.model import build_classifier
+    from components.trainer.numerics import set_seeds, use_precision
     from components.trainer.settings import TrainingSettings
 
     settings = TrainingSettings.model_validate(task["settings"])
     n_labels = json.loads((output / "splits.json").read_text(encoding="utf-8"))["labels"]
     set_seeds(settings)
-    with arithmetic(settings.precision):
+    with use_precision(settings.precision):
         model = build_classifier(load_backbone(find_checkpoint(BUNDLED)), n_labels, settings.dropout)
     files = {name: [str(output / f"{name}.gz")] for name in ("train", "eval", "test")}
     counts = count_labels(files["train"], n_labels)
@@ -167,13 +174,13 @@ def _train(task: dict[str, Any], output: Path) -> None:
     logs = Path(task["path"]).with_suffix("")
     logs.mkdir(exist_ok=True)
     train = batches(files["train"], shuffle_seed=settings.seed)
-    look = partial(occurring_tokens, files["train"] + files["eval"], model.backbone.vocabulary_size)
-    with only_occurring(model, look):
+    find_token_ids = partial(occurring_token_ids, files["train"] + files["eval"], model.backbone.vocabulary_size)
+    with optimize_training_for_cpu(model, find_token_ids):
         fit(model, train, batches(files["eval"]), settings, counts.examples, str(logs), loss=loss)
     seconds = time.perf_counter() - started
     arrays: dict[str, Any] = {"seconds": seconds}
     for name in ("eval", "test"):
-        arrays[f"{name}_said"], arrays[name] = predict(model, batches(files[name]))
+        arrays[f"{name}_probabilities"], arrays[name] = predict(model, batches(files[name]))
     partial_path = Path(task["path"]).with_suffix(".part.npz")
     np.savez_compressed(partial_path, **arrays)
     partial_path.rename(task["path"])
@@ -189,14 +196,14 @@ def _write_splits(data: Path, output: Path) -> None:
     for row in rows["train"]:
         splits["eval" if hashlib.sha256(row[2].encode()).digest()[0] < 26 else "train"].append(row)
     for name, chosen in splits.items():
-        texts, given = [row[0] for row in chosen], [row[1] for row in chosen]
-        write_transformed(output / f"{name}.gz", texts, given, n_labels, find_checkpoint(BUNDLED), _MAX_TOKENS)
+        texts, label_lists = [row[0] for row in chosen], [row[1] for row in chosen]
+        write_transformed(output / f"{name}.gz", texts, label_lists, n_labels, find_checkpoint(BUNDLED), _MAX_TOKENS)
     sizes = {name: len(chosen) for name, chosen in splits.items()}
     (output / "splits.json").write_text(json.dumps(sizes | {"labels": n_labels}), encoding="utf-8")
 
 
 def _rows(path: Path) -> list[list[str]]:
-    """[text, labels, id] of each line."""
+    """Read [text, labels, id] of each line."""
     return [line.split("\t") for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
@@ -207,7 +214,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--variants", nargs="+", choices=list(_VARIANTS), default=["default"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--output", type=Path, default=Path("build/quality"))
-    parser.add_argument("--one", help=argparse.SUPPRESS)  # set for each training's own process
+    parser.add_argument("--one", help=argparse.SUPPRESS)  # set in the process of a training
     return parser.parse_args()
 
 

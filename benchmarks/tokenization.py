@@ -1,8 +1,8 @@
-"""Texts a second of in-graph tokenization beside Hugging Face's `tokenizers`, both in this run on this machine.
+"""Benchmark of in-graph tokenization against Hugging Face's `tokenizers`, in texts per second.
 
-Run it from the repository's root with `python -m`. The last line printed is one JSON object. Both tokenize the same
-texts in batches of the same size, after one pass for warming up that also compares their ids; of the timed rounds, in
-which they take turns, the median counts. Hugging Face's runs on every core, and with the call that leaves offsets out.
+Run it from the repository's root with `python -m`. The last line printed is a JSON object. Both tokenize the same texts
+in batches of the same size, after a warm-up pass that also compares their ids. They take turns in the timed rounds, of
+which the median counts. Hugging Face's runs on all cores, with the method that does not compute offsets.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from components.checkpoints.vocabulary import read_vocabulary
 from components.preprocessing.tokenizer import BertTokenizer
 from tests.components.preprocessing.reference import hugging_face
 
-Batches = Callable[[], Iterator[Any]]  # tokenizes every text once, batch by batch
+Tokenize = Callable[[], Iterator[Any]]  # tokenizes every text once, batch by batch
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
     texts = _texts(arguments.texts)
     batches = [texts[start : start + arguments.batch] for start in range(0, len(texts), arguments.batch)]
     vocabulary = read_vocabulary(str(arguments.vocabulary))
-    seconds = _compared(_in_graph(vocabulary, batches), _hugging_face(vocabulary, batches), arguments.rounds)
+    seconds = _measure(_in_graph(vocabulary, batches), _hugging_face(vocabulary, batches), arguments.rounds)
     rates = {name: round(len(texts) / statistics.median(times)) for name, times in seconds.items()}
     result = {
         "benchmark": "tokenization",
@@ -47,38 +47,38 @@ def main() -> None:
     sys.stdout.write(json.dumps(result) + "\n")
 
 
-def _compared(in_graph: Batches, reference: Batches, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each round, by tokenizer."""
+def _measure(in_graph: Tokenize, reference: Tokenize, rounds: int) -> dict[str, list[float]]:
+    """Return the seconds of each round, by tokenizer."""
     if [ids for batch in in_graph() for ids in batch.to_list()] != [
         each.ids for batch in reference() for each in batch
     ]:
-        raise SystemExit("the tokenizers disagree: what is measured would not be the same work")
+        raise SystemExit("the tokenizers disagree, so their speed cannot be compared")
     seconds: dict[str, list[float]] = {"in_graph": [], "hugging_face": []}
     for number in range(1, rounds + 1):
-        for (name, times), batches in zip(seconds.items(), (in_graph, reference), strict=True):
+        for (name, times), tokenize in zip(seconds.items(), (in_graph, reference), strict=True):
             start = time.perf_counter()
-            deque(batches(), maxlen=0)
+            deque(tokenize(), maxlen=0)
             times.append(time.perf_counter() - start)
             sys.stdout.write(f"round {number}: {name} {times[-1]:.2f} s\n")
     return seconds
 
 
-def _in_graph(vocabulary: list[str], batches: list[list[str]]) -> Batches:
-    """Runs the graph as Transform does, to a `tf.RaggedTensor` each batch."""
+def _in_graph(vocabulary: list[str], batches: list[list[str]]) -> Tokenize:
+    """Return a function that runs the graph as Transform does and yields a `tf.RaggedTensor` per batch."""
     tokenizer = BertTokenizer(vocabulary, lower_case=True)
     graph = tf.function(tokenizer.__call__, input_signature=[tf.TensorSpec([None], tf.string)])
     return lambda: (graph(tf.constant(batch)) for batch in batches)
 
 
-def _hugging_face(vocabulary: list[str], batches: list[list[str]]) -> Batches:
-    """To a list of `tokenizers.Encoding` each batch."""
+def _hugging_face(vocabulary: list[str], batches: list[list[str]]) -> Tokenize:
+    """Return a function that yields a list of `tokenizers.Encoding` per batch."""
     tokenizer = hugging_face(vocabulary, lower_case=True)
     tokenizer.enable_truncation(128)
     return lambda: (tokenizer.encode_batch_fast(batch) for batch in batches)
 
 
 def _texts(path: Path) -> list[str]:
-    """The first column of a tab-separated file."""
+    """Read the first column of a tab-separated file."""
     return [line.split("\t")[0] for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
@@ -87,10 +87,12 @@ def _arguments() -> argparse.Namespace:
     bundled = Path(package.origin).parent / "model" / "vocab.txt" if package and package.origin else None
     goemotions = Path(os.environ.get("GOEMOTIONS_DIR", "../shared/data/goemotions"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--texts", type=Path, default=goemotions / "train.tsv", help="tab-separated, texts first")
+    parser.add_argument(
+        "--texts", type=Path, default=goemotions / "train.tsv", help="tab-separated file with texts in the first column"
+    )
     parser.add_argument("--vocabulary", type=Path, default=bundled, help="vocab.txt of an uncased BERT")
-    parser.add_argument("--batch", type=int, default=1000, help="texts a call")
-    parser.add_argument("--rounds", type=int, default=7, help="timed rounds; the median counts")
+    parser.add_argument("--batch", type=int, default=1000, help="texts per call")
+    parser.add_argument("--rounds", type=int, default=7, help="number of timed rounds, of which the median counts")
     return parser.parse_args()
 
 

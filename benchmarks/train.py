@@ -1,15 +1,15 @@
-"""How fast training is, with PyTorch and Hugging Face beside it in the same run.
+"""Benchmark of the training speed, against Hugging Face's BERT on PyTorch in the same run.
 
     python -m benchmarks.train [--steps 300] [--rounds 2] [--cases short long base] [--peer build/peer]
 
-Each measurement is a process of its own on all cores, the two sides in turn, on the same texts (GoEmotions), the same
-weights (all-MiniLM-L6-v2; for the case "base" a BERT-Base at random) and the same recipe. Cases: short, 64 tokens at
-most and 32 texts a batch; long, 512 tokens (comments strung together), 8 a batch; base, as short. Rates leave out the
-first steps, in which TensorFlow traces and PyTorch warms up. The peer's environment, some 5.5 GB, is made where it is
-missing.
+Each measurement is a process of its own on all cores. Both sides take turns, with the same texts (GoEmotions), the same
+weights (all-MiniLM-L6-v2; a randomly initialized BERT-Base in the case "base") and the same recipe. Cases: short, up to
+64 tokens and batches of 32; long, up to 512 tokens (concatenated comments) and batches of 8; base, as short. Rates
+exclude the first steps, in which TensorFlow traces and PyTorch warms up. The peer's environment, some 5.5 GB, is
+installed if it is missing.
 
-The last line is one JSON object: per case, rates, loss curves (means of 50 steps) and peak memory of both sides, and
-the ratio of the rates.
+The last line printed is a JSON object: for each case, the rates, loss curves (means of 50 steps) and peak memory of
+both sides, and the ratio of the rates.
 """
 
 import argparse
@@ -31,15 +31,15 @@ from benchmarks.peer import FOLDER, python_of
 
 _WARM_STEPS = 30
 _CURVE = 50
-# BERT-Base: PyTorch's own default, and so nothing to tell it.
+# BERT-Base, which is the default of Hugging Face's configuration as well.
 _BASE: dict[str, Any] = {
     "vocabulary_size": 30522, "layers": 12, "heads": 12, "hidden": 768, "intermediate": 3072, "positions": 512,
     "segments": 2,
 }  # fmt: skip
 _CASES = {
-    "short": {"max_tokens": 64, "batch_size": 32, "strung": 1, "base": False},
-    "long": {"max_tokens": 512, "batch_size": 8, "strung": 40, "base": False},
-    "base": {"max_tokens": 64, "batch_size": 32, "strung": 1, "base": True},
+    "short": {"max_tokens": 64, "batch_size": 32, "concatenated": 1, "base": False},
+    "long": {"max_tokens": 512, "batch_size": 8, "concatenated": 40, "base": False},
+    "base": {"max_tokens": 64, "batch_size": 32, "concatenated": 1, "base": True},
 }
 
 
@@ -73,87 +73,92 @@ def _measure(name: str, folder: Path, arguments: argparse.Namespace, steps: int,
         "ours": [sys.executable, "-m", "benchmarks.train", "--job", str(folder / "job.json")],
         "peer": [str(peer), str(Path(__file__).with_name("peer_pytorch.py")), str(folder / "job.json")],
     }
-    found: dict[str, list[dict[str, Any]]] = {"ours": [], "peer": []}
+    runs: dict[str, list[dict[str, Any]]] = {"ours": [], "peer": []}
     for _ in range(arguments.rounds):
         for side, command in commands.items():
-            ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
-            found[side].append(json.loads(ended.stdout.splitlines()[-1]))
-    rates = {side: [each["examples_per_s"] for each in runs] for side, runs in found.items()}
+            process = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+            runs[side].append(json.loads(process.stdout.splitlines()[-1]))
+    rates = {side: [run["examples_per_s"] for run in measured] for side, measured in runs.items()}
     pairs = zip(rates["ours"], rates["peer"], strict=True)
     return {
         "steps": steps,
         "examples_per_s": rates,
         "ratio": round(statistics.median(ours / peer for ours, peer in pairs), 3),
-        "loss": {side: _curve(runs[0]["losses"]) for side, runs in found.items()},
-        "peak_memory_mb": {side: max(run["peak_memory_mb"] for run in runs) for side, runs in found.items()},
+        "loss": {side: _curve(measured[0]["losses"]) for side, measured in runs.items()},
+        "peak_memory_mb": {side: max(run["peak_memory_mb"] for run in measured) for side, measured in runs.items()},
     }
 
 
 def _curve(losses: list[float]) -> list[float]:
-    return [round(statistics.mean(losses[at : at + _CURVE]), 4) for at in range(0, len(losses), _CURVE)]
+    return [round(statistics.mean(losses[start : start + _CURVE]), 4) for start in range(0, len(losses), _CURVE)]
 
 
 def _prepare(job: dict[str, Any], data: Path) -> dict[str, Any]:
-    """Writes the texts for both sides: token ids, and examples as Transform would write them."""
+    """Write the texts for both sides, as token ids and as examples that Transform would write.
+
+    Returns:
+        Additional keys of the job.
+    """
     from benchmarks.transformed import write_transformed
     from components.checkpoints.find import BUNDLED, find_checkpoint
 
     checkpoint = find_checkpoint(BUNDLED)
     n_labels = len((data / "labels.txt").read_text(encoding="utf-8").split())
     lines = [line.split("\t") for line in (data / "train.tsv").read_text(encoding="utf-8").split("\n") if line]
-    strung = job["strung"]
-    wanted = min(len(lines) // strung, job["steps"] * job["batch_size"])
-    texts = [" ".join(line[0] for line in lines[at * strung : (at + 1) * strung]) for at in range(wanted)]
-    given = [lines[row * strung][1] for row in range(wanted)]
+    n_comments = job["concatenated"]
+    n_texts = min(len(lines) // n_comments, job["steps"] * job["batch_size"])
+    texts = [" ".join(line[0] for line in lines[row * n_comments : (row + 1) * n_comments]) for row in range(n_texts)]
+    label_lists = [lines[row * n_comments][1] for row in range(n_texts)]
     path = Path(job["folder"], "examples.gz")
-    ids, labels = write_transformed(path, texts, given, n_labels, checkpoint, job["max_tokens"])
+    ids, labels = write_transformed(path, texts, label_lists, n_labels, checkpoint, job["max_tokens"])
     lengths = np.array([len(each) for each in ids], np.int64)
     np.savez(
         job["data"], ids=np.concatenate([np.array(each, np.int64) for each in ids]), lengths=lengths, labels=labels
     )
     model = None if job["base"] else str(checkpoint.folder)
-    return {"examples": wanted, "labels": n_labels, "model": model}
+    return {"examples": n_texts, "labels": n_labels, "model": model}
 
 
 def _train(job: dict[str, Any]) -> dict[str, Any]:
-    """Our side of a measurement: the Trainer's own input pipeline, model, optimizer and step."""
+    """Run this project's side of a measurement, with the Trainer's own input pipeline, model, optimizer and steps."""
     import keras
 
     from components.checkpoints.backbone import build_backbone
     from components.checkpoints.checkpoint import Architecture
     from components.checkpoints.find import BUNDLED, find_checkpoint, load_backbone
-    from components.trainer.cpu.occurring import only_occurring
-    from components.trainer.hardware import arithmetic
-    from components.trainer.input_pipeline import length_grouped_batches, occurring_tokens
-    from components.trainer.loop.fitting import Plan
+    from components.trainer.cpu import optimize_training_for_cpu
+    from components.trainer.input_pipeline import length_grouped_batches, occurring_token_ids
     from components.trainer.loop.losses import multi_hot_loss
-    from components.trainer.loop.steps import Steps, shared
-    from components.trainer.model import build_classifier, build_optimizer
+    from components.trainer.loop.optimizer import build_optimizer
+    from components.trainer.loop.plan import Plan
+    from components.trainer.loop.steps import Steps, share_batches
+    from components.trainer.model import build_classifier
+    from components.trainer.numerics import use_precision
     from components.trainer.settings import TrainingSettings
 
     settings = TrainingSettings(batch_size=job["batch_size"], epochs=1, learning_rate=job["learning_rate"])
     keras.utils.set_random_seed(job["seed"])
-    with arithmetic(job["precision"]):
+    with use_precision(job["precision"]):
         backbone = build_backbone(Architecture(**_BASE)) if job["base"] else load_backbone(find_checkpoint(BUNDLED))
         model = build_classifier(backbone, job["labels"], settings.dropout)
     plan = Plan.of(settings, job["examples"])
     files = [f"{job['folder']}/examples.gz"]
     batches = length_grouped_batches(files, job["labels"], job["batch_size"], shuffle_seed=job["seed"])
-    with only_occurring(model, partial(occurring_tokens, files, backbone.vocabulary_size)):
+    with optimize_training_for_cpu(model, partial(occurring_token_ids, files, backbone.vocabulary_size)):
         model.compile(optimizer=build_optimizer(settings, plan.updates, {}), loss=multi_hot_loss())
         steps = Steps(model, model.loss, model.distribute_strategy, 1, xla=False)
-        iterator = iter(shared(batches, model.distribute_strategy))
+        iterator = iter(share_batches(batches, model.distribute_strategy))
         losses: list[float] = []
-        seen, started = 0, time.perf_counter()
+        n_seen, started = 0, time.perf_counter()
         for step in range(min(job["steps"], plan.batches)):
             if step == job["warm_steps"]:
-                seen, started = 0, time.perf_counter()
+                n_seen, started = 0, time.perf_counter()
             loss, examples = steps.update(iterator)
             losses.append(loss / examples)
-            seen += int(examples)
+            n_seen += int(examples)
         seconds = time.perf_counter() - started
     return {
-        "examples_per_s": round(seen / seconds, 1),
+        "examples_per_s": round(n_seen / seconds, 1),
         "seconds": round(seconds, 1),
         "losses": [round(loss, 4) for loss in losses],
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
@@ -164,12 +169,16 @@ def _arguments() -> argparse.Namespace:
     goemotions = Path(os.environ.get("GOEMOTIONS_DIR", "../shared/data/goemotions"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=goemotions, help="folder of GoEmotions' train.tsv and labels.txt")
-    parser.add_argument("--steps", type=int, default=300, help="of the case short; the others do a fifth")
+    parser.add_argument(
+        "--steps", type=int, default=300, help="number of steps of the case short; the others have a fifth"
+    )
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--cases", nargs="+", choices=list(_CASES), default=["short"])
-    parser.add_argument("--precision", default="auto", help="of our side: auto, float32 or bfloat16")
-    parser.add_argument("--peer", type=Path, default=FOLDER, help="the peer's environment")
-    parser.add_argument("--job", type=Path, help=argparse.SUPPRESS)  # set for our side's own process
+    parser.add_argument(
+        "--precision", default="auto", help="precision of this project's side: auto, float32 or bfloat16"
+    )
+    parser.add_argument("--peer", type=Path, default=FOLDER, help="folder of the peer's environment")
+    parser.add_argument("--job", type=Path, help=argparse.SUPPRESS)  # set in the process of this project's side
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""Texts and labels as Transform would leave them, for benchmarks that begin there."""
+"""Transformed examples, as Transform would write them, for benchmarks that start from them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,17 +14,17 @@ from components.preprocessing.tokenizer import BertTokenizer
 
 
 def write_transformed(
-    path: Path, texts: Sequence[str], given: Sequence[str], n_labels: int, checkpoint: Checkpoint, max_tokens: int
+    path: Path, texts: Sequence[str], label_lists: Sequence[str], n_labels: int, checkpoint: Checkpoint, max_tokens: int
 ) -> tuple[list[list[int]], NDArray[np.float32]]:
-    """Writes a TFRecord file (gzip) of transformed examples.
+    """Write a TFRecord file (gzip) of transformed examples.
 
     Args:
-        path: The file.
-        texts: One each.
-        given: The positions of each text's labels, as GoEmotions has them: "4,27".
+        path: File to write.
+        texts: Text of each example.
+        label_lists: Comma-separated label indices of each example, as in GoEmotions: "4,27".
         n_labels: Width of the multi-hot vectors.
-        checkpoint: Whose tokens they become.
-        max_tokens: Longer texts are cut.
+        checkpoint: Checkpoint whose tokenizer is used.
+        max_tokens: Number of tokens that longer texts are truncated to.
 
     Returns:
         Token ids of each text, and labels float32 [n, n_labels].
@@ -34,8 +34,8 @@ def write_transformed(
     )
     ids: list[list[int]] = tokenizer(tf.constant(list(texts))).to_list()
     labels = np.zeros((len(texts), n_labels), np.float32)
-    for row, positions in enumerate(given):
-        labels[row, [int(position) for position in positions.split(",")]] = 1
+    for row, indices in enumerate(label_lists):
+        labels[row, [int(index) for index in indices.split(",")]] = 1
     with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
         for tokens, multi_hot in zip(ids, labels, strict=True):
             features = {

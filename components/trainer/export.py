@@ -1,4 +1,4 @@
-"""The SavedModel that is evaluated, pushed and served: raw text in, probabilities out, nothing but TensorFlow between.
+"""Export of the SavedModel that is evaluated, pushed and served: texts in, probabilities out, TensorFlow alone between.
 
 Signatures:
     serving_default: {examples: string [n]} serialized tf.Examples -> {probabilities: float32 [n, n_labels]}.
@@ -8,8 +8,8 @@ Signatures:
         token_ids: int64 [n, longest]}, padded with zeros: what the model was trained on.
     evaluation: {examples: string [n]} -> {decision_scores: float32 [n, n_labels]}, see `_decision_scores`.
 
-A model of pairs reads `text_pair` from the examples too; its serve_text takes {texts, text_pairs: string [n]} and its
-transform_features gives segment_ids: int64 [n, longest] as well. A second text may be blank.
+A model of pairs also reads `text_pair` from the examples; its serve_text takes {texts, text_pairs: string [n]} and its
+transform_features returns segment_ids: int64 [n, longest] as well. A second text may be blank.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from components.preprocessing import features as transformed
 from components.trainer.input_pipeline import encoder_inputs
 from schema.features import LABELS, TEXT, TEXT_PAIR
 
-# Texts that go through the encoder at once. A caller may send thousands; their attention matrices must fit in memory.
+# Texts per pass through the encoder. A caller may send thousands, whose attention matrices must fit in memory.
 _CHUNK = 64
 
 
@@ -37,77 +37,104 @@ def export_classifier(
     *,
     retired: Sequence[int] = (),
 ) -> None:
-    """Writes the SavedModel.
+    """Write the SavedModel.
 
     Args:
-        model: From `components.trainer.model.build_classifier`.
-        transform: The transform graph; it is part of the export, so serving tokenizes as training did.
-        labels: The label list.
+        model: Classifier from `components.trainer.model.build_classifier`.
+        transform: Transform graph, which becomes part of the export, so that serving tokenizes as training did.
+        labels: Label list.
         thresholds: float32 [n_labels].
-        directory: Where to; must not exist.
-        retired: Columns of labels that are not in use any more: their probability is 0, whatever the head says.
+        directory: Directory of the export, which must not exist.
+        retired: Columns of retired labels, whose probability is always 0.
     """
-    layer = transform.transform_features_layer()
-    raw_spec = transform.raw_feature_spec()
-    pair = transformed.SEGMENT_IDS in transform.transformed_feature_spec()
-    columns = {TEXT: "texts", TEXT_PAIR: "text_pairs"} if pair else {TEXT: "texts"}
-    token_names = (transformed.TOKEN_IDS, transformed.SEGMENT_IDS) if pair else (transformed.TOKEN_IDS,)
-    text_spec = {name: raw_spec[name] for name in columns}
-    labelled_spec = {**text_spec, LABELS: raw_spec[LABELS]}
-    cuts = tf.constant(thresholds, tf.float32)
-    names = tf.constant(list(labels))
-
-    def probabilities_of(features: dict[str, tf.Tensor]) -> tf.Tensor:
-        outputs = layer(features)
-        token_ids, *segment_ids = (tf.RaggedTensor.from_sparse(outputs[name]) for name in token_names)
-        return without_columns(predict_by_length(model, token_ids, len(labels), *segment_ids), retired)
-
-    def serving_default(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"probabilities": probabilities_of(tf.io.parse_example(examples, text_spec))}
-
-    def serve_text(*texts: tf.Tensor) -> dict[str, tf.Tensor]:
-        features = {name: column[:, tf.newaxis] for name, column in zip(columns, texts, strict=True)}
-        probabilities = probabilities_of(features)
-        return {"probabilities": probabilities, "labels": _labels_above(probabilities, cuts, names)}
-
-    def transform_features(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        features = layer(tf.io.parse_example(examples, labelled_spec))
-        return {
-            transformed.LABELS: features[transformed.LABELS],
-            **{name: tf.sparse.to_dense(features[name]) for name in token_names},
-        }
-
-    def evaluation(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"decision_scores": _decision_scores(serving_default(examples)["probabilities"], cuts)}
-
     archive = keras.export.ExportArchive()
     archive.track(model)
-    archive.track(layer)
+    endpoints = _Endpoints(model, transform, labels, thresholds, retired)
+    archive.track(endpoints.transform_layer)
     for endpoint, arguments in (
-        (serving_default, ["examples"]),
-        (serve_text, list(columns.values())),
-        (transform_features, ["examples"]),
-        (evaluation, ["examples"]),
+        (endpoints.serving_default, ["examples"]),
+        (endpoints.serve_text, list(endpoints.text_columns.values())),
+        (endpoints.transform_features, ["examples"]),
+        (endpoints.evaluation, ["examples"]),
     ):
         signature = [tf.TensorSpec([None], tf.string, name=argument) for argument in arguments]
         archive.add_endpoint(endpoint.__name__, endpoint, signature)
     archive.write_out(directory, verbose=False)
 
 
+class _Endpoints:
+    """Functions of the signatures, described in the module's docstring.
+
+    Attributes:
+        transform_layer: Layer of the transform graph.
+        text_columns: Argument of serve_text by text column.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        transform: tft.TFTransformOutput,
+        labels: Sequence[str],
+        thresholds: np.ndarray,
+        retired: Sequence[int],
+    ) -> None:
+        raw_spec = transform.raw_feature_spec()
+        pair = transformed.SEGMENT_IDS in transform.transformed_feature_spec()
+        self.transform_layer = transform.transform_features_layer()
+        self.text_columns = {TEXT: "texts", TEXT_PAIR: "text_pairs"} if pair else {TEXT: "texts"}
+        self._token_names = (transformed.TOKEN_IDS, transformed.SEGMENT_IDS) if pair else (transformed.TOKEN_IDS,)
+        self._text_spec = {name: raw_spec[name] for name in self.text_columns}
+        self._labeled_spec = {**self._text_spec, LABELS: raw_spec[LABELS]}
+        self._model, self._n_labels, self._retired = model, len(labels), retired
+        self._thresholds = tf.constant(thresholds, tf.float32)
+        self._names = tf.constant(list(labels))
+
+    def _probabilities(self, features: dict[str, tf.Tensor]) -> tf.Tensor:
+        outputs = self.transform_layer(features)
+        token_ids, *segment_ids = (tf.RaggedTensor.from_sparse(outputs[name]) for name in self._token_names)
+        probabilities = predict_by_length(self._model, token_ids, self._n_labels, *segment_ids)
+        return zero_columns(probabilities, self._retired)
+
+    def serving_default(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"probabilities": self._probabilities(tf.io.parse_example(examples, self._text_spec))}
+
+    def serve_text(self, *texts: tf.Tensor) -> dict[str, tf.Tensor]:
+        features = {name: column[:, tf.newaxis] for name, column in zip(self.text_columns, texts, strict=True)}
+        probabilities = self._probabilities(features)
+        return {"probabilities": probabilities, "labels": _labels_above(probabilities, self._thresholds, self._names)}
+
+    def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        features = self.transform_layer(tf.io.parse_example(examples, self._labeled_spec))
+        return {
+            transformed.LABELS: features[transformed.LABELS],
+            **{name: tf.sparse.to_dense(features[name]) for name in self._token_names},
+        }
+
+    def evaluation(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        probabilities = self.serving_default(examples)["probabilities"]
+        return {"decision_scores": _decision_scores(probabilities, self._thresholds)}
+
+
 def predict_by_length(
     model: Any, token_ids: tf.RaggedTensor, n_labels: int, segment_ids: tf.RaggedTensor | None = None
 ) -> tf.Tensor:
-    """Probabilities float32 [n, n_labels] of ragged token ids [n, None], in their order; n may be 0.
+    """Compute probabilities chunk by chunk, the shortest texts first, each chunk padded to its own longest.
 
-    Segment ids [n, None] lie beside the token ids of pairs.
+    The cost and the memory of a large request thus depend on its tokens, not on its size times its longest text.
 
-    Shortest texts first, a chunk at a time, each padded to its own longest: the cost and the memory of a large request
-    follow its tokens, not its length times its longest text.
+    Args:
+        model: Classifier from `build_classifier`.
+        token_ids: Ragged int [n, None]; n may be 0.
+        n_labels: Width of the head.
+        segment_ids: Ragged int [n, None], those of pairs.
+
+    Returns:
+        float32 [n, n_labels], in the order of the texts.
     """
     by_length = tf.argsort(token_ids.row_lengths(), stable=True)
     n_rows = tf.shape(by_length)[0]
 
-    def one_chunk(start: tf.Tensor, done: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def predict_chunk(start: tf.Tensor, done: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         rows = by_length[start : start + _CHUNK]
         segments = None if segment_ids is None else tf.gather(segment_ids, rows)
         logits = model(encoder_inputs(tf.gather(token_ids, rows), segments), training=False)
@@ -115,7 +142,7 @@ def predict_by_length(
 
     _, logits = tf.while_loop(
         lambda start, _: start < n_rows,
-        one_chunk,
+        predict_chunk,
         (tf.constant(0), tf.zeros([0, n_labels])),
         shape_invariants=(tf.TensorShape([]), tf.TensorShape([None, n_labels])),
         parallel_iterations=1,
@@ -123,33 +150,54 @@ def predict_by_length(
     return tf.sigmoid(tf.gather(logits, tf.math.invert_permutation(by_length)))
 
 
-def without_columns(values: tf.Tensor, columns: Sequence[int]) -> tf.Tensor:
-    """Float [n, n_columns] with zeros in some columns; the tensor itself if there are none."""
+def zero_columns(values: tf.Tensor, columns: Sequence[int]) -> tf.Tensor:
+    """Set columns of a float tensor [n, n_columns] to zero.
+
+    Args:
+        values: Tensor, returned as it is if there are no columns.
+        columns: Indices of the columns.
+    """
     if not columns:
         return values
-    kept = np.ones(values.shape[-1], bool)
-    kept[list(columns)] = False
-    return tf.where(kept, values, tf.zeros_like(values))
+    is_kept = np.ones(values.shape[-1], bool)
+    is_kept[list(columns)] = False
+    return tf.where(is_kept, values, tf.zeros_like(values))
 
 
 def _decision_scores(probabilities: tf.Tensor, thresholds: tf.Tensor) -> tf.Tensor:
-    """Maps each label's probability so that its threshold comes to lie at 0.5, in two straight pieces.
+    """Map each label's probabilities so that its threshold becomes 0.5, linearly below and above it.
 
-    The order of scores within a label is that of the probabilities, so areas under curves are unchanged, while every
-    metric at 0.5 becomes the metric at the label's own threshold: candidate and baseline each bring their own.
-    A retired label, of probability 0 and threshold 1, scores 0.
+    The order of scores within a label is that of its probabilities, so areas under curves are unchanged, while every
+    metric at 0.5 becomes the metric at the label's own threshold. Candidate and baseline each have their own.
+    A retired label, with probability 0 and threshold 1, scores 0.
+
+    Args:
+        probabilities: float32 [n, n_labels].
+        thresholds: float32 [n_labels].
+
+    Returns:
+        float32 [n, n_labels].
     """
     below = 0.5 * probabilities / thresholds
     above = 0.5 + 0.5 * (probabilities - thresholds) / (1.0 - thresholds)
-    # Rounding must not take a label that is given to 0.5 itself: what is measured is what is served.
-    least_above = np.nextafter(np.float32(0.5), np.float32(1.0))
-    return tf.where(probabilities > thresholds, tf.maximum(above, least_above), tf.minimum(below, 0.5))
+    # Rounding must not put a predicted label at 0.5 exactly: what is measured is what is served.
+    min_above = np.nextafter(np.float32(0.5), np.float32(1.0))
+    return tf.where(probabilities > thresholds, tf.maximum(above, min_above), tf.minimum(below, 0.5))
 
 
 def _labels_above(probabilities: tf.Tensor, thresholds: tf.Tensor, names: tf.Tensor) -> tf.Tensor:
-    """String [n, n_labels]: the names of the labels that are given, most probable first, then empty strings."""
+    """Return the names of labels above their thresholds, the most probable first, padded with empty strings.
+
+    Args:
+        probabilities: float32 [n, n_labels].
+        thresholds: float32 [n_labels].
+        names: string [n_labels].
+
+    Returns:
+        string [n, n_labels].
+    """
     order = tf.argsort(probabilities, direction="DESCENDING", stable=True)
-    given = tf.gather(probabilities > thresholds, order, batch_dims=1)
-    first_given = tf.argsort(tf.cast(given, tf.int32), direction="DESCENDING", stable=True)
-    order, given = tf.gather(order, first_given, batch_dims=1), tf.gather(given, first_given, batch_dims=1)
-    return tf.where(given, tf.gather(names, order), "")
+    is_above = tf.gather(probabilities > thresholds, order, batch_dims=1)
+    above_first = tf.argsort(tf.cast(is_above, tf.int32), direction="DESCENDING", stable=True)
+    order, is_above = tf.gather(order, above_first, batch_dims=1), tf.gather(is_above, above_first, batch_dims=1)
+    return tf.where(is_above, tf.gather(names, order), "")

@@ -1,21 +1,18 @@
-"""The classifier: a BERT encoder under a multi-hot sigmoid head."""
+"""Classifier: a BERT encoder with a multi-hot sigmoid head."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import keras
 import keras_hub
 
-from components.trainer.cpu.operations import compiled_gelu, exact_gelu, make_lean
-from components.trainer.cpu.optimizer import FusedAdamW, WarmupLinearDecay
-from components.trainer.settings import TrainingSettings
+from components.trainer.cpu import optimize_for_cpu
 
 
 def build_classifier(backbone: Any, n_labels: int, dropout: float) -> Any:
-    """Puts the head on a BERT encoder: pooled output -> dropout -> dense(n_labels), the logits.
+    """Add the head to a BERT encoder: pooled output -> dropout -> dense(n_labels), the logits.
 
-    The dense kernel is initialised from a normal truncated at two standard deviations of 0.02 and the bias with
-    zeros, as in google-research/bert's run_classifier.py.
+    The dense kernel is initialized from a normal distribution with a standard deviation of 0.02, truncated at two of
+    them, and the bias with zeros, as in google-research/bert's run_classifier.py.
 
     Args:
         backbone: A `keras_hub.models.BertBackbone`.
@@ -29,45 +26,29 @@ def build_classifier(backbone: Any, n_labels: int, dropout: float) -> Any:
     model = keras_hub.models.BertTextClassifier(
         backbone, num_classes=n_labels, preprocessor=None, activation=None, dropout=dropout
     )
-    # Three digits are enough inside an encoder, not for what the loss is made of; KerasHub takes the encoder's type.
+    # KerasHub gives the head the encoder's type. Three digits are enough inside an encoder, but not for a loss.
     for layer in (model.output_dropout, model.output_dense):
         layer.dtype_policy = "float32"
-    make_lean(model)
+    optimize_for_cpu(model)
     return model
 
 
 def plain_copy(model: Any) -> Any:
-    """The classifier with the same weights that computes in float32, and that no strategy spreads over devices."""
+    """Copy a classifier into one with the same weights that computes in float32, without a distribution strategy.
+
+    Args:
+        model: Classifier from `build_classifier`.
+
+    Returns:
+        Another classifier, as from `build_classifier`.
+    """
     backbone = type(model.backbone).from_config(model.backbone.get_config() | {"dtype": "float32"})
-    # What KerasHub's configuration does not tell, see `components.checkpoints.backbone`.
+    # KerasHub's configuration lacks what `components.checkpoints.backbone` changes.
     for old, new in zip(model.backbone._flatten_layers(), backbone._flatten_layers(), strict=True):
         if isinstance(new, keras.layers.LayerNormalization):
             new.epsilon = old.epsilon
         elif isinstance(new, keras.layers.Dense):
-            new.activation = exact_gelu if old.activation is compiled_gelu else old.activation
+            new.activation = old.activation
     copy = build_classifier(backbone, model.num_classes, model.dropout)
     copy.set_weights(model.get_weights())
     return copy
-
-
-def build_optimizer(
-    settings: TrainingSettings, total_steps: int, rate_factors: Mapping[str, float] | None = None
-) -> keras.optimizers.Optimizer:
-    """AdamW as BERT was trained with: warmup, linear decay to zero, global-norm clipping.
-
-    Source: google-research/bert, optimization.py (epsilon 1e-6; no decay of LayerNorm and biases).
-
-    Args:
-        settings: The recipe.
-        total_steps: After so many the learning rate is 0.
-        rate_factors: From `components.trainer.loop.trainable.rate_factors`.
-    """
-    optimizer = FusedAdamW(
-        learning_rate=WarmupLinearDecay(settings.peak_learning_rate, settings.warmup, total_steps),
-        weight_decay=settings.weight_decay,
-        epsilon=1e-6,
-        global_clipnorm=settings.clip_norm,
-        rate_factors=rate_factors,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer

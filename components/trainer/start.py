@@ -1,4 +1,4 @@
-"""Which blessed model a training starts from; asked when the pipeline is built, if it can be, so without TensorFlow."""
+"""Choice of the model that a training starts from. Free of TensorFlow: it is made when the pipeline is built."""
 
 from components.registry import ModelRecord, standing
 from components.trainer.settings import TrainerConfig, WarmStart
@@ -6,26 +6,31 @@ from schema.errors import Refused
 
 
 def find_start(registry: str) -> WarmStart | None:
-    """The newest version of the registry that this pipeline pushed, None if there is none: what is pushed is blessed.
+    """Find the newest version of a registry that this pipeline pushed and no rollback has withdrawn.
 
-    What a rollback took back does not count.
+    Every pushed model is blessed. A version that is found when the pipeline is built becomes part of the Trainer's
+    parameters and of its cache key: a training is repeated if and only if there is another model to start from. See
+    `with_start` for pipelines that run later.
 
-    Found when the pipeline is built, it becomes part of the Trainer's parameters and so of its cache key: a training is
-    repeated when, and only when, there is another model to start from. See `with_start` for pipelines that run later.
+    Args:
+        registry: Folder of the version directories, local or remote.
+
+    Returns:
+        The version; None if there is none.
     """
     for version in reversed(standing(registry)):
         try:
             return WarmStart(path=version.path, model_id=ModelRecord.read(version.path).model_id)
         except Refused:
-            continue  # another tool pushed it, or it is gone already
+            continue  # Pushed by another tool, or deleted since.
     return None
 
 
 def with_start(config: TrainerConfig) -> TrainerConfig:
-    """What `run_fn` was told, with the version to start from where that is found only now.
+    """Return the configuration with the version to start from, if that is to be found at run time.
 
-    A pipeline that is compiled first and run later, as on Kubeflow, would else start from what was the last model at
-    compile time, in every run.
+    A pipeline that is compiled first and run later, as on Kubeflow, would otherwise start every run from the model that
+    was the last one when it was compiled.
     """
     if not config.training.warm_start or config.registry is None:
         return config

@@ -11,7 +11,7 @@ from components.evaluation.metrics.areas import Buckets, Truth
 
 Floats = npt.NDArray[np.float64]
 
-# Even bins of probability, as in `components.trainer.decisions.calibration`.
+# Even bins of probability, as in `components.trainer.decisions.reliability`.
 CALIBRATION_BINS = 10
 _BY_EXAMPLE = 5
 # Comparisons of scores made at once for the ranking, to bound its memory.

@@ -1,6 +1,5 @@
-"""From what the model says of the eval split to what it decides: calibration first, then thresholds."""
+"""Decisions of a model: calibrate it, and choose thresholds from its probabilities on the eval split."""
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,26 +8,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.common.files import write_whole
 from components.registry import CalibrationRecord
-from components.trainer.choices import MinPrecision
-from components.trainer.decisions.calibration import (
-    Calibration,
-    cross_fitted,
+from components.trainer.decisions.calibration import Calibration, calibrate_head, cross_fitted, fit_platt
+from components.trainer.decisions.reliability import (
+    CalibrationReport,
+    LabelReliability,
+    Stage,
     expected_calibration_error,
-    fit_platt,
-    put_into_head,
     reliability,
 )
+from components.trainer.decisions.settings import DecisionSettings, MinPrecision
 from components.trainer.decisions.thresholds import NEVER, choose_thresholds
-from components.trainer.settings import TrainingSettings
 
 Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """Thresholds float32 [n_labels], and what calibration came to, None where there was none."""
+    """Thresholds and calibration of a model.
+
+    Attributes:
+        thresholds: float32 [n_labels].
+        calibration: Result of the calibration; None without one.
+    """
 
     thresholds: NDArray[np.float32]
     calibration: CalibrationRecord | None
@@ -39,79 +41,81 @@ def decide(
     probabilities: Floats,
     labels: Floats,
     names: Sequence[str],
-    settings: TrainingSettings,
+    settings: DecisionSettings,
     folder: str,
     retired: Sequence[int] = (),
 ) -> Decisions:
-    """Calibrates the model in place, where that is asked for, and chooses thresholds of what it says then.
+    """Calibrate the model in place, if `calibration` is set, and choose thresholds for its probabilities.
 
     Args:
-        model: From `build_classifier`, fitted.
-        probabilities: [n, n_labels], its own, of the eval split.
+        model: Classifier from `build_classifier`, fitted.
+        probabilities: [n, n_labels], of the model on the eval split.
         labels: [n, n_labels], 0 or 1.
-        names: Of the labels.
-        settings: `calibration` and `thresholds` count.
-        folder: calibration.json goes there: calibration errors and reliability before and, if there is one, after.
-        retired: Columns of labels that are not in use any more.
+        names: Label names.
+        settings: Settings.
+        folder: Folder of calibration.json.
+        retired: Columns of retired labels.
     """
-    active = [column for column in range(len(names)) if column not in retired]
-    said = {"before": probabilities}
+    stages: dict[Stage, Floats] = {"before": probabilities}
     calibration = None
     if settings.calibration == "platt":
         calibration = fit_platt(probabilities, labels, retired)
-        put_into_head(calibration, model.layers[-1])
-        said["after"] = cross_fitted(probabilities, labels, retired)
+        calibrate_head(calibration, model.layers[-1])
+        stages["after"] = cross_fitted(probabilities, labels, retired)
         probabilities = calibration(probabilities)
-    errors = {
-        when: {names[j]: expected_calibration_error(values[:, j], labels[:, j]) for j in active}
-        for when, values in said.items()
-    }
-    report = {
-        "method": settings.calibration,
-        "expected_calibration_error": {when: _mean(each) for when, each in errors.items()},
-        # Of all labels in use together, then of each.
-        "reliability": {when: _pooled(values, labels, active) for when, values in said.items()},
-        "labels": {
-            names[j]: {
-                "positives": int(labels[:, j].sum()),
-                **_fitted(calibration, j),
-                "expected_calibration_error": {when: each[names[j]] for when, each in errors.items()},
-                "reliability": {when: reliability(values[:, j], labels[:, j]) for when, values in said.items()},
-            }
-            for j in active
-        },
-    }
-    write_whole(f"{folder}/calibration.json", f"{json.dumps(report, indent=2, ensure_ascii=False)}\n".encode())
+    active = [column for column in range(len(names)) if column not in retired]
+    report = _report(stages, labels, names, active, calibration)
+    report.write(folder)
     thresholds = choose_thresholds(probabilities, labels, retired, settings.thresholds)
-    _warn_of_never_given(thresholds, names, active, settings)
-    return Decisions(thresholds, None if calibration is None else _record(errors))
+    _warn_of_labels_never_predicted(thresholds, names, active, settings)
+    return Decisions(thresholds, None if calibration is None else _summarize(report))
 
 
-def _record(errors: dict[str, dict[str, float]]) -> CalibrationRecord:
-    return CalibrationRecord(method="platt", error_before=_mean(errors["before"]), error_after=_mean(errors["after"]))
+def _report(
+    stages: dict[Stage, Floats],
+    labels: Floats,
+    names: Sequence[str],
+    active: Sequence[int],
+    calibration: Calibration | None,
+) -> CalibrationReport:
+    by_label = {
+        names[column]: LabelReliability(
+            positives=int(labels[:, column].sum()),
+            slope=None if calibration is None else float(calibration.slopes[column]),
+            intercept=None if calibration is None else float(calibration.intercepts[column]),
+            expected_calibration_error={
+                stage: expected_calibration_error(values[:, column], labels[:, column])
+                for stage, values in stages.items()
+            },
+            reliability={stage: reliability(values[:, column], labels[:, column]) for stage, values in stages.items()},
+        )
+        for column in active
+    }
+    return CalibrationReport(
+        method="none" if calibration is None else "platt",
+        expected_calibration_error={
+            stage: float(np.mean([each.expected_calibration_error[stage] for each in by_label.values()]))
+            for stage in stages
+        },
+        reliability={
+            stage: reliability(values[:, active].ravel(), labels[:, active].ravel()) for stage, values in stages.items()
+        },
+        labels=by_label,
+    )
 
 
-def _fitted(calibration: Calibration | None, column: int) -> dict[str, float]:
-    if calibration is None:
-        return {}
-    return {"slope": float(calibration.slopes[column]), "intercept": float(calibration.intercepts[column])}
+def _summarize(report: CalibrationReport) -> CalibrationRecord:
+    errors = report.expected_calibration_error
+    return CalibrationRecord(method=report.method, error_before=errors["before"], error_after=errors["after"])
 
 
-def _pooled(probabilities: Floats, labels: Floats, active: Sequence[int]) -> list[dict[str, float]]:
-    return reliability(probabilities[:, active].ravel(), labels[:, active].ravel())
-
-
-def _mean(by_label: dict[str, float]) -> float:
-    return float(np.mean(list(by_label.values())))
-
-
-def _warn_of_never_given(
-    thresholds: NDArray[np.float32], names: Sequence[str], active: Sequence[int], settings: TrainingSettings
+def _warn_of_labels_never_predicted(
+    thresholds: NDArray[np.float32], names: Sequence[str], active: Sequence[int], settings: DecisionSettings
 ) -> None:
     never = [names[column] for column in active if thresholds[column] >= NEVER]
     if never and isinstance(settings.thresholds, MinPrecision):
         logging.getLogger(__name__).warning(
-            "no threshold gives %s a precision of %g on the eval split: never given",
+            "no threshold gives %s a precision of %g on the eval split: never predicted",
             ", ".join(never),
             settings.thresholds.precision,
         )

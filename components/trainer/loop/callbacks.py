@@ -1,4 +1,4 @@
-"""What happens while the model is fitted: progress, and an end to it when the loss is lost."""
+"""Callbacks of the training loop: progress messages, and an end to training when the loss is not a number."""
 
 import logging
 import math
@@ -11,11 +11,17 @@ import keras
 from components.common.progress import PROGRESS
 
 _SECONDS_BETWEEN_MESSAGES = 2.0
-_MOST_IDS = 64
+_MAX_IDS = 64
 
 
 class ReportProgress(keras.callbacks.Callback):  # type: ignore[misc]
-    """Logs how far training is, at most every two seconds, and each epoch's losses."""
+    """Callback that logs the progress of the training, at most every two seconds, and the losses of each epoch.
+
+    Args:
+        total_steps: Maximum number of batches over all epochs.
+        epochs: Maximum number of epochs.
+        first_step: Number of batches before this training was resumed.
+    """
 
     def __init__(self, total_steps: int, epochs: int, first_step: int = 0) -> None:
         super().__init__()
@@ -39,13 +45,13 @@ class ReportProgress(keras.callbacks.Callback):  # type: ignore[misc]
         self._last_message = now
         done = self._step - self._first_step
         if done == 1:
-            # The first step traces the graph: the time left is told from the others.
+            # The first step traces the graph, so the remaining time is estimated from the others.
             self._started = now
             return
-        left = (now - self._started) / (done - 1) * (self._total_steps - self._step)
+        remaining = (now - self._started) / (done - 1) * (self._total_steps - self._step)
         PROGRESS.info(
             "epoch %d of %d, step %d of %d, loss %.4f, about %s left",
-            self._epoch, self._epochs, self._step, self._total_steps, (logs or {})["loss"], _duration(left),
+            self._epoch, self._epochs, self._step, self._total_steps, (logs or {})["loss"], _duration(remaining),
         )  # fmt: skip
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -55,37 +61,38 @@ class ReportProgress(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class StopOnNaN(keras.callbacks.Callback):  # type: ignore[misc]
-    """Raises at the first loss that is not a number: nothing is to be exported from such a model.
+    """Callback that raises at the first loss that is not a number, so that no such model is exported.
 
     Args:
-        first_step: Batches that were trained on before.
-        ids_of: The ids of the examples in a batch, by its number from 0 since training began; None if nobody knows.
+        first_step: Number of batches before this training was resumed.
+        find_ids: Function from the number of a batch, from 0 over all epochs, to the ids of its examples; None if
+            they cannot be found.
     """
 
-    def __init__(self, first_step: int = 0, ids_of: Callable[[int], Sequence[str]] | None = None) -> None:
+    def __init__(self, first_step: int = 0, find_ids: Callable[[int], Sequence[str]] | None = None) -> None:
         super().__init__()
         self._step = first_step
-        self._ids_of = ids_of
-        self._rate: Any = math.nan
+        self._find_ids = find_ids
+        self._learning_rate: Any = math.nan
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        # Now: the update moves it on.
-        self._rate = self.model.optimizer.learning_rate
+        # Read before the update, which advances the schedule.
+        self._learning_rate = self.model.optimizer.learning_rate
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         self._step += 1
         if math.isfinite((logs or {})["loss"]):
             return
-        rows = "" if self._ids_of is None else f", rows {_some(self._ids_of(self._step - 1))}"
+        rows = "" if self._find_ids is None else f", rows {_join(self._find_ids(self._step - 1))}"
         raise FloatingPointError(
-            f"the loss is not a number at step {self._step} (learning rate {float(self._rate):.2g}{rows}); "
+            f"the loss is not a number at step {self._step} (learning rate {float(self._learning_rate):.2g}{rows}); "
             "lower training.learning_rate, or look at these rows"
         )
 
 
-def _some(ids: Sequence[str]) -> str:
-    more = f" and {len(ids) - _MOST_IDS} more" if len(ids) > _MOST_IDS else ""
-    return ", ".join(ids[:_MOST_IDS]) + more
+def _join(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - _MAX_IDS} more" if len(ids) > _MAX_IDS else ""
+    return ", ".join(ids[:_MAX_IDS]) + more
 
 
 def _duration(seconds: float) -> str:

@@ -1,8 +1,6 @@
-"""Fitting a model on batches, and asking it about them."""
+"""Fitting a model on batches, and predicting with it."""
 
-import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,44 +8,45 @@ import numpy as np
 import tensorflow as tf
 
 from components.common.progress import PROGRESS
-from components.trainer.hardware import is_chief
 from components.trainer.loop.callbacks import ReportProgress, StopOnNaN
-from components.trainer.loop.fitting import Fitting, Plan, out_of_memory_in_one_line
-from components.trainer.loop.resume import Interruption
-from components.trainer.loop.steps import Steps, shared
+from components.trainer.loop.distribution import is_chief
+from components.trainer.loop.optimizer import build_optimizer
+from components.trainer.loop.plan import Plan
+from components.trainer.loop.resume import TrainingState
+from components.trainer.loop.settings import LoopSettings
+from components.trainer.loop.steps import Steps, share_batches
 from components.trainer.loop.trainable import rate_factors
-from components.trainer.model import build_optimizer
-from components.trainer.settings import TrainingSettings
+from components.trainer.loop.training_loop import TrainingLoop, explain_out_of_memory
 
 
 def fit(
     model: Any,
     train: tf.data.Dataset,
     evaluation: tf.data.Dataset,
-    settings: TrainingSettings,
+    settings: LoopSettings,
     n_examples: int,
     log_dir: str,
     *,
     loss: keras.losses.Loss,
-    interruption: Interruption | None = None,
-    ids_of: Callable[[int], Sequence[str]] | None = None,
+    state: TrainingState | None = None,
+    find_ids: Callable[[int], Sequence[str]] | None = None,
 ) -> None:
-    """Fits the model in place and leaves it at the epoch with the lowest eval loss.
+    """Fit the model in place, to the weights of the epoch with the lowest eval loss.
 
     Args:
-        model: From `build_classifier`, or its `head_alone`; built under the strategy that it is to be fitted with.
-        train: Batches for gradients; read again for each epoch.
+        model: Model from `build_classifier` or `head_alone`, built in the scope of the strategy that it is fitted with.
+        train: Batches for gradients, iterated over once per epoch.
         evaluation: Batches for early stopping.
-        settings: The recipe.
-        n_examples: Of the train split.
-        log_dir: TensorBoard events and history.json go there.
-        loss: From `multi_hot_loss`.
-        interruption: Where to go on from, and where to keep what to go on from; None begins anew.
-        ids_of: As `StopOnNaN` takes it.
+        settings: Recipe.
+        n_examples: Number of examples of the train split.
+        log_dir: Folder of TensorBoard events and history.json.
+        loss: Loss from `multi_hot_loss`.
+        state: Where the state is saved and restored from; None saves none.
+        find_ids: Function from the number of a batch to the ids of its examples, see `StopOnNaN`.
 
     Raises:
         FloatingPointError: The loss is not a number.
-        MemoryError: A step does not fit into memory.
+        MemoryError: A step does not fit in memory.
     """
     plan = Plan.of(settings, n_examples)
     strategy = model.distribute_strategy
@@ -59,11 +58,11 @@ def fit(
         )
     steps = Steps(model, model.loss, strategy, settings.accumulate, xla=settings.xla)
     callbacks: list[Any] = []
-    fitting = Fitting(model, steps, plan, settings.patience, callbacks, interruption)
-    done = fitting.progress.step
+    loop = TrainingLoop(model, steps, plan, settings.patience, callbacks, state)
+    done = loop.progress.step
     if done:
         PROGRESS.info("resuming after step %d of %d", done, plan.steps)
-    callbacks.append(StopOnNaN(done, ids_of))
+    callbacks.append(StopOnNaN(done, find_ids))
     if is_chief(strategy):
         callbacks += [
             ReportProgress(plan.steps, plan.epochs, done),
@@ -71,18 +70,27 @@ def fit(
         ]
     for callback in callbacks:
         callback.set_model(model)
-    # Pooled outputs, which a lone head is trained on, have no length.
-    longest = model.backbone.max_sequence_length if settings.xla and settings.trainable != "head" else None
-    with out_of_memory_in_one_line(settings.batch_size):
-        # The order of an epoch depends on the seed and on how many went before: skipping leads to where it was.
-        batches = iter(shared(train.repeat().skip(done), strategy, longest))
-        fitting.run(batches, shared(evaluation, strategy, longest))
+    # Pooled outputs, on which the head alone is trained, have no length.
+    max_length = model.backbone.max_sequence_length if settings.xla and settings.trainable != "head" else None
+    with explain_out_of_memory(settings.batch_size):
+        # The order of an epoch depends on the seed and the number of earlier epochs, so skipping leads to the position
+        # at which the saved training stopped.
+        batches = iter(share_batches(train.repeat().skip(done), strategy, max_length))
+        loop.run(batches, share_batches(evaluation, strategy, max_length))
     if is_chief(strategy):
-        Path(log_dir, "history.json").write_text(json.dumps(fitting.progress.history), encoding="utf-8")
+        loop.progress.history.write(log_dir)
 
 
 def predict(model: Any, batches: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities and labels of all examples, each float32 [n, n_labels], in the order of the batches."""
+    """Predict all examples of a dataset.
+
+    Args:
+        model: Model from `build_classifier` or `head_alone`.
+        batches: Batches of (inputs, labels float32 [n, n_labels]).
+
+    Returns:
+        Probabilities and labels, each float32 [n, n_labels], in the order of the batches.
+    """
     forward = tf.function(lambda inputs: tf.sigmoid(model(inputs, training=False)), reduce_retracing=True)
     pairs = [(forward(inputs).numpy(), labels.numpy()) for inputs, labels in batches]
     probabilities, labels = zip(*pairs, strict=True)

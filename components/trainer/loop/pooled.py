@@ -1,7 +1,7 @@
-"""Training the head alone: the encoder reads each text once, and its pooled outputs are what every epoch is over.
+"""Training the head alone: the encoder reads each text once, and the epochs iterate over its pooled outputs.
 
-Equal to training the whole model with a frozen encoder in inference mode, at the cost of one dense layer: the head's
-own layers are trained, so the whole model has the trained head at the end.
+Equivalent to training the whole model with a frozen encoder in inference mode, at the cost of one dense layer. It is
+the head's own layers that are trained, so the whole model has the trained head at the end.
 """
 
 import itertools
@@ -20,37 +20,40 @@ from numpy.typing import DTypeLike, NDArray
 
 from components.common.files import is_remote
 from components.common.progress import PROGRESS
-from components.trainer.settings import TrainingSettings
+from components.trainer.loop.settings import LoopSettings
 
-# More bytes than this are kept in a file: 1.4 million rows of 384 values fit, of BERT-Base's 768 half as many.
+# Bytes of pooled outputs above which a file is used: 1.4 million rows of 384 values fit, half as many of BERT-Base's.
 MEMORY_LIMIT = 2 << 30
-# Rows that are shuffled together, in runs that lie together on the disk.
+# Large splits are shuffled in runs of 32 batches that are adjacent on disk, of which 64 are mixed at a time.
 _RUNS, _RUN_BATCHES = 64, 32
 _TEXTS_BETWEEN_MESSAGES = 2_000
 
 
 @dataclass(frozen=True)
 class Pooled:
-    """What the head sees of a split.
+    """Pooled outputs and labels of a split.
 
     Attributes:
-        outputs: float32 [n, hidden], in memory or mapped.
-        labels: uint8 [n, n_labels], likewise.
+        outputs: float32 [n, hidden], in memory or memory-mapped.
+        labels: uint8 [n, n_labels], in memory or memory-mapped.
     """
 
     outputs: NDArray[np.float32]
     labels: NDArray[np.uint8]
 
     def batches(self, batch_size: int, shuffle_seed: int | None = None) -> tf.data.Dataset:
-        """Batches of (float32 [b, hidden], float32 [b, n_labels]); ceil(n / batch_size) of them in every epoch.
+        """Return a dataset of ceil(n / batch_size) batches per epoch.
 
         Up to 2,048 batches of rows are shuffled at once. Larger splits are shuffled in runs of 32 batches of rows, of
-        which 64 at a time are mixed: a mapped file is then read in long pieces, not row by row, and the rows of a run
-        are random already, if the batches that they came from were.
+        which 64 are mixed at a time: a memory-mapped file is then read in long pieces, not row by row. The rows of a
+        run are in a random order already if the batches that they were encoded from were.
 
         Args:
             batch_size: Examples per batch.
-            shuffle_seed: Seed of the order, which differs in every epoch; None keeps the rows' order.
+            shuffle_seed: Seed of the order, which differs in every epoch; None keeps the order of the rows.
+
+        Returns:
+            Dataset of (float32 [b, hidden], float32 [b, n_labels]).
         """
         epochs = itertools.count()
 
@@ -68,22 +71,32 @@ class Pooled:
 
 
 def head_alone(model: Any) -> Any:
-    """A `keras.Model` from pooled outputs float [n, hidden] to logits float [n, n_labels]: the model's last layers."""
+    """Build a model of a classifier's last layers, from pooled outputs to logits.
+
+    Args:
+        model: Classifier from `build_classifier`.
+
+    Returns:
+        A `keras.Model` from float [n, hidden] to float [n, n_labels].
+    """
     pooled = keras.Input([model.backbone.hidden_dim], dtype="float32", name="pooled_output")
     return keras.Model(pooled, model.output_dense(model.output_dropout(pooled)), name="head")
 
 
 def head_over_pooled(
-    model: Any, train: tf.data.Dataset, evaluation: tf.data.Dataset, settings: TrainingSettings, folder: str
+    model: Any, train: tf.data.Dataset, evaluation: tf.data.Dataset, settings: LoopSettings, folder: str
 ) -> tuple[Any, tf.data.Dataset, tf.data.Dataset]:
-    """The head alone, and batches of pooled outputs in place of those of tokens.
+    """Build the head alone, and the batches of pooled outputs that it is trained on.
 
     Args:
-        model: From `build_classifier`.
-        train: Of (encoder inputs, labels), in a random order.
-        evaluation: Likewise, in any order.
-        settings: The recipe; of a trial's `max_steps`, only so many batches are encoded.
-        folder: As `encode` takes it.
+        model: Classifier from `build_classifier`.
+        train: Batches of (encoder inputs, labels), in a random order.
+        evaluation: Batches of (encoder inputs, labels), in any order.
+        settings: Recipe; with `max_steps`, no more batches of train than that are encoded.
+        folder: Folder for `encode`.
+
+    Returns:
+        Head, train batches and eval batches.
     """
     if settings.max_steps is not None:
         train = train.take(settings.max_steps)
@@ -95,12 +108,12 @@ def head_over_pooled(
 
 
 def encode(model: Any, batches: tf.data.Dataset, folder: str, *, limit: int = MEMORY_LIMIT) -> Pooled:
-    """Runs the encoder once over every text, without gradients or dropout.
+    """Run the encoder once over every text, without gradients and dropout.
 
     Args:
-        model: From `build_classifier`.
-        batches: Of (encoder inputs, labels float32 [n, n_labels] of 0 and 1); their order is kept.
-        folder: Outputs of more than `limit` bytes go to a file in it, which is gone when the process ends.
+        model: Classifier from `build_classifier`.
+        batches: Batches of (encoder inputs, labels float32 [n, n_labels] of 0 and 1), whose order is kept.
+        folder: Folder of a temporary file for outputs of more than `limit` bytes; it vanishes with the process.
         limit: Bytes that are kept in memory.
     """
     forward = tf.function(
@@ -109,64 +122,64 @@ def encode(model: Any, batches: tf.data.Dataset, folder: str, *, limit: int = ME
     )
     outputs = _Rows(model.backbone.hidden_dim, np.float32, folder, limit)
     labels = _Rows(model.layers[-1].units, np.uint8, folder, limit)
-    done = reported = 0
-    for inputs, given in batches:
+    n_done = n_reported = 0
+    for inputs, batch_labels in batches:
         outputs.append(forward(inputs).numpy())
-        labels.append(given.numpy().astype(np.uint8))
-        done += len(given)
-        if done - reported >= _TEXTS_BETWEEN_MESSAGES:
-            reported = done
-            PROGRESS.info("encoding every text once: %d done", done)
-    return Pooled(outputs.finished(), labels.finished())
+        labels.append(batch_labels.numpy().astype(np.uint8))
+        n_done += len(batch_labels)
+        if n_done - n_reported >= _TEXTS_BETWEEN_MESSAGES:
+            n_reported = n_done
+            PROGRESS.info("encoding every text once: %d done", n_done)
+    return Pooled(outputs.to_array(), labels.to_array())
 
 
 def _groups(n: int, batch_size: int, seed: tuple[int, int] | None) -> Iterator[NDArray[np.int64]]:
-    """Row numbers, each once, in groups that are whole batches but for the last rows of one of them."""
+    """Yield all row numbers once, in groups of whole batches except for one group with the remaining rows."""
     length = batch_size * _RUN_BATCHES
     starts = np.arange(math.ceil(n / length)) * length
-    shuffled: Callable[[NDArray[np.int64]], NDArray[np.int64]] = lambda values: values  # noqa: E731
+    shuffle: Callable[[NDArray[np.int64]], NDArray[np.int64]] = lambda values: values  # noqa: E731
     if seed is not None:
-        shuffled = np.random.default_rng(seed).permutation
-    starts = shuffled(starts)
+        shuffle = np.random.default_rng(seed).permutation
+    starts = shuffle(starts)
     for first in range(0, len(starts), _RUNS):
         runs = [np.arange(start, min(start + length, n)) for start in starts[first : first + _RUNS]]
-        yield shuffled(np.concatenate(runs))
+        yield shuffle(np.concatenate(runs))
 
 
 class _Rows:
-    """Rows of one width and type, in memory up to a limit and then in a file."""
+    """Rows of one width and type, in memory up to a limit and then in a temporary file."""
 
     def __init__(self, width: int, dtype: DTypeLike, folder: str, limit: int) -> None:
         self._width = width
         self._dtype = np.dtype(dtype)
         self._folder = folder
         self._limit = limit
-        self._kept: list[NDArray[Any]] = []
-        self._bytes = 0
+        self._in_memory: list[NDArray[Any]] = []
+        self._n_bytes = 0
         self._file: BinaryIO | None = None
 
     def append(self, rows: NDArray[Any]) -> None:
-        self._bytes += rows.nbytes
-        self._kept.append(rows)
-        if self._file is None and self._bytes > self._limit:
-            self._file = _nameless_file(self._folder)
+        self._n_bytes += rows.nbytes
+        self._in_memory.append(rows)
+        if self._file is None and self._n_bytes > self._limit:
+            self._file = _open_temporary_file(self._folder)
         if self._file is not None:
-            for part in self._kept:
+            for part in self._in_memory:
                 self._file.write(np.ascontiguousarray(part, self._dtype).tobytes())
-            self._kept.clear()
+            self._in_memory.clear()
 
-    def finished(self) -> NDArray[Any]:
-        """All rows, [n, width]."""
+    def to_array(self) -> NDArray[Any]:
+        """Return all rows, [n, width]; nothing can be appended afterwards."""
         if self._file is None:
-            return np.concatenate([np.empty([0, self._width], self._dtype), *self._kept])
+            return np.concatenate([np.empty([0, self._width], self._dtype), *self._in_memory])
         with self._file as file:
             file.flush()
             n = os.fstat(file.fileno()).st_size // (self._width * self._dtype.itemsize)
-            # The map outlives the file object; nothing has the file's name, so nothing is left of it after a crash.
+            # The map outlives the file object. The file has no name, so nothing remains of it after a crash.
             return np.memmap(file, self._dtype, mode="r", shape=(n, self._width))
 
 
-def _nameless_file(folder: str) -> BinaryIO:
+def _open_temporary_file(folder: str) -> BinaryIO:
     if is_remote(folder):
         return tempfile.TemporaryFile()
     Path(folder).mkdir(parents=True, exist_ok=True)

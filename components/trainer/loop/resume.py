@@ -1,24 +1,25 @@
-"""Going on with a training that was killed.
+"""Saved states, from which a killed training resumes.
 
-TFX gives a retried execution new folders, so what is to survive is kept elsewhere: in a folder below the pipeline's
-own, named by the fingerprint of all that decides the training's outcome. Whoever would train the same finds it, whoever
-would train anything else does not. When a training has ended, its own is removed, and so are those of others that were
-killed before: one run of a pipeline goes at a time, and what nobody went on with would fill the disk.
+TFX gives a retried execution new folders, so states are saved elsewhere: in a folder below the pipeline's own, named by
+the fingerprint of everything that decides the outcome of the training. Only the same training finds its state. When a
+training has ended, its state is deleted, and so are those of killed trainings that nobody resumed, which would fill the
+disk: a pipeline has one run at a time.
 
-    <resume_dir>/<fingerprint>/state.npz     variables, optimizer state, best epoch, where in the data: whole or absent
+    <resume_dir>/<fingerprint>/state.npz     variables, optimizer, best epoch and position in the data
 """
 
 import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.common.files import create_whole, exists, list_folder, make_folder, open_seekable, remove_folder
+from components.trainer.loop.history import History
 
 _FILE = "state.npz"
 _SUMMARY = "progress"
@@ -27,79 +28,106 @@ _FINGERPRINT = re.compile("[0-9a-f]{64}")
 
 @dataclass
 class Progress:
-    """How far a training is, but for its weights.
+    """Progress of a training, apart from its current weights.
 
     Attributes:
         step: Batches trained on.
-        loss: Of this epoch's batches, summed over examples.
-        examples: This epoch's.
-        history: loss and val_loss of each epoch.
-        waited: Epochs since the best.
-        best: The weights of the best epoch, none before the first ended.
+        loss: Sum of the losses of this epoch's examples.
+        examples: Examples of this epoch trained on.
+        history: Losses of the past epochs.
+        waited: Epochs since the best one.
+        best: Weights of the best epoch; empty before the first has ended.
     """
 
     step: int = 0
     loss: float = 0.0
     examples: float = 0.0
-    history: dict[str, list[float]] = field(default_factory=lambda: {"loss": [], "val_loss": []})
+    history: History = field(default_factory=History)
     waited: int = 0
     best: list[NDArray[Any]] = field(default_factory=list)
 
+    def summary(self) -> str:
+        """Return everything but the weights as JSON."""
+        fields = {"step": self.step, "loss": self.loss, "examples": self.examples, "waited": self.waited}
+        return json.dumps(fields | {"history": self.history.model_dump(), "best": [None] * len(self.best)})
 
-class Interruption:
-    """The state of one training on disk.
+    @classmethod
+    def from_summary(cls, summary: str, best: Any) -> "Progress":
+        """Return the progress of a summary.
+
+        Args:
+            summary: JSON from `summary`.
+            best: Mapping from the name `best_<number>` to each of the best epoch's weights.
+        """
+        fields = json.loads(summary)
+        weights = [best[f"best_{number}"] for number in range(len(fields["best"]))]
+        return cls(**fields | {"history": History.model_validate(fields["history"]), "best": weights})
+
+
+class TrainingState:
+    """State of one training on disk, complete or absent.
 
     Args:
-        folder: Its own, made when there is something to keep.
-        every: Batches between two states.
-        writes: Whether this process keeps it, of several that train together; all of them read.
+        folder: Folder of the training, created when something is saved.
+        every: Minimum number of batches between two saves.
+        is_writer: Whether this process saves, of several that train together; all of them restore.
     """
 
-    def __init__(self, folder: str, every: int, *, writes: bool = True) -> None:
-        self._folder, self._every, self._writes = folder.rstrip("/"), every, writes
-        self._last = 0
+    def __init__(self, folder: str, every: int, *, is_writer: bool = True) -> None:
+        self._folder, self._every, self._is_writer = folder.rstrip("/"), every, is_writer
+        self._last_step = 0
 
-    def read(self, variables: Sequence[Any]) -> Progress:
-        """Sets the variables as they were; returns how far training was, nowhere if nothing was kept."""
+    def restore(self, variables: Sequence[Any]) -> Progress:
+        """Set the variables to their saved values.
+
+        Args:
+            variables: Variables of the model and the optimizer, in the order in which they were saved.
+
+        Returns:
+            The saved progress; that of a new training if nothing was saved.
+        """
         path = f"{self._folder}/{_FILE}"
         if not exists(path):
             return Progress()
         with open_seekable(path) as file, np.load(file) as state:
             for number, variable in enumerate(variables):
                 variable.assign(state[f"variable_{number}"])
-            progress = Progress(**json.loads(str(state[_SUMMARY])))
-            progress.best = [state[f"best_{number}"] for number in range(len(progress.best))]
-        self._last = progress.step
+            progress = Progress.from_summary(str(state[_SUMMARY]), state)
+        self._last_step = progress.step
         return progress
 
-    def keep(self, variables: Sequence[Any], progress: Progress) -> None:
-        """Keeps the state if it is time to; only right after an update, when no gradient is gathered."""
-        if progress.step - self._last < self._every:
+    def save_if_due(self, variables: Sequence[Any], progress: Progress) -> None:
+        """Save if enough batches have passed. To be called right after an update, when no gradient is accumulated."""
+        if progress.step - self._last_step < self._every:
             return
-        self._last = progress.step
-        if self._writes:
-            self._write(variables, progress)
+        self._last_step = progress.step
+        if self._is_writer:
+            self._save(variables, progress)
 
-    def _write(self, variables: Sequence[Any], progress: Progress) -> None:
-        summary = asdict(progress) | {"best": [None] * len(progress.best)}
+    def _save(self, variables: Sequence[Any], progress: Progress) -> None:
         arrays = {f"variable_{number}": np.asarray(variable) for number, variable in enumerate(variables)}
         arrays |= {f"best_{number}": weight for number, weight in enumerate(progress.best)}
-        # The last one's leftovers, if that was killed while it wrote, go with the folder.
+        # The partial file of a process that was killed while it saved is deleted with the folder.
         make_folder(self._folder)
         with create_whole(f"{self._folder}/{_FILE}") as file:
-            np.savez(file, allow_pickle=False, **{_SUMMARY: np.array(json.dumps(summary))}, **arrays)
+            np.savez(file, allow_pickle=False, **{_SUMMARY: np.array(progress.summary())}, **arrays)
 
-    def forget(self) -> None:
-        """Removes the state, and those that others left beside it: the training has ended."""
-        if not self._writes:
+    def delete(self) -> None:
+        """Delete the state of this training, which has ended, and those of killed trainings beside it."""
+        if not self._is_writer:
             return
         remove_folder(self._folder)
-        beside = self._folder.rpartition("/")[0]
-        for name in list_folder(beside):
+        parent = self._folder.rpartition("/")[0]
+        for name in list_folder(parent):
             if _FINGERPRINT.fullmatch(name.rstrip("/")):
-                remove_folder(f"{beside}/{name}")
+                remove_folder(f"{parent}/{name}")
 
 
-def fingerprint(**decides: Any) -> str:
-    """SHA-256, in hex, over all that is given, which JSON must be able to hold."""
-    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+def fingerprint(**values: Any) -> str:
+    """Compute the SHA-256, in hex, of values that JSON can hold.
+
+    Example:
+        >>> fingerprint(a=1, b=[2]) == fingerprint(b=[2], a=1)
+        True
+    """
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

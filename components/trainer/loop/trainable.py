@@ -1,8 +1,8 @@
-"""What of the encoder is trained, and at which rate.
+"""Which part of the encoder is trained, and at which learning rate.
 
-The pooler counts with the head: it lies above every layer of the encoder, and what it was pretrained for, if anything,
-is not the task (sentence encoders such as all-MiniLM-L6-v2 do without it). `head` alone leaves it as it is: then
-nothing between a text and its pooled output changes, and that is computed once (see `pooled`).
+The pooler is trained with the head: it is above every layer of the encoder, and what it was pretrained for, if
+anything, is not the task (sentence encoders such as all-MiniLM-L6-v2 do not use it). `trainable: head` leaves it as it
+is, so that pooled outputs never change and are computed once (see `pooled`).
 """
 
 from collections.abc import Iterator
@@ -10,18 +10,18 @@ from typing import Any
 
 import keras
 
-from components.trainer.settings import Trainable
+from components.trainer.loop.settings import Trainable
 from schema.errors import Refused
 
 
 def freeze(model: Any, trainable: Trainable) -> None:
-    """Freezes what is not trained, in place: neither gradients nor dropout in it, as at inference.
+    """Freeze the layers that are not trained, in place: they have neither gradients nor dropout, as in inference.
 
-    A frozen layer's dropout would only be noise on the inputs of those that learn. Below the lowest trained layer
-    nothing needs a gradient: TensorFlow prunes what would compute one out of the training step.
+    Dropout in a frozen layer would only add noise to the inputs of those that learn. Nothing below the lowest trained
+    layer needs a gradient, and TensorFlow prunes it from the training step.
 
     Args:
-        model: From `build_classifier`, not compiled yet.
+        model: Classifier from `build_classifier`, not compiled yet.
         trainable: `all`; `head`: the new layer alone; a number N: the head, the pooler and the top N encoder layers.
 
     Raises:
@@ -47,16 +47,18 @@ def freeze(model: Any, trainable: Trainable) -> None:
 
 
 def rate_factors(model: Any, decay: float) -> dict[str, float]:
-    """By how much the learning rate of each variable of the encoder is multiplied: variable path -> factor.
+    """Compute the factor by which the learning rate of each variable of the encoder is multiplied.
 
-    The l-th encoder layer from the top (l = 1 is the top one) has decay**l, the embeddings decay**(layers + 1); a
-    variable that is not in here, of head or pooler, has 1. Sources: ULMFiT (Howard and Ruder, 2018, section 3.1: the
-    layer below learns at the rate divided by 2.6) and ELECTRA (Clark et al., 2020, `_get_layer_lrs` of its
-    optimization.py), which has one level more between head and top layer.
+    The l-th encoder layer from the top (l = 1 for the top one) has decay**l, the embeddings decay**(layers + 1).
+    Sources: ULMFiT (Howard and Ruder, 2018, section 3.1: the layer below learns at the rate divided by 2.6) and ELECTRA
+    (Clark et al., 2020, `_get_layer_lrs` in its optimization.py), which has one more level between head and top layer.
 
     Args:
-        model: From `build_classifier`.
-        decay: At 1 there are no factors.
+        model: Classifier from `build_classifier`.
+        decay: Factor between a layer and the one below; 1 gives no factors.
+
+    Returns:
+        Factor by variable path. Variables of head and pooler are missing: their factor is 1.
     """
     if decay == 1.0:
         return {}
@@ -70,5 +72,5 @@ def rate_factors(model: Any, decay: float) -> dict[str, float]:
 
 
 def _dropouts(layer: Any) -> Iterator[Any]:
-    """The dropouts of a layer, also of those within it."""
+    """Return the dropout layers in a layer, at any depth."""
     return (each for each in layer._flatten_layers() if isinstance(each, keras.layers.Dropout))

@@ -26,7 +26,7 @@ from components.evaluation.metrics.catalogue import AVERAGES, LABEL_RATES
 from components.evaluation.metrics.values import Evaluation, LabelMetrics, Metrics
 from components.evaluation.results import read_evaluation
 from components.evaluation.settings import EvaluationSettings
-from components.trainer.decisions.calibration import expected_calibration_error
+from components.trainer.decisions.reliability import expected_calibration_error
 from schema.errors import Refused
 from schema.label_list import LabelList
 from tests.components.evaluation import small_model

@@ -1,6 +1,5 @@
-"""What the Trainer exports, through its real `run_fn`."""
+"""Exporting a model through the Trainer's `run_fn`."""
 
-import json
 from pathlib import Path
 
 from tfx.components.trainer.fn_args_utils import FnArgs
@@ -10,7 +9,16 @@ from components.trainer.settings import TrainerConfig
 
 
 def export(folder: Path, root: Path, config: TrainerConfig) -> Path:
-    """Trains and exports below `folder`, on what `run_transform` left in `root`; returns where the model lies."""
+    """Train and export a model.
+
+    Args:
+        folder: Folder of the output.
+        root: Folder that `run_transform` wrote.
+        config: Configuration.
+
+    Returns:
+        Directory of the SavedModel.
+    """
     files = [f"{root}/examples/Split-train/*"]
     run_fn(
         FnArgs(
@@ -20,7 +28,7 @@ def export(folder: Path, root: Path, config: TrainerConfig) -> Path:
             schema_path=str(root / "schema" / "schema.pbtxt"),
             serving_model_dir=str(folder / "model"),
             model_run_dir=str(folder / "run"),
-            custom_config={"trainer": json.loads(config.model_dump_json())},
+            custom_config={"trainer": config.model_dump(mode="json")},
         )
     )
     return folder / "model"

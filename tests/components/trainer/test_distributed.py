@@ -1,4 +1,4 @@
-"""Sharing batches: over devices of one process, and over processes; the weights are those of training alone."""
+"""Sharing batches over devices of a process and over processes gives the weights of training alone."""
 
 import json
 import socket
@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.trainer.hardware import choose_strategy
+from components.trainer.loop.distribution import choose_strategy
 from components.trainer.settings import TrainingSettings
 from schema.errors import Refused
 from tests.components.trainer.training_process import start
 from tests.support.tiny_bert import write_tiny_bert
 
-# Seven batches an epoch, the last of two examples; gathered in pairs, the last update has one.
+# Seven batches per epoch, the last of two examples; accumulated in pairs, the last update has one batch.
 _TRAINING = {"epochs": 2, "learning_rate": 1e-2, "accumulate": 2}
 
 
@@ -24,7 +24,7 @@ def _free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def test_weights_do_not_depend_on_who_shares_the_batches(tmp_path: Path) -> None:
+def test_weights_do_not_depend_on_how_batches_are_shared(tmp_path: Path) -> None:
     bert = write_tiny_bert(tmp_path / "bert")
     cluster = {"worker": [f"localhost:{_free_port()}" for _ in range(2)]}
     processes = {
@@ -53,18 +53,18 @@ def test_weights_do_not_depend_on_who_shares_the_batches(tmp_path: Path) -> None
     assert "replicas 2 chief True" in logs["worker0"]
     assert "replicas 2 chief False" in logs["worker1"]
     assert (tmp_path / "worker0" / "history.json").exists()
-    assert not (tmp_path / "worker1").exists(), "the chief alone writes"
+    assert not (tmp_path / "worker1").exists(), "only the chief writes files"
     assert "epoch 1 of 2" not in logs["worker1"]
     weights = {name: list(np.load(tmp_path / f"{name}.npz").values()) for name in processes}
     for name in ("mirrored", "worker0", "worker1"):
-        for expected, found in zip(weights["alone"], weights[name], strict=True):
-            np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=name)  # they moved by about 0.1
+        for expected, shared in zip(weights["alone"], weights[name], strict=True):
+            np.testing.assert_allclose(shared, expected, atol=1e-5, err_msg=name)  # they changed by about 0.1
     for first, second in zip(weights["worker0"], weights["worker1"], strict=True):
         np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize("tf_config", ["", "{}", '{"cluster": {"worker": ["localhost:1"]}}'])
-def test_nobody_shares_with_a_single_worker(monkeypatch: pytest.MonkeyPatch, tf_config: str) -> None:
+def test_a_single_worker_trains_alone(monkeypatch: pytest.MonkeyPatch, tf_config: str) -> None:
     monkeypatch.setenv("TF_CONFIG", tf_config)
     assert choose_strategy(TrainingSettings()).num_replicas_in_sync == 1
 
@@ -72,15 +72,15 @@ def test_nobody_shares_with_a_single_worker(monkeypatch: pytest.MonkeyPatch, tf_
 @pytest.mark.parametrize(
     ("tf_config", "message"), [("", "TF_CONFIG names no worker"), ("{", "TF_CONFIG is not"), ("[]", "TF_CONFIG is not")]
 )
-def test_workers_that_nobody_names_are_refused(monkeypatch: pytest.MonkeyPatch, tf_config: str, message: str) -> None:
+def test_refuses_multi_worker_without_workers(monkeypatch: pytest.MonkeyPatch, tf_config: str, message: str) -> None:
     monkeypatch.setenv("TF_CONFIG", tf_config)
     with pytest.raises(Refused, match=message):
         choose_strategy(TrainingSettings(strategy="multi_worker"))
 
 
-def test_workers_after_tensorflow_has_begun_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refuses_workers_after_tensorflow_was_used(monkeypatch: pytest.MonkeyPatch) -> None:
     tf.constant(0) + 1
     cluster = {"worker": [f"localhost:{_free_port()}" for _ in range(2)]}
     monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 0}}))
-    with pytest.raises(Refused, match="TensorFlow is at work in this process already"):
+    with pytest.raises(Refused, match="TensorFlow is in use in this process already"):
         choose_strategy(TrainingSettings())

@@ -1,4 +1,4 @@
-"""Prediction by length, decision scores and the labels that are given."""
+"""The exported model: prediction by length, decision scores, and the order of predicted labels."""
 
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,11 @@ def test_a_large_request_is_answered_in_its_own_order(model: Any, n_rows: int) -
     ragged = tf.ragged.constant(rows, dtype=tf.int64, ragged_rank=1) if rows else tf.RaggedTensor.from_row_lengths(
         tf.constant([], tf.int64), tf.constant([], tf.int64)
     )  # fmt: skip
-    found = tf.function(lambda ids: predict_by_length(model, ids, 3))(ragged)
-    assert found.shape == (n_rows, 3)
-    for row, probabilities in zip(rows, found.numpy(), strict=True):
+    probabilities = tf.function(lambda ids: predict_by_length(model, ids, 3))(ragged)
+    assert probabilities.shape == (n_rows, 3)
+    for row, in_request in zip(rows, probabilities.numpy(), strict=True):
         alone = model(encoder_inputs(tf.ragged.constant([row], dtype=tf.int64)), training=False)
-        np.testing.assert_allclose(probabilities, tf.sigmoid(alone)[0], atol=1e-5)
+        np.testing.assert_allclose(in_request, tf.sigmoid(alone)[0], atol=1e-5)
 
 
 @settings(deadline=None, max_examples=50)
@@ -44,31 +44,33 @@ def test_a_large_request_is_answered_in_its_own_order(model: Any, n_rows: int) -
     st.lists(st.floats(0, 1, width=32), min_size=2, max_size=20),
     st.floats(2**-13, 1 - 2**-13, width=32),
 )
-def test_decision_scores_keep_the_order_and_put_the_threshold_at_one_half(values: list[float], cut: float) -> None:
-    just_above = np.nextafter(np.float32(cut), np.float32(1))
-    probabilities = np.sort(np.array([*values, cut, just_above], np.float32))[:, np.newaxis]
-    scores = _decision_scores(tf.constant(probabilities), tf.constant([cut], tf.float32)).numpy()
+def test_decision_scores_keep_the_order_and_map_the_threshold_to_one_half(
+    values: list[float], threshold: float
+) -> None:
+    just_above = np.nextafter(np.float32(threshold), np.float32(1))
+    probabilities = np.sort(np.array([*values, threshold, just_above], np.float32))[:, np.newaxis]
+    scores = _decision_scores(tf.constant(probabilities), tf.constant([threshold], tf.float32)).numpy()
     assert ((scores >= 0) & (scores <= 1)).all()
     assert (np.diff(scores[:, 0]) >= 0).all()
-    np.testing.assert_array_equal(scores > 0.5, probabilities > np.float32(cut))
+    np.testing.assert_array_equal(scores > 0.5, probabilities > np.float32(threshold))
 
 
-def test_given_labels_come_first_most_probable_first() -> None:
+def test_predicted_labels_come_first_in_descending_order() -> None:
     probabilities = tf.constant([[0.3, 0.9, 0.2], [0.1, 0.1, 0.1]])
     thresholds = tf.constant([0.25, 0.5, 0.4])
     labels = _labels_above(probabilities, thresholds, tf.constant(["a", "b", "c"])).numpy()
     assert labels.tolist() == [[b"b", b"a", b""], [b"", b"", b""]]
 
 
-class _WordsAreIds(tf.Module):  # type: ignore[misc]
-    """Stands for the transform graph: a text is a list of token ids."""
+class WordsAreIds(tf.Module):  # type: ignore[misc]
+    """Stub of the transform graph, for texts that are lists of token ids."""
 
     def __call__(self, features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         words = tf.strings.split(tf.squeeze(features["text"], axis=1))
         ids = tf.strings.to_number(words, tf.int64).to_sparse()
         return {transformed.TOKEN_IDS: ids, transformed.LABELS: tf.zeros([ids.dense_shape[0], 3])}
 
-    def transform_features_layer(self) -> "_WordsAreIds":
+    def transform_features_layer(self) -> "WordsAreIds":
         return self
 
     def transformed_feature_spec(self) -> dict[str, Any]:
@@ -78,7 +80,7 @@ class _WordsAreIds(tf.Module):  # type: ignore[misc]
         return {"text": tf.io.FixedLenFeature([1], tf.string), "labels": tf.io.VarLenFeature(tf.string)}
 
 
-def test_a_retired_label_is_never_given_and_leaves_the_others_as_they_are(model: Any, tmp_path: Path) -> None:
+def test_a_retired_label_is_never_predicted_and_does_not_affect_the_others(model: Any, tmp_path: Path) -> None:
     model.layers[-1].bias.assign([3.0, 9.0, 2.0])
     exports: list[tuple[str, list[float], list[int]]] = [
         ("all", [0.5, 0.5, 0.5], []),
@@ -87,7 +89,7 @@ def test_a_retired_label_is_never_given_and_leaves_the_others_as_they_are(model:
     for name, thresholds, retired in exports:
         export_classifier(
             model,
-            _WordsAreIds(),
+            WordsAreIds(),
             ["a", "b", "c"],
             np.array(thresholds, np.float32),
             str(tmp_path / name),
@@ -100,15 +102,17 @@ def test_a_retired_label_is_never_given_and_leaves_the_others_as_they_are(model:
         })).SerializeToString()
         for text in ("2 7 3", "2 8 9 3")
     ])  # fmt: skip
-    whole, loaded = (tf.saved_model.load(str(tmp_path / name)).signatures for name in ("all", "retired"))
-    served = loaded["serve_text"](texts=texts)
+    all_labels, one_retired = (tf.saved_model.load(str(tmp_path / name)).signatures for name in ("all", "retired"))
+    served = one_retired["serve_text"](texts=texts)
     probabilities = served["probabilities"].numpy()
     assert (probabilities[:, 1] == 0).all()
     np.testing.assert_array_equal(
-        probabilities[:, [0, 2]], whole["serve_text"](texts=texts)["probabilities"].numpy()[:, [0, 2]]
+        probabilities[:, [0, 2]], all_labels["serve_text"](texts=texts)["probabilities"].numpy()[:, [0, 2]]
     )
     assert served["labels"].numpy().tolist() == [[b"a", b"c", b""]] * 2
-    np.testing.assert_array_equal(loaded["serving_default"](examples=examples)["probabilities"], probabilities)
-    scores, before = (each["evaluation"](examples=examples)["decision_scores"].numpy() for each in (loaded, whole))
+    np.testing.assert_array_equal(one_retired["serving_default"](examples=examples)["probabilities"], probabilities)
+    scores, expected = (
+        model["evaluation"](examples=examples)["decision_scores"].numpy() for model in (one_retired, all_labels)
+    )
     assert (scores[:, 1] == 0).all()
-    np.testing.assert_array_equal(scores[:, [0, 2]], before[:, [0, 2]])
+    np.testing.assert_array_equal(scores[:, [0, 2]], expected[:, [0, 2]])

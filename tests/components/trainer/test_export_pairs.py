@@ -1,4 +1,4 @@
-"""A model of pairs from Transform's graph to its SavedModel and back: the ids that it is trained on are served."""
+"""A model of pairs of texts, from Transform's graph to its SavedModel: it is served the token ids it was trained on."""
 
 import json
 from pathlib import Path
@@ -50,6 +50,7 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def transformed(folder: Path, bert: Path, *, pair: bool) -> Path:
+    """Run Transform on the rows and return its output folder."""
     settings = {
         "vocabulary": str(bert / "vocab.txt"), "lower_case": True, "max_tokens": MAX_TOKENS, "truncation": "head_tail",
     }  # fmt: skip
@@ -65,7 +66,7 @@ def pair_root(tmp_path_factory: pytest.TempPathFactory, bert: Path) -> Path:
 def model(bert: Path) -> Any:
     keras.utils.set_random_seed(0)
     model = build_classifier(load_backbone(find_checkpoint(str(bert))), len(LABELS), dropout=0.1)
-    # A head as it begins says nearly the same of everything.
+    # A new head gives nearly the same probabilities to every text.
     model.layers[-1].kernel.assign(np.random.default_rng(0).normal(0, 1, (16, len(LABELS))))
     return model
 
@@ -79,18 +80,20 @@ def exported(pair_root: Path, model: Any, tmp_path_factory: pytest.TempPathFacto
 
 
 def reference_ids() -> list[tuple[list[int], list[int]]]:
+    """Return token ids and segment ids of every pair, by the reference tokenizer."""
     google = GoogleTokenizer(VOCABULARY, lower_case=True)
     return [google_pair(google.ids(a), google.ids(b), MAX_TOKENS, "head_tail") for a, b in PAIRS]
 
 
-def direct(model: Any, token_ids: list[int], segment_ids: list[int]) -> np.ndarray:
-    """Probabilities float32 [n_labels] of one pair, unpadded, by the model itself."""
+def predict_one(model: Any, token_ids: list[int], segment_ids: list[int]) -> np.ndarray:
+    """Return the model's probabilities float32 [n_labels] of one pair, unpadded."""
     inputs = {"token_ids": [token_ids], "padding_mask": [[1] * len(token_ids)], "segment_ids": [segment_ids]}
     logits = model({name: np.array(value) for name, value in inputs.items()}, training=False)
     return np.asarray(tf.sigmoid(logits)[0])
 
 
-def columns() -> dict[str, tf.Tensor]:
+def text_columns() -> dict[str, tf.Tensor]:
+    """Return the arguments of serve_text."""
     texts, pairs = zip(*PAIRS, strict=True)
     return {"texts": tf.constant(texts), "text_pairs": tf.constant(pairs)}
 
@@ -98,56 +101,56 @@ def columns() -> dict[str, tf.Tensor]:
 # === The SavedModel ===
 
 
-def test_served_pairs_have_the_models_own_answer(exported: Any, model: Any) -> None:
-    served = exported["serve_text"](**columns())["probabilities"].numpy()
-    expected = np.stack([direct(model, *ids) for ids in reference_ids()])
+def test_serves_the_models_own_probabilities_of_pairs(exported: Any, model: Any) -> None:
+    served = exported["serve_text"](**text_columns())["probabilities"].numpy()
+    expected = np.stack([predict_one(model, *ids) for ids in reference_ids()])
     np.testing.assert_allclose(served, expected, atol=1e-5)
 
 
-def test_the_answer_depends_on_segment_ids_and_on_the_order(exported: Any, model: Any) -> None:
-    served = exported["serve_text"](**columns())["probabilities"].numpy()
-    without = np.stack([direct(model, token_ids, [0] * len(token_ids)) for token_ids, _ in reference_ids()])
+def test_probabilities_depend_on_segment_ids_and_on_the_order(exported: Any, model: Any) -> None:
+    served = exported["serve_text"](**text_columns())["probabilities"].numpy()
+    without = np.stack([predict_one(model, token_ids, [0] * len(token_ids)) for token_ids, _ in reference_ids()])
     differs = np.abs(served - without).max(axis=1) > 1e-3
     assert differs.tolist() == [bool(b.strip()) for _, b in PAIRS]
     assert np.abs(served[0] - served[1]).max() > 1e-3
 
 
-def test_examples_are_answered_as_texts_are(exported: Any) -> None:
+def test_examples_have_the_probabilities_of_their_texts(exported: Any) -> None:
     examples = tf.constant([serialized(row) for row in rows(pair=True)])
-    served = exported["serve_text"](**columns())["probabilities"].numpy()
+    served = exported["serve_text"](**text_columns())["probabilities"].numpy()
     default = exported["serving_default"](examples=examples)["probabilities"].numpy()
     np.testing.assert_allclose(default, served, atol=1e-6)
     scores = exported["evaluation"](examples=examples)["decision_scores"].numpy()
     np.testing.assert_array_equal(scores > 0.5, default > np.array([0.4, 0.5, 0.6], np.float32))
 
 
-def test_transformed_features_are_the_references(exported: Any) -> None:
-    found = exported["transform_features"](examples=tf.constant([serialized(row) for row in rows(pair=True)]))
-    assert set(found) == {"labels_multi_hot", "token_ids", "segment_ids"}
-    for place, name in enumerate(("token_ids", "segment_ids")):
+def test_transformed_features_equal_the_reference(exported: Any) -> None:
+    features = exported["transform_features"](examples=tf.constant([serialized(row) for row in rows(pair=True)]))
+    assert set(features) == {"labels_multi_hot", "token_ids", "segment_ids"}
+    for index, name in enumerate(("token_ids", "segment_ids")):
         unpadded = [
-            values[: len(ids[0])] for values, ids in zip(found[name].numpy().tolist(), reference_ids(), strict=True)
+            values[: len(ids[0])] for values, ids in zip(features[name].numpy().tolist(), reference_ids(), strict=True)
         ]
-        assert unpadded == [ids[place] for ids in reference_ids()]
+        assert unpadded == [ids[index] for ids in reference_ids()]
 
 
-def test_no_pairs_are_no_answers(exported: Any) -> None:
-    nothing = tf.constant([], tf.string)
-    assert exported["serve_text"](texts=nothing, text_pairs=nothing)["probabilities"].shape == (0, len(LABELS))
+def test_an_empty_request_has_an_empty_answer(exported: Any) -> None:
+    empty = tf.constant([], tf.string)
+    assert exported["serve_text"](texts=empty, text_pairs=empty)["probabilities"].shape == (0, len(LABELS))
 
 
-def test_prediction_by_length_carries_segment_ids_along(model: Any) -> None:
+def test_prediction_by_length_keeps_segment_ids_with_their_token_ids(model: Any) -> None:
     token_ids, segment_ids = (tf.ragged.constant(list(ids), tf.int64) for ids in zip(*reference_ids(), strict=True))
-    found = tf.function(lambda *ids: predict_by_length(model, ids[0], len(LABELS), ids[1]))(token_ids, segment_ids)
+    by_length = tf.function(lambda *ids: predict_by_length(model, ids[0], len(LABELS), ids[1]))(token_ids, segment_ids)
     at_once = tf.sigmoid(model(encoder_inputs(token_ids, segment_ids), training=False))
-    np.testing.assert_allclose(found, at_once, atol=1e-5)
+    np.testing.assert_allclose(by_length, at_once, atol=1e-5)
 
 
-# === The Trainer, and asking its model ===
+# === The Trainer, and predicting with its model ===
 
 
-def trained(folder: Path, root: Path, bert: Path) -> Path:
-    """What `run_fn` exports after one step on what Transform wrote: it tells pairs by Transform's output alone."""
+def train(folder: Path, root: Path, bert: Path) -> Path:
+    """Train for one step through `run_fn`, which recognizes pairs by Transform's output; return the model."""
     trainer = TrainerConfig(
         training=TrainingSettings(max_steps=1, batch_size=8), checkpoint=str(bert), checkpoint_fingerprint=""
     )
@@ -156,28 +159,28 @@ def trained(folder: Path, root: Path, bert: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def pair_model(tmp_path_factory: pytest.TempPathFactory, pair_root: Path, bert: Path) -> Path:
-    return trained(tmp_path_factory.mktemp("trained"), pair_root, bert)
+    return train(tmp_path_factory.mktemp("trained"), pair_root, bert)
 
 
 @pytest.fixture(scope="module")
 def single_model(tmp_path_factory: pytest.TempPathFactory, bert: Path) -> Path:
     root = transformed(tmp_path_factory.mktemp("single"), bert, pair=False)
-    return trained(tmp_path_factory.mktemp("trained"), root, bert)
+    return train(tmp_path_factory.mktemp("trained"), root, bert)
 
 
-def test_a_pair_is_predicted(pair_model: Path) -> None:
+def test_predicts_pairs(pair_model: Path) -> None:
     first, second = predict_texts(str(pair_model), ["slow", "slow"], ["refund", ""])
     assert first.as_json()["text_pair"] == "refund"
     assert second.as_json()["text_pair"] == ""
     assert first.as_json()["probabilities"] != second.as_json()["probabilities"]
 
 
-def test_a_single_text_is_predicted_as_before(single_model: Path) -> None:
+def test_predicts_single_texts_without_a_second_one(single_model: Path) -> None:
     (prediction,) = predict_texts(str(single_model), ["slow"])
     assert list(prediction.as_json()) == ["text", "labels", "probabilities"]
 
 
-def test_texts_that_the_model_does_not_take_are_refused_in_one_line(pair_model: Path, single_model: Path) -> None:
+def test_refuses_texts_that_the_model_does_not_take_in_one_line(pair_model: Path, single_model: Path) -> None:
     for model, pairs, message in (
         (pair_model, [], "takes pairs of texts; add a --text-pair"),
         (pair_model, ["a"], "--text is given 2 times, --text-pair 1 times"),
@@ -191,8 +194,8 @@ def test_texts_that_the_model_does_not_take_are_refused_in_one_line(pair_model: 
 def test_the_command_line_takes_second_texts_in_the_order_of_the_first(pair_model: Path) -> None:
     options = ["--text", "slow", "--text-pair", "refund", "--text", "back", "--text-pair", ""]
     command = ["predict", "--model", str(pair_model), *options]
-    answered = CliRunner().invoke(cli.app, [*command, "--json"])
-    assert answered.exit_code == 0, answered.output
-    pairs = [(found["text"], found["text_pair"]) for found in map(json.loads, answered.stdout.splitlines())]
-    assert pairs == [("slow", "refund"), ("back", "")]
+    result = CliRunner().invoke(cli.app, [*command, "--json"])
+    assert result.exit_code == 0, result.output
+    predictions = map(json.loads, result.stdout.splitlines())
+    assert [(each["text"], each["text_pair"]) for each in predictions] == [("slow", "refund"), ("back", "")]
     assert "slow\nrefund\n" in CliRunner().invoke(cli.app, command).stdout.replace(" ", "")

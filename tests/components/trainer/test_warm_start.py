@@ -1,4 +1,4 @@
-"""Starting from a blessed model: its encoder, and its head by label name."""
+"""Warm start: the encoder of a blessed model, and the columns of its head by label name."""
 
 import logging
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from components.trainer.model import build_classifier
 from components.trainer.settings import TrainerConfig, TrainingSettings, WarmStart
 from components.trainer.start import find_start, with_start
 from components.trainer.warm_start import start_from
-from tests.components.trainer.test_export import _WordsAreIds
+from tests.components.trainer.test_export import WordsAreIds
 from tests.support.tiny_bert import write_tiny_bert
 
 _OLD = ("a", "b", "c")
@@ -26,28 +26,35 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_bert(tmp_path_factory.mktemp("bert"))
 
 
-def _model(bert: Path, n_labels: int) -> Any:
+def _build(bert: Path, n_labels: int) -> Any:
     return build_classifier(load_backbone(find_checkpoint(str(bert))), n_labels, 0.1)
 
 
-def _record(labels: Sequence[str], model_id: str = "", **more: Any) -> ModelRecord:
-    of_all = {"thresholds": [0.5] * len(labels), "checkpoint": "bert", "created": "", "versions": {}}
+def _record(labels: Sequence[str], model_id: str = "", **fields: Any) -> ModelRecord:
+    required = {"thresholds": [0.5] * len(labels), "checkpoint": "bert", "created": "", "versions": {}}
     return ModelRecord.model_validate(
-        {"model_id": model_id, "labels": list(labels), "checkpoint_fingerprint": "f"} | of_all | more
+        {"model_id": model_id, "labels": list(labels), "checkpoint_fingerprint": "f"} | required | fields
     )
 
 
 @pytest.fixture(scope="module")
 def blessed(bert: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, str]:
-    """A model of three labels with weights of its own, and the registry that holds it."""
-    model = _model(bert, 3)
+    """A model of three labels with weights of its own, and the registry that has it."""
+    model = _build(bert, 3)
     rng = np.random.default_rng(0)
     model.set_weights([weight + rng.normal(0, 0.1, weight.shape) for weight in model.get_weights()])
     folder: Path = tmp_path_factory.mktemp("registry")
     thresholds = np.full(3, 0.5, np.float32)
-    export_classifier(model, _WordsAreIds(), _OLD, thresholds, str(folder / "exported"))
+    export_classifier(model, WordsAreIds(), _OLD, thresholds, str(folder / "exported"))
     push(str(folder / "exported"), str(folder / "registry"), _record(_OLD, "one"))
     return model, str(folder / "registry")
+
+
+def _push_without_graph(folder: Path, record: ModelRecord) -> WarmStart | None:
+    (folder / "model").mkdir(parents=True)
+    (folder / "model" / "saved_model.pb").write_bytes(b"no graph")
+    push(str(folder / "model"), str(folder / "registry"), record)
+    return find_start(str(folder / "registry"))
 
 
 def _config(start: WarmStart | None) -> TrainerConfig:
@@ -55,11 +62,13 @@ def _config(start: WarmStart | None) -> TrainerConfig:
     return TrainerConfig(training=training, checkpoint="bert", checkpoint_fingerprint="f", start=start)
 
 
-def test_the_head_is_kept_by_label_name(bert: Path, blessed: tuple[Any, str], caplog: pytest.LogCaptureFixture) -> None:
+def test_the_head_is_matched_by_label_name(
+    bert: Path, blessed: tuple[Any, str], caplog: pytest.LogCaptureFixture
+) -> None:
     old, registry = blessed
-    # b moved, c was renamed, d is new, a is retired.
+    # b has moved, c was renamed, d is new, a is retired.
     candidate = _record(("d", "b", "a", "see"), renamed={"c": "see"}, retired=["a"])
-    model = _model(bert, 4)
+    model = _build(bert, 4)
     before = model.get_weights()
     with caplog.at_level(logging.INFO):
         assert start_from(model, _config(find_start(registry)), candidate)
@@ -74,7 +83,7 @@ def test_the_head_is_kept_by_label_name(bert: Path, blessed: tuple[Any, str], ca
     np.testing.assert_array_equal(bias[[0, 2]], before[-1][[0, 2]])
 
 
-def test_a_model_that_does_not_fit_is_left_in_one_line(
+def test_a_version_that_does_not_fit_is_reported_in_one_line_and_not_used(
     bert: Path, blessed: tuple[Any, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     start = find_start(blessed[1])
@@ -82,19 +91,19 @@ def test_a_model_that_does_not_fit_is_left_in_one_line(
     gone = WarmStart(path=str(tmp_path / "gone"), model_id="one")
     broken = _push_without_graph(tmp_path / "broken", _record(_OLD, "broken"))
     old = _push_without_graph(tmp_path / "old", _record(_OLD, "old", checkpoint_fingerprint=None))
-    for from_what, candidate, message in (
+    for version, candidate, message in (
         (None, _record(_OLD), "there is no blessed model yet"),
         (gone, _record(_OLD), "gone/model.json: cannot be read"),
-        (start.model_copy(update={"model_id": "two"}), _record(_OLD), "is not the model any more"),
+        (start.model_copy(update={"model_id": "two"}), _record(_OLD), "has another model than when the pipeline"),
         (start, _record(_OLD, checkpoint_fingerprint="other"), "was made from another checkpoint"),
         (broken, _record(_OLD), "cannot be loaded"),
-        (old, _record(_OLD), "was exported before models said"),
+        (old, _record(_OLD), "was exported before models recorded"),
     ):
-        model = _model(bert, 3)
+        model = _build(bert, 3)
         before = model.get_weights()
         caplog.clear()
         with caplog.at_level(logging.INFO):
-            assert not start_from(model, _config(from_what), candidate)
+            assert not start_from(model, _config(version), candidate)
         (record,) = caplog.records
         assert record.getMessage().startswith("starting from checkpoint bert: ")
         assert message in record.getMessage()
@@ -103,14 +112,7 @@ def test_a_model_that_does_not_fit_is_left_in_one_line(
             np.testing.assert_array_equal(one, other)
 
 
-def _push_without_graph(folder: Path, record: ModelRecord) -> WarmStart | None:
-    (folder / "model").mkdir(parents=True)
-    (folder / "model" / "saved_model.pb").write_bytes(b"no graph")
-    push(str(folder / "model"), str(folder / "registry"), record)
-    return find_start(str(folder / "registry"))
-
-
-def test_an_encoder_of_another_architecture_is_left(
+def test_an_encoder_of_another_architecture_is_not_used(
     blessed: tuple[Any, str], bert: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     backbone = load_backbone(find_checkpoint(str(bert)))
@@ -120,17 +122,17 @@ def test_an_encoder_of_another_architecture_is_left(
     assert "has an encoder of another architecture" in caplog.text
 
 
-def test_a_pipeline_compiled_before_starts_from_what_is_the_last_model_when_it_runs(tmp_path: Path) -> None:
-    told = _config(None).model_copy(update={"registry": str(tmp_path / "registry")})
-    assert with_start(told).start is None
+def test_a_compiled_pipeline_starts_from_the_last_model_at_run_time(tmp_path: Path) -> None:
+    compiled = _config(None).model_copy(update={"registry": str(tmp_path / "registry")})
+    assert with_start(compiled).start is None
     pushed = _push_without_graph(tmp_path, _record(_OLD, "later"))
-    assert with_start(told).start == pushed
+    assert with_start(compiled).start == pushed
     assert with_start(_config(None)).start is None
-    cold = told.model_copy(update={"training": TrainingSettings()})
+    cold = compiled.model_copy(update={"training": TrainingSettings()})
     assert with_start(cold).start is None
 
 
-def test_what_another_tool_pushed_is_passed_over(tmp_path: Path) -> None:
+def test_a_version_that_another_tool_pushed_is_skipped(tmp_path: Path) -> None:
     assert find_start(str(tmp_path / "none")) is None
     (tmp_path / "9999999999").mkdir()
     (tmp_path / "9999999999" / "saved_model.pb").touch()

@@ -1,6 +1,6 @@
 """A training in a process of its own: `python -m tests.components.trainer.training_process TASK`, a JSON object.
 
-Strategies and determinism are decided once for a process, and a killed one cannot be asked.
+Strategies and determinism are set once per process, and a killed training needs a process to be killed.
 """
 
 import json
@@ -10,33 +10,36 @@ import sys
 from pathlib import Path
 from typing import Any
 
-EXAMPLES, BATCH_SIZE = 50, 8  # the last batch of an epoch has 2
+EXAMPLES, BATCH_SIZE = 50, 8  # the last batch of an epoch has 2 examples
 
 
 def start(folder: Path, bert: Path, name: str, **task: Any) -> "subprocess.Popen[str]":
-    """Starts a training; its weights will be <name>.npz in the folder, its log <name>.log.
+    """Start a training that writes its weights to <name>.npz and its log to <name>.log.
 
     Args:
-        folder: Where to.
-        bert: The checkpoint.
-        name: Of this training.
-        task: `training`, TrainingSettings; `resume`, a folder; `slow`, seconds that each batch takes; `cpus`, so many
-            logical ones; `tf_config`.
+        folder: Folder of the output.
+        bert: Checkpoint.
+        name: Name of this training.
+        **task: `training`, TrainingSettings; `dropout`, whether to keep dropout; `resume`, folder of the saved state;
+            `slow`, seconds to wait before each batch; `cpus`, number of logical CPUs; `tf_config`, TF_CONFIG.
     """
     tf_config = task.pop("tf_config", None)
-    described = json.dumps({"out": str(folder / name), "bert": str(bert), **task})
+    task_json = json.dumps({"out": str(folder / name), "bert": str(bert), **task})
     environment = (
         os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"} | ({"TF_CONFIG": json.dumps(tf_config)} if tf_config else {})
     )
     with (folder / f"{name}.log").open("w") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "tests.components.trainer.training_process", described],
+            [sys.executable, "-m", "tests.components.trainer.training_process", task_json],
             stdout=log, stderr=subprocess.STDOUT, text=True, env=environment, cwd=Path(__file__).parents[3],
         )  # fmt: skip
 
 
 def examples(n_examples: int, *, shuffle: bool = True) -> Any:
-    """Examples in an order of each epoch's own, if shuffled; two labels, told by the first two words."""
+    """Return a dataset of examples with two labels, which depend on the first two words.
+
+    If it is shuffled, the order differs in every epoch.
+    """
     import numpy as np
     import tensorflow as tf
 
@@ -51,8 +54,8 @@ def examples(n_examples: int, *, shuffle: bool = True) -> Any:
     return dataset.shuffle(n_examples, seed=1) if shuffle else dataset
 
 
-def without_dropout(model: Any) -> None:
-    """KerasHub reads no rate from a Hugging Face folder: it is 0.1."""
+def disable_dropout(model: Any) -> None:
+    """Set all dropout rates to 0; KerasHub ignores those of a Hugging Face folder and uses 0.1."""
     import keras
 
     for layer in (*model.layers, *model.backbone._flatten_layers()):
@@ -61,49 +64,59 @@ def without_dropout(model: Any) -> None:
 
 
 def train(task: dict[str, Any]) -> None:
+    """Train as a task says and write the weights."""
     import tensorflow as tf
 
     if cpus := task.get("cpus"):
         device = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(device, [tf.config.LogicalDeviceConfiguration()] * cpus)
-    import time
 
     import numpy as np
 
     from components.checkpoints.find import find_checkpoint, load_backbone
-    from components.trainer.hardware import arithmetic, choose_strategy, is_chief, set_seeds, wait_for_all
+    from components.trainer.cpu import optimize_training_for_cpu
+    from components.trainer.loop.distribution import choose_strategy, is_chief, wait_for_all
     from components.trainer.loop.fit import fit
     from components.trainer.loop.losses import multi_hot_loss
-    from components.trainer.loop.resume import Interruption
+    from components.trainer.loop.resume import TrainingState
     from components.trainer.model import build_classifier, plain_copy
+    from components.trainer.numerics import set_seeds, use_precision
     from components.trainer.settings import TrainingSettings
 
     settings = TrainingSettings.model_validate({"batch_size": BATCH_SIZE, "precision": "float32"} | task["training"])
     strategy = choose_strategy(settings)
     set_seeds(settings)
-    with strategy.scope(), arithmetic(settings.precision):
+    with strategy.scope(), use_precision(settings.precision):
         model = build_classifier(load_backbone(find_checkpoint(task["bert"])), 2, dropout=0.1)
     if not task.get("dropout", True):
-        without_dropout(model)
+        disable_dropout(model)
     batches = examples(EXAMPLES).batch(settings.batch_size)
-    if slow := task.get("slow"):
-
-        def wait(values: Any) -> Any:
-            time.sleep(slow)
-            return values
-
-        batches = batches.map(
-            lambda inputs, labels: (inputs, tf.ensure_shape(tf.numpy_function(wait, [labels], tf.float32), [None, 2]))
-        )
+    if seconds := task.get("slow"):
+        batches = _slow_down(batches, seconds)
     every = settings.checkpoint_every
-    interruption = Interruption(task["resume"], every, writes=is_chief(strategy)) if every else None
+    state = TrainingState(task["resume"], every, is_writer=is_chief(strategy)) if every else None
     evaluation = examples(EXAMPLES, shuffle=False).take(20).batch(16)
-    fit(model, batches, evaluation, settings, EXAMPLES, task["out"], loss=multi_hot_loss(), interruption=interruption)
+    with optimize_training_for_cpu(model, lambda: np.ones(model.backbone.vocabulary_size, bool)):
+        fit(model, batches, evaluation, settings, EXAMPLES, task["out"], loss=multi_hot_loss(), state=state)
     print(f"replicas {strategy.num_replicas_in_sync} chief {is_chief(strategy)}", flush=True)  # noqa: T201
     np.savez(task["out"] + ".npz", *plain_copy(model).get_weights())
-    if interruption:
-        interruption.forget()
+    if state:
+        state.delete()
     wait_for_all(strategy)
+
+
+def _slow_down(batches: Any, seconds: float) -> Any:
+    import time
+
+    import tensorflow as tf
+
+    def wait(values: Any) -> Any:
+        time.sleep(seconds)
+        return values
+
+    return batches.map(
+        lambda inputs, labels: (inputs, tf.ensure_shape(tf.numpy_function(wait, [labels], tf.float32), [None, 2]))
+    )
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from components.evaluation.metrics import areas
 from components.evaluation.metrics.catalogue import AVERAGES
 from components.evaluation.metrics.scores import Averages, LabelScores
 from components.evaluation.metrics.tally import JACKKNIFE_BUCKETS, Tally, Wanted
-from components.trainer.decisions.calibration import expected_calibration_error
+from components.trainer.decisions.reliability import expected_calibration_error
 
 Scores = npt.NDArray[np.float32]
 Truth = npt.NDArray[np.bool_]

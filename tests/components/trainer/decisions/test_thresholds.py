@@ -6,8 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, fbeta_score, precision_score, recall_score
 
-from components.trainer.choices import BestF1, BestFBeta, MinPrecision
-from components.trainer.decisions.thresholds import NEVER, best_f_threshold, choose_thresholds, cuts_of_precision
+from components.trainer.decisions.settings import BestF1, BestFBeta, MinPrecision
+from components.trainer.decisions.thresholds import (
+    NEVER,
+    best_f_threshold,
+    choose_thresholds,
+    thresholds_of_precision,
+)
 
 _PAIRS = st.lists(
     st.tuples(st.sampled_from([0.1, 0.2, 0.2001, 0.5, 0.9, 0.999]), st.booleans()), min_size=1, max_size=40
@@ -15,25 +20,23 @@ _PAIRS = st.lists(
 
 
 @settings(deadline=None)
-@given(
-    st.lists(st.tuples(st.sampled_from([0.1, 0.2, 0.2001, 0.5, 0.9, 0.999]), st.booleans()), min_size=1, max_size=40)
-)
-def test_no_cut_beats_the_best(pairs: list[tuple[float, bool]]) -> None:
+@given(_PAIRS)
+def test_no_threshold_has_a_higher_f1(pairs: list[tuple[float, bool]]) -> None:
     probabilities = np.array([p for p, _ in pairs])
     labels = np.array([y for _, y in pairs], dtype=float)
     if not labels.any():
         return
-    found = f1_score(labels, probabilities > best_f_threshold(probabilities, labels), zero_division=0)
-    for cut in [0.0, *probabilities]:
-        assert found >= f1_score(labels, probabilities > cut, zero_division=0) - 1e-12
+    best = f1_score(labels, probabilities > best_f_threshold(probabilities, labels), zero_division=0)
+    for threshold in [0.0, *probabilities]:
+        assert best >= f1_score(labels, probabilities > threshold, zero_division=0) - 1e-12
 
 
-def test_rare_labels_are_shrunk_towards_what_is_to_be_expected() -> None:
+def test_thresholds_of_rare_labels_are_shrunk_towards_the_expected_best() -> None:
     rng = np.random.default_rng(0)
     n = 4000
     labels = np.zeros((n, 2))
     labels[:1000, 0] = 1  # common
-    labels[0, 1] = 1  # one positive: its own best cut is a coincidence
+    labels[0, 1] = 1  # one positive, whose own best threshold is a coincidence
     probabilities = np.clip(np.where(labels == 1, 0.6, 0.2) + rng.normal(0, 0.1, labels.shape), 0.01, 0.99)
     probabilities[0, 1] = 0.98
     common, rare = choose_thresholds(probabilities, labels)
@@ -50,21 +53,21 @@ def test_a_label_without_positives_has_a_threshold() -> None:
     assert ((thresholds > 0) & (thresholds < 1)).all()
 
 
-def test_a_rare_labels_threshold_holds_up_on_other_rows() -> None:
-    """Chosen on some ten positives: better than the best cut there, which is noise, and than the common label's."""
+def test_the_threshold_of_a_rare_label_generalizes_to_other_rows() -> None:
+    """Chosen on some ten positives, it beats the best one there, which is noise, and that of the common label."""
     rng = np.random.default_rng(0)
-    reached: dict[str, list[float]] = {"chosen": [], "own": [], "common": []}
+    scores: dict[str, list[float]] = {"chosen": [], "own": [], "common": []}
     for _ in range(20):
-        said = 1 / (1 + np.exp(-rng.normal([-0.5, -6.0], [2.0, 1.5], (20_000, 2))))
-        labels = (rng.random(said.shape) < said).astype(float)
-        common, rare = choose_thresholds(said[:1_500], labels[:1_500])
+        probabilities = 1 / (1 + np.exp(-rng.normal([-0.5, -6.0], [2.0, 1.5], (20_000, 2))))
+        labels = (rng.random(probabilities.shape) < probabilities).astype(float)
+        common, rare = choose_thresholds(probabilities[:1_500], labels[:1_500])
         assert rare < common
-        own = best_f_threshold(said[:1_500, 1], labels[:1_500, 1])
+        own = best_f_threshold(probabilities[:1_500, 1], labels[:1_500, 1])
         for name, threshold in (("chosen", rare), ("own", own), ("common", common)):
-            reached[name].append(f1_score(labels[1_500:, 1], said[1_500:, 1] > threshold))
-    chosen, own_mean, common_mean = (np.mean(scores) for scores in reached.values())
-    assert chosen > own_mean + 0.01
-    assert chosen > common_mean + 0.02
+            scores[name].append(f1_score(labels[1_500:, 1], probabilities[1_500:, 1] > threshold))
+    chosen_mean, own_mean, common_mean = (np.mean(values) for values in scores.values())
+    assert chosen_mean > own_mean + 0.01
+    assert chosen_mean > common_mean + 0.02
 
 
 def test_thresholds_need_examples() -> None:
@@ -72,11 +75,11 @@ def test_thresholds_need_examples() -> None:
         choose_thresholds(np.zeros((0, 3)), np.zeros((0, 3)))
 
 
-def test_retired_columns_get_1_and_do_not_touch_the_others() -> None:
+def test_retired_columns_have_threshold_1_and_do_not_affect_the_others() -> None:
     rng = np.random.default_rng(1)
     probabilities, labels = rng.random((200, 4)), (rng.random((200, 4)) < 0.3).astype(float)
     labels[:, 2] = 0
-    probabilities[:, 2] = np.nan  # whatever the head says there
+    probabilities[:, 2] = np.nan  # whatever the head computes there
     thresholds = choose_thresholds(probabilities, labels, retired=[2])
     assert thresholds[2] == 1.0
     others = [0, 1, 3]
@@ -85,18 +88,18 @@ def test_retired_columns_get_1_and_do_not_touch_the_others() -> None:
 
 @settings(deadline=None)
 @given(_PAIRS, st.sampled_from([0.5, 1.0, 2.0, 3.0]))
-def test_no_cut_has_a_better_f_beta(pairs: list[tuple[float, bool]], beta: float) -> None:
+def test_no_threshold_has_a_higher_f_beta(pairs: list[tuple[float, bool]], beta: float) -> None:
     probabilities = np.array([p for p, _ in pairs])
     labels = np.array([y for _, y in pairs], dtype=float)
     if not labels.any():
         return
-    best = best_f_threshold(probabilities, labels, beta)
-    found = fbeta_score(labels, probabilities > best, beta=beta, zero_division=0)
-    for cut in [0.0, *probabilities]:
-        assert found >= fbeta_score(labels, probabilities > cut, beta=beta, zero_division=0) - 1e-12
+    threshold = best_f_threshold(probabilities, labels, beta)
+    best = fbeta_score(labels, probabilities > threshold, beta=beta, zero_division=0)
+    for other in [0.0, *probabilities]:
+        assert best >= fbeta_score(labels, probabilities > other, beta=beta, zero_division=0) - 1e-12
 
 
-def test_beta_moves_thresholds_towards_recall() -> None:
+def test_a_larger_beta_lowers_thresholds() -> None:
     rng = np.random.default_rng(0)
     labels = (rng.random((3000, 3)) < 0.2).astype(float)
     probabilities = 1 / (1 + np.exp(-(2 * labels - 1.5 + rng.normal(0, 1, labels.shape))))
@@ -110,19 +113,19 @@ def test_beta_moves_thresholds_towards_recall() -> None:
 
 @settings(deadline=None)
 @given(_PAIRS, st.sampled_from([0.1, 0.5, 0.75, 1.0]))
-def test_the_cuts_of_a_precision_are_all_that_keep_it(pairs: list[tuple[float, bool]], precision: float) -> None:
+def test_thresholds_of_precision_are_all_that_keep_it(pairs: list[tuple[float, bool]], precision: float) -> None:
     probabilities = np.array([p for p, _ in pairs], np.float32)
     labels = np.array([y for _, y in pairs], dtype=float)
-    cuts = cuts_of_precision(probabilities, labels, precision)
-    assert (np.diff(cuts) > 0).all()
-    for cut in cuts:
-        assert precision_score(labels, probabilities > cut) >= precision
-    best = recall_score(labels, probabilities > cuts[0]) if len(cuts) else 0.0
-    for cut in [np.float32(0), *probabilities]:
-        given_ = probabilities > cut
-        if given_.any() and precision_score(labels, given_) >= precision:
-            assert len(cuts)
-            assert recall_score(labels, given_, zero_division=0) <= best + 1e-12
+    thresholds = thresholds_of_precision(probabilities, labels, precision)
+    assert (np.diff(thresholds) > 0).all()
+    for threshold in thresholds:
+        assert precision_score(labels, probabilities > threshold) >= precision
+    best = recall_score(labels, probabilities > thresholds[0]) if len(thresholds) else 0.0
+    for threshold in [np.float32(0), *probabilities]:
+        predicted = probabilities > threshold
+        if predicted.any() and precision_score(labels, predicted) >= precision:
+            assert len(thresholds)
+            assert recall_score(labels, predicted, zero_division=0) <= best + 1e-12
 
 
 _TABLES = st.integers(1, 60).flatmap(
@@ -140,15 +143,15 @@ def test_a_minimum_precision_holds_on_the_eval_split(table: tuple[list[float], l
     objective = MinPrecision(objective="min_precision", precision=precision)
     thresholds = choose_thresholds(probabilities, labels, (), objective)
     for column, threshold in enumerate(thresholds):
-        reachable = len(cuts_of_precision(probabilities[:, column], labels[:, column], precision)) > 0
-        given_ = probabilities[:, column] > threshold
-        assert (threshold == NEVER) == (not reachable)
-        assert given_.any() == reachable, "a label that can be given is"
-        if reachable:
-            assert precision_score(labels[:, column], given_) >= precision
+        is_reachable = len(thresholds_of_precision(probabilities[:, column], labels[:, column], precision)) > 0
+        predicted = probabilities[:, column] > threshold
+        assert (threshold == NEVER) == (not is_reachable)
+        assert predicted.any() == is_reachable, "a label that can be predicted is"
+        if is_reachable:
+            assert precision_score(labels[:, column], predicted) >= precision
 
 
-def test_a_label_that_cannot_reach_the_precision_is_never_given() -> None:
+def test_a_label_that_cannot_reach_the_precision_is_never_predicted() -> None:
     labels = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 0]], float)
     probabilities = np.array([[0.9, 0.9, 0.2], [0.8, 0.8, 0.9], [0.2, 0.7, 0.1], [0.1, 0.1, 0.1]])
     thresholds = choose_thresholds(probabilities, labels, (), MinPrecision(objective="min_precision", precision=0.9))
@@ -156,14 +159,14 @@ def test_a_label_that_cannot_reach_the_precision_is_never_given() -> None:
     assert thresholds[1:].tolist() == [NEVER, NEVER], "one whose positives rank low, and one without any"
 
 
-def test_one_lucky_positive_does_not_lower_a_threshold_of_minimum_precision() -> None:
+def test_one_lucky_positive_does_not_lower_the_threshold_of_a_minimum_precision() -> None:
     rng = np.random.default_rng(0)
     labels = np.zeros((4000, 2))
     labels[:1000, 0] = 1
     labels[0, 1] = 1
     probabilities = np.clip(np.where(labels == 1, 0.6, 0.4) + rng.normal(0, 0.1, labels.shape), 0.01, 0.99)
     probabilities[:, 1] = 0.001
-    probabilities[0, 1] = 0.9  # any cut between has precision 1: midway would be 0.45
+    probabilities[0, 1] = 0.9  # any threshold in between has precision 1; midway would be 0.45
     thresholds = choose_thresholds(probabilities, labels, (), MinPrecision(objective="min_precision", precision=0.9))
     assert thresholds[0] > 0.5
     assert 0.4 < thresholds[1] < 0.9

@@ -1,4 +1,4 @@
-"""Fitting: what is kept, what is logged, what stops it."""
+"""Fitting a model: weights that are kept, files that are written, and errors that end it."""
 
 import json
 from pathlib import Path
@@ -25,12 +25,19 @@ def model(tmp_path: Path) -> Any:
     return build_classifier(load_backbone(find_checkpoint(str(write_tiny_bert(tmp_path / "bert")))), 2, 0.1)
 
 
-def _batches(seed: int, noise: bool) -> tf.data.Dataset:
+def _batches(seed: int, *, random_labels: bool = False) -> tf.data.Dataset:
     rng = np.random.default_rng(seed)
     ids = rng.integers(5, len(VOCABULARY), (_N, 6)).astype(np.int32)
-    labels = rng.random((_N, 2)) < 0.5 if noise else np.stack([ids[:, 1] % 2 == 0, ids[:, 2] % 2 == 0], axis=1)
+    labels = np.stack([ids[:, 1] % 2 == 0, ids[:, 2] % 2 == 0], axis=1)
+    if random_labels:
+        labels = rng.random((_N, 2)) < 0.5
     inputs = {"token_ids": ids, "padding_mask": np.ones_like(ids), "segment_ids": np.zeros_like(ids)}
     return tf.data.Dataset.from_tensor_slices((inputs, labels.astype(np.float32))).batch(16)
+
+
+def _fit(model: Any, folder: Path, retired: tuple[int, ...] = (), **settings: Any) -> None:
+    loss = multi_hot_loss(retired)
+    fit(model, _batches(0), _batches(1), TrainingSettings(**settings), _N, str(folder), loss=loss)
 
 
 def _eval_loss(model: Any, evaluation: tf.data.Dataset) -> float:
@@ -38,9 +45,9 @@ def _eval_loss(model: Any, evaluation: tf.data.Dataset) -> float:
     return float(np.mean(-(labels * np.log(probabilities) + (1 - labels) * np.log(1 - probabilities))))
 
 
-def test_the_best_epoch_is_restored_and_training_stops_early(model: Any, tmp_path: Path) -> None:
-    # Labels at random: what is learned of train can only hurt on eval.
-    train, evaluation = _batches(0, noise=True), _batches(1, noise=True)
+def test_restores_the_best_epoch_and_stops_early(model: Any, tmp_path: Path) -> None:
+    # With random labels, whatever is learned from train can only hurt on eval.
+    train, evaluation = _batches(0, random_labels=True), _batches(1, random_labels=True)
     settings = TrainingSettings(epochs=12, batch_size=16, learning_rate=1e-2, patience=2, warmup=0.0)
     fit(model, train, evaluation, settings, _N, str(tmp_path), loss=multi_hot_loss())
     losses = json.loads((tmp_path / "history.json").read_text())["val_loss"]
@@ -49,55 +56,35 @@ def test_the_best_epoch_is_restored_and_training_stops_early(model: Any, tmp_pat
     assert min(losses) < losses[-1]
 
 
-def test_a_retired_label_is_not_learned(model: Any, tmp_path: Path) -> None:
+def test_does_not_learn_a_retired_label(model: Any, tmp_path: Path) -> None:
     before = model.layers[-1].get_weights()
-    settings = TrainingSettings(epochs=1, batch_size=16, learning_rate=1e-2, weight_decay=0.0, warmup=0.0)
-    fit(
-        model, _batches(0, noise=False), _batches(1, noise=False), settings, _N, str(tmp_path), loss=multi_hot_loss([1])
-    )
+    _fit(model, tmp_path, (1,), epochs=1, batch_size=16, learning_rate=1e-2, weight_decay=0.0, warmup=0.0)
     after = model.layers[-1].get_weights()
     for old, new in zip(before, after, strict=True):
         np.testing.assert_array_equal(old[..., 1], new[..., 1])
         assert (old[..., 0] != new[..., 0]).any()
 
 
-def test_tensorboard_events_are_written(model: Any, tmp_path: Path) -> None:
-    fit(
-        model,
-        _batches(0, noise=False),
-        _batches(1, noise=False),
-        TrainingSettings(epochs=1),
-        _N,
-        str(tmp_path),
-        loss=multi_hot_loss(),
-    )
+def test_writes_tensorboard_events(model: Any, tmp_path: Path) -> None:
+    _fit(model, tmp_path, epochs=1)
     assert list((tmp_path / "train").glob("events.out.tfevents.*"))
     assert list((tmp_path / "validation").glob("events.out.tfevents.*"))
 
 
 def test_max_steps_bounds_a_trial(model: Any, tmp_path: Path) -> None:
-    settings = TrainingSettings(epochs=3, batch_size=16, max_steps=4)
-    fit(model, _batches(0, noise=False), _batches(1, noise=False), settings, _N, str(tmp_path), loss=multi_hot_loss())
+    _fit(model, tmp_path, epochs=3, batch_size=16, max_steps=4)
     assert int(model.optimizer.iterations.numpy()) == 4
 
 
-def test_a_lost_loss_ends_training(model: Any, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_a_number_ends_training(model: Any, tmp_path: Path) -> None:
     model.layers[-1].kernel.assign(np.full(model.layers[-1].kernel.shape, np.nan))
     with pytest.raises(FloatingPointError, match=r"not a number at step 1 .*; lower training.learning_rate"):
-        fit(
-            model,
-            _batches(0, noise=False),
-            _batches(1, noise=False),
-            TrainingSettings(epochs=1),
-            _N,
-            str(tmp_path),
-            loss=multi_hot_loss(),
-        )
+        _fit(model, tmp_path, epochs=1)
 
 
-def test_a_step_is_counted_for_each_batch_and_no_more(model: Any, tmp_path: Path) -> None:
-    # Of a dataset of unknown length Keras's own loop counts one more in every epoch.
-    train, evaluation = (_batches(seed, noise=False).filter(lambda *_: True) for seed in (0, 1))
+def test_takes_exactly_one_step_per_batch(model: Any, tmp_path: Path) -> None:
+    # Keras's own loop counts one step too many in every epoch of a dataset of unknown length.
+    train, evaluation = (_batches(seed).filter(lambda *_: True) for seed in (0, 1))
     settings = TrainingSettings(epochs=3, batch_size=16)
     fit(model, train, evaluation, settings, _N, str(tmp_path), loss=multi_hot_loss())
     assert int(model.optimizer.iterations.numpy()) == 3 * -(-_N // 16)

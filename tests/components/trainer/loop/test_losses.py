@@ -1,7 +1,7 @@
-"""Every loss against its formula in plain NumPy, at ease and at the extremes."""
+"""Every loss against its formula in NumPy, also for extreme logits."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, get_args
 
 import keras
 import numpy as np
@@ -10,9 +10,10 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.trainer.choices import AsymmetricLoss, FocalLoss, LossSettings, PlainLoss, WeightedLoss
-from components.trainer.input_pipeline import LabelCounts
-from components.trainer.loop.losses import multi_hot_loss, positive_weights, prior_bias
+from components.common.settings import Settings
+from components.trainer.loop.label_counts import LabelCounts
+from components.trainer.loop.losses import LOSSES, Terms, multi_hot_loss, positive_weights, prior_bias
+from components.trainer.loop.settings import AsymmetricLoss, FocalLoss, LossSettings, PlainLoss, WeightedLoss
 
 COUNTS = LabelCounts(100, np.array([2.0, 25.0, 60.0, 0.0]))
 Formula = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -47,7 +48,7 @@ CASES: list[tuple[LossSettings, Formula]] = [
     (AsymmetricLoss(kind="asymmetric", gamma_neg=4, gamma_pos=1, clip=0.05), _asymmetric),
     (AsymmetricLoss(kind="asymmetric", gamma_neg=3, gamma_pos=0, clip=0), _asymmetric_without_margin),
 ]
-every_loss = pytest.mark.parametrize(("chosen", "formula"), CASES, ids=[formula.__name__ for _, formula in CASES])
+every_loss = pytest.mark.parametrize(("loss", "formula"), CASES, ids=[formula.__name__ for _, formula in CASES])
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:
@@ -55,6 +56,7 @@ def _sigmoid(logits: np.ndarray) -> np.ndarray:
 
 
 def _batch(n: int = 9) -> tuple[np.ndarray, np.ndarray]:
+    """Return random logits and labels, each float32 [n, 4]."""
     rng = np.random.default_rng(0)
     return rng.normal(0, 3, (n, 4)).astype(np.float32), (rng.random((n, 4)) < 0.4).astype(np.float32)
 
@@ -65,25 +67,25 @@ def _value(loss: keras.losses.Loss, labels: Any, logits: Any) -> float:
 
 @every_loss
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_a_loss_is_its_formula(chosen: LossSettings, formula: Formula, smoothing: float) -> None:
+def test_a_loss_equals_its_formula(loss: LossSettings, formula: Formula, smoothing: float) -> None:
     logits, labels = _batch()
     targets = labels * (1 - smoothing) + smoothing / 2
     expected = formula(_sigmoid(logits), targets).mean()
-    assert _value(multi_hot_loss([], chosen, COUNTS, smoothing), labels, logits) == pytest.approx(expected, rel=1e-5)
+    assert _value(multi_hot_loss([], loss, COUNTS, smoothing), labels, logits) == pytest.approx(expected, rel=1e-5)
 
 
 @every_loss
 @pytest.mark.parametrize("retired", [[1], [0, 3], [0, 1, 2]])
-def test_a_retired_column_has_no_part(chosen: LossSettings, formula: Formula, retired: list[int]) -> None:
+def test_a_retired_column_does_not_contribute(loss: LossSettings, formula: Formula, retired: list[int]) -> None:
     logits, labels = _batch()
     others = [column for column in range(4) if column not in retired]
     expected = formula(_sigmoid(logits), labels)[:, others].mean()
-    logits[:, retired] = np.inf  # would be lost in a sum, even times 0
+    logits[:, retired] = np.inf  # would spoil a sum even if it were multiplied by 0
     variable = tf.Variable(logits)
     with tf.GradientTape() as tape:
-        loss = multi_hot_loss(retired, chosen, COUNTS)(tf.constant(labels), variable)
-    assert float(loss) == pytest.approx(expected, rel=1e-5)
-    gradient = tf.convert_to_tensor(tape.gradient(loss, variable)).numpy()
+        value = multi_hot_loss(retired, loss, COUNTS)(tf.constant(labels), variable)
+    assert float(value) == pytest.approx(expected, rel=1e-5)
+    gradient = tf.convert_to_tensor(tape.gradient(value, variable)).numpy()
     np.testing.assert_array_equal(gradient[:, retired], 0)
     assert np.isfinite(gradient).all()
     assert (gradient[:, others] != 0).any(axis=0).all()
@@ -91,25 +93,25 @@ def test_a_retired_column_has_no_part(chosen: LossSettings, formula: Formula, re
 
 @every_loss
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_extreme_logits_lose_nothing(chosen: LossSettings, formula: Formula, dtype: str) -> None:
+def test_extreme_logits_lose_no_digits(loss: LossSettings, formula: Formula, dtype: str) -> None:
     for logit in (-50.0, 50.0, -20.0, 20.0, 0.0):
         for label in (0.0, 1.0):
-            # A sigmoid of 50 is 1 even in float64: the formula needs its own complement.
+            # Even in float64 the sigmoid of 50 is 1, whose complement the formula needs.
             logits = np.full((1, 4), logit)
             with np.errstate(divide="ignore", invalid="ignore"):
-                expected = _exact(formula, logit, label)
+                expected = _evaluate_in_long_double(formula, logit, label)
             variable = tf.Variable(tf.cast(logits, dtype))
             with tf.GradientTape() as tape:
-                loss = multi_hot_loss([], chosen, COUNTS)(tf.fill([1, 4], label), variable)
-            assert loss.dtype == tf.float32, "whatever the model computes in"
-            assert float(loss) == pytest.approx(expected, rel=1e-5, abs=1e-12), (logit, label)
-            assert np.isfinite(tf.cast(tape.gradient(loss, variable), tf.float32)).all(), (logit, label)
+                value = multi_hot_loss([], loss, COUNTS)(tf.fill([1, 4], label), variable)
+            assert value.dtype == tf.float32, "whatever the model computes in"
+            assert float(value) == pytest.approx(expected, rel=1e-5, abs=1e-12), (logit, label)
+            assert np.isfinite(tf.cast(tape.gradient(value, variable), tf.float32)).all(), (logit, label)
 
 
-def _exact(formula: Formula, logit: float, label: float) -> float:
-    """The formula in numbers of twice the digits, where this machine has them: log p of a p next to 1 needs them."""
+def _evaluate_in_long_double(formula: Formula, logit: float, label: float) -> float:
+    """Evaluate a formula with the longest floats of this machine, which log p of a p close to 1 needs."""
     probability = np.longdouble(1) / (1 + np.exp(-np.longdouble(logit)))
-    if logit == 50.0:  # 1 - p is below even those: take the limits that the formulas have there
+    if logit == 50.0:  # 1 - p underflows even in long double: use the limits of the formulas
         near, far = np.exp(-np.longdouble(50)), np.longdouble(50)
         limits = {
             "_plain": (near, far),
@@ -124,13 +126,13 @@ def _exact(formula: Formula, logit: float, label: float) -> float:
 
 @settings(deadline=None, max_examples=50)
 @given(st.floats(-15, 15), st.booleans())
-def test_without_focus_focal_and_asymmetric_are_plain(logit: float, label: bool) -> None:
+def test_focal_and_asymmetric_loss_without_focus_equal_the_plain_one(logit: float, label: bool) -> None:
     batch = [[float(label)]], [[logit]]
     plain = _value(multi_hot_loss(), *batch)
     focal = FocalLoss(kind="focal", gamma=0, alpha=None)
     asymmetric = AsymmetricLoss(kind="asymmetric", gamma_neg=0, gamma_pos=0, clip=0)
-    for chosen in (focal, asymmetric):
-        assert _value(multi_hot_loss([], chosen), *batch) == pytest.approx(plain, rel=1e-5, abs=1e-9)
+    for loss in (focal, asymmetric):
+        assert _value(multi_hot_loss([], loss), *batch) == pytest.approx(plain, rel=1e-5, abs=1e-9)
 
 
 def test_positive_weights_balance_a_label_within_their_bounds() -> None:
@@ -140,18 +142,91 @@ def test_positive_weights_balance_a_label_within_their_bounds() -> None:
         multi_hot_loss([], WeightedLoss(kind="weighted"))
 
 
-@pytest.mark.parametrize("chosen", [PlainLoss(), WeightedLoss(kind="weighted", cap=50)])
-def test_no_constant_is_better_than_the_prior_bias(chosen: LossSettings) -> None:
+@pytest.mark.parametrize("loss", [PlainLoss(), WeightedLoss(kind="weighted", cap=50)])
+def test_no_constant_has_a_lower_loss_than_the_prior_bias(loss: LossSettings) -> None:
     labels = np.zeros((1000, 1), np.float32)
     labels[:30] = 1
     counts = LabelCounts(1000, np.array([30.0]))
-    loss = multi_hot_loss([], chosen, counts)
-    bias = prior_bias(counts, chosen).astype(np.float32)
-    best = _value(loss, labels, np.tile(bias, (1000, 1)))
+    function = multi_hot_loss([], loss, counts)
+    bias = prior_bias(counts, loss).astype(np.float32)
+    best = _value(function, labels, np.tile(bias, (1000, 1)))
     for shift in (-0.2, 0.2):
-        assert best < _value(loss, labels, np.tile(bias + np.float32(shift), (1000, 1)))
+        assert best < _value(function, labels, np.tile(bias + np.float32(shift), (1000, 1)))
 
 
-def test_focal_and_asymmetric_begin_at_the_log_odds() -> None:
-    for chosen in (FocalLoss(kind="focal"), AsymmetricLoss(kind="asymmetric")):
-        np.testing.assert_array_equal(prior_bias(COUNTS, chosen), COUNTS.log_odds())
+def test_focal_and_asymmetric_loss_start_at_the_log_odds() -> None:
+    for loss in (FocalLoss(kind="focal"), AsymmetricLoss(kind="asymmetric")):
+        np.testing.assert_array_equal(prior_bias(COUNTS, loss), COUNTS.log_odds())
+
+
+def test_every_loss_of_the_configuration_has_a_function() -> None:
+    union, _ = get_args(LossSettings)
+    assert set(LOSSES) == set(get_args(union))
+
+
+def test_a_loss_is_added_by_a_function_and_an_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    class SquaredLoss(Settings):
+        kind: Literal["squared"] = "squared"
+        scale: float = 2.0
+
+    def squared(settings: SquaredLoss, counts: LabelCounts | None) -> Terms:  # noqa: ARG001
+        return lambda targets, logits: settings.scale * (targets - keras.ops.sigmoid(logits)) ** 2
+
+    losses: dict[Any, Any] = LOSSES
+    monkeypatch.setitem(losses, SquaredLoss, squared)
+    logits, labels = _batch()
+    targets = labels * 0.9 + 0.05
+    expected = (2.0 * (targets - _sigmoid(logits)) ** 2)[:, [0, 2]].mean()
+    assert _value(multi_hot_loss([1, 3], SquaredLoss(), None, 0.1), labels, logits) == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_array_equal(prior_bias(COUNTS, SquaredLoss()), COUNTS.log_odds())
+
+
+# === The plain loss ===
+
+
+def _extreme_batch() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 5, (7, 4))
+    logits[0] = [-80.0, 80.0, 0.0, -1e-3]  # where a naive log(sigmoid) overflows or loses digits
+    return logits, (rng.random((7, 4)) < 0.4).astype(np.float64)
+
+
+def _stable_sigmoid(logits: np.ndarray) -> np.ndarray:
+    exponential = np.exp(-np.abs(logits))
+    return np.asarray(np.where(logits >= 0, 1, exponential) / (1 + exponential))
+
+
+def test_the_loss_is_mean_sigmoid_cross_entropy() -> None:
+    logits, labels = _extreme_batch()
+    expected = np.mean(np.maximum(logits, 0) - logits * labels + np.log1p(np.exp(-np.abs(logits))))
+    np.testing.assert_allclose(float(multi_hot_loss()(tf.constant(labels), tf.constant(logits))), expected, rtol=1e-6)
+
+
+def test_the_gradient_of_a_logit_is_sigmoid_minus_label_divided_by_their_number() -> None:
+    logits, labels = _extreme_batch()
+    variable = tf.Variable(logits, dtype=tf.float32)
+    with tf.GradientTape() as tape:
+        loss = multi_hot_loss()(tf.constant(labels, tf.float32), variable)
+    expected = (_stable_sigmoid(logits) - labels) / labels.size
+    np.testing.assert_allclose(tape.gradient(loss, variable).numpy(), expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("retired", [[1], [0, 3], [0, 1, 2]])
+def test_a_retired_column_does_not_contribute_to_the_loss(retired: list[int]) -> None:
+    logits, labels = _extreme_batch()
+    others = [column for column in range(4) if column not in retired]
+    labels[:, retired] = 1.0
+    logits[:, retired] = np.inf  # would spoil a sum even if it were multiplied by 0
+    variable = tf.Variable(logits, dtype=tf.float32)
+    with tf.GradientTape() as tape:
+        loss = multi_hot_loss(retired)(tf.constant(labels, tf.float32), variable)
+    z, y = logits[:, others], labels[:, others]
+    terms = np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))
+    assert float(loss) == pytest.approx(terms.sum() / (7 * len(others)), rel=1e-6)
+    gradient = tf.convert_to_tensor(tape.gradient(loss, variable)).numpy()
+    np.testing.assert_array_equal(gradient[:, retired], 0)
+    np.testing.assert_allclose(gradient[:, others], (_stable_sigmoid(z) - y) / z.size, atol=1e-7)
+
+
+def test_the_loss_without_retired_columns_is_that_of_keras() -> None:
+    assert type(multi_hot_loss()) is type(multi_hot_loss([])) is keras.losses.BinaryCrossentropy

@@ -1,4 +1,4 @@
-"""The head alone over pooled outputs: what the whole model with a frozen encoder learns, at a fraction of the cost."""
+"""Training the head alone on pooled outputs equals training the whole model with a frozen encoder."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ from components.trainer.model import build_classifier
 from components.trainer.settings import TrainingSettings
 from tests.support.tiny_bert import VOCABULARY, write_tiny_bert
 
-_N, _BATCH = 90, 16  # the last batch is a small one
+_N, _BATCH = 90, 16  # the last batch is smaller
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_bert(tmp_path_factory.mktemp("bert"))
 
 
-def _model(bert: Path, dropout: float) -> Any:
+def _build(bert: Path, dropout: float) -> Any:
     keras.utils.set_random_seed(0)
     model = build_classifier(load_backbone(find_checkpoint(str(bert))), 2, dropout)
     freeze(model, "head")
@@ -51,39 +51,39 @@ def _fit(model: Any, train: tf.data.Dataset, evaluation: tf.data.Dataset, folder
     return losses
 
 
-def test_it_is_training_the_whole_model_with_a_frozen_encoder(bert: Path, tmp_path: Path) -> None:
-    whole = _model(bert, dropout=0.0)
-    expected = _fit(whole, _batches(), _batches(), tmp_path)
-    model = _model(bert, dropout=0.0)
+def test_equals_training_the_whole_model_with_a_frozen_encoder(bert: Path, tmp_path: Path) -> None:
+    whole = _build(bert, dropout=0.0)
+    expected_losses = _fit(whole, _batches(), _batches(), tmp_path)
+    model = _build(bert, dropout=0.0)
     pooled = encode(model, _batches(), str(tmp_path))
-    found = _fit(head_alone(model), pooled.batches(_BATCH), pooled.batches(_BATCH), tmp_path)
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    losses = _fit(head_alone(model), pooled.batches(_BATCH), pooled.batches(_BATCH), tmp_path)
+    np.testing.assert_allclose(losses, expected_losses, rtol=1e-5)
     for trained, reference in zip(model.layers[-1].get_weights(), whole.layers[-1].get_weights(), strict=True):
         np.testing.assert_allclose(trained, reference, atol=1e-5)
     np.testing.assert_allclose(predict(model, _batches())[0], predict(whole, _batches())[0], atol=1e-5)
 
 
-def test_the_heads_dropout_is_alive(bert: Path) -> None:
-    model = _model(bert, dropout=0.5)
+def test_the_head_has_dropout_in_training(bert: Path) -> None:
+    model = _build(bert, dropout=0.5)
     head = head_alone(model)
     pooled = tf.ones([4, 16])
     assert np.abs(head(pooled, training=True) - head(pooled, training=False)).max() > 1e-3
 
 
 def test_the_whole_model_has_the_trained_head(bert: Path, tmp_path: Path) -> None:
-    model = _model(bert, dropout=0.1)
+    model = _build(bert, dropout=0.1)
     before = model.layers[-1].get_weights()[0].copy()
     head, train, evaluation = head_over_pooled(model, _batches(), _batches(), _settings(), str(tmp_path))
     _fit(head, train, evaluation, tmp_path)
     assert np.abs(model.layers[-1].get_weights()[0] - before).max() > 1e-3
-    alone, labels = predict(head, evaluation)
-    whole, same_labels = predict(model, _batches())
-    np.testing.assert_allclose(alone, whole, atol=1e-5)
-    np.testing.assert_array_equal(labels, same_labels)
+    head_probabilities, head_labels = predict(head, evaluation)
+    probabilities, labels = predict(model, _batches())
+    np.testing.assert_allclose(head_probabilities, probabilities, atol=1e-5)
+    np.testing.assert_array_equal(head_labels, labels)
 
 
-def test_each_text_is_encoded_once(bert: Path, tmp_path: Path) -> None:
-    model = _model(bert, dropout=0.1)
+def test_encodes_each_text_once(bert: Path, tmp_path: Path) -> None:
+    model = _build(bert, dropout=0.1)
     read: list[str] = []
 
     def counted(split: str) -> tf.data.Dataset:
@@ -95,27 +95,27 @@ def test_each_text_is_encoded_once(bert: Path, tmp_path: Path) -> None:
 
     head, train, evaluation = head_over_pooled(model, counted("train"), counted("eval"), _settings(), str(tmp_path))
     _fit(head, train, evaluation, tmp_path)
-    assert read == ["train"] * 6 + ["eval"] * 6, "and the epochs that follow read neither"
+    assert read == ["train"] * 6 + ["eval"] * 6, "no epoch reads them again"
 
 
-def test_a_trial_encodes_no_more_than_it_uses(bert: Path, tmp_path: Path) -> None:
-    model = _model(bert, dropout=0.1)
+def test_a_trial_encodes_no_more_texts_than_it_uses(bert: Path, tmp_path: Path) -> None:
+    model = _build(bert, dropout=0.1)
     _, train, evaluation = head_over_pooled(model, _batches(), _batches(), _settings(max_steps=2), str(tmp_path))
     assert sum(len(labels) for _, labels in train) == 2 * _BATCH
     assert sum(len(labels) for _, labels in evaluation) == _N
 
 
-def test_many_texts_are_kept_in_a_file_that_leaves_nothing(bert: Path, tmp_path: Path) -> None:
-    model = _model(bert, dropout=0.1)
-    kept = encode(model, _batches(), str(tmp_path / "a"))
-    spilled = encode(model, _batches(), str(tmp_path / "b"), limit=2_000)
-    assert isinstance(spilled.outputs, np.memmap)
-    assert not isinstance(kept.outputs, np.memmap)
-    np.testing.assert_array_equal(spilled.outputs, kept.outputs)
-    np.testing.assert_array_equal(spilled.labels, kept.labels)
+def test_large_outputs_are_in_a_file_that_leaves_no_trace(bert: Path, tmp_path: Path) -> None:
+    model = _build(bert, dropout=0.1)
+    in_memory = encode(model, _batches(), str(tmp_path / "a"))
+    on_disk = encode(model, _batches(), str(tmp_path / "b"), limit=2_000)
+    assert isinstance(on_disk.outputs, np.memmap)
+    assert not isinstance(in_memory.outputs, np.memmap)
+    np.testing.assert_array_equal(on_disk.outputs, in_memory.outputs)
+    np.testing.assert_array_equal(on_disk.labels, in_memory.labels)
     assert not list((tmp_path / "b").iterdir())
-    for found, expected in zip(spilled.batches(_BATCH, 0), kept.batches(_BATCH, 0), strict=True):
-        np.testing.assert_array_equal(found[0], expected[0])
+    for mapped, expected in zip(on_disk.batches(_BATCH, 0), in_memory.batches(_BATCH, 0), strict=True):
+        np.testing.assert_array_equal(mapped[0], expected[0])
 
 
 def _numbered(n: int) -> Pooled:
@@ -127,13 +127,13 @@ def test_an_epoch_has_each_row_once_with_its_labels(n: int, batch_size: int) -> 
     dataset = _numbered(n).batches(batch_size, shuffle_seed=0)
     for _ in range(2):
         batches = [(rows.numpy(), labels.numpy()) for rows, labels in dataset]
-        assert len(batches) == -(-n // batch_size), "as many steps as the learning rate reckons with"
+        assert len(batches) == -(-n // batch_size), "as many steps as the schedule of the learning rate has"
         rows, labels = (np.concatenate(parts)[:, 0] for parts in zip(*batches, strict=True))
         assert sorted(rows) == list(range(n))
         np.testing.assert_array_equal(labels, rows % 2)
 
 
-def test_the_order_is_random_differs_by_epoch_and_repeats_by_seed() -> None:
+def test_the_order_is_random_differs_by_epoch_and_depends_on_the_seed() -> None:
     def order(dataset: tf.data.Dataset) -> list[float]:
         return [float(row) for rows, _ in dataset for row in rows[:, 0]]
 

@@ -1,4 +1,4 @@
-"""A training that is killed, and one that is run twice."""
+"""Resuming a killed training, and repeating a deterministic one."""
 
 import subprocess
 import time
@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.trainer.loop.resume import Interruption, Progress, fingerprint
+from components.trainer.loop.history import History
+from components.trainer.loop.resume import Progress, TrainingState, fingerprint
 from tests.components.trainer.training_process import start
 from tests.support.tiny_bert import write_tiny_bert
 
@@ -19,7 +20,8 @@ def _weights(folder: Path, name: str) -> list[Any]:
     return list(np.load(folder / f"{name}.npz").values())
 
 
-def _ended(folder: Path, name: str, process: "subprocess.Popen[str]") -> str:
+def _wait(folder: Path, name: str, process: "subprocess.Popen[str]") -> str:
+    """Wait for a training to end and return its log."""
     status = process.wait(timeout=400)
     log = (folder / f"{name}.log").read_text()
     assert status == 0, log
@@ -27,49 +29,47 @@ def _ended(folder: Path, name: str, process: "subprocess.Popen[str]") -> str:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with two trainings of the same, and one that was killed."""
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two equal trainings and one that was killed."""
     folder: Path = tmp_path_factory.mktemp("trained")
     bert = write_tiny_bert(folder / "bert")
     task: dict[str, Any] = {"training": _TRAINING | {"checkpoint_every": 4}, "resume": str(folder / "resume")}
     killed = start(folder, bert, "killed", **task, slow=1.0)
-    twice = {name: start(folder, bert, name, training=_TRAINING) for name in ("first", "second")}
+    uninterrupted = {name: start(folder, bert, name, training=_TRAINING) for name in ("first", "second")}
     state = folder / "resume" / "state.npz"
     try:
-        # In the second of three epochs of seven batches.
-        while not state.exists() or _step(state) < 8:
+        # Until the second of three epochs of seven batches.
+        while not state.exists() or _saved_step(state) < 8:
             assert killed.poll() is None, (folder / "killed.log").read_text()
             time.sleep(0.1)
     finally:
         killed.kill()
     killed.wait()
-    for name, process in twice.items():
-        _ended(folder, name, process)
+    for name, process in uninterrupted.items():
+        _wait(folder, name, process)
     return folder
 
 
-def _step(state: Path) -> int:
-    return Interruption(str(state.parent), 1).read([]).step
+def _saved_step(state: Path) -> int:
+    return TrainingState(str(state.parent), 1).restore([]).step
 
 
-def test_two_deterministic_trainings_are_one(uninterrupted: Path) -> None:
-    first, second = (_weights(uninterrupted, name) for name in ("first", "second"))
+def test_two_deterministic_trainings_are_equal(trained: Path) -> None:
+    first, second = (_weights(trained, name) for name in ("first", "second"))
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_killed_training_goes_on_where_it_was_and_ends_the_same(uninterrupted: Path) -> None:
-    step = _step(uninterrupted / "resume" / "state.npz")
+def test_a_killed_training_resumes_and_ends_with_the_same_weights(trained: Path) -> None:
+    step = _saved_step(trained / "resume" / "state.npz")
     training = _TRAINING | {"checkpoint_every": 4}
-    again = start(
-        uninterrupted, uninterrupted / "bert", "again", training=training, resume=str(uninterrupted / "resume")
-    )
-    assert f"resuming after step {step} of 21" in _ended(uninterrupted, "again", again)
-    for one, other in zip(_weights(uninterrupted, "first"), _weights(uninterrupted, "again"), strict=True):
+    resumed = start(trained, trained / "bert", "resumed", training=training, resume=str(trained / "resume"))
+    assert f"resuming after step {step} of 21" in _wait(trained, "resumed", resumed)
+    for one, other in zip(_weights(trained, "first"), _weights(trained, "resumed"), strict=True):
         np.testing.assert_array_equal(one, other)
-    histories = [(uninterrupted / name / "history.json").read_text() for name in ("first", "again")]
-    assert histories[0] == histories[1], "also of the epochs before"
-    assert not (uninterrupted / "resume").exists(), "removed after success"
+    histories = [(trained / name / "history.json").read_text() for name in ("first", "resumed")]
+    assert histories[0] == histories[1], "including the epochs before it was killed"
+    assert not (trained / "resume").exists(), "deleted when the training has ended"
 
 
 class _Variable:
@@ -83,33 +83,43 @@ class _Variable:
         return self.value
 
 
-def test_state_is_kept_every_so_many_steps_by_one_process(tmp_path: Path) -> None:
+def test_state_is_saved_every_few_steps_by_one_process(tmp_path: Path) -> None:
     folder = str(tmp_path / "state")
-    assert Interruption(folder, 5).read([]) == Progress()
-    Interruption(folder, 5, writes=False).keep([_Variable(1.0)], Progress(step=5))
-    Interruption(folder, 5).keep([_Variable(1.0)], Progress(step=4))
+    assert TrainingState(folder, 5).restore([]) == Progress()
+    TrainingState(folder, 5, is_writer=False).save_if_due([_Variable(1.0)], Progress(step=5))
+    TrainingState(folder, 5).save_if_due([_Variable(1.0)], Progress(step=4))
     assert not Path(folder).exists()
-    progress = Progress(6, 1.5, 12.0, {"loss": [0.5], "val_loss": [0.25]}, 0, [np.ones(3)])
-    keeping = Interruption(folder, 5)
-    keeping.keep([_Variable(1.0)], progress)
-    keeping.keep([_Variable(2.0)], Progress(step=10))
-    read = _Variable(0.0)
-    found = Interruption(folder, 5).read([read])
-    np.testing.assert_array_equal(read.value, [1.0, 1.0])
-    np.testing.assert_array_equal(found.best[0], np.ones(3))
-    found.best = progress.best = []
-    assert found == progress
-    keeping.forget()
+    progress = Progress(6, 1.5, 12.0, History(loss=[0.5], val_loss=[0.25]), 0, [np.ones(3)])
+    state = TrainingState(folder, 5)
+    state.save_if_due([_Variable(1.0)], progress)
+    state.save_if_due([_Variable(2.0)], Progress(step=10))
+    variable = _Variable(0.0)
+    restored = TrainingState(folder, 5).restore([variable])
+    np.testing.assert_array_equal(variable.value, [1.0, 1.0])
+    np.testing.assert_array_equal(restored.best[0], np.ones(3))
+    restored.best = progress.best = []
+    assert restored == progress
+    state.delete()
     assert not Path(folder).exists()
 
 
-def test_what_other_killed_trainings_left_goes_with_the_state_of_one_that_ended(tmp_path: Path) -> None:
-    own, other = (Interruption(str(tmp_path / fingerprint(seed=seed)), 1) for seed in (0, 1))
-    for kept in (own, other):
-        kept.keep([_Variable(1.0)], Progress(step=1))
+def test_restores_a_state_of_an_earlier_version() -> None:
+    summary = (
+        '{"step": 6, "loss": 1.5, "examples": 12.0, "history": {"loss": [0.5], "val_loss": [0.25]}, "waited": 1, '
+        '"best": [null, null]}'
+    )
+    progress = Progress.from_summary(summary, {"best_0": np.zeros(1), "best_1": np.ones(1)})
+    assert (progress.step, progress.history, progress.waited) == (6, History(loss=[0.5], val_loss=[0.25]), 1)
+    assert [float(weight[0]) for weight in progress.best] == [0.0, 1.0]
+
+
+def test_states_of_other_killed_trainings_are_deleted_with_the_own_one(tmp_path: Path) -> None:
+    own, other = (TrainingState(str(tmp_path / fingerprint(seed=seed)), 1) for seed in (0, 1))
+    for state in (own, other):
+        state.save_if_due([_Variable(1.0)], Progress(step=1))
     (tmp_path / "notes").mkdir()
-    own.forget()
-    assert [path.name for path in tmp_path.iterdir()] == ["notes"], "what is no training's is not ours to remove"
+    own.delete()
+    assert [path.name for path in tmp_path.iterdir()] == ["notes"], "other folders are kept"
 
 
 def test_another_training_has_another_fingerprint() -> None:

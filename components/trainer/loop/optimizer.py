@@ -1,0 +1,167 @@
+"""BERT's optimizer: AdamW with warmup, linear decay and clipping, in as few passes over memory as TensorFlow allows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from components.trainer.loop.settings import LoopSettings
+
+# A single decay takes about a millionth off each weight, yet reads and writes all of them: half of an update's memory
+# traffic again. So the decay of eight updates is applied at once.
+_UPDATES_PER_DECAY = 8
+
+
+def build_optimizer(
+    settings: LoopSettings, total_steps: int, rate_factors: Mapping[str, float] | None = None
+) -> keras.optimizers.Optimizer:
+    """Build AdamW as BERT was trained with: warmup, linear decay to zero, clipping by global norm.
+
+    Source: google-research/bert, optimization.py (epsilon 1e-6; no weight decay of LayerNorm and biases).
+
+    Args:
+        settings: Recipe.
+        total_steps: Number of updates after which the learning rate is 0.
+        rate_factors: Learning rate factors from `components.trainer.loop.trainable.rate_factors`.
+
+    Returns:
+        The optimizer, not built yet.
+    """
+    optimizer = FusedAdamW(
+        learning_rate=WarmupLinearDecay(settings.peak_learning_rate, settings.warmup, total_steps),
+        weight_decay=settings.weight_decay,
+        epsilon=1e-6,
+        global_clipnorm=settings.clip_norm,
+        rate_factors=rate_factors,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+@keras.saving.register_keras_serializable("bert_multilabel")
+class FusedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
+    """Keras's AdamW, with one fused TensorFlow kernel per variable instead of a dozen operations.
+
+    The arithmetic is the same (Kingma and Ba, 2015, the form just before section 2.1; decay as in Loshchilov and
+    Hutter, 2019). The difference is memory traffic: op by op, every term of the formula is a temporary of the
+    variable's size, and a BERT has tens of millions of values of which a batch's gradient touches few. Weight decay is
+    applied every eighth update with eight times the rate, which is equal up to the square of a millionth.
+
+    A variable may learn at `learning_rate` times a factor of its own; its weight decay has the same factor, as in
+    ELECTRA's optimization.py. Without factors, nothing is computed for them.
+
+    With several replicas, gradients are clipped after they are summed: Keras would clip each replica's and sum those.
+
+    Args:
+        *args: Arguments of Keras's AdamW.
+        rate_factors: Factors by variable path, 1 for variables that are missing.
+        **kwargs: Keyword arguments of Keras's AdamW.
+    """
+
+    def __init__(self, *args: Any, rate_factors: Mapping[str, float] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._factor_of_path = dict(rate_factors or {})
+        self._factors: list[float] = []
+
+    def build(self, variables: Any) -> None:
+        super().build(variables)
+        if self._factor_of_path:
+            self._factors = [self._factor_of_path.get(variable.path, 1.0) for variable in variables]
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rate_factors": dict(self._factor_of_path)}
+
+    def _apply_weight_decay(self, variables: Any) -> None:
+        """Do nothing: `update_step` applies the decay, because it knows each variable's learning rate."""
+
+    def _clip_gradients(self, grads: Any) -> Any:
+        # The gradient of an embedding has a row for each token: TensorFlow's norm would count a token that occurs
+        # twice as two rows, and the update needs their sum in any case.
+        dense = [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in grads]
+        summed = _sum_over_replicas(dense)
+        return summed if self.global_clipnorm is None else _clip_by_global_norm(summed, self.global_clipnorm)
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        # Keras would sum the clipped gradients of the replicas here, which is not the clipped sum.
+        return grads_and_vars
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        index = self._get_variable_index(variable)
+        if isinstance(variable, keras.Variable):
+            variable = variable.value
+        if self._factors:
+            learning_rate = learning_rate * self._factors[index]
+        self._decay_weights(variable, learning_rate)
+        step = tf.cast(self.iterations.value + 1, variable.dtype)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=tf.pow(tf.cast(self.beta_1, variable.dtype), step),
+            beta2_power=tf.pow(tf.cast(self.beta_2, variable.dtype), step),
+            lr=tf.cast(learning_rate, variable.dtype),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
+
+    def _decay_weights(self, variable: Any, learning_rate: Any) -> None:
+        if not self.weight_decay or not self._use_weight_decay(variable):
+            return
+        share = tf.cast(_UPDATES_PER_DECAY * self.weight_decay * learning_rate, variable.dtype)
+
+        def decay() -> None:
+            variable.assign_sub(variable * share)
+
+        # In the middle of the eight updates, whose learning rate stands for all of theirs.
+        is_due = tf.equal(self.iterations.value % _UPDATES_PER_DECAY, _UPDATES_PER_DECAY // 2)
+        tf.cond(is_due, decay, lambda: None)
+
+
+@keras.saving.register_keras_serializable("bert_multilabel")
+class WarmupLinearDecay(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """Schedule that rises linearly from 0 to a peak and then falls linearly to 0.
+
+    Args:
+        peak: Highest learning rate.
+        warmup: Share of the steps over which the learning rate rises.
+        total_steps: Number of updates after which the learning rate is 0.
+    """
+
+    def __init__(self, peak: float, warmup: float, total_steps: int) -> None:
+        self.peak = peak
+        self.warmup = warmup
+        self.total_steps = total_steps
+
+    def __call__(self, step: Any) -> Any:
+        step = keras.ops.cast(step, "float32")
+        warmup_steps = max(1.0, self.warmup * self.total_steps)
+        rising = (step + 1.0) / warmup_steps
+        falling = (self.total_steps - step) / max(1.0, self.total_steps - warmup_steps)
+        return self.peak * keras.ops.clip(keras.ops.minimum(rising, falling), 0.0, 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"peak": self.peak, "warmup": self.warmup, "total_steps": self.total_steps}
+
+
+def _clip_by_global_norm(gradients: list[Any], max_norm: float) -> list[Any]:
+    """Clip as `tf.clip_by_global_norm`, but leave gradients within the norm untouched, without a copy."""
+    present = [gradient for gradient in gradients if gradient is not None]
+    # l2_loss is half the sum of squares, without a temporary for the squares.
+    norm = tf.sqrt(2.0 * tf.add_n([tf.nn.l2_loss(gradient) for gradient in present]))
+    scaled = iter(
+        tf.cond(norm > max_norm, lambda: [gradient * (max_norm / norm) for gradient in present], lambda: present)
+    )
+    return [None if gradient is None else next(scaled) for gradient in gradients]
+
+
+def _sum_over_replicas(gradients: list[Any]) -> list[Any]:
+    """Return the gradients themselves if there is one replica, or outside of a replica's context."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return gradients
+    present = [gradient for gradient in gradients if gradient is not None]
+    sums = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, present))
+    return [None if gradient is None else next(sums) for gradient in gradients]
