@@ -53,8 +53,8 @@ def fit_platt(probabilities: Floats, labels: Floats, retired: Sequence[int] = ()
     Example:
         >>> probabilities = np.array([[0.9], [0.9], [0.1], [0.1]])
         >>> labels = np.array([[1.0], [0.0], [0.0], [0.0]])
-        >>> fit_platt(probabilities, labels)(probabilities).round(2).tolist()
-        [[0.5], [0.5], [0.20999999344348907], [0.20999999344348907]]
+        >>> fit_platt(probabilities, labels)(probabilities).ravel().round(2)
+        array([0.43, 0.43, 0.2 , 0.2 ], dtype=float32)
     """
     n_labels = labels.shape[1]
     slopes, intercepts = np.ones(n_labels), np.zeros(n_labels)
