@@ -27,7 +27,7 @@ def find_start(registry: str) -> WarmStart | None:
 
 
 def with_start(config: TrainerConfig) -> TrainerConfig:
-    """Return the configuration with the version to start from, if that is to be found at run time.
+    """Return the configuration with the version to start from, if it has to be found at run time.
 
     A pipeline that is compiled first and run later, as on Kubeflow, would otherwise start every run from the model that
     was the last one when it was compiled.

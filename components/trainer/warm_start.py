@@ -24,7 +24,7 @@ def start_from(model: Any, config: TrainerConfig, candidate: ModelRecord) -> boo
     Args:
         model: Classifier from `build_classifier`, with a head that is initialized for all labels.
         config: Configuration with the version to start from, and the checkpoint that the model was read from.
-        candidate: Record of the model, of which labels, retired, renamed and checkpoint_fingerprint count.
+        candidate: Record of the model; labels, retired, renamed and checkpoint_fingerprint are used.
 
     Returns:
         Whether the model starts from the version.
@@ -54,8 +54,8 @@ def _copy_weights(model: Any, start: WarmStart, candidate: ModelRecord) -> list[
     if record.checkpoint_fingerprint is None:
         raise Refused(f"{start.path} was exported before models recorded the fingerprint of their checkpoint")
     if record.checkpoint_fingerprint != candidate.checkpoint_fingerprint:
-        # The same token ids may be other words, whatever the shapes.
-        raise Refused(f"{start.path} was made from another checkpoint, {record.checkpoint}")
+        # Token ids may stand for other words, even if all shapes are equal.
+        raise Refused(f"{start.path} was trained from another checkpoint, {record.checkpoint}")
     *encoder, kernel, bias = model.weights
     *old_encoder, old_kernel, old_bias = _read_weights(start.path)
     if [tuple(weight.shape) for weight in encoder] != [weight.shape for weight in old_encoder]:
@@ -71,7 +71,7 @@ def _copy_weights(model: Any, start: WarmStart, candidate: ModelRecord) -> list[
 
 
 def _read_weights(model_dir: str) -> list[np.ndarray]:
-    """Read the weights of an exported model, in the order of its Keras model, of which the head's two are the last.
+    """Read the weights of an exported model, in the order of its Keras model; the head's two are the last.
 
     Raises:
         Refused: The model cannot be loaded or has no head.

@@ -39,7 +39,7 @@ def optimize_training_for_cpu(
     """Make training a classifier faster within this context, which restores the model on exit, trained.
 
     Args:
-        model: Classifier from `build_classifier`, frozen as it is to be trained, not compiled yet.
+        model: Classifier from `build_classifier`, after `freeze` and before it is compiled.
         find_token_ids: Function that returns which token ids occur in the data, bool [vocabulary_size], the same in
             every worker. The model must not see other ids within the context. Not called if word embeddings are frozen.
         xla: Whether XLA compiles the training step; encoder layers are then left to it.

@@ -40,7 +40,7 @@ def occurring_embedding(model: Any, find_token_ids: Callable[[], NDArray[np.bool
     Does nothing if the word embeddings are frozen or nearly all of them occur.
 
     Args:
-        model: Classifier from `build_classifier`, frozen as it is to be trained, not compiled yet.
+        model: Classifier from `build_classifier`, after `freeze` and before it is compiled.
         find_token_ids: Function that returns which token ids occur, bool [vocabulary_size], the same in each worker.
             Not called if the word embeddings are frozen.
     """

@@ -52,7 +52,7 @@ def decide(
         probabilities: [n, n_labels], of the model on the eval split.
         labels: [n, n_labels], 0 or 1.
         names: Label names.
-        settings: Settings.
+        settings: Settings of calibration and thresholds.
         folder: Folder of calibration.json.
         retired: Columns of retired labels.
     """

@@ -16,7 +16,7 @@ def choose_strategy(settings: LoopSettings) -> tf.distribute.Strategy:
     operations have to be set up first.
 
     Args:
-        settings: Settings, of which `strategy` counts.
+        settings: Settings; only `strategy` is used.
 
     Raises:
         Refused: multi_worker is chosen and TF_CONFIG names no worker or is malformed, or TensorFlow has executed

@@ -57,26 +57,23 @@ def fit(
             metrics=[],
         )
     steps = Steps(model, model.loss, strategy, settings.accumulate, xla=settings.xla)
-    callbacks: list[Any] = []
-    loop = TrainingLoop(model, steps, plan, settings.patience, callbacks, state)
+    loop = TrainingLoop(model, steps, plan, settings.patience, state)
     done = loop.progress.step
     if done:
         PROGRESS.info("resuming after step %d of %d", done, plan.steps)
-    callbacks.append(StopOnNaN(done, find_ids))
+    callbacks: list[Any] = [StopOnNaN(done, find_ids)]
     if is_chief(strategy):
         callbacks += [
             ReportProgress(plan.steps, plan.epochs, done),
             keras.callbacks.TensorBoard(log_dir=log_dir, update_freq=50, write_graph=False),
         ]
-    for callback in callbacks:
-        callback.set_model(model)
     # Pooled outputs, on which the head alone is trained, have no length.
     max_length = model.backbone.max_sequence_length if settings.xla and settings.trainable != "head" else None
     with explain_out_of_memory(settings.batch_size):
         # The order of an epoch depends on the seed and the number of earlier epochs, so skipping leads to the position
         # at which the saved training stopped.
         batches = iter(share_batches(train.repeat().skip(done), strategy, max_length))
-        loop.run(batches, share_batches(evaluation, strategy, max_length))
+        loop.run(batches, share_batches(evaluation, strategy, max_length), callbacks)
     if is_chief(strategy):
         loop.progress.history.write(log_dir)
 

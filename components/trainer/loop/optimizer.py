@@ -45,7 +45,7 @@ class FusedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
 
     The arithmetic is the same (Kingma and Ba, 2015, the form just before section 2.1; decay as in Loshchilov and
     Hutter, 2019). The difference is memory traffic: op by op, every term of the formula is a temporary of the
-    variable's size, and a BERT has tens of millions of values of which a batch's gradient touches few. Weight decay is
+    variable's size, and a BERT has tens of millions of values, few of which have a gradient in a batch. Weight decay is
     applied every eighth update with eight times the rate, which is equal up to the square of a millionth.
 
     A variable may learn at `learning_rate` times a factor of its own; its weight decay has the same factor, as in

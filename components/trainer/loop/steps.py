@@ -82,7 +82,7 @@ class Steps:
     def _compile(self, share_function: Callable[..., tuple[tf.Tensor, tf.Tensor]], xla: bool) -> Callable[..., Any]:
         replica_function = tf.function(share_function, jit_compile=True) if xla else share_function
 
-        # The argument is the iterator and not its next value, for which every length would be traced anew.
+        # The argument is the iterator and not its next value, for which every length would be traced again.
         def run(shares: Any) -> tuple[tf.Tensor, ...]:
             sums = self._strategy.run(replica_function, args=next(shares))
             return tuple(self._strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None) for value in sums)

@@ -19,7 +19,6 @@ class TrainingLoop:
         steps: Steps of the model.
         plan: Number of epochs and batches.
         patience: Epochs without a lower eval loss after which the training ends.
-        callbacks: Keras callbacks.
         state: Where the state is saved and restored from; None saves none.
 
     Attributes:
@@ -32,11 +31,11 @@ class TrainingLoop:
         steps: Steps,
         plan: Plan,
         patience: int,
-        callbacks: Sequence[Any],
         state: TrainingState | None,
     ) -> None:
         self._model, self._steps, self._plan, self._patience = model, steps, plan, patience
-        self._callbacks, self._state = callbacks, state
+        self._callbacks: Sequence[Any] = ()
+        self._state = state
         self.progress = state.restore(self._variables) if state else Progress()
 
     @property
@@ -44,13 +43,17 @@ class TrainingLoop:
         # The model's include the seeds of its dropout layers.
         return [*self._model.variables, *self._model.optimizer.variables]
 
-    def run(self, batches: Any, evaluation: Any) -> None:
+    def run(self, batches: Any, evaluation: Any, callbacks: Sequence[Any]) -> None:
         """Train to the end and set the weights of the best epoch.
 
         Args:
             batches: Iterator over the shares of the batches of all epochs that remain.
             evaluation: Iterable over the shares of the eval split.
+            callbacks: Keras callbacks.
         """
+        self._callbacks = callbacks
+        for callback in callbacks:
+            callback.set_model(self._model)
         self._notify("on_train_begin")
         while self.progress.step < self._plan.steps and self.progress.waited < self._patience:
             epoch, first = divmod(self.progress.step, self._plan.batches)

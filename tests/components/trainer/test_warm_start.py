@@ -95,7 +95,7 @@ def test_a_version_that_does_not_fit_is_reported_in_one_line_and_not_used(
         (None, _record(_OLD), "there is no blessed model yet"),
         (gone, _record(_OLD), "gone/model.json: cannot be read"),
         (start.model_copy(update={"model_id": "two"}), _record(_OLD), "has another model than when the pipeline"),
-        (start, _record(_OLD, checkpoint_fingerprint="other"), "was made from another checkpoint"),
+        (start, _record(_OLD, checkpoint_fingerprint="other"), "was trained from another checkpoint"),
         (broken, _record(_OLD), "cannot be loaded"),
         (old, _record(_OLD), "was exported before models recorded"),
     ):

@@ -1,4 +1,4 @@
-"""`components.trainer.cpu` is one door: the optimizations of a training, all at once and from one place."""
+"""The two public functions of `components.trainer.cpu`, besides which nothing else of it is imported."""
 
 import ast
 from pathlib import Path
@@ -30,14 +30,14 @@ def _imported_names(path: Path) -> set[str]:
     return names
 
 
-def test_nothing_outside_imports_more_than_the_door() -> None:
-    door = {_PACKAGE, *(f"{_PACKAGE}.{name}" for name in cpu.__all__)}
+def test_other_folders_import_the_public_functions_only() -> None:
+    public = {_PACKAGE, *(f"{_PACKAGE}.{name}" for name in cpu.__all__)}
     for path in (path for folder in _FOLDERS for path in (_ROOT / folder).rglob("*.py")):
         relative = path.relative_to(_ROOT).as_posix()
         if relative.startswith(("components/trainer/cpu/", "tests/components/trainer/cpu/")):
             continue
         inside = {name for name in _imported_names(path) if f"{name}.".startswith(f"{_PACKAGE}.")}
-        assert inside <= door, relative
+        assert inside <= public, relative
 
 
 @pytest.mark.parametrize("xla", [False, True])
