@@ -1,7 +1,7 @@
-"""`bert-multilabel history`: every run of a working directory, from ML Metadata and the runs' own folders.
+"""History of a working directory: every run, from ML Metadata and from the runs' own folders. Needs no TensorFlow.
 
-ML Metadata says what was executed; a run's folder, why it ended before anything was, and what it cost. Needs no
-TensorFlow.
+ML Metadata knows which components were executed. A run's folder has the summary, also of a run that ended before any
+component was executed. Either may be missing: the folder may have been deleted, and a run may have executed nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,39 +14,41 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from components.common.settings import Settings
+from components.common.record import Value
 from components.report.summary import Summary
 from pipeline.run_folder import start_time
 from pipeline.work_dir import WorkDir
 from schema.errors import Refused
 
-# As TFX calls the context of a run, and this project and TFX the types of artifacts.
+# Names in ML Metadata: TFX's type of the context of a run, and the types of artifacts.
 _RUN = "pipeline_run"
 _REPORT, _BLESSING, _PUSHED = "components.RunReport", "ModelBlessing", "PushedModel"
 _READ_ONLY = 1
 _DATA_GATE = "DataGate"
+_COMPLETED = ("COMPLETE", "CACHED")
 
-Outcome = Literal["pushed", "blessed", "not blessed", "stopped", "nothing new", "checked", "unfinished"]
+Ending = Literal["pushed", "blessed", "not blessed", "stopped", "nothing new", "checked", "unfinished"]
+"""End of a run as the history shows it: the outcome, and also checks of the data and runs that have no outcome yet."""
 
 
-class PastRun(Settings):
-    """One run.
+class PastRun(Value):
+    """Run of a pipeline.
 
     Attributes:
-        when: Its start, in UTC.
-        outcome: What came of it; `unfinished`: it is under way, or was killed.
-        folder: `<work_dir>/runs/<time>`, None where it is gone.
-        spans: Of its data, ascending; empty where inputs have none, or it did not come so far.
-        macro_f1: Of the candidate on the test split, None where none was judged.
-        blessed: Whether every gate held.
-        pushed: Where to, or None.
-        reasons: Why it was not pushed.
-        steps: Components that ran or were taken from the cache.
-        cached: How many of them were taken from the cache.
+        when: Start of the run, in UTC.
+        outcome: How it ended; `unfinished`: it is in progress, or was killed.
+        folder: Path of its folder, `<work_dir>/runs/<time>`; None if that is gone.
+        spans: Spans that it read, ascending; empty if the inputs have none, or it ended before.
+        macro_f1: Macro F1 of the candidate on the test split; None if no model was evaluated.
+        blessed: Whether the model passed every gate and the canary.
+        pushed: Path of the pushed version, or None.
+        reasons: Why nothing was pushed.
+        steps: Number of components that ran or were taken from the cache.
+        cached: Number of components that were taken from the cache.
     """
 
     when: datetime
-    outcome: Outcome
+    outcome: Ending
     folder: str | None
     spans: list[int]
     macro_f1: float | None
@@ -58,33 +60,54 @@ class PastRun(Settings):
 
 
 @dataclass
-class _Executed:
-    """What ML Metadata knows of a run."""
+class _Execution:
+    """Run as recorded in ML Metadata.
+
+    Attributes:
+        when: Start, in UTC.
+        states: State of each component, in the order they ran.
+        report: URI of the Report's artifact, or None.
+        blessed: Whether a blessing is among the outputs.
+        pushed: Path of the pushed version, or None.
+    """
 
     when: datetime
-    states: dict[str, str] = field(default_factory=dict)  # of components, in the order they ran
+    states: dict[str, str] = field(default_factory=dict)
     report: str | None = None
     blessed: bool = False
     pushed: str | None = None
 
+    @property
+    def is_check(self) -> bool:
+        """Whether the data gate was the last component, and all completed."""
+        states = self.states
+        return bool(states) and list(states)[-1] == _DATA_GATE and all(s in _COMPLETED for s in states.values())
+
+    @property
+    def interruption(self) -> list[str]:
+        """The last component with its state if it did not complete; otherwise empty."""
+        last = next(reversed(self.states.items()), None)
+        return [] if last is None or last[1] in _COMPLETED else [f"{last[0]}: {last[1].lower()}"]
+
 
 def read_history(work_dir: Path) -> list[PastRun]:
-    """Every run, the last first.
+    """Return every run of a working directory, the newest first.
 
     Raises:
-        Refused: There is no such working directory, or nothing ran in it.
+        Refused: There is no such working directory, or nothing has run in it.
     """
     paths = WorkDir(str(work_dir))
     folders = sorted(path for path in paths.runs.glob("*") if path.is_dir())
     if not folders and not paths.metadata.exists():
-        what = "nothing has run here" if work_dir.is_dir() else "no such work_dir"
-        raise Refused(f"{work_dir}: {what}; give the work_dir of a configuration")
-    executed = _executed(paths.metadata) if paths.metadata.exists() else []
-    return sorted((_past_run(*pair) for pair in _paired(folders, executed)), key=lambda run: run.when, reverse=True)
+        problem = "nothing has run here" if work_dir.is_dir() else "no such work_dir"
+        raise Refused(f"{work_dir}: {problem}; give the work_dir of a configuration")
+    executions = _read_executions(paths.metadata) if paths.metadata.exists() else []
+    past_runs = [_past_run(folder, execution) for folder, execution in _pair(folders, executions)]
+    return sorted(past_runs, key=lambda run: run.when, reverse=True)
 
 
 def show_history(console: Console, runs: Sequence[PastRun]) -> None:
-    """Prints a table, the last run first."""
+    """Print a table of runs, in the given order."""
     has_spans = any(run.spans for run in runs)
     table = Table("when (UTC)", *(["spans"] if has_spans else []), "macro F1", "outcome", "version", "why not")
     table.columns[0].no_wrap = True
@@ -93,7 +116,7 @@ def show_history(console: Console, runs: Sequence[PastRun]) -> None:
         style = {"pushed": "green", "not blessed": "red", "stopped": "red"}.get(run.outcome, "")
         table.add_row(
             run.when.strftime("%Y-%m-%d %H:%M:%S"),
-            *([_in_short(run.spans)] if has_spans else []),
+            *([_span_range(run.spans)] if has_spans else []),
             "-" if run.macro_f1 is None else f"{run.macro_f1:.3f}",
             Text(run.outcome, style=style),
             (run.pushed or "").rstrip("/").rsplit("/", 1)[-1],
@@ -102,78 +125,85 @@ def show_history(console: Console, runs: Sequence[PastRun]) -> None:
     console.print(table)
 
 
-def _paired(folders: Sequence[Path], executed: Iterable[_Executed]) -> list[tuple[Path | None, _Executed | None]]:
-    """Folders with what was executed for them: a folder is made before, and one run at a time is at work."""
-    starts = [started_or_none(folder) for folder in folders]
-    known = [(start, folder) for start, folder in zip(starts, folders, strict=True) if start is not None]
-    pairs: dict[Path | None, _Executed] = {}
-    alone: list[tuple[Path | None, _Executed | None]] = []
-    for run in executed:
-        owner = max((pair for pair in known if pair[0] <= run.when), default=None)
-        if owner is None or owner[1] in pairs:
-            alone.append((None, run))
+def _pair(folders: Sequence[Path], executions: Iterable[_Execution]) -> list[tuple[Path | None, _Execution | None]]:
+    """Pair each execution with the folder of its run: the last one created before it, as runs never overlap."""
+    starts = [(start, folder) for folder in folders if (start := _try_start_time(folder)) is not None]
+    by_folder: dict[Path, _Execution] = {}
+    without_folder: list[tuple[Path | None, _Execution | None]] = []
+    for execution in executions:
+        latest = max((pair for pair in starts if pair[0] <= execution.when), default=None)
+        if latest is None or latest[1] in by_folder:
+            without_folder.append((None, execution))
         else:
-            pairs[owner[1]] = run
-    return [*alone, *((folder, pairs.get(folder)) for _, folder in known)]
+            by_folder[latest[1]] = execution
+    return [*without_folder, *((folder, by_folder.get(folder)) for _, folder in starts)]
 
 
-def started_or_none(folder: Path) -> datetime | None:
-    """When the run of a folder began; None of a folder that is none of a run's."""
+def _try_start_time(folder: Path) -> datetime | None:
+    """Return when the run of a folder started, or None if the folder is not a run's."""
     try:
         return start_time(folder)
     except FileNotFoundError:
         return None
 
 
-def _past_run(folder: Path | None, executed: _Executed | None) -> PastRun:
-    summary = _summary(folder, executed)
-    when = start_time(folder) if folder is not None else executed.when if executed is not None else datetime.now(UTC)
-    states = executed.states if executed is not None else {}
-    metrics = summary.metrics if summary is not None else None
-    data = summary.data if summary is not None else None
+def _past_run(folder: Path | None, execution: _Execution | None) -> PastRun:
+    """Combine what a folder and ML Metadata know of a run; at least one of them is given."""
+    summary = _read_summary(folder, execution)
+    known = execution or _Execution(datetime.now(UTC))
+    common = {
+        "when": start_time(folder) if folder is not None else known.when,
+        "folder": None if folder is None else str(folder),
+        "steps": len(known.states),
+        "cached": sum(state == "CACHED" for state in known.states.values()),
+    }
+    if summary is None:
+        return PastRun(
+            **common,
+            outcome="checked" if known.is_check else "unfinished",
+            spans=[],
+            macro_f1=None,
+            blessed=known.blessed,
+            pushed=known.pushed,
+            reasons=known.interruption,
+        )
     return PastRun(
-        when=when,
-        outcome=_outcome(summary, executed),
-        folder=None if folder is None else str(folder),
-        spans=[span.span for span in data.spans] if data is not None else [],
-        macro_f1=metrics.macro_f1 if metrics is not None else None,
-        blessed=summary.blessed if summary is not None else executed.blessed if executed is not None else False,
-        pushed=summary.pushed if summary is not None else executed.pushed if executed is not None else None,
-        reasons=summary.reasons if summary is not None else _where_it_stopped(states),
-        steps=len(states),
-        cached=sum(state == "CACHED" for state in states.values()),
+        **common,
+        outcome=_ending(summary),
+        spans=[span.span for span in summary.data.spans] if summary.data is not None else [],
+        macro_f1=None if summary.metrics is None else summary.metrics.macro_f1,
+        blessed=summary.blessed,
+        pushed=summary.pushed,
+        reasons=summary.reasons,
     )
 
 
-def _outcome(summary: Summary | None, executed: _Executed | None) -> Outcome:
-    states = executed.states if executed is not None else {}
-    if summary is None:
-        done = all(state in ("COMPLETE", "CACHED") for state in states.values())
-        return "checked" if states and done and list(states)[-1] == _DATA_GATE else "unfinished"
-    if summary.metrics is None:
-        return "nothing new" if summary.outcome == "no_new_data" else "stopped"
-    if summary.pushed is not None:
-        return "pushed"
-    return "blessed" if summary.blessed else "not blessed"
+def _ending(summary: Summary) -> Ending:
+    match summary.outcome:
+        case "blessed":
+            return "pushed"
+        case "not_blessed":  # or blessed, but not pushed because it was rolled back before
+            return "blessed" if summary.blessed else "not blessed"
+        case "no_new_data":
+            return "nothing new"
+        case "refused" | "failed" | "untried":
+            return "stopped"
 
 
-def _where_it_stopped(states: dict[str, str]) -> list[str]:
-    last = next(reversed(states.items()), None)
-    return [] if last is None or last[1] in ("COMPLETE", "CACHED") else [f"{last[0]}: {last[1].lower()}"]
-
-
-def _summary(folder: Path | None, executed: _Executed | None) -> Summary | None:
-    """The folder's own, which runs that failed have, too; else the Report's, which a run elsewhere leaves."""
+def _read_summary(folder: Path | None, execution: _Execution | None) -> Summary | None:
+    """Read the summary of a run's folder, which failed runs have too; otherwise the Report's, which is an artifact."""
     if folder is not None and (folder / Summary.FILE).exists():
         return Summary.read(str(folder))
+    if execution is None or execution.report is None:
+        return None
     try:
-        return Summary.read(executed.report) if executed is not None and executed.report is not None else None
+        return Summary.read(execution.report)
     except FileNotFoundError:
         return None
 
 
-def _executed(metadata: Path) -> list[_Executed]:
-    """Reads ML Metadata, in the order of the runs."""
+def _read_executions(metadata: Path) -> list[_Execution]:
+    """Read the runs that ML Metadata has recorded, by their start."""
     from ml_metadata import metadata_store
     from ml_metadata.proto import metadata_store_pb2
 
@@ -181,19 +211,21 @@ def _executed(metadata: Path) -> list[_Executed]:
     connection.sqlite.filename_uri = str(metadata)
     connection.sqlite.connection_mode = _READ_ONLY
     store = metadata_store.MetadataStore(connection)
+    # The type of a component is its class with the module, which has changed between versions; its name has not.
     names = {each.id: each.name.rsplit(".", 1)[-1] for each in store.get_execution_types()}
+    state_name = metadata_store_pb2.Execution.State.Name
     runs = []
     for context in store.get_contexts_by_type(_RUN):
-        run = _Executed(datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=context.create_time_since_epoch))
+        run = _Execution(datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=context.create_time_since_epoch))
         executions = sorted(store.get_executions_by_context(context.id), key=lambda each: each.id)
-        state_of = metadata_store_pb2.Execution.State.Name
-        run.states = {names[each.type_id]: state_of(each.last_known_state) for each in executions}
+        run.states = {names[each.type_id]: state_name(each.last_known_state) for each in executions}
         _read_outputs(store, [each.id for each in executions], run)
         runs.append(run)
     return sorted(runs, key=lambda run: run.when)
 
 
-def _read_outputs(store: Any, executions: Sequence[int], run: _Executed) -> None:
+def _read_outputs(store: Any, executions: Sequence[int], run: _Execution) -> None:
+    """Add the report, the blessing and the pushed model of a run, where they are among the outputs."""
     from ml_metadata.proto.metadata_store_pb2 import Event
 
     events = store.get_events_by_execution_ids(executions) if executions else []
@@ -207,5 +239,6 @@ def _read_outputs(store: Any, executions: Sequence[int], run: _Executed) -> None
             run.pushed = artifact.custom_properties["pushed_destination"].string_value or None
 
 
-def _in_short(spans: Sequence[int]) -> str:
+def _span_range(spans: Sequence[int]) -> str:
+    """Return spans in short: the first, the last and their number."""
     return "" if not spans else str(spans[0]) if len(spans) == 1 else f"{spans[0]}-{spans[-1]} ({len(spans)})"

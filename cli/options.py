@@ -1,11 +1,19 @@
-"""Options that many commands take."""
+"""Arguments and options that several commands take."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-ConfigOption = Annotated[Path, typer.Option(help="The pipeline's YAML file.")]
+ConfigOption = Annotated[Path, typer.Option("--config", help="Configuration of the pipeline, a YAML file.")]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace one key, e.g. training.epochs=1.")
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Replace a key of the configuration, such as training.epochs=1; repeat the option for more.",
+    ),
+]
+RunArgument = Annotated[
+    Path, typer.Argument(help="Folder of a run, <work_dir>/runs/<time>; or a work_dir, for its newest run.")
 ]

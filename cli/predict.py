@@ -1,94 +1,41 @@
-"""Asks a pushed model, as a server would, with nothing but TensorFlow."""
+"""The command `predict`."""
 
-import os
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+import json
+import sys
+from typing import Annotated
 
-from components.common.files import exists
-from components.registry import ModelRecord, latest
-from schema.errors import Refused
+import typer
 
-_ASKS = {
-    True: "pairs of texts; add a --text-pair for each --text, in their order (it may be empty)",
-    False: "single texts; leave --text-pair out",
-}
+app = typer.Typer()
 
 
-@dataclass(frozen=True)
-class LabelPrediction:
-    """One label's answer: its probability, the threshold, and whether it is given."""
+@app.command()
+def predict(
+    model: Annotated[
+        str, typer.Option(help="A version in the registry; or the registry itself, for its newest version.")
+    ],
+    text: Annotated[list[str], typer.Option(help="Text to classify; repeat the option for more.")],
+    text_pair: Annotated[
+        list[str] | None,
+        typer.Option(help="Second text, for a model of text pairs; give one for each --text, in the same order."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per text instead of a table.")] = False,
+) -> None:
+    """Classify texts: print the probability of each label, and whether it is above its threshold."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
-    name: str
-    probability: float
-    threshold: float
+    from cli.prediction import predict_texts
 
-    @property
-    def given(self) -> bool:
-        return self.probability > self.threshold
-
-
-@dataclass(frozen=True)
-class TextPrediction:
-    """A text's labels, or a pair's, most probable first."""
-
-    text: str
-    text_pair: str | None
-    labels: tuple[LabelPrediction, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "text": self.text,
-            **({} if self.text_pair is None else {"text_pair": self.text_pair}),
-            "labels": [label.name for label in self.labels if label.given],
-            "probabilities": {label.name: round(label.probability, 6) for label in self.labels},
-        }
-
-
-def predict_texts(model: str, texts: Sequence[str], pairs: Sequence[str] = ()) -> list[TextPrediction]:
-    """Classifies texts with the model's `serve_text` signature.
-
-    Args:
-        model: A version directory, or a registry: then its newest version; a path, or a gs:// address.
-        texts: At least one.
-        pairs: The second text of each, where the model was trained on pairs; none elsewhere.
-
-    Raises:
-        Refused: There is no model there, or it does not take so many texts.
-    """
-    if pairs and len(pairs) != len(texts):
-        raise Refused(f"--text is given {len(texts)} times, --text-pair {len(pairs)} times; give one of each a pair")
-    directory = _version_directory(model)
-    record = ModelRecord.read(directory)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow as tf
-    import tensorflow_text  # noqa: F401 - registers the tokenizer's operations
-
-    serve = tf.saved_model.load(directory).signatures["serve_text"]
-    takes_pairs = "text_pairs" in serve.structured_input_signature[1]
-    if takes_pairs != bool(pairs):
-        raise Refused(f"{directory}: the model takes {_ASKS[takes_pairs]}")
-    columns = {"texts": texts, "text_pairs": pairs} if takes_pairs else {"texts": texts}
-    served = serve(**{name: tf.constant(list(column)) for name, column in columns.items()})
-    probabilities = served["probabilities"].numpy()
-    second: Sequence[str | None] = pairs or [None] * len(texts)
-    return [
-        TextPrediction(text, pair, tuple(sorted(
-            (
-                LabelPrediction(*answer)
-                for answer in zip(record.labels, row.tolist(), record.thresholds, strict=True)
-                if answer[0] not in record.retired
-            ),
-            key=lambda label: -label.probability,
-        )))
-        for text, pair, row in zip(texts, second, probabilities, strict=True)
-    ]  # fmt: skip
-
-
-def _version_directory(model: str) -> str:
-    if exists(f"{model}/saved_model.pb"):
-        return model
-    newest = latest(model)
-    if newest is None:
-        raise Refused(f"{model}: no model there; give a version directory or the registry that holds some")
-    return newest.path
+    for prediction in predict_texts(model, text, text_pair or ()):
+        if as_json:
+            sys.stdout.write(json.dumps(prediction.as_json(), ensure_ascii=False) + "\n")
+            continue
+        title = "\n".join(filter(None, (prediction.text, prediction.text_pair)))
+        table = Table("label", "probability", "threshold", "given", title=Text(title), title_justify="left")
+        for label in prediction.labels:
+            table.add_row(
+                label.name, f"{label.probability:.3f}", f"{label.threshold:.3f}", "yes" if label.given else ""
+            )
+        Console().print(table)

@@ -1,35 +1,35 @@
-"""The commands for other machines: compile, submit, status, cancel, schedule."""
+"""Commands for runs on Kubeflow Pipelines and Vertex AI: `compile`, `submit`, `status`, `cancel` and `schedule`."""
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from cli.options import ConfigOption, SetOption
-from components.common.outcome import EXIT_STATUS
-from pipeline.config.configuration import Configuration
-from pipeline.config.loading import load_configuration
-from runners.remote import remote
-from runners.table import check_schedulable, compile_pipeline, remote_runner
 from schema.errors import Refused
+
+if TYPE_CHECKING:  # importing them takes longer than `--help` may
+    from pipeline.config.configuration import Configuration
+    from runners.remote.remote import RemoteRun, RemoteSchedule
 
 app = typer.Typer()
 
-RemoteOption = Annotated[str, typer.Option("--runner", help="kubeflow or vertex.")]
+RemoteOption = Annotated[str, typer.Option("--runner", help="kubeflow (Kubeflow Pipelines v2) or vertex (Vertex AI).")]
+RUN_HELP = "Name of the run, as `submit` prints it"
 
 
 @app.command("compile")
 def compile_(
     config: ConfigOption,
-    runner: Annotated[str, typer.Option(help="kubeflow: Kubeflow Pipelines v2; vertex: Vertex AI Pipelines.")],
-    output: Annotated[Path, typer.Option(help="The file to write: *.yaml for kubeflow, *.json for vertex.")],
+    runner: RemoteOption,
+    output: Annotated[Path, typer.Option(help="File to write: *.yaml for kubeflow, *.json for vertex.")],
     set_: SetOption = None,
 ) -> None:
-    """Write the pipeline as another machine runs it."""
+    """Write the pipeline in the form that Kubeflow Pipelines or Vertex AI runs."""
+    from pipeline.config.loading import load_configuration
+    from runners.table import compile_pipeline
+
     compile_pipeline(load_configuration(config, set_ or ()), runner, output)
     _print(f"Written: {output}")
 
@@ -39,18 +39,24 @@ def submit(
     config: ConfigOption,
     runner: RemoteOption,
     set_: SetOption = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended; exit status 1 if it failed.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until the run has ended; exit status 1 if it failed.")
+    ] = False,
 ) -> None:
-    """Start a run on another machine."""
+    """Start a run on Kubeflow Pipelines or Vertex AI."""
+    from components.common.outcome import EXIT_STATUS
     from pipeline.check import check_without_data
+    from pipeline.config.loading import load_configuration
+    from runners.remote import remote
+    from runners.table import remote_runner
 
     configuration = load_configuration(config, set_ or ())
     check_without_data(configuration)
-    with remote_runner(runner) as there:
-        run = remote.submit(there, configuration, _print)
-        _show_run(run)
+    with remote_runner(runner) as service:
+        run = remote.submit(service, configuration, _print)
+        _print_run(run)
         if wait:
-            run = remote.wait(there, configuration, run, _show_run)
+            run = remote.wait(service, configuration, run, _print_run)
     if wait and run.state is not remote.RunState.SUCCEEDED:
         raise typer.Exit(EXIT_STATUS["failed"])
 
@@ -59,18 +65,25 @@ def submit(
 def status(
     config: ConfigOption,
     runner: RemoteOption,
-    run: Annotated[str | None, typer.Argument(help="As `submit` printed it; none: the newest twenty.")] = None,
+    run: Annotated[str | None, typer.Argument(help=f"{RUN_HELP}; without it, the newest twenty runs.")] = None,
     set_: SetOption = None,
 ) -> None:
-    """Show where runs on another machine stand."""
+    """Show the state of runs on Kubeflow Pipelines or Vertex AI."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from pipeline.config.loading import load_configuration
+    from runners.table import remote_runner
+
     configuration = load_configuration(config, set_ or ())
-    with remote_runner(runner) as there:
-        runs = there.runs(configuration) if run is None else [there.status(configuration, run)]
+    with remote_runner(runner) as service:
+        runs = service.runs(configuration) if run is None else [service.status(configuration, run)]
     if run is not None:
-        _show_run(runs[0])
+        _print_run(runs[0])
         return
     table = Table()
-    table.add_column("run", no_wrap=True)  # to be copied
+    table.add_column("run", no_wrap=True)  # so that it can be copied
     for column in ("state", "created (UTC)", "error"):
         table.add_column(column)
     for each in runs:
@@ -83,83 +96,95 @@ def status(
 def cancel(
     config: ConfigOption,
     runner: RemoteOption,
-    run: Annotated[str, typer.Argument(help="As `submit` printed it.")],
+    run: Annotated[str, typer.Argument(help=f"{RUN_HELP}.")],
     set_: SetOption = None,
 ) -> None:
-    """End a run on another machine."""
+    """Cancel a run on Kubeflow Pipelines or Vertex AI."""
+    from pipeline.config.loading import load_configuration
+    from runners.table import remote_runner
+
     configuration = load_configuration(config, set_ or ())
-    with remote_runner(runner) as there:
-        ended = there.cancel(configuration, run)
-    _show_run(ended)
+    with remote_runner(runner) as service:
+        cancelled = service.cancel(configuration, run)
+    _print_run(cancelled)
 
 
 @app.command()
 def schedule(
     config: ConfigOption,
     runner: Annotated[
-        str, typer.Option(help="local: this machine, nothing is installed, only printed; or kubeflow, vertex.")
+        str,
+        typer.Option(
+            help="kubeflow, vertex, or local: prints files for systemd and cron on this machine, and installs nothing."
+        ),
     ],
     cron: Annotated[
         str | None,
-        typer.Option(help='Make it, or change it: minute hour day month weekday, such as "0 3 * * *".'),
+        typer.Option(help='Create or change the schedule: minute hour day month weekday, such as "0 3 * * *".'),
     ] = None,
-    pause: Annotated[bool, typer.Option("--pause", help="Start nothing until --resume.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on after --pause.")] = False,
-    delete: Annotated[bool, typer.Option("--delete", help="Delete it.")] = False,
+    pause: Annotated[bool, typer.Option("--pause", help="Start no runs until --resume.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Start runs again after --pause.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete the schedule.")] = False,
     set_: SetOption = None,
 ) -> None:
-    """Run the pipeline again and again. With nothing but --runner, show the schedule that is there."""
-    asked = [option for option, given in (("--pause", pause), ("--resume", resume), ("--delete", delete)) if given]
+    """Run the pipeline on a schedule. With only --runner, show the existing schedule."""
+    from pipeline.config.loading import load_configuration
+
+    actions = [option for option, given in (("--pause", pause), ("--resume", resume), ("--delete", delete)) if given]
     if cron is not None:
-        asked.append("--cron")
-    if len(asked) > 1:
-        raise Refused(f"schedule: {' and '.join(asked)} do not go together; give one")
+        actions.append("--cron")
+    if len(actions) > 1:
+        raise Refused(f"schedule: {' and '.join(actions)} cannot be combined; give one")
     configuration = load_configuration(config, set_ or ())
     if runner == "local":
         from runners.local.schedule import local_schedule
 
-        if asked != ["--cron"]:
-            raise Refused("schedule --runner local: nothing is installed, so there is only --cron to give")
-        assert cron is not None
+        if cron is None:
+            raise Refused("schedule --runner local: give --cron; nothing is installed, so no other option applies")
         sys.stdout.write(f"{local_schedule(configuration, config, set_ or (), cron).in_words()}\n")
         return
+    _schedule_remotely(configuration, runner, actions[0] if actions else None, cron)
+
+
+def _schedule_remotely(config: "Configuration", runner: str, action: str | None, cron: str | None) -> None:
     from pipeline.check import check_without_data
     from runners.local.schedule import parse_cron
+    from runners.table import check_schedulable, remote_runner
 
     check_schedulable(runner)
     if cron is not None:
         parse_cron(cron)
-        check_without_data(configuration)
-    _schedule_elsewhere(configuration, runner, asked[0] if asked else None, cron)
-
-
-def _schedule_elsewhere(config: Configuration, runner: str, asked: str | None, cron: str | None) -> None:
-    with remote_runner(runner) as there:
-        if cron is not None:
-            planned = there.set_schedule(config, cron)
-        elif asked in ("--pause", "--resume"):
-            planned = there.pause_schedule(config, paused=asked == "--pause")
-        elif asked == "--delete":
-            was_there = there.delete_schedule(config)
-            _print(f"Schedule {config.name}: {'deleted' if was_there else 'there was none'}")
-            return
-        elif (found := there.find_schedule(config)) is not None:
-            planned = found
+        check_without_data(config)
+    with remote_runner(runner) as service:
+        if action == "--delete":
+            existed = service.delete_schedule(config)
+            _print(f"Schedule {config.name}: {'deleted' if existed else 'there was none'}")
+        elif cron is not None:
+            _print_schedule(service.set_schedule(config, cron))
+        elif action in ("--pause", "--resume"):
+            _print_schedule(service.pause_schedule(config, paused=action == "--pause"))
+        elif (existing := service.find_schedule(config)) is not None:
+            _print_schedule(existing)
         else:
             _print(f"Schedule {config.name}: there is none; --cron makes it")
-            return
-    state = "paused" if planned.paused else "on"
-    comes = f", next {planned.next_run:%Y-%m-%d %H:%M %Z}" if planned.next_run and not planned.paused else ""
-    _print(f"Schedule {planned.name}: {state}, {planned.cron} ({planned.time_zone}){comes}")
-    if planned.page:
-        _print(planned.page)
 
 
-def _show_run(run: remote.RemoteRun) -> None:
+def _print_schedule(schedule: "RemoteSchedule") -> None:
+    state = "paused" if schedule.paused else "on"
+    next_run = f", next {schedule.next_run:%Y-%m-%d %H:%M %Z}" if schedule.next_run and not schedule.paused else ""
+    _print(f"Schedule {schedule.name}: {state}, {schedule.cron} ({schedule.time_zone}){next_run}")
+    if schedule.page:
+        _print(schedule.page)
+
+
+def _print_run(run: "RemoteRun") -> None:
     _print(f"Run {run.name}: {run.state}{f': {run.error}' if run.error else ''}")
     if run.page:
         _print(run.page)
 
 
 def _print(line: str) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
     Console().print(Text(line), soft_wrap=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cli.init import Hints, write_project
+from cli.init.project import Hints, write_project
 from components.example_gen.sources.inputs import check_inputs
 from pipeline.check import check_configuration
 from pipeline.config.loading import load_configuration
@@ -18,7 +18,7 @@ def _init(tmp_path: Path, name: str, content: str | bytes, **options: Any) -> tu
     data = tmp_path / name
     data.write_bytes(content.encode() if isinstance(content, str) else content)
     written = write_project(data, tmp_path / "out", Hints(**options))
-    return written.configuration, written.in_words()
+    return written.configuration, written.describe()
 
 
 def test_delimited_labels(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from cli.predict import predict_texts
+from cli.prediction import predict_texts
 from components.registry.store import copy_model
 from schema.errors import Refused
 from schema.infer import infer_schema, schema_text
@@ -44,13 +44,13 @@ def test_a_life_of_a_label_list(schema: Path) -> None:
     before = schema.read_text()
     said = _run("add", "praise", "--schema", schema)
     change, next_run = said.splitlines()
-    assert change == f"{schema}: 'praise' is added at place 3, behind the others."
+    assert change == f"{schema}: 'praise' is added at index 3, after the others."
     assert next_run.startswith("Next run: trains a model with 4 outputs; rows may have 'praise'; gates against")
-    assert "'refund' is called 'money back' now, at the same place 1." in _run(
+    assert "'refund' is now called 'money back', at the same index 1." in _run(
         "rename", "refund", "money back", "--schema", schema
     )
     said = _run("retire", "billing", "--schema", schema)
-    assert "'billing' is retired; its place 0 stays empty." in said
+    assert "'billing' is retired; its index 0 is not used again." in said
     assert "output 0 is always 0" in said
     assert _labels(schema) == LabelList(
         ("billing", "money back", "shipping", "praise"), frozenset({"billing"}), {"refund": "money back"}
@@ -62,7 +62,7 @@ def test_a_life_of_a_label_list(schema: Path) -> None:
         ["2", "shipping", "", ""],
         ["3", "praise", "", ""],
     ]
-    assert "in use again, at its old place 0" in _run("add", "billing", "--schema", schema)
+    assert "in use again, at its old index 0" in _run("add", "billing", "--schema", schema)
     assert schema.read_text().startswith("# Whose: support\n")
     assert len(schema.read_text().splitlines()) == len(before.splitlines()) + 4  # a value, an annotation of a tag
     assert [path.name for path in schema.parent.iterdir()] == ["schema.pbtxt"], "nothing is left beside it"
@@ -83,7 +83,7 @@ def test_a_file_that_must_be_written_anew_says_so(schema: Path) -> None:
     schema.write_text(
         schema.read_text().replace('domain: "labels"', 'domain: "labels" annotation { tag: ["retired:billing"] }')
     )
-    assert "warning: the file had to be written anew" in _run("add", "billing", "--schema", schema)
+    assert "warning: the file had to be written from scratch" in _run("add", "billing", "--schema", schema)
     assert _labels(schema) == LabelList(("billing", "refund", "shipping"))
 
 

@@ -12,7 +12,7 @@ import tensorflow_transform as tft
 from typer.testing import CliRunner
 
 from cli import main as cli
-from cli.predict import predict_texts
+from cli.prediction import predict_texts
 from components.checkpoints.find import find_checkpoint, load_backbone
 from components.trainer.export import export_classifier, predict_by_length
 from components.trainer.input_pipeline import encoder_inputs

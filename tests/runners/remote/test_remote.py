@@ -134,10 +134,10 @@ def test_a_run_is_waited_for_and_its_changes_are_told(config: Configuration) -> 
     [
         (["submit", "--runner", "kubeflo"], "--runner kubeflo: runs nothing elsewhere; did you mean 'kubeflow'?"),
         (["status", "--runner", "local"], "--runner local: runs nothing elsewhere; known here: kubeflow, vertex"),
-        (["schedule", "--runner", "kubeflow", "--pause", "--delete"], "--pause and --delete do not go together"),
+        (["schedule", "--runner", "kubeflow", "--pause", "--delete"], "--pause and --delete cannot be combined"),
         (["schedule", "--runner", "kubeflow", "--cron", "nonsense"], "--cron 'nonsense': give five fields"),
         (["schedule", "--runner", "kubeflw"], "did you mean 'kubeflow'?"),
-        (["schedule", "--runner", "local", "--delete"], "nothing is installed, so there is only --cron to give"),
+        (["schedule", "--runner", "local", "--delete"], "schedule --runner local: give --cron"),
         (["submit", "--runner", "kubeflow"], "the configuration has no runner.kubeflow"),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from cli.survey import MOST_VALUES, Column, format_of, survey
+from cli.init.survey import MOST_VALUES, Column, format_of, survey
 from components.example_gen.formats.values import shown
 from components.example_gen.labels import read_label_names, split_labels
 from components.example_gen.settings import (
@@ -43,7 +43,7 @@ class Written:
     labels: Sequence[str]
     slices: Sequence[str]
 
-    def in_words(self) -> str:
+    def describe(self) -> str:
         return (
             f"{self.rows} rows; text in '{self.text}'; {len(self.labels)} labels: {', '.join(self.labels[:10])}"
             f"{', ...' if len(self.labels) > 10 else ''}; slices: {', '.join(self.slices) or 'none'}\n"

@@ -1,0 +1,163 @@
+"""Changes of the label list in the schema's file, and what the next run makes of them."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from components.evaluation.gates.checks import check_labels
+from components.evaluation.gates.gate import parse_gate
+from schema.errors import Refused
+from schema.label_edits import Edit, edit_schema, plan_add, plan_rename, plan_retire
+from schema.label_list import LabelList, label_list, read_schema
+
+
+@dataclass(frozen=True)
+class Target:
+    """Schema whose labels are shown or changed.
+
+    Attributes:
+        schema: File of the schema.
+        gates: Gates of the configuration, which may name labels; empty if no configuration was given.
+    """
+
+    schema: Path
+    gates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Consequences:
+    """What a change means, for the person who made it.
+
+    Attributes:
+        change: What has changed, a sentence.
+        next_run: What the next run makes of it, in clauses.
+    """
+
+    change: str
+    next_run: str
+
+
+def find_target(schema: Path | None, config: Path | None) -> Target:
+    """Return the schema that is named directly or by a configuration.
+
+    Raises:
+        Refused: Both are given, or none, or the configuration cannot be read.
+    """
+    if (schema is None) == (config is None):
+        raise Refused("name the schema: give either --schema FILE or --config FILE")
+    if schema is not None:
+        return Target(schema)
+    from pipeline.config.loading import load_configuration
+
+    assert config is not None
+    configuration = load_configuration(config)
+    return Target(Path(configuration.schema_file), tuple(configuration.evaluation.gates))
+
+
+def show_labels(console: Console, target: Target) -> None:
+    """Print a table of the labels with their indices, retired labels and former names."""
+    labels = label_list(read_schema(str(target.schema)))
+    table = Table("index", "label", "", "former names")
+    table.columns[0].justify = "right"
+    for index, name in enumerate(labels.names):
+        former_names = ", ".join(old for old, new in labels.aliases.items() if new == name)
+        table.add_row(str(index), Text(name), "retired" if name in labels.retired else "", Text(former_names))
+    console.print(table)
+
+
+def add_label(console: Console, target: Target, name: str) -> None:
+    """Add a label after the others, or bring a retired label back; print what it means.
+
+    Raises:
+        Refused: The name cannot be a label's, or the file cannot be written; nothing is changed.
+    """
+    schema = read_schema(str(target.schema))
+    edit, existing = plan_add(schema, name), label_list(schema).names
+    if edit.value is None:
+        name = existing[edit.index]
+        change = f"'{name}' is in use again, at its old index {edit.index}."
+        rows = f"rows with '{name}' count again"
+    else:
+        name = edit.value
+        change = f"'{name}' is added at index {edit.index}, after the others."
+        rows = f"rows may have '{name}'"
+    gates = "gates against a live model that lacks it apply to the labels that both models have."
+    _apply(console, target, edit, _Consequences(change, f"{rows}; {gates}"))
+
+
+def rename_label(console: Console, target: Target, old: str, new: str) -> None:
+    """Rename a label at its index; print what it means.
+
+    Raises:
+        Refused: There is no such label, the new name cannot be a label's, or the file cannot be written; nothing is
+            changed.
+    """
+    edit = plan_rename(read_schema(str(target.schema)), old, new)
+    change = f"'{old}' is now called '{edit.value}', at the same index {edit.index}."
+    next_run = (
+        f"rows with '{old}' are read as '{edit.value}'; the live model's '{old}' is compared as '{edit.value}', the"
+        " name that clients will get."
+    )
+    _apply(console, target, edit, _Consequences(change, next_run))
+
+
+def retire_label(console: Console, target: Target, name: str) -> None:
+    """Take a label out of use; print what it means.
+
+    Raises:
+        Refused: There is no such label, it is the last one, or the file cannot be written; nothing is changed.
+    """
+    edit = plan_retire(read_schema(str(target.schema)), name)
+    change = f"'{name}' is retired; its index {edit.index} is not used again."
+    next_run = f"rows keep their other labels; output {edit.index} is always 0, and no gate may name '{name}'."
+    _apply(console, target, edit, _Consequences(change, next_run))
+
+
+def _apply(console: Console, target: Target, edit: Edit, consequences: _Consequences) -> None:
+    """Make a planned change in the file, and print what it means."""
+    edited = edit_schema(target.schema.read_bytes().decode(), edit)
+    _replace(target.schema, edited.text)
+    labels = label_list(read_schema(str(target.schema)))
+    lines = [
+        f"{target.schema}: {consequences.change}",
+        f"Next run: trains a model with {len(labels.names)} outputs; {consequences.next_run}",
+    ]
+    if not edited.keeps_layout:
+        lines.append("warning: the file had to be written from scratch; its comments and layout are lost")
+    lines += [f"warning: evaluation.gates will be refused: {why}" for why in _refusals(target.gates, labels)]
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
+
+
+def _refusals(gates: Sequence[str], labels: LabelList) -> list[str]:
+    """Return the reasons why gates do not fit the labels."""
+    refusals = []
+    for gate in gates:
+        try:
+            check_labels([parse_gate(gate)], labels)
+        except Refused as refused:
+            refusals.append(str(refused))
+    return refusals
+
+
+def _replace(path: Path, text: str) -> None:
+    """Replace a file as a whole. A symbolic link stays one, and the file keeps its permissions.
+
+    Raises:
+        Refused: The file cannot be written.
+    """
+    path = path.resolve()
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        partial.write_bytes(text.encode())
+        partial.chmod(path.stat().st_mode & 0o7777)
+        partial.replace(path)
+    except OSError as error:
+        raise Refused(f"{path}: cannot be written ({error.strerror}); nothing was changed") from None
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,117 @@
+"""Prediction with a pushed model, as a server would do it, with nothing but TensorFlow."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from components.common.files import exists
+from components.registry import ModelRecord, latest
+from schema.errors import Refused
+
+
+@dataclass(frozen=True)
+class LabelPrediction:
+    """Prediction of one label.
+
+    Attributes:
+        name: The label.
+        probability: Its probability, between 0 and 1.
+        threshold: Probability above which the label is given.
+    """
+
+    name: str
+    probability: float
+    threshold: float
+
+    @property
+    def given(self) -> bool:
+        """Whether the text gets the label."""
+        return self.probability > self.threshold
+
+
+@dataclass(frozen=True)
+class TextPrediction:
+    """Prediction of a text or of a pair of texts.
+
+    Attributes:
+        text: The text.
+        text_pair: The second text; None if the model takes single texts.
+        labels: Predictions of the labels in use, by falling probability.
+    """
+
+    text: str
+    text_pair: str | None
+    labels: tuple[LabelPrediction, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the prediction as plain JSON: the text, its labels, and the probabilities of all labels."""
+        return {
+            "text": self.text,
+            **({} if self.text_pair is None else {"text_pair": self.text_pair}),
+            "labels": [label.name for label in self.labels if label.given],
+            "probabilities": {label.name: round(label.probability, 6) for label in self.labels},
+        }
+
+
+def predict_texts(model: str, texts: Sequence[str], pairs: Sequence[str] = ()) -> list[TextPrediction]:
+    """Classify texts with a model's `serve_text` signature.
+
+    Args:
+        model: A version's directory, or a registry, which stands for its newest version; a path or a gs:// address.
+        texts: At least one text.
+        pairs: The second text of each, if the model was trained on pairs; otherwise empty.
+
+    Returns:
+        The prediction of each text, in order.
+
+    Raises:
+        Refused: There is no model, or texts and pairs do not fit it.
+    """
+    if pairs and len(pairs) != len(texts):
+        raise Refused(f"--text is given {len(texts)} times, --text-pair {len(pairs)} times; give one of each per pair")
+    directory = _find_version(model)
+    record = ModelRecord.read(directory)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow as tf
+    import tensorflow_text  # noqa: F401 - registers the tokenizer's operations
+
+    serve = tf.saved_model.load(directory).signatures["serve_text"]
+    _check_pairs(directory, pairs, takes_pairs="text_pairs" in serve.structured_input_signature[1])
+    columns = {"texts": texts, "text_pairs": pairs} if pairs else {"texts": texts}
+    outputs = serve(**{name: tf.constant(list(column)) for name, column in columns.items()})
+    rows = outputs["probabilities"].numpy().tolist()
+    seconds: Sequence[str | None] = pairs or [None] * len(texts)
+    return [
+        TextPrediction(text, second, _rank_labels(record, probabilities))
+        for text, second, probabilities in zip(texts, seconds, rows, strict=True)
+    ]
+
+
+def _find_version(model: str) -> str:
+    if exists(f"{model}/saved_model.pb"):
+        return model
+    newest = latest(model)
+    if newest is None:
+        raise Refused(f"{model}: there is no model; give the directory of a version, or a registry that has one")
+    return newest.path
+
+
+def _check_pairs(directory: str, pairs: Sequence[str], *, takes_pairs: bool) -> None:
+    if takes_pairs and not pairs:
+        raise Refused(
+            f"{directory}: the model takes pairs of texts; add a --text-pair for each --text, in the same order (it may"
+            " be empty)"
+        )
+    if pairs and not takes_pairs:
+        raise Refused(f"{directory}: the model takes single texts; leave --text-pair out")
+
+
+def _rank_labels(record: ModelRecord, probabilities: Sequence[float]) -> tuple[LabelPrediction, ...]:
+    """Return the labels in use by falling probability."""
+    predictions = [
+        LabelPrediction(name, probability, threshold)
+        for name, probability, threshold in zip(record.labels, probabilities, record.thresholds, strict=True)
+        if name not in record.retired
+    ]
+    return tuple(sorted(predictions, key=lambda prediction: -prediction.probability))

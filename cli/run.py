@@ -1,0 +1,47 @@
+"""Commands that run the pipeline on this machine: `run` and `check`."""
+
+from typing import Annotated
+
+import typer
+
+from cli.options import ConfigOption, SetOption
+
+app = typer.Typer()
+
+
+@app.command()
+def run(
+    config: ConfigOption,
+    set_: SetOption = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Train even if no span is newer than the last one trained on.")
+    ] = False,
+    runner: Annotated[
+        str | None, typer.Option(help="local or beam; replaces runner.orchestrator of the configuration.")
+    ] = None,
+) -> None:
+    """Train and evaluate a model, and push it if it passes every gate and the canary."""
+    from rich.console import Console
+
+    from components.common.outcome import EXIT_STATUS
+    from pipeline.config.loading import load_configuration
+    from pipeline.run import run_pipeline
+    from runners.table import LocalRunner
+
+    orchestrator = [] if runner is None else [f"runner.orchestrator={runner}"]
+    configuration = load_configuration(config, [*(set_ or ()), *orchestrator])
+    summary = run_pipeline(configuration, Console(), LocalRunner(configuration.runner.orchestrator), force=force)
+    raise typer.Exit(EXIT_STATUS[summary.outcome])
+
+
+@app.command()
+def check(config: ConfigOption, set_: SetOption = None) -> None:
+    """Check configuration and data, without training."""
+    from rich.console import Console
+
+    from pipeline.config.loading import load_configuration
+    from pipeline.run import check_data
+    from runners.table import LocalRunner
+
+    configuration = load_configuration(config, set_ or ())
+    check_data(configuration, Console(), LocalRunner(configuration.runner.orchestrator))

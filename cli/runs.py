@@ -1,0 +1,72 @@
+"""Commands about past runs: `history`, `report` and `quarantine`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import RunArgument, SetOption
+from schema.errors import Refused
+
+app = typer.Typer()
+
+
+@app.command()
+def history(
+    work_dir: Annotated[
+        Path | None, typer.Argument(help="The work_dir of a pipeline; or give --config, which names it.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="Configuration of the pipeline, a YAML file.")] = None,
+    set_: SetOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per run instead of a table.")] = False,
+) -> None:
+    """List the runs: when, on which data, how good, and whether the model was pushed, or why not."""
+    from rich.console import Console
+
+    from cli.history import read_history, show_history
+    from pipeline.config.loading import load_configuration
+
+    if (work_dir is None) == (config is None):
+        raise Refused("history: give either a work_dir or --config FILE")
+    folder = work_dir if config is None else Path(load_configuration(config, set_ or ()).work_dir)
+    assert folder is not None
+    past_runs = read_history(folder)
+    if as_json:
+        for run in past_runs:
+            sys.stdout.write(json.dumps(run.model_dump(mode="json"), ensure_ascii=False) + "\n")
+    else:
+        show_history(Console(), past_runs)
+
+
+@app.command()
+def report(
+    run: RunArgument,
+    texts: Annotated[
+        bool | None,
+        typer.Option("--texts/--no-texts", help="Show texts of examples or not; replaces report.texts of the run."),
+    ] = None,
+) -> None:
+    """Write report.html and model_card.md of a run again, from the files that it left."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from pipeline.report import rebuild_report
+
+    for path in rebuild_report(run, texts=texts):
+        Console().print(Text(str(path)), soft_wrap=True)
+
+
+@app.command()
+def quarantine(
+    run: RunArgument,
+    reason: Annotated[str | None, typer.Option(help="Show only the reasons that start like this.")] = None,
+    examples: Annotated[int, typer.Option(min=0, help="Rows to show of each reason.")] = 3,
+) -> None:
+    """List why rows were quarantined, with counts and examples."""
+    from rich.console import Console
+
+    from cli.quarantine import show_quarantine
+
+    show_quarantine(run, Console(), reason=reason, examples=examples)
