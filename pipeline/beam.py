@@ -1,45 +1,46 @@
-"""From the `beam:` part of the configuration to the arguments of a Beam pipeline."""
+"""Arguments of Beam pipelines, from the `beam:` part of the configuration."""
 
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.code import environment_of
+from pipeline.code import code_environment
 from pipeline.config.beam import DataflowSettings, FlinkSettings, SparkSettings, WorkerSettings
 from pipeline.config.configuration import Configuration
 
 FLINK_VERSION = "1.19"
-"""Which Beam's classes are for; of any patch level."""
+"""Minor version of Flink that Beam's classes are built for; any patch level of it will do."""
 
 _WORKER = "bert-multilabel-worker"
-# A worker imports TensorFlow, for seconds; between two stages of a job it is kept.
+# A worker takes seconds to import TensorFlow, so it is kept between two stages of a job.
 _KEEP_WORKERS_MS = 30_000
-# In-process: Beam's own default tries to fetch a Go binary first. Nothing is shipped anywhere, and naming an image
-# keeps TFX from building a source package of itself, for seconds, in every component.
+# FnApiRunner runs in this process; Beam's own default would first try to fetch a Go binary. No image is used, but
+# naming one keeps TFX from building a source package of itself, which takes seconds, in every component.
 _LOCAL = ("--runner=FnApiRunner", "--sdk_container_image=none")
-_ROOT = Path(__file__).parents[1]
+# Where `scripts/flink.sh fetch` puts the jar in a checkout. An installed wheel has no such folder.
+_FETCHED_JAR = Path(__file__).parents[1] / "build" / "flink" / "beam-flink-job.jar"
 
 
 def beam_arguments(config: Configuration, code: Path | None = None) -> list[str]:
-    """What `create_pipeline` gives every component as its `beam_pipeline_args`.
+    """Return the `beam_pipeline_args` of the pipeline.
 
     Args:
         config: The configuration.
-        code: What `pack_code` wrote, where workers elsewhere can read it; None: they have this project installed.
+        code: Zip of `pack_code` that workers on other machines can read; None: they have this project installed.
     """
     beam = config.beam
     if beam.is_expert:
         return list(beam.pipeline_args)
-    return [*_of_runner(config, code), *beam.pipeline_args]
+    return [*_runner_arguments(config, code), *beam.pipeline_args]
 
 
 def job_jar(flink: FlinkSettings) -> Path:
-    """What a job goes to the cluster in; it need not be there."""
-    return Path(flink.job_server_jar or _ROOT / "build" / "flink" / "beam-flink-job.jar")
+    """Return the path of the jar that jobs are submitted to the cluster in, whether it exists or not."""
+    return Path(flink.job_server_jar or _FETCHED_JAR)
 
 
-def _of_runner(config: Configuration, code: Path | None) -> Sequence[str]:
+def _runner_arguments(config: Configuration, code: Path | None) -> Sequence[str]:
     beam = config.beam
     match beam.runner:
         case "local":
@@ -61,8 +62,8 @@ def _flink(flink: FlinkSettings) -> Sequence[str]:
         "--runner=FlinkRunner",
         f"--flink_master={flink.address}",
         f"--flink_version={FLINK_VERSION}",
-        # The job goes to the JobManager over HTTP, in a jar that also holds what Beam stages: nothing lies in a folder
-        # that TaskManagers would have to share with whoever submits.
+        # The job goes to the JobManager over HTTP, in a jar that also holds the files that Beam stages. So TaskManagers
+        # need not share a folder with the machine that submits.
         "--flink_submit_uber_jar",
         f"--flink_job_server_jar={job_jar(flink)}",
     ]
@@ -80,7 +81,7 @@ def _spark(spark: SparkSettings) -> Sequence[str]:
 
 def _portable(config: Configuration, settings: WorkerSettings, code: Path | None) -> Sequence[str]:
     command = settings.worker or str(Path(sys.executable).parent / _WORKER)
-    environment = {"command": command, "env": {**settings.worker_env, **environment_of(code)}}
+    environment = {"command": command, "env": {**settings.worker_env, **code_environment(code)}}
     return [
         f"--job_name={config.name}",
         f"--parallelism={config.beam.workers}",
@@ -88,7 +89,7 @@ def _portable(config: Configuration, settings: WorkerSettings, code: Path | None
         f"--environment_config={json.dumps(environment)}",
         f"--environment_cache_millis={_KEEP_WORKERS_MS}",
         "--sdk_container_image=none",
-        # Else each job lists the installed packages anew, for seconds.
+        # Otherwise each job lists the installed packages again, which takes seconds.
         "--experiments=disable_logging_submission_environment",
     ]
 
@@ -101,20 +102,20 @@ def _dataflow(dataflow: DataflowSettings) -> Sequence[str]:
         f"--temp_location={dataflow.temp_location}",
         f"--staging_location={dataflow.staging_location or dataflow.temp_location}",
         f"--sdk_container_image={dataflow.image}",
-        # The image has everything: nothing is looked for, or installed, when a worker starts.
+        # The image has everything: a worker looks for nothing and installs nothing when it starts.
         "--sdk_location=container",
         f"--max_num_workers={dataflow.max_workers}",
         "--experiments=disable_logging_submission_environment",
-        *_where_given(dataflow),
+        *_optional_arguments(dataflow),
     ]
 
 
-def _where_given(dataflow: DataflowSettings) -> Sequence[str]:
-    given = {
+def _optional_arguments(dataflow: DataflowSettings) -> Sequence[str]:
+    values = {
         "worker_machine_type": dataflow.machine_type,
         "disk_size_gb": dataflow.disk_gb,
         "service_account_email": dataflow.service_account,
         "subnetwork": dataflow.subnetwork,
     }
-    arguments = [f"--{name}={value}" for name, value in given.items() if value is not None]
+    arguments = [f"--{name}={value}" for name, value in values.items() if value is not None]
     return arguments if dataflow.public_ips else [*arguments, "--no_use_public_ips"]

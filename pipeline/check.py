@@ -1,4 +1,4 @@
-"""What can be refused before TensorFlow is even imported."""
+"""Checks of a configuration that need no TensorFlow and take well under a second."""
 
 from components.behaviour.reading import read_tests
 from components.behaviour.settings import BehaviourTests
@@ -19,10 +19,10 @@ from schema.label_list import LabelList, label_list, read_schema
 
 
 def check_configuration(config: Configuration) -> Sources:
-    """Checks that files, columns, schema, checkpoint and gates fit each other; takes well under a second.
+    """Check that inputs, columns, schema, checkpoint and gates fit each other.
 
     Returns:
-        What a run would read.
+        The inputs that a run would read.
 
     Raises:
         Refused: Something does not fit; the message says what to do.
@@ -34,15 +34,15 @@ def check_configuration(config: Configuration) -> Sources:
 
 
 def check_without_data(config: Configuration) -> None:
-    """The same, but for the inputs: all that can be asked where they need not be within reach.
+    """Check everything except the inputs, which need not be within reach of the machine that compiles a pipeline.
 
     Raises:
         Refused: Something does not fit; the message says what to do.
     """
     schema = read_schema(config.schema_file)
     labels = label_list(schema)
-    in_schema = {feature.name for feature in schema.feature}
-    _check_slices(config, in_schema)
+    features = {feature.name for feature in schema.feature}
+    _check_slices(config, features)
     known = Known(labels, config.evaluation.slicing, string_domains(schema))
     check_gates([parse_gate(gate) for gate in config.evaluation.gates], known)
     checkpoint = find_checkpoint(config.checkpoint)
@@ -53,12 +53,12 @@ def check_without_data(config: Configuration) -> None:
             "positions; lower max_tokens"
         )
     _check_layers(config, checkpoint)
-    _check_pair(config, in_schema, checkpoint)
+    _check_pair(config, features, checkpoint)
     behavioural_tests(config, labels)
 
 
 def behavioural_tests(config: Configuration, labels: LabelList) -> BehaviourTests:
-    """The behavioural tests that the configuration names; without any group where it names none.
+    """Return the behavioural tests of the configuration; without any group if it names no file.
 
     Raises:
         Refused: The file cannot be read, or does not fit schema and configuration.
@@ -69,44 +69,44 @@ def behavioural_tests(config: Configuration, labels: LabelList) -> BehaviourTest
 
 
 def project_of_queries(config: Configuration) -> str:
-    """The project that pays for BigQuery; empty where nothing is asked of it."""
+    """Return the Google Cloud project that pays for BigQuery; empty if the examples are not read from there."""
     return project_of(config.examples, beam_arguments(config)) if config.examples.format == "bigquery" else ""
 
 
-def _check_slices(config: Configuration, in_schema: set[str]) -> None:
+def _check_slices(config: Configuration, features: set[str]) -> None:
     for name in config.examples.slices:
-        if name not in in_schema:
+        if name not in features:
             raise Refused(f"{config.schema_file}: no feature '{name}', which examples.slices names; add it there")
     for name in config.evaluation.slice_columns:
         if name not in config.examples.slices:
             known = ", ".join(config.examples.slices) or "none"
             raise Refused(
-                f"evaluation.slices names '{name}', which examples.slices does not carry along (it has: {known})"
+                f"evaluation.slices names '{name}', which is not one of examples.slices ({known}); add it there"
             )
 
 
 def _check_layers(config: Configuration, checkpoint: Checkpoint) -> None:
-    wanted, there = config.training.trainable, checkpoint.architecture.layers
-    if isinstance(wanted, int) and wanted > there:
+    trainable, layers = config.training.trainable, checkpoint.architecture.layers
+    if isinstance(trainable, int) and trainable > layers:
         raise Refused(
-            f"training.trainable is {wanted}, but checkpoint {config.checkpoint} has {there} encoder layers; lower it,"
-            " or write all"
+            f"training.trainable is {trainable}, but checkpoint {config.checkpoint} has {layers} encoder layers; lower"
+            " it, or write all"
         )
 
 
-def _check_pair(config: Configuration, in_schema: set[str], checkpoint: Checkpoint) -> None:
-    """Schema and configuration agree on whether texts come in pairs, and what trains can tell the two apart."""
+def _check_pair(config: Configuration, features: set[str], checkpoint: Checkpoint) -> None:
+    """Check that schema, configuration and checkpoint agree on whether texts come in pairs."""
     column = config.examples.text_pair
     if column is None:
         if any(not isinstance(request, str) for request in config.canary.requests):
             raise Refused("canary.requests has a pair, but examples.text_pair names no column; write single texts")
-        if TEXT_PAIR in in_schema:
+        if TEXT_PAIR in features:
             raise Refused(
                 f"{config.schema_file}: has feature '{TEXT_PAIR}', but examples.text_pair names no column; "
                 "name it, or remove the feature"
             )
         return
-    if TEXT_PAIR not in in_schema:
+    if TEXT_PAIR not in features:
         raise Refused(
             f"{config.schema_file}: no feature '{TEXT_PAIR}', which examples.text_pair ({column}) fills; "
             "add it there, of type BYTES, with the shape and presence of 'text'"

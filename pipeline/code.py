@@ -1,4 +1,4 @@
-"""This project's own code on its way to Beam's workers elsewhere: they run the very code that submits to them."""
+"""Packing of this project's code for Beam workers on other machines, so that they run the code that submits to them."""
 
 import io
 import os
@@ -10,37 +10,46 @@ from pathlib import Path
 from components.common.files import read_bytes, write_whole
 
 _VARIABLE = "BERT_MULTILABEL_CODE"
-_ROOT = Path(__file__).parents[1]
+# The folder that holds the packages: a checkout, or site-packages.
+_BASE = Path(__file__).parents[1]
 _PACKAGES = ("cli", "components", "pipeline", "runners", "schema")
 
 
 def pack_code(target: Path) -> None:
-    """Packs the project's packages.
+    """Write the project's packages into a zip.
 
     Args:
-        target: A zip, whose bytes depend on nothing but the code; replaced if it is there.
+        target: The zip; replaced if it exists. Its bytes depend on nothing but the code.
     """
-    paths = sorted(path for package in _PACKAGES for path in (_ROOT / package).rglob("*"))
+    paths = sorted(path for package in _PACKAGES for path in (_BASE / package).rglob("*"))
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for path in paths:
             if path.is_file() and "__pycache__" not in path.parts:
-                name = zipfile.ZipInfo(path.relative_to(_ROOT).as_posix())
-                archive.writestr(name, path.read_bytes(), zipfile.ZIP_DEFLATED)
+                # A ZipInfo made by hand has a fixed time.
+                entry = zipfile.ZipInfo(path.relative_to(_BASE).as_posix())
+                archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
     target.parent.mkdir(parents=True, exist_ok=True)
     write_whole(str(target), packed.getvalue())
 
 
-def environment_of(code: Path | None) -> Mapping[str, str]:
-    """What tells a worker where its code is; None: it is to run what is installed where it runs."""
+def code_environment(code: Path | None) -> Mapping[str, str]:
+    """Return the environment variables that tell a worker where its code is.
+
+    Args:
+        code: Zip of `pack_code`; None: the worker runs the project that is installed on its machine.
+    """
     return {} if code is None else {_VARIABLE: str(code)}
 
 
 def use_code(folder: Path) -> None:
-    """Unpacks the code that the environment names into a folder, and has this process import from there.
+    """Unpack the zip that the environment names, if it names one, and import the project from there from now on.
+
+    Args:
+        folder: Folder to unpack into.
 
     Raises:
-        SystemExit: It is not there.
+        SystemExit: There is no such zip.
     """
     code = os.environ.get(_VARIABLE)
     if code is None:
@@ -48,9 +57,7 @@ def use_code(folder: Path) -> None:
     try:
         content = read_bytes(code)
     except FileNotFoundError:
-        sys.exit(
-            f"{code}: not there; work_dir has to be in a place that the workers share with whoever submits to them"
-        )
+        sys.exit(f"{code}: no such file; work_dir has to be shared by the workers and the machine that submits to them")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         archive.extractall(folder)
     sys.path.insert(0, str(folder))

@@ -1,4 +1,4 @@
-"""The pipeline, read top to bottom in the order the data meets it."""
+"""Construction of the pipeline, in the order in which the components meet the data."""
 
 from tfx import v1 as tfx
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
@@ -36,11 +36,11 @@ from schema.label_list import label_list, read_schema
 
 
 def create_pipeline(config: Configuration, locations: Locations | None = None) -> Pipeline:
-    """Builds the pipeline that every runner runs.
+    """Build the pipeline that every runner runs.
 
     Args:
-        config: The configuration. Schema, checkpoint and behavioural tests are read here, where the pipeline is built.
-        locations: Where the steps find the rest; None: on this machine.
+        config: The configuration. Its schema, checkpoint and behavioural tests are read now, by this process.
+        locations: Locations of everything else, as the steps see them; None: those of this machine.
 
     Raises:
         Refused: The schema, the checkpoint, a gate or a behavioural test does not fit the configuration.
@@ -56,7 +56,7 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
 
     # Rows become tf.Examples {id, text (or two), labels, slice columns}, split into train, eval and test.
     example_gen = TextExampleGen(examples, label_changes(labels), project_of_queries(config))
-    # What the data is, and what it should be.
+    # Statistics of the data, the schema it should follow, and how it differs from that.
     statistics_gen = tfx.components.StatisticsGen(
         examples=example_gen.outputs["examples"],
         stats_options=statistics_options(len(labels.names), by_span=spans and config.examples.spans.last != 1),
@@ -65,7 +65,7 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
     example_validator = tfx.components.ExampleValidator(
         statistics=statistics_gen.outputs["statistics"], schema=schema_import.outputs["schema"]
     )
-    # Nothing below runs on data that may not be trained on.
+    # Stops the run if the data may not be trained on.
     data_gate = DataGate(
         statistics=statistics_gen.outputs["statistics"],
         anomalies=example_validator.outputs["anomalies"],
@@ -74,12 +74,12 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         settings=config.data_gate.model_dump_json(),
         registry=locations.registry,
     )
-    # Texts become token ids, label lists become multi-hot vectors, in one graph that serving shares.
+    # Texts become token ids and label lists become multi-hot vectors, in one graph that serving shares.
     transform = tfx.components.Transform(
         examples=example_gen.outputs["examples"],
         schema=schema_import.outputs["schema"],
         preprocessing_fn="components.preprocessing.preprocessing.preprocessing_fn",
-        # The test split meets no step before the Evaluator.
+        # No step before the Evaluator reads the test split.
         splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
         disable_statistics=True,
         custom_config={
@@ -118,7 +118,7 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
             ).model_dump(mode="json")
         },
     )
-    # The last blessed and pushed model, to be measured beside the candidate on the same test split.
+    # The last blessed and pushed model, which is evaluated beside the candidate on the same test split.
     baseline = RegistryBaseline(
         model=trainer.outputs["model"],
         examples=example_gen.outputs["examples"],
@@ -132,13 +132,13 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         schema=schema_import.outputs["schema"],
         eval_config=build_eval_config(labels, config.evaluation, string_domains(schema)),
     )
-    # What it says to texts whose labels are beyond doubt, and whether edits that change no label change its mind.
+    # Predictions for texts whose labels are certain, and for edits of texts that must not change any label.
     behaviour = BehaviouralTests(
         model=trainer.outputs["model"],
         examples=example_gen.outputs["examples"],
         tests=behavioural_tests(config, labels).model_dump_json(),
     )
-    # The gates: TFMA's thresholds, and what no threshold can say. What the Evaluator did not bless is never blessed.
+    # All gates: TFMA's thresholds and those that TFMA has no threshold for. What the Evaluator rejects stays rejected.
     blessing = Blessing(
         evaluation=evaluator.outputs["evaluation"],
         model_blessing=evaluator.outputs["blessing"],
@@ -147,7 +147,7 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         behaviour=behaviour.outputs["results"],
         settings=blessing_settings(config.evaluation, labels, string_domains(schema)),
     )
-    # Every model answers in a fresh process before it may be pushed; where it is asked, in TensorFlow Serving as well.
+    # Trial of each model in a fresh process, and if configured in TensorFlow Serving, before it may be pushed.
     validators = (
         [infra_validator(trainer.outputs["model"], example_gen.outputs["examples"], config.infra_validator)]
         if config.infra_validator
@@ -159,7 +159,7 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         settings=config.canary,
         infra_blessing=validators[0].outputs["blessing"] if validators else None,
     )
-    # A blessed model becomes a new version directory, complete or absent.
+    # A blessed model becomes a new version in the registry, complete or absent.
     pusher = RegistryPusher(
         model=trainer.outputs["model"],
         model_blessing=blessing.outputs["blessing"],
@@ -168,6 +168,7 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         evaluation=evaluator.outputs["evaluation"],
         quarantine=example_gen.outputs["quarantine"],
     )
+    # Record of the data that a pushed model was trained on, which later runs compare theirs with.
     training_record = TrainingRecord(
         quarantine=example_gen.outputs["quarantine"],
         statistics=statistics_gen.outputs["statistics"],
@@ -175,6 +176,7 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         pushed_model=pusher.outputs["pushed_model"],
         registry=locations.registry,
     )
+    # report.html, model_card.md and summary.json.
     report = Report(
         quarantine=example_gen.outputs["quarantine"],
         data_verdict=data_gate.outputs["verdict"],

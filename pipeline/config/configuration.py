@@ -1,4 +1,4 @@
-"""The configuration: one YAML file, composed of each component's own settings."""
+"""The configuration, composed of the settings that each component declares beside its code."""
 
 from typing import Literal
 
@@ -22,55 +22,70 @@ _NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
 
 class RunnerSettings(Settings):
-    """A part for each runner that is used."""
+    """Where the pipeline runs, besides what every runner has in common."""
 
     orchestrator: Literal["local", "beam"] = Field(
         "local",
-        description="What `run` starts the steps with on this machine: one after the other, or TFX's BeamDagRunner.",
+        description="Runner of `run`. local: one step after the other; beam: TFX's BeamDagRunner.",
     )
-    kubeflow: KubeflowSettings | None = None
-    vertex: VertexSettings | None = None
+    kubeflow: KubeflowSettings | None = Field(None, description="Kubeflow Pipelines v2; null: not used.")
+    vertex: VertexSettings | None = Field(None, description="Vertex AI Pipelines; null: not used.")
 
 
 class Configuration(Settings):
-    """Everything a person decides. Paths are relative to the configuration's own file."""
+    """Configuration of a pipeline. Paths are relative to the folder of the YAML file."""
 
     name: str = Field(
         pattern=_NAME_PATTERN,
-        description="Of the pipeline: lower-case letters, digits and dashes; Kubeflow and Vertex ask for that.",
+        description="Name of the pipeline: lower-case letters, digits and dashes, as Kubeflow and Vertex AI require.",
     )
-    work_dir: str = Field(description="Artifacts, metadata and runs/ go there; one pipeline each.")
-    schema_file: str = Field(description="TF-Metadata schema in text format; its labels domain is the label list.")
-    registry: str = Field(description="Push destination: version directories as TensorFlow Serving watches them.")
-    examples: ExamplesSettings
-    data_gate: DataGateSettings = DataGateSettings()
+    work_dir: str = Field(
+        description="Folder of this pipeline alone, for artifacts, metadata and the results of runs (runs/)."
+    )
+    schema_file: str = Field(
+        description="TF-Metadata schema in text format. The string domain of its labels feature is the label list."
+    )
+    registry: str = Field(
+        description="Folder or gs:// address that models are pushed to, as numbered versions that TensorFlow Serving"
+        " watches."
+    )
+    examples: ExamplesSettings = Field(description="Input files, their columns, and the splits.")
+    data_gate: DataGateSettings = Field(DataGateSettings(), description="What stops a run before training.")
     checkpoint: str = Field(
         "minilm-l6",
-        description="minilm-l6; the folder of a BERT: Google's, Hugging Face's or a KerasHub preset; or a handle: hf://,"
-        " kaggle://, or the name of a preset that KerasHub knows.",
+        description="Pretrained BERT. minilm-l6, which is installed with the project; a folder in the format of Google"
+        " (TF1), Hugging Face (safetensors) or KerasHub (a preset); or a handle: hf://..., kaggle://..., or the name of"
+        " one of KerasHub's presets.",
     )
     max_tokens: int = Field(
-        128, ge=3, description="Longer texts are cut to so many word pieces, [CLS] and [SEP] in it."
+        128, ge=3, description="Longest text in tokens, with [CLS] and [SEP]; longer texts are truncated."
     )
     truncation: Truncation = Field(
         "head",
-        description="What stays of a text that is cut. head: its first pieces; head_tail: a quarter from its start, the"
-        " rest from its end.",
+        description="Which part of a truncated text is kept. head: its beginning; head_tail: a quarter of the tokens"
+        " from its beginning, the others from its end.",
     )
-    training: TrainingSettings = TrainingSettings()
-    evaluation: EvaluationSettings
+    training: TrainingSettings = Field(TrainingSettings(), description="How the model is trained.")
+    evaluation: EvaluationSettings = Field(description="Slices, and the gates that a model must pass.")
     behaviour: str | None = Field(
-        None, description="YAML file of behavioural tests, each group of which is a gate besides evaluation.gates."
+        None,
+        description="YAML file of behavioural tests, each group of which is another gate; null: none.",
     )
-    canary: CanarySettings = CanarySettings()
+    canary: CanarySettings = Field(
+        CanarySettings(), description="Trial of each model in a fresh process, before it may be pushed."
+    )
     infra_validator: InfraValidatorSettings | None = Field(
-        None, description="TFX's InfraValidator with TensorFlow Serving, besides the canary; null: not asked."
+        None, description="TFX's InfraValidator with TensorFlow Serving, in addition to the canary; null: not used."
     )
-    report: ReportSettings = ReportSettings()
-    beam: BeamSettings = BeamSettings()
-    runner: RunnerSettings = Field(RunnerSettings(), description="What is different where it runs elsewhere than here.")
-    concurrency: ConcurrencySettings = ConcurrencySettings()
-    notify: NotifySettings | None = Field(None, description="A webhook that is told how a run has ended.")
+    report: ReportSettings = Field(ReportSettings(), description="Contents of report.html and model_card.md.")
+    beam: BeamSettings = Field(BeamSettings(), description="Where the components' Beam work runs.")
+    runner: RunnerSettings = Field(RunnerSettings(), description="Where the pipeline runs.")
+    concurrency: ConcurrencySettings = Field(
+        ConcurrencySettings(), description="What a run does if another run of the pipeline is in progress."
+    )
+    notify: NotifySettings | None = Field(
+        None, description="Webhook that is called when a run ends; null: nobody is notified."
+    )
 
     @field_validator("checkpoint")
     @classmethod

@@ -1,4 +1,4 @@
-"""From a YAML file and `--set` to a checked configuration."""
+"""Loading of a configuration: a YAML file, whose keys the command line may replace, checked as a whole."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from components.common.validation import explain
 from pipeline.config.configuration import Configuration
 from schema.errors import Refused
 
-# Keys whose value is a path: relative to the configuration's file, or to the current folder where --set gives them.
+# Keys whose value is a path. It is relative to the file's folder or, given with --set, to the current folder.
 _PATH_KEYS = (
     *("work_dir", "schema_file", "registry", "examples.input_base", "checkpoint", "behaviour"),
     *("beam.flink.job_server_jar", "beam.spark.job_server_jar"),
@@ -20,37 +20,45 @@ _PATH_KEYS = (
 
 
 def load_configuration(path: Path, overrides: Sequence[str] = ()) -> Configuration:
-    """Reads and checks a configuration.
+    """Read and check a configuration.
 
     Args:
         path: The YAML file.
-        overrides: `a.b=value` each, the value in YAML; they replace what the file says.
+        overrides: Keys with the values that replace those of the file, each as `a.b=value`, the value in YAML.
+
+    Returns:
+        The configuration, with absolute paths.
 
     Raises:
         Refused: The file cannot be read, or a key is unknown, missing or wrong.
     """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise Refused(f"{path}: no such configuration") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"{path}: cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        raise Refused(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(raw, dict):
-        raise Refused(f"{path}: a configuration is a mapping of keys, see configs/template.yaml")
-    _make_absolute(raw, path.resolve().parent)
+    content = _read_yaml(path)
+    _make_absolute(content, path.resolve().parent, _PATH_KEYS)
     for override in overrides:
-        _apply(raw, override)
+        _replace_key(content, override)
     try:
-        return Configuration.model_validate(raw)
+        return Configuration.model_validate(content)
     except ValidationError as error:
         problem = explain(error, Configuration)
         more = f" (and {problem.others} more)" if problem.others else ""
         raise Refused(f"{path}: {problem.message}{more}") from None
 
 
-def _apply(raw: dict[str, Any], override: str) -> None:
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Refused(f"{path}: no such configuration") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"{path}: cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise Refused(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise Refused(f"{path}: a configuration is a mapping of keys; bert-multilabel init writes one from your data")
+    return content
+
+
+def _replace_key(content: dict[str, Any], override: str) -> None:
     key, separator, text = override.partition("=")
     if not separator or not key:
         raise Refused(f"--set {override}: write it as key=value, for example --set training.epochs=1")
@@ -58,22 +66,22 @@ def _apply(raw: dict[str, Any], override: str) -> None:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         raise Refused(f"--set {override}: the value is not YAML") from None
-    nested: dict[str, Any] = value
     *parents, last = key.split(".")
-    target = raw
+    target = content
     for parent in parents:
         target = target.setdefault(parent, {})
         if not isinstance(target, dict):
             raise Refused(f"--set {override}: {parent} has no keys below it")
-    target[last] = nested
+    target[last] = value
     if key in _PATH_KEYS:
-        _make_absolute(raw, Path.cwd(), keys=(key,))
+        _make_absolute(content, Path.cwd(), (key,))
 
 
-def _make_absolute(raw: dict[str, Any], base: Path, keys: Sequence[str] = _PATH_KEYS) -> None:
+def _make_absolute(content: dict[str, Any], base: Path, keys: Sequence[str]) -> None:
+    """Replace relative paths of these keys by absolute ones; addresses and names of checkpoints stay."""
     for key in keys:
         *parents, last = key.split(".")
-        target: Any = raw
+        target: Any = content
         for parent in parents:
             target = target.get(parent) if isinstance(target, dict) else None
         value = target.get(last) if isinstance(target, dict) else None

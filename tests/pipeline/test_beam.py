@@ -158,4 +158,4 @@ def test_a_worker_that_cannot_see_the_code_says_so(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "runners.beam.worker", "--id=1", "--provision_endpoint=localhost:1"]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert ended.returncode == 1
-    assert ended.stderr.startswith("/nowhere/code.zip: not there; work_dir has to be")
+    assert ended.stderr.startswith("/nowhere/code.zip: no such file; work_dir has to be")
