@@ -43,6 +43,7 @@ DEV_REQUIRES = [
     "hypothesis>=6,<7",
     "ipykernel>=6,<8",  # executes the example notebook
     "markdown-it-py>=4,<5",  # parses the model card in tests
+    "matplotlib>=3.10,<4",  # draws the curves of the example notebook
     "mkdocs>=1.6,<2",
     "mkdocs-material>=9.6,<10",
     "mypy>=1.18,<3",
