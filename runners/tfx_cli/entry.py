@@ -23,8 +23,15 @@ _LOADER = "tfx.tools.cli.handler.base_handler"
 
 
 def configuration_file() -> Path:
-    """Return the file that `BERT_MULTILABEL_CONFIG` names; without it, that of the bundled sample."""
-    return Path(os.environ.get(CONFIGURATION_VARIABLE) or _SAMPLE)
+    """Return the file that `BERT_MULTILABEL_CONFIG` names; without it, in a checkout, that of the bundled sample.
+
+    Raises:
+        Refused: The variable is not set, and the package is installed without a checkout.
+    """
+    name = os.environ.get(CONFIGURATION_VARIABLE)
+    if not name and not _SAMPLE.is_file():
+        raise Refused(f"{CONFIGURATION_VARIABLE} is not set; set it to the path of the pipeline's configuration")
+    return Path(name or _SAMPLE)
 
 
 def checked_configuration() -> Configuration:
