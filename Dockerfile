@@ -1,12 +1,12 @@
-# What a container runs: a step on Kubeflow or Vertex AI, the whole pipeline, or Beam's worker (`--target beam`).
-# `make image` builds it. Debian 13's glibc is new enough for every wheel: no detour as in scripts/private_libc.sh.
+# The image of a step on Kubeflow or Vertex AI, of the whole pipeline, or of Beam's worker (`--target beam`). `make image`
+# builds it. Debian 13's glibc is new enough for every wheel, so scripts/private_libc.sh is not needed.
 ARG PYTHON_IMAGE=python:3.11-slim-trixie
 ARG BEAM_IMAGE=apache/beam_python3.11_sdk:2.77.0
 
 FROM ${PYTHON_IMAGE} AS packages
-# cpu; cuda: with NVIDIA's libraries, for a Trainer that has a GPU.
+# cpu, or cuda: with NVIDIA's libraries, for a Trainer with a GPU.
 ARG VARIANT=cpu
-# A compiler, for the one package of the lock that has no wheel (pyfarmhash); strip comes with it.
+# A compiler for the one package of the lock without a wheel (pyfarmhash); it includes strip.
 RUN apt-get update && apt-get install --yes --no-install-recommends g++
 WORKDIR /build
 COPY scripts/bootstrap.lock ./
@@ -28,12 +28,12 @@ RUN /venv/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-di
 
 FROM ${PYTHON_IMAGE} AS pipeline
 COPY --from=packages /venv /venv
-# After the packages, in a layer of its own: a change of the project's code is a push of a megabyte.
+# After the packages, in a layer of its own, so that a change of the project's code pushes a megabyte.
 COPY --from=project /project /project
 ENV PATH=/venv/bin:$PATH
-# TensorFlow turns oneDNN on by itself only for some Intel processors; NVIDIA's runtime mounts what is named here.
+# TensorFlow enables oneDNN by default only on some Intel processors; NVIDIA's runtime mounts what is named here.
 ENV TF_ENABLE_ONEDNN_OPTS=1 NVIDIA_DRIVER_CAPABILITIES=compute,utility
-# By number, so that Kubernetes sees that it is not root; the folders are where Kubeflow's launcher puts copies.
+# The user is a number, so that Kubernetes can verify that it is not root. Kubeflow's launcher puts copies into the folders.
 RUN pip install --no-cache-dir --no-deps --no-index /project/*.whl \
     && useradd --uid 1000 --create-home bert \
     && install --directory --owner=bert /gcs /minio /s3
@@ -43,11 +43,11 @@ COPY image/imports.py /project/
 RUN bert-multilabel --help >/dev/null && python /project/imports.py --project
 ENTRYPOINT ["bert-multilabel"]
 
-# What Dataflow and Flink start workers with: the same packages, so that what is pickled here is understood there.
+# For workers on Dataflow and Flink: the same packages, so that they can unpickle what the pipeline pickled.
 FROM ${BEAM_IMAGE} AS boot
 FROM pipeline AS beam
 COPY --from=boot /opt/apache/beam /opt/apache/beam
-# Else Beam's boot makes an environment of its own, which does not see /venv.
+# Without it, Beam's boot creates an environment of its own, which does not include /venv.
 ENV RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1
 ENTRYPOINT ["/opt/apache/beam/boot"]
 

@@ -1,12 +1,11 @@
-"""Fetches GoEmotions from its authors, and checks every file: `python -m benchmarks.fetch_goemotions FOLDER`.
+"""Download GoEmotions from its authors and verify every file: `python -m benchmarks.fetch_goemotions FOLDER`.
 
 GoEmotions (Demszky et al., ACL 2020; CC BY 4.0) is published in google-research/google-research on GitHub. The files
-stay out of this repository. A file that is there already and whole is not fetched again.
+are not part of this repository. A file that already exists and is complete is not downloaded again.
 """
 
 import argparse
 import hashlib
-import os
 import sys
 import urllib.error
 import urllib.request
@@ -18,7 +17,7 @@ SHA256: Mapping[str, str] = {
     "train.tsv": "1c254a142be5c00e80d819b9ae1bbd36d94b2eeb8f4b1271846508d57e57d9c5",
     "dev.tsv": "575489c079c9de1097062a01738f998590d6b7ead66dd1c9fd1d2ba01fd8bc62",
 }
-# In the order of the indices; schema/goemotions.pbtxt has the same list.
+# In the order of the indices, as in schema/goemotions.pbtxt.
 LABELS = [
     "admiration",
     "amusement",
@@ -51,15 +50,15 @@ LABELS = [
 ]
 
 
-class FetchFailed(Exception):  # noqa: N818 - it reads as what happened
-    """A file could not be had, or is not what its authors published."""
+class FetchError(Exception):
+    """A file could not be downloaded, or differs from what its authors published."""
 
 
 def fetch(folder: Path, home: str = HOME, checksums: Mapping[str, str] = SHA256) -> None:
-    """Makes `folder` hold the files that configs/goemotions.yaml reads.
+    """Download the files that configs/goemotions.yaml reads into a folder.
 
     Raises:
-        FetchFailed: A file cannot be fetched, or has another SHA-256; nothing of it is kept.
+        FetchError: A file cannot be downloaded, or has another SHA-256; it is not kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, expected in checksums.items():
@@ -67,12 +66,12 @@ def fetch(folder: Path, home: str = HOME, checksums: Mapping[str, str] = SHA256)
         if path.is_file() and _sha256(path.read_bytes()) == expected:
             continue
         try:
-            with urllib.request.urlopen(f"{home}/{name}", timeout=60) as answer:
-                content: bytes = answer.read()
+            with urllib.request.urlopen(f"{home}/{name}", timeout=60) as response:
+                content: bytes = response.read()
         except (urllib.error.URLError, TimeoutError) as error:
-            raise FetchFailed(f"{name}: cannot be fetched ({error}); put it into {folder} yourself") from None
+            raise FetchError(f"{name}: cannot be downloaded ({error}); put it into {folder} yourself") from None
         if (found := _sha256(content)) != expected:
-            raise FetchFailed(f"{name}: SHA-256 is {found}, not {expected}; its home may hold another version")
+            raise FetchError(f"{name}: SHA-256 is {found}, not {expected}; its home may hold another version")
         _write_whole(path, content)
     names = "\n".join(LABELS).encode()
     if not (folder / "labels.txt").is_file() or (folder / "labels.txt").read_bytes() != names:
@@ -80,9 +79,9 @@ def fetch(folder: Path, home: str = HOME, checksums: Mapping[str, str] = SHA256)
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    beside = path.with_name(f".{path.name}")
-    beside.write_bytes(content)
-    os.replace(beside, path)  # noqa: PTH105
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_bytes(content)
+    temporary.replace(path)
 
 
 def _sha256(content: bytes) -> str:
@@ -91,10 +90,10 @@ def _sha256(content: bytes) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="where the files go")
+    parser.add_argument("folder", type=Path, help="folder for the files")
     try:
         fetch(parser.parse_args().folder)
-    except FetchFailed as failure:
+    except FetchError as failure:
         sys.exit(f"error: {failure}")
 
 

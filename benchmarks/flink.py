@@ -1,16 +1,16 @@
-"""Beam's work on a Flink cluster of this machine against the same in the process of the run: results, time, memory.
+"""Compare Beam's work on a Flink cluster of this machine with the same work in one process: results, time, memory.
 
     python -m benchmarks.flink --data FOLDER_OF_GOEMOTIONS [--kill]
 
-Starts a JobManager and two TaskManagers (scripts/flink.sh), each with a /tmp of its own, and runs the whole pipeline
-twice through the command line, with `beam: {runner: local}` and with `beam: {runner: flink}`, over all of GoEmotions.
-The checkpoint is a tiny BERT with MiniLM's vocabulary and random weights, whose head is trained for one epoch: what is
-compared is Beam's work. With --kill a third run loses a TaskManager, workers and all, in the middle of Transform; if it
-fails of that, it is run again.
+This starts a JobManager and two TaskManagers (scripts/flink.sh), each with a /tmp of its own, and runs the whole
+pipeline twice from the command line over all of GoEmotions, with `beam: {runner: local}` and `{runner: flink}`. The
+checkpoint is a tiny BERT with MiniLM's vocabulary and random weights, whose head is trained for one epoch, because only
+Beam's work is of interest. With --kill, a TaskManager and its workers are killed in the middle of a third run's
+Transform; if that run fails, it is run again.
 
-Compared are the examples and the transformed examples by id, the statistics' counts, and every metric. Memory is the
-most that the run's process and, with Flink, the cluster's processes held together, sampled every second. The last line
-is one JSON object.
+The comparison covers the examples and the transformed examples by id, the statistics' counts, and every metric. Memory
+is the peak of the run's process and, with Flink, the cluster's processes together, sampled every second. The last line
+of the output is one JSON object.
 """
 
 import argparse
@@ -38,15 +38,15 @@ _MOST_S = 3600
 
 @dataclass(frozen=True)
 class Measured:
-    """One run.
+    """Measurements of one run.
 
     Attributes:
-        runner: Of Beam's work.
-        exit_status: Of the command line.
-        wall_s: Seconds on the clock, imports and all.
-        steps_s: Seconds of the steps that are Beam's work.
-        peak_mb: The most memory that the run and, with Flink, the cluster held, in MiB.
-        run_peak_mb: The run's own part of it.
+        runner: Runner of Beam's work.
+        exit_status: Exit status of the command line.
+        wall_s: Elapsed time including imports, in s.
+        steps_s: Durations of the steps that use Beam, in s.
+        peak_mb: Peak memory of the run and, with Flink, of the cluster, in MiB.
+        run_peak_mb: Peak memory of the run's own process, in MiB.
         lost: Whether a TaskManager was killed.
     """
 
@@ -61,16 +61,16 @@ class Measured:
 
 @dataclass(frozen=True)
 class Compared:
-    """What two runs over the same data have made of it.
+    """Comparison of two runs over the same data.
 
     Attributes:
-        examples: How many ids each split has; the same in both.
-        different_examples: Ids whose examples differ, or that one lacks.
-        transformed: Likewise, after Transform.
-        different_transformed: Likewise.
-        different_statistics: Features whose counts or values' counts differ.
-        metrics: How many were compared.
-        greatest_difference: Of any metric.
+        examples: Number of ids in each split.
+        different_examples: Number of ids whose examples differ or are missing in one run.
+        transformed: Number of ids in each split after Transform.
+        different_transformed: Number of ids whose transformed examples differ or are missing in one run.
+        different_statistics: Number of features whose counts or values' counts differ.
+        metrics: Number of metrics compared.
+        greatest_difference: Greatest absolute difference of a metric.
     """
 
     examples: dict[str, int]
@@ -83,7 +83,7 @@ class Compared:
 
 
 def configure(folder: Path, data: Path, runner: str) -> Path:
-    """Writes the configuration of a run; returns its path."""
+    """Write the configuration of a run and return its path."""
     from components.checkpoints.find import find_checkpoint
     from tests.support.tiny_bert import write_tiny_bert
 
@@ -106,7 +106,7 @@ def configure(folder: Path, data: Path, runner: str) -> Path:
 
 
 def measure(runner: str, configuration: Path, kill: bool = False) -> Measured:
-    """Runs the pipeline in a process of its own."""
+    """Run the pipeline in a process of its own."""
     started = time.monotonic()
     command = [sys.executable, "-m", "pipeline", "run", "--config", str(configuration)]
     process = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True)
@@ -127,7 +127,7 @@ def measure(runner: str, configuration: Path, kill: bool = False) -> Measured:
 
 
 def compare(one: Path, other: Path) -> Compared:
-    """Compares what two runs have left, by the folders of their configurations."""
+    """Compare the artifacts of two runs, given the folders of their configurations."""
     examples = [_examples(folder, "TextExampleGen", "examples") for folder in (one, other)]
     transformed = [_examples(folder, "Transform", "transformed_examples") for folder in (one, other)]
     statistics = [_statistics(folder) for folder in (one, other)]
@@ -149,8 +149,8 @@ def compare(one: Path, other: Path) -> Compared:
 def _different(one: Mapping[str, Mapping[str, object]], other: Mapping[str, Mapping[str, object]]) -> int:
     different = 0
     for split in one.keys() | other.keys():
-        here, there = one.get(split, {}), other.get(split, {})
-        different += sum(here.get(each) != there.get(each) for each in here.keys() | there.keys())
+        first, second = one.get(split, {}), other.get(split, {})
+        different += sum(first.get(each) != second.get(each) for each in first.keys() | second.keys())
     return different
 
 
@@ -159,7 +159,7 @@ def _artifact(folder: Path, component: str, key: str) -> Path:
 
 
 def _examples(folder: Path, component: str, key: str) -> dict[str, dict[str, object]]:
-    """Each split's examples as their features' values, by id."""
+    """Return the serialized features of each example, by split and id."""
     import tensorflow as tf
 
     splits: dict[str, dict[str, object]] = {}
@@ -168,15 +168,15 @@ def _examples(folder: Path, component: str, key: str) -> dict[str, dict[str, obj
         files = sorted(str(path) for path in split.glob("*.gz"))
         for serialized in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator():
             features = tf.train.Example.FromString(serialized).features.feature
-            named = features["id"].bytes_list.value[0].decode()
-            assert named not in by_id, named
-            by_id[named] = {name: feature.SerializeToString() for name, feature in features.items()}
+            identifier = features["id"].bytes_list.value[0].decode()
+            assert identifier not in by_id, identifier
+            by_id[identifier] = {name: feature.SerializeToString() for name, feature in features.items()}
         splits[split.name] = by_id
     return splits
 
 
 def _statistics(folder: Path) -> dict[tuple[str, str], object]:
-    """Of each split and feature, what is counted; quantiles are sketches, which depend on the order."""
+    """Return the counts of each split and feature; quantiles are sketches, which depend on the order of the rows."""
     import tensorflow_data_validation as tfdv
 
     counted: dict[tuple[str, str], object] = {}
@@ -211,7 +211,7 @@ def _cluster() -> list[int]:
 
 
 def _lose_a_taskmanager() -> bool:
-    """Kills a TaskManager, with its Python workers, once Transform's job is about half done."""
+    """Kill a TaskManager and its Python workers once Transform's job is about half done."""
     import requests
 
     while True:
@@ -226,7 +226,7 @@ def _lose_a_taskmanager() -> bool:
 
 
 class _Memory(threading.Thread):
-    """Watches a run's process and its children, and the cluster's."""
+    """Sampler of the memory of a run's process, its children, and the cluster."""
 
     def __init__(self, run: int, cluster: list[int]) -> None:
         super().__init__(daemon=True)
@@ -236,12 +236,12 @@ class _Memory(threading.Thread):
 
     def run(self) -> None:
         while not self.done.wait(1):
-            run = _held([self._run])
+            run = _resident([self._run])
             self.run_peak = max(self.run_peak, run)
-            self.peak = max(self.peak, run + _held(self._cluster))
+            self.peak = max(self.peak, run + _resident(self._cluster))
 
 
-def _held(roots: list[int]) -> int:
+def _resident(roots: list[int]) -> int:
     total = 0
     for root in roots:
         try:
@@ -254,14 +254,14 @@ def _held(roots: list[int]) -> int:
 
 
 def main() -> None:
-    """Runs, compares, prints."""
+    """Run the pipelines, compare their results and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, required=True, help="Folder with GoEmotions' train.tsv and dev.tsv.")
-    parser.add_argument("--kill", action="store_true", help="A third run, which loses a TaskManager in Transform.")
+    parser.add_argument("--kill", action="store_true", help="Kill a TaskManager during Transform of a third run.")
     arguments = parser.parse_args()
     runners = ["local", "flink", *(["flink"] if arguments.kill else [])]
     with tempfile.TemporaryDirectory() as temporary:
-        # The TaskManagers have a /tmp of their own, in which they find this folder alone.
+        # The TaskManagers have a /tmp of their own, in which only this folder is mounted.
         environment = os.environ | {"FLINK_SHARED": temporary, "PYTHON": sys.executable}
         subprocess.run([_SCRIPT, "start"], check=True, env=environment)
         try:

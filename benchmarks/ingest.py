@@ -1,11 +1,11 @@
-"""What it takes to read, describe and tokenize data: rows per second and peak memory, as the data grows.
+"""Measure reading, statistics and tokenization: rows per second and peak memory as the data grow.
 
     python -m benchmarks.ingest [--rows 10000 100000 1000000] [--processes 1 2]
 
-The rows are made here: texts of 1 to 60 words with a long tail, 12 labels, ten CSV files. Each measurement is a process
-of its own, which runs TextExampleGen, StatisticsGen and Transform through TFX's local orchestration, in-process
-(`FnApiRunner`) or with Beam's multi-processing of so many workers. Memory is the most that the process and its workers
-held together, sampled every half second. The last line is all figures as one JSON object.
+The rows are generated: texts of 1 to 60 words with a long-tailed length, 12 labels, ten CSV files. Each measurement
+runs TextExampleGen, StatisticsGen and Transform in a process of its own with TFX's local orchestration, with Beam's
+in-process runner or with its multi-processing. Memory is the peak of the process and its workers together, sampled
+every half second. The last line of the output has all figures as one JSON object.
 """
 
 import argparse
@@ -30,7 +30,7 @@ _WORDS = 20_000
 
 @dataclass(frozen=True)
 class Measured:
-    """One run. Seconds by step are TFX's own; `total_s` is their sum."""
+    """Measurements of one run. Seconds by step are reported by TFX; `total_s` is their sum."""
 
     rows: int
     processes: int
@@ -41,7 +41,7 @@ class Measured:
 
 
 def make_rows(folder: Path, rows: int, seed: int = 0) -> None:
-    """Writes the data set: id, text, labels."""
+    """Write the data set with the columns id, text and labels."""
     rng = random.Random(seed)
     vocabulary = ["".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randint(2, 10))) for _ in range(_WORDS)]
     folder.mkdir(parents=True)
@@ -55,7 +55,7 @@ def make_rows(folder: Path, rows: int, seed: int = 0) -> None:
 
 
 def configure(folder: Path, data: Path, processes: int) -> Path:
-    """Writes schema and configuration of a run; returns the configuration's path."""
+    """Write schema and configuration of a run and return the configuration's path."""
     from schema.infer import infer_schema, schema_text
 
     folder.mkdir()
@@ -80,7 +80,7 @@ def configure(folder: Path, data: Path, processes: int) -> Path:
 
 
 def measure(rows: int, processes: int, folder: Path) -> Measured:
-    """Runs the steps in a process of their own."""
+    """Run the steps in a process of their own."""
     data = folder / f"data-{rows}"
     if not data.exists():
         make_rows(data, rows)
@@ -111,7 +111,7 @@ def _run(configuration: str, sender: Any) -> None:
 
 
 class _Peak(threading.Thread):
-    """Watches the memory of a process and its children."""
+    """Sampler of the memory of a process and its children."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
@@ -131,7 +131,7 @@ class _Peak(threading.Thread):
 
 
 def main() -> None:
-    """Measures every size with every number of processes."""
+    """Measure every size with every number of processes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])

@@ -1,8 +1,8 @@
-"""What a model must beat on the sample: label frequencies, and TF-IDF with logistic regression.
+"""Score simple baselines on the sample: label frequencies, and TF-IDF with logistic regression.
 
     python benchmarks/sample_baselines.py [--train CSV] [--test CSV]
 
-The last line is one JSON object: {"rows": ..., "baselines": {name: {"macro_f1", "micro_f1",
+The last line of the output is one JSON object: {"rows": ..., "baselines": {name: {"macro_f1", "micro_f1",
 "macro_auc", "per_label": {label: {"f1", "auc", "threshold", "support"}}}}}. The test file is used for
 scoring only: vocabulary, regularisation and thresholds come from train.
 """
@@ -35,7 +35,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Examples:
-    """Texts and their labels, each row's labels as a set of names."""
+    """Texts and their labels; the labels of a row are a set of names."""
 
     texts: list[str]
     labels: list[frozenset[str]]
@@ -44,7 +44,7 @@ class Examples:
         return Examples([self.texts[i] for i in rows], [self.labels[i] for i in rows])
 
     def multi_hot(self, names: list[str]) -> Ints:
-        """Returns 0s and 1s of shape (n_examples, n_labels)."""
+        """Return the labels as 0 and 1. Shape: (n_examples, n_labels)."""
         return np.array([[int(name in row) for name in names] for row in self.labels], np.int64)
 
 
@@ -58,9 +58,9 @@ def read_examples(path: Path) -> Examples:
 
 
 def best_thresholds(truth: Ints, scores: Floats) -> Floats:
-    """Returns the threshold of each label that maximises its F1. Shape: (n_labels,).
+    """Return the threshold of each label that maximises its F1. Shape: (n_labels,).
 
-    Candidates lie halfway between neighbouring scores, so that none depends on rounding.
+    Candidates are halfway between neighbouring scores, so that none depends on rounding.
     """
     thresholds = []
     for label_truth, label_scores in zip(truth.T, scores.T, strict=True):
@@ -72,11 +72,18 @@ def best_thresholds(truth: Ints, scores: Floats) -> Floats:
 
 
 def label_frequencies(train: Examples, test: Examples, names: list[str], average: str) -> tuple[Floats, Floats]:
-    """Predicts each label's train frequency, whatever the text says.
+    """Predict each label's frequency in train for every text.
 
-    Such a prediction gives a label to every message or to none: to every one if its frequency reaches a threshold,
-    the one with the best F1 on train under this `average` ("macro" or "micro"; no threshold is best for both).
-    Returns the scores on test, shape (n_examples, n_labels), and the thresholds, shape (n_labels,).
+    A label is thus assigned to all messages or to none, depending on whether its frequency reaches the threshold.
+
+    Args:
+        train: Examples that frequencies and threshold come from.
+        test: Examples to score.
+        names: The labels.
+        average: "macro" or "micro": the F1 that the threshold maximises on train. No threshold is best for both.
+
+    Returns:
+        The scores on test, shape (n_examples, n_labels), and the thresholds, shape (n_labels,).
     """
     truth = train.multi_hot(names)
     frequencies = truth.mean(axis=0)
@@ -87,7 +94,7 @@ def label_frequencies(train: Examples, test: Examples, names: list[str], average
 
 
 def tfidf_model(inverse_regularisation: float) -> Pipeline:
-    """Words and word pairs, plus character n-grams, which see through typos and cover Chinese."""
+    """Return a model of words, word pairs and character n-grams, which tolerate typos and cover Chinese."""
     features = FeatureUnion(
         [
             ("words", TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)),
@@ -104,9 +111,10 @@ def tfidf_model(inverse_regularisation: float) -> Pipeline:
 
 
 def tfidf_logistic_regression(train: Examples, test: Examples, names: list[str]) -> tuple[Floats, Floats]:
-    """Chooses regularisation and thresholds on a held-out fifth of train, then refits on all of it.
+    """Choose regularisation and thresholds on a held-out fifth of train, then fit on all of it.
 
-    Returns the scores on test, shape (n_examples, n_labels), and the thresholds, shape (n_labels,).
+    Returns:
+        The scores on test, shape (n_examples, n_labels), and the thresholds, shape (n_labels,).
     """
     order = np.random.default_rng(SEED).permutation(len(train.texts))
     cut = round(len(order) * HELD_OUT)
@@ -126,18 +134,18 @@ def tfidf_logistic_regression(train: Examples, test: Examples, names: list[str])
 
 
 def metrics(truth: Ints, scores: Floats, thresholds: Floats, names: list[str]) -> dict[str, Any]:
-    """Scores one baseline. A label with no positive or no negative in `truth` has no AUC (null)."""
-    given = scores >= thresholds
-    f1s = f1_score(truth, given, average=None, zero_division=0)
+    """Return the metrics of one baseline. The AUC of a label without positives or without negatives is None."""
+    predicted = scores >= thresholds
+    f1s = f1_score(truth, predicted, average=None, zero_division=0)
     aucs = [
         round(float(roc_auc_score(column, label_scores)), 4) if 0 < column.sum() < len(column) else None
         for column, label_scores in zip(truth.T, scores.T, strict=True)
     ]
-    known = [auc for auc in aucs if auc is not None]
+    defined = [auc for auc in aucs if auc is not None]
     return {
         "macro_f1": round(float(np.mean(f1s)), 4),
-        "micro_f1": round(float(f1_score(truth, given, average="micro", zero_division=0)), 4),
-        "macro_auc": round(float(np.mean(known)), 4) if known else None,
+        "micro_f1": round(float(f1_score(truth, predicted, average="micro", zero_division=0)), 4),
+        "macro_auc": round(float(np.mean(defined)), 4) if defined else None,
         "per_label": {
             name: {
                 "f1": round(float(f1s[i]), 4),

@@ -1,7 +1,7 @@
-"""Imports what containers import; each must be there, whatever slim.sh has taken out.
+"""Import what containers import, to find out whether slim.sh has removed too much.
 
-Without an argument, the packages: Python then leaves their bytecode beside them, for containers may not write there and
-would compile thousands of modules at every start. With `--project`, all of the project, as the image's user.
+Without an argument, import the packages. Python then writes their bytecode, which containers could not: they would
+compile thousands of modules at every start. With `--project`, import every module of the project, as the image's user.
 """
 
 import os

@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
-# A standalone Flink cluster on this machine: a JobManager and TaskManagers, each with a /tmp of its own, as on machines
-# of their own. docs/beam.md says what it is for.
+# A standalone Flink cluster on this machine: a JobManager and TaskManagers, each with a /tmp of its own, as if on separate
+# machines. docs/beam.md explains its use.
 #
-#   scripts/flink.sh fetch    Flink and what submits to it, checked by SHA-256, into build/flink; start does it too
-#   scripts/flink.sh start    what does not run yet: after a TaskManager has died, again
-#   scripts/flink.sh stop     all of it
-#   scripts/flink.sh status   which processes run
+#   scripts/flink.sh fetch    download Flink and Beam's job server into build/flink, verified by SHA-256; `start` does it too
+#   scripts/flink.sh start    start the processes that are not running, also after a TaskManager has died
+#   scripts/flink.sh stop     stop all processes
+#   scripts/flink.sh status   list the running processes
 #
+# Environment variables and their defaults:
 # FLINK_DIR           build/flink; logs are in $FLINK_DIR/log
-# FLINK_PORT          8081, of the JobManager's web page and REST API; the next one is its own
+# FLINK_PORT          8081, for the JobManager's web page and REST API; the next port is for its RPC
 # FLINK_TASKMANAGERS  2
-# FLINK_SLOTS         2 a TaskManager
-# FLINK_MEMORY        1792m a TaskManager's Java; its Python workers take theirs besides
-# FLINK_SHARED        folders below /tmp that the TaskManagers share even so, separated by colons
-# PYTHON              .venv/bin/python; its pip fetches Flink
+# FLINK_SLOTS         2 per TaskManager
+# FLINK_MEMORY        1792m for each TaskManager's Java; its Python workers need memory besides
+# FLINK_SHARED        none; folders below /tmp that all TaskManagers see, separated by colons
+# PYTHON              .venv/bin/python, whose pip downloads Flink
 set -euo pipefail
 repository=$(cd "$(dirname "$0")/.." && pwd -P)
 here=$repository/scripts/flink
@@ -33,7 +34,7 @@ refuse() {
 }
 
 needs_java() {
-    command -v java >/dev/null || refuse "there is no java; install OpenJDK 11 or 17"
+    command -v java >/dev/null || refuse "java is missing; install OpenJDK 11 or 17"
     local major
     major=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | head -n 1)
     case $major in
@@ -45,34 +46,34 @@ needs_java() {
 fetch() {
     [ -e "$dir/.fetched" ] && cmp -s "$dir/.fetched" "$here/jars.sha256" && return
     needs_java
-    command -v mvn >/dev/null || refuse "there is no mvn, which fetches Beam's jars; install Maven"
-    "$python" -m pip --version >/dev/null 2>&1 || refuse "$python has no pip, which fetches Flink; set PYTHON, or make setup"
+    command -v mvn >/dev/null || refuse "mvn is missing, which downloads Beam's jars; install Maven"
+    "$python" -m pip --version >/dev/null 2>&1 || refuse "$python has no pip, which downloads Flink; set PYTHON, or run make setup"
     mkdir -p "$dir/downloads"
-    echo "flink: fetching Flink $version (230 MB) and Beam's jars for it (100 MB)" >&2
-    # pip refuses what has another SHA-256.
+    echo "flink: downloading Flink $version (230 MB) and Beam's jars for it (100 MB)" >&2
+    # pip refuses files with another SHA-256.
     "$python" -m pip download --quiet --no-deps --no-binary=:all: --no-build-isolation --require-hashes \
-        --dest "$dir/downloads" --requirement "$here/requirements.txt" || refuse "Flink could not be fetched; pip says why"
+        --dest "$dir/downloads" --requirement "$here/requirements.txt" || refuse "Flink could not be downloaded; see pip's message above"
     rm -rf "$lib.partial" "$lib"
     mkdir "$lib.partial"
     tar xzf "$dir"/downloads/apache?flink?libraries-$version.tar.gz -C "$lib.partial" --strip-components=2 \
         --wildcards '*/deps/lib/flink-dist-*' '*/deps/lib/log4j-*' '*/deps/bin'
     mv "$lib.partial" "$lib"
     rm -rf "$dir/jars"
-    # One jar of many, and the many as they lie in Maven's own repository, where it took them from.
+    # One jar assembled from many, and the many as they are in Maven's repository, to verify them.
     maven package dependency:copy-dependencies -DoutputDirectory="$dir/jars"
     (cd "$dir/jars" && sha256sum --check --quiet --strict "$here/jars.sha256") \
         || refuse "jars in $dir/jars are not those of scripts/flink/jars.sha256; do not use them"
-    # There jobs find Beam's classes, and Beam keeps a job's Python workers from one of its stages to the next; where each
-    # job brings the classes, it starts them anew. A job brings but those that look for the pipeline beside themselves.
+    # Beam's classes go into Flink's lib folder: Beam then keeps a job's Python workers from stage to stage, but starts them anew
+    # where each job brings the classes. A job brings only the classes that look for the pipeline beside themselves.
     "$python" - "$dir/target/beam-flink-job-server.jar" "$dir/beam-flink-job.jar" <<'END'
 import re, sys, zipfile
 
-brought = re.compile(
+launchers = re.compile(
     r"META-INF/MANIFEST.MF|org/apache/beam/runners/"
     r"(flink/(FlinkPipelineRunner|FlinkPortableRunnerResult)|jobsubmission/PortablePipelineJarUtils)(\$\w+)?\.class"
 )
 with zipfile.ZipFile(sys.argv[1]) as whole, zipfile.ZipFile(sys.argv[2], "w") as job:
-    for name in filter(brought.fullmatch, whole.namelist()):
+    for name in filter(launchers.fullmatch, whole.namelist()):
         job.writestr(name, whole.read(name))
 END
     mv "$dir/target/beam-flink-job-server.jar" "$lib/lib/"
@@ -82,12 +83,12 @@ END
 
 maven() {
     mvn --quiet --batch-mode --file "$here/pom.xml" -DbuildDirectory="$dir/target" "$@" >"$dir/maven.log" 2>&1 \
-        || refuse "Maven could not fetch or put together Beam's jars: $(grep -m 1 ERROR "$dir/maven.log" | cut -c 1-300)"
+        || refuse "Maven could not download or assemble Beam's jars: $(grep -m 1 ERROR "$dir/maven.log" | cut -c 1-300)"
 }
 
 configure() {
     local open
-    # As in the configuration that Flink's own distribution comes with: Java 17 is closed otherwise.
+    # As in the configuration of Flink's own distribution: Java 17 does not open these packages by default.
     open=$(printf -- '--add-exports=java.base/%s=ALL-UNNAMED ' sun.net.util
         printf -- '--add-exports=java.rmi/%s=ALL-UNNAMED ' sun.rmi.registry
         printf -- '--add-exports=java.security.jgss/%s=ALL-UNNAMED ' sun.security.krb5
@@ -115,12 +116,12 @@ taskmanager.memory.jvm-metaspace.size: 512m
 taskmanager.memory.network.min: 256m
 taskmanager.memory.network.max: 256m
 taskmanager.network.sort-shuffle.min-buffers: 64
-# A job's tasks go to all TaskManagers, not to as few as possible.
+# Spread a job's tasks over all TaskManagers instead of as few as possible.
 cluster.evenly-spread-out-slots: true
 parallelism.default: 1
-# A TaskManager that has died is noticed within seconds. A job then begins again on what is left: the parts that fail at
-# once count as one (with a fixed delay each by itself), but results that lay there are missed one after the other. Where
-# too few slots are left it waits a quarter of a minute each time, two or three minutes in all, and fails then.
+# Notice a dead TaskManager within seconds. The job restarts on the remaining slots. Parts that fail at once count as one
+# failure (with a fixed delay, each would count by itself), but lost results are missed one after the other. With too few slots
+# left, the job waits 15 s each time, two or three minutes in all, and then fails.
 heartbeat.interval: 1000
 heartbeat.timeout: 20000
 restart-strategy.type: exponential-delay
@@ -138,7 +139,7 @@ running() { # NAME
     pid=$(cat "$dir/run/$1.pid" 2>/dev/null) && kill -0 "$pid" 2>/dev/null
 }
 
-# What Flink's own start scripts ask: how much memory goes where.
+# Ask Flink how it divides the memory, as its own start scripts do.
 parameters() { # COMMAND
     java -cp "$lib/bin/bash-java-utils.jar:$lib/lib/*" org.apache.flink.runtime.util.bash.BashJavaUtils "$1" \
         --configDir "$dir/conf" 2>"$dir/log/parameters.log" | sed -n 's/^BASH_JAVA_UTILS_EXEC_RESULT://p'
@@ -156,7 +157,7 @@ launch() { # NAME WRAPPER... -- CLASS ARGUMENT...
     local open
     open=$(sed -n 's/^env:.*"\(.*\)".*/\1/p' "$dir/conf/config.yaml")
     rm -f "$dir/log/$name.log"
-    # A session of its own, so that its Python workers end with it. Word splitting is meant.
+    # A session of its own, so that the Python workers end with it. Word splitting is intended.
     # shellcheck disable=SC2086
     setsid "${wrapper[@]}" java $jvm $open -Dlog.file="$dir/log/$name.log" \
         -Dlog4j.configurationFile="file:$dir/conf/log4j.properties" -cp "$lib/lib/*" "$@" \
@@ -164,7 +165,7 @@ launch() { # NAME WRAPPER... -- CLASS ARGUMENT...
     echo $! >"$dir/run/$name.pid"
 }
 
-# A machine of its own, as far as files go: /tmp is empty, and nobody else's, but for the folders that are shared.
+# Run a command with an empty /tmp of its own, except for the shared folders, as if on a machine of its own.
 own_tmp() { # FOLDER COMMAND...
     local new=$1 folder
     shift
@@ -186,7 +187,7 @@ start() {
     needs_java
     fetch
     if running jobmanager; then
-        [ "$(cat "$dir/run/port")" = "$port" ] || refuse "it runs already, at port $(cat "$dir/run/port"); scripts/flink.sh stop ends it"
+        [ "$(cat "$dir/run/port")" = "$port" ] || refuse "the cluster runs already, at port $(cat "$dir/run/port"); scripts/flink.sh stop stops it"
     else
         if (exec 3<>"/dev/tcp/localhost/$port") 2>/dev/null; then
             refuse "port $port is in use; set FLINK_PORT to another one"
@@ -220,21 +221,21 @@ start() {
         launch "$name" "${wrapper[@]}" -- org.apache.flink.runtime.taskexecutor.TaskManagerRunner \
             --configDir "$dir/conf" $(sed -n 2p <<<"$answer") -D taskmanager.resource-id="$name"
     done
-    wait_until_there
+    wait_until_ready
     echo "flink: $taskmanagers TaskManagers with $slots slots each at http://localhost:$port; logs in $dir/log" >&2
 }
 
-wait_until_there() {
-    local try name there
+wait_until_ready() {
+    local try name ready
     for try in $(seq 120); do
-        there=$(curl --silent --max-time 5 "http://localhost:$port/overview" | sed -n 's/.*"taskmanagers":\([0-9]*\).*/\1/p') || true
-        [ "${there:-0}" -ge "$taskmanagers" ] && return
+        ready=$(curl --silent --max-time 5 "http://localhost:$port/overview" | sed -n 's/.*"taskmanagers":\([0-9]*\).*/\1/p') || true
+        [ "${ready:-0}" -ge "$taskmanagers" ] && return
         for name in jobmanager $(seq -f 'taskmanager-%g' "$taskmanagers"); do
             running "$name" || refuse "$name has ended: $(tail -n 1 "$dir/log/$name.out" | cut -c 1-200); see $dir/log/$name.log"
         done
         sleep 0.5
     done
-    refuse "after a minute ${there:-0} of $taskmanagers TaskManagers are there; see $dir/log"
+    refuse "${ready:-0} of $taskmanagers TaskManagers are ready after a minute; see $dir/log"
 }
 
 stop() {
@@ -272,5 +273,5 @@ status() {
 case ${1:-} in
     fetch | start | stop | status) "$1" ;;
     own_tmp) "$@" ;;
-    *) refuse "say fetch, start, stop or status (see the head of this script)" ;;
+    *) refuse "give fetch, start, stop or status (see the head of this script)" ;;
 esac

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Gives .venv's Python a newer glibc of its own, for Debian and Ubuntu hosts older than glibc 2.39. apt fetches and
+# Give .venv's Python a newer glibc of its own, on Debian and Ubuntu hosts with a glibc older than 2.39. apt downloads and
 # verifies libc6, libstdc++6 and libgcc-s1 of a newer release from the host's own mirror into .libc/; patchelf points
-# the venv's copied python at that loader. Nothing of the system is touched; neither folder can be moved afterwards.
+# the copied Python of the environment at that loader. The system is not changed; neither folder can be moved afterwards.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -18,7 +18,7 @@ case $ID in
 esac
 mirror=$(apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' \
     | awk -v release="$VERSION_CODENAME" '$1 == release && $2 == "main" {print $3; exit}')
-[ -n "$mirror" ] || { echo "setup: apt knows no mirror of $ID $VERSION_CODENAME; use the container (see Dockerfile)" >&2; exit 1; }
+[ -n "$mirror" ] || { echo "setup: apt has no mirror of $ID $VERSION_CODENAME; use the container (see Dockerfile)" >&2; exit 1; }
 
 apt=$root/.libc/apt libraries=$root/.libc/usr/lib/x86_64-linux-gnu
 mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
@@ -26,13 +26,13 @@ touch "$apt/status" # an empty package database: nothing counts as installed
 echo "deb $mirror $newer main" > "$apt/sources.list"
 own=(-qq -o "Dir::Etc::SourceList=$apt/sources.list" -o Dir::Etc::SourceParts=- -o "Dir::State::Lists=$apt/lists"
     -o "Dir::State::Status=$apt/status" -o "Dir::Cache=$apt/cache" -o "APT::Sandbox::User=$(id -un)")
-# Hooks of the system's apt that clean its own folders fail where the user is not root; that matters to nobody here.
+# Hooks with which the system's apt cleans its own folders fail if the user is not root, which does not matter here.
 output=$(apt-get "${own[@]}" update 2>&1) || { echo "$output" >&2; exit 1; }
 (cd "$apt" && apt-get "${own[@]}" download libc6 libstdc++6 libgcc-s1)
 for package in "$apt"/*.deb; do dpkg -x "$package" .libc; done
 rm -rf "$apt"
 
-# Every library that the host's copy could shadow is named here, so that the loader takes all of them from .libc.
+# Name every library that a copy of the host could shadow, so that the loader takes all of them from .libc.
 needed=()
 for library in libstdc++.so.6 libgcc_s.so.1 libm.so.6 libmvec.so.1 libpthread.so.0 libdl.so.2 librt.so.1 \
     libutil.so.1 libresolv.so.2 libanl.so.1; do

@@ -1,16 +1,16 @@
-"""Writes the bundled sample: support messages to Larkfield, a made-up maker of gadgets and apps.
+"""Write the bundled sample: support messages to Larkfield, an invented maker of gadgets and apps.
 
     python data/sample/make_sample.py [--output DIR]
 
 writes DIR/train/messages.csv (for the train and eval splits) and DIR/test/messages.csv, the same
 bytes on every machine. The sample is small enough to train on in minutes, and has what makes real
-multi-label text hard: rare labels, labels that come together, messages without any, topics named
+multi-label text hard: rare labels, labels that occur together, messages without any, topics named
 only to be ruled out ("this is not about my invoice"), typos, emoji, Chinese, and e-mails longer
 than 128 word pieces.
 
 The wording comes from two banks that share no phrase, phrases/train.txt and phrases/test.txt. A
-model that merely remembers the training wording therefore does badly on the test split, and one
-that understands the sentences does well, which is what the sample is there to show.
+model that merely remembers the training wording therefore scores badly on the test split, and one
+that understands the sentences scores well.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HERE = Path(__file__).resolve().parent
 SEED = 20250117
 FIELDS = ("id", "text", "labels", "channel", "language")
 
-# What each label means: what whoever labels a real message by hand would be told.
+# What each label means, as an annotator would be instructed.
 LABELS = {
     "account_access": "cannot sign in, or wants sign-in details changed",
     "app_bug": "software misbehaves",
@@ -43,7 +43,7 @@ LABELS = {
     "shipping": "where a parcel is, when and how it is delivered",
 }
 
-# Rows in 600 with exactly these labels. Every count is a multiple of three, so that 2,000 rows hold
+# Rows in 600 with exactly these labels. Every count is a multiple of three, so that 2,000 rows have
 # the same shares. shipping (183 in 600) is 30.5 times as common as safety_hazard (6 in 600).
 COMBINATIONS = {
     "": 36,
@@ -93,13 +93,13 @@ LONG_SHARE = 0.02
 TYPO_SHARE = 0.15
 DECOY_SHARE = 0.15
 QUOTE_SHARE = 0.08
-JOINT_SHARE = 0.6  # two labels that have phrases of their own: how often one sentence says both
+JOINT_SHARE = 0.6  # for two labels with common phrases: how often one sentence expresses both
 LONG_ASIDES = 11  # about 190 words around the point of a long e-mail
 
 
 @dataclass(frozen=True)
 class Split:
-    """One CSV file: its name (and that of its phrase bank), its size, its first id."""
+    """One CSV file: name (also of its phrase bank), number of rows, first id."""
 
     name: str
     rows: int
@@ -111,7 +111,7 @@ SPLITS = (Split("train", 2000, 1), Split("test", 600, 2001))
 
 @dataclass(frozen=True)
 class Brief:
-    """What one message is to be, before a word of it is written."""
+    """Plan of one message."""
 
     labels: tuple[str, ...]
     channel: str
@@ -120,7 +120,7 @@ class Brief:
 
 
 def read_phrases(path: Path) -> dict[str, list[str]]:
-    """Reads a phrase bank: {section: its lines}. The format is described in phrases/train.txt."""
+    """Read a phrase bank as {section: lines}. phrases/train.txt describes the format."""
     sections: dict[str, list[str]] = {}
     lines: list[str] | None = None
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
@@ -136,7 +136,7 @@ def read_phrases(path: Path) -> dict[str, list[str]]:
 
 
 class Writer:
-    """Writes messages from one phrase bank.
+    """Writer of messages from one phrase bank.
 
     Phrases are dealt like cards: each of a section is used once before any is used again, so that
     the rarest label shows as many different wordings as it has rows.
@@ -148,7 +148,7 @@ class Writer:
         self._decks: dict[str, list[str]] = {}
 
     def write(self, brief: Brief) -> str:
-        """Returns the text of one message."""
+        """Return the text of one message."""
         # A slot keeps its value within a message: one product, one order number, one writer.
         slots: dict[str, str] = {}
         if brief.language == "zh":
@@ -158,7 +158,7 @@ class Writer:
             sentences = self._pad(sentences, slots)
         text = self._lay_out(brief.channel, sentences, slots)
         if self.rng.random() < EMOJI_SHARE[brief.channel]:
-            text += " " + self._say("slot emoji", slots)
+            text += " " + self._phrase("slot emoji", slots)
         if self.rng.random() < TYPO_SHARE:
             text = misspell(text, self.rng)
         return text
@@ -170,15 +170,15 @@ class Writer:
             self.rng.shuffle(deck)
         return deck.pop()
 
-    def _say(self, section: str, slots: dict[str, str]) -> str:
-        """Deals a phrase and fills it in."""
+    def _phrase(self, section: str, slots: dict[str, str]) -> str:
+        """Deal a phrase and fill in its slots."""
 
         def fill(match: re.Match[str]) -> str:
             inner: str = match[1]
             if "|" in inner:
                 return self.rng.choice(inner.split("|"))
             if inner not in slots:
-                slots[inner] = self._say(f"slot {inner}", slots)
+                slots[inner] = self._phrase(f"slot {inner}", slots)
             return slots[inner]
 
         text = re.sub(r"\{([^{}]*)\}", fill, self._deal(section))
@@ -186,12 +186,12 @@ class Writer:
         return text.replace("\\n", "\n")
 
     def _sentence(self, section: str, slots: dict[str, str]) -> str:
-        """A phrase with a capital wherever a slot ("the courier") came to begin a sentence."""
-        text = self._say(section, slots)
+        """Return a phrase in which every sentence starts with a capital, also one that starts with a slot."""
+        text = self._phrase(section, slots)
         return re.sub(r"(?:^|[.!?] )[a-z]", lambda match: match[0].upper(), text)
 
     def _topics(self, labels: tuple[str, ...]) -> list[str]:
-        """Chooses the sections that say these labels: one each, or one for a pair of them."""
+        """Choose the sections that express these labels: one for each, or one for a pair of them."""
         left = list(labels)
         self.rng.shuffle(left)
         pairs = [f"{a}|{b}" for a in labels for b in labels if f"topic {a}|{b}" in self.phrases]
@@ -207,7 +207,7 @@ class Writer:
         sentences = [self._sentence(section, slots) for section in sections]
         for position in range(1, len(sentences)):
             if self.rng.random() < 0.5:
-                sentences[position] = f"{self._say('link', slots)} {sentences[position]}"
+                sentences[position] = f"{self._phrase('link', slots)} {sentences[position]}"
         if self.rng.random() < DECOY_SHARE:
             others = [label for label in LABELS if label not in brief.labels and f"decoy {label}" in self.phrases]
             decoy = self._sentence(f"decoy {self.rng.choice(others)}", slots)
@@ -217,15 +217,15 @@ class Writer:
         return sentences
 
     def _pad(self, sentences: list[str], slots: dict[str, str]) -> list[str]:
-        """Spreads the sentences, in their order, over a long story that is beside the point."""
+        """Spread the sentences, in their order, over a long story without any label."""
         story = [self._sentence("aside", slots) for _ in range(LONG_ASIDES)]
-        places = sorted(self.rng.sample(range(1, LONG_ASIDES + 1), len(sentences)), reverse=True)
-        for place, sentence in zip(places, reversed(sentences), strict=True):
-            story.insert(place, sentence)
+        positions = sorted(self.rng.sample(range(1, LONG_ASIDES + 1), len(sentences)), reverse=True)
+        for position, sentence in zip(positions, reversed(sentences), strict=True):
+            story.insert(position, sentence)
         return story
 
     def _lay_out(self, channel: str, sentences: list[str], slots: dict[str, str]) -> str:
-        """Says the sentences as people do in this channel."""
+        """Lay the sentences out as people write in this channel."""
         match channel:
             case "email":
                 return self._lay_out_email(sentences, slots)
@@ -238,76 +238,76 @@ class Writer:
 
     def _lay_out_email(self, sentences: list[str], slots: dict[str, str]) -> str:
         paragraphs = [" ".join(sentences[i : i + 4]) for i in range(0, len(sentences), 4)]
-        parts = [self._say("opener email", slots), *paragraphs]
+        parts = [self._phrase("opener email", slots), *paragraphs]
         if self.rng.random() < 0.8:
-            parts.append(self._say("closer email", slots))
+            parts.append(self._phrase("closer email", slots))
         return "\n\n".join(parts)
 
     def _lay_out_chat(self, sentences: list[str], slots: dict[str, str]) -> str:
         parts = list(sentences)
         if self.rng.random() < 0.5:
-            parts.insert(0, self._say("opener chat", slots))
+            parts.insert(0, self._phrase("opener chat", slots))
         if self.rng.random() < 0.4:
-            parts.append(self._say("closer chat", slots))
+            parts.append(self._phrase("closer chat", slots))
         text = ("\n" if self.rng.random() < 0.3 else " ").join(parts)
         if self.rng.random() < 0.5:
             text = text.lower()
         return text.rstrip(".") if self.rng.random() < 0.6 else text
 
     def _lay_out_phone_transcript(self, sentences: list[str], slots: dict[str, str]) -> str:
-        parts = [self._say("opener phone_transcript", slots)]
+        parts = [self._phrase("opener phone_transcript", slots)]
         for sentence in sentences:
             if self.rng.random() < 0.4:
-                parts.append(self._say("slot hesitation", {}))
+                parts.append(self._phrase("slot hesitation", {}))
             parts.append(sentence)
         if self.rng.random() < 0.5:
-            parts.append(self._say("closer phone_transcript", slots))
+            parts.append(self._phrase("closer phone_transcript", slots))
         return " ".join(parts)
 
     def _lay_out_social(self, sentences: list[str], slots: dict[str, str]) -> str:
-        parts = [self._say("slot handle", slots)] if self.rng.random() < 0.7 else []
+        parts = [self._phrase("slot handle", slots)] if self.rng.random() < 0.7 else []
         if self.rng.random() < 0.4:
-            parts.append(self._say("opener social", slots))
+            parts.append(self._phrase("opener social", slots))
         parts.extend(sentences)
         if self.rng.random() < 0.3:
-            parts.append(self._say("closer social", slots))
+            parts.append(self._phrase("closer social", slots))
         if self.rng.random() < 0.4:
-            parts.append(self._say("slot tag", slots))
+            parts.append(self._phrase("slot tag", slots))
         return " ".join(parts)
 
     def _write_chinese(self, brief: Brief, slots: dict[str, str]) -> str:
         sections = [f"zh {label}" for label in brief.labels] or ["zh idle"]
-        parts = [self._say(section, slots) for section in sections]
+        parts = [self._phrase(section, slots) for section in sections]
         if self.rng.random() < 0.6:
-            parts.insert(0, self._say("zh opener", slots))
+            parts.insert(0, self._phrase("zh opener", slots))
         if self.rng.random() < 0.5:
-            parts.append(self._say("zh closer", slots))
+            parts.append(self._phrase("zh closer", slots))
         return "".join(parts)
 
 
 def misspell(text: str, rng: random.Random) -> str:
-    """Makes one to three slips of the keyboard, each inside a word of five letters or more."""
+    """Add one to three typos, each inside a word of five letters or more."""
     for _ in range(rng.randint(1, 3)):
         words = list(re.finditer(r"[A-Za-z]{5,}", text))
         if not words:
             return text
         word = rng.choice(words)
-        place = rng.randrange(word.start() + 1, word.end() - 2)
-        first, second = text[place], text[place + 1]
-        slip = rng.choice((second + first, first, first + first + second))
-        text = text[:place] + slip + text[place + 2 :]
+        position = rng.randrange(word.start() + 1, word.end() - 2)
+        first, second = text[position], text[position + 1]
+        typo = rng.choice((second + first, first, first + first + second))
+        text = text[:position] + typo + text[position + 2 :]
     return text
 
 
 def plan(split: Split, phrases: dict[str, list[str]], rng: random.Random) -> list[Brief]:
-    """Decides what each row of a split is, by quota: shares are exact, their order is random."""
+    """Plan each row of a split by quota: shares are exact, the order is random."""
     rows = [
         tuple(names.split("|")) if names else ()
         for names, count in COMBINATIONS.items()
         for _ in range(count * split.rows // COMBINATION_ROWS)
     ]
     rng.shuffle(rows)
-    # No Chinese phrases exist for the rarest label: it has too few rows to spend one on them.
+    # The rarest label has no Chinese phrases, because it has too few rows.
     can_be_chinese = [i for i, labels in enumerate(rows) if all(f"zh {label}" in phrases for label in labels)]
     chinese = set(rng.sample(can_be_chinese, round(CHINESE_SHARE * split.rows)))
     can_be_long = [i for i, labels in enumerate(rows) if labels and i not in chinese]
@@ -325,7 +325,7 @@ def plan(split: Split, phrases: dict[str, list[str]], rng: random.Random) -> lis
 
 
 def make_split(split: Split, seen: set[str]) -> str:
-    """Returns a split's CSV file. A text whose lower-cased form is in `seen` is written anew."""
+    """Return the content of a split's CSV file. A text whose lower-cased form is in `seen` is written again."""
     rng = random.Random(f"{SEED}-{split.name}")
     phrases = read_phrases(HERE / "phrases" / f"{split.name}.txt")
     writer = Writer(phrases, rng)

@@ -1,4 +1,4 @@
-"""GoEmotions is fetched whole and checked, or not at all."""
+"""The download of GoEmotions."""
 
 import functools
 import hashlib
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fetch_goemotions import LABELS, FetchFailed, fetch
+from benchmarks.fetch_goemotions import LABELS, FetchError, fetch
 from schema.label_list import label_list, read_schema
 
 _CONTENT = b"I love it\t18\tabc\n"
@@ -28,28 +28,28 @@ def home(tmp_path: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def test_files_come_whole_with_the_labels(home: str, tmp_path: Path) -> None:
+def test_downloads_the_files_and_writes_the_labels(home: str, tmp_path: Path) -> None:
     fetch(tmp_path / "data", home, _CHECKSUMS)
     assert (tmp_path / "data" / "train.tsv").read_bytes() == _CONTENT
     assert (tmp_path / "data" / "labels.txt").read_text().split() == LABELS
 
 
-def test_what_is_there_is_not_fetched_again(tmp_path: Path) -> None:
+def test_does_not_download_an_existing_file_again(tmp_path: Path) -> None:
     (tmp_path / "train.tsv").write_bytes(_CONTENT)
     fetch(tmp_path, "http://127.0.0.1:9", _CHECKSUMS)
 
 
-def test_another_version_is_refused_and_not_kept(home: str, tmp_path: Path) -> None:
-    with pytest.raises(FetchFailed, match="SHA-256 is"):
+def test_refuses_another_version_and_does_not_keep_it(home: str, tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match="SHA-256 is"):
         fetch(tmp_path / "data", home, {"train.tsv": "0" * 64})
     assert not list((tmp_path / "data").iterdir())
 
 
-def test_no_network_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(FetchFailed, match="cannot be fetched"):
+def test_reports_a_missing_network(tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match="cannot be downloaded"):
         fetch(tmp_path, "http://127.0.0.1:9", _CHECKSUMS)
 
 
-def test_the_schema_lists_the_same_labels() -> None:
+def test_schema_lists_the_same_labels() -> None:
     path = Path(__file__).parents[2] / "schema" / "goemotions.pbtxt"
     assert list(label_list(read_schema(str(path))).names) == LABELS

@@ -1,4 +1,4 @@
-"""The bundled sample is what its script writes, and has the traits it is documented to have."""
+"""The bundled sample: it equals what its script writes, and has the documented traits."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def rows() -> dict[str, list[Row]]:
 
 @pytest.fixture(scope="module")
 def banks() -> dict[str, Bank]:
-    # data/ is no package: the script is run by its path, and loaded by its path here.
+    # data/ is not a package, so the script is loaded by its path.
     spec = importlib.util.spec_from_file_location("make_sample", SAMPLE / "make_sample.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses looks its module up there
+    sys.modules[spec.name] = module  # dataclasses looks its module up in sys.modules
     spec.loader.exec_module(module)
     return {split: module.read_phrases(SAMPLE / "phrases" / f"{split}.txt") for split in SPLITS}
 
@@ -52,23 +52,23 @@ def counts(rows: list[Row]) -> Counter[str]:
 
 
 def share(rows: list[Row], *labels: str) -> float:
-    """Share of the rows that have all of these labels."""
+    """Return the share of the rows that have all of these labels."""
     return sum(set(labels) <= set(labels_of(row)) for row in rows) / len(rows)
 
 
 def sentences(text: str) -> set[str]:
-    """The sentences of a text that hold a letter or a digit, in lower case."""
+    """Return the sentences of a text that contain a letter or a digit, in lower case."""
     parts = re.split(r"[.!?。！？\n]+", text.lower())
     return {part.strip() for part in parts if re.search(r"\w", part)}
 
 
 def n_grams(text: str, n: int) -> set[tuple[str, ...]]:
-    """Runs of n words; a Chinese character counts as a word."""
+    """Return the sequences of n words; a Chinese character counts as a word."""
     words = re.findall(r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+(?:['’][^\W\u4e00-\u9fff]+)?", text.lower())
     return set(zip(*(words[i:] for i in range(n)), strict=False))
 
 
-def test_the_script_writes_exactly_the_committed_files(tmp_path: Path) -> None:
+def test_script_writes_exactly_the_committed_files(tmp_path: Path) -> None:
     command = [sys.executable, str(SAMPLE / "make_sample.py"), "--output", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     for split in SPLITS:
@@ -95,19 +95,17 @@ def test_files_are_utf_8_with_unix_line_endings() -> None:
         content.decode("utf-8")
 
 
-def test_sizes(rows: dict[str, list[Row]]) -> None:
+def test_splits_have_the_documented_sizes(rows: dict[str, list[Row]]) -> None:
     assert {split: len(rows[split]) for split in SPLITS} == {"train": 2000, "test": 600}
 
 
-def test_twelve_labels_in_both_splits(rows: dict[str, list[Row]]) -> None:
+def test_both_splits_have_twelve_labels(rows: dict[str, list[Row]]) -> None:
     assert len(counts(rows["train"])) == 12
     assert set(counts(rows["train"])) == set(counts(rows["test"]))
 
 
 @pytest.mark.parametrize(("split", "rarest"), [("train", 12), ("test", 6)])
-def test_the_rarest_label_is_thirty_times_rarer_yet_countable(
-    rows: dict[str, list[Row]], split: str, rarest: int
-) -> None:
+def test_rarest_label_is_thirty_times_rarer_but_countable(rows: dict[str, list[Row]], split: str, rarest: int) -> None:
     (_, most), *_, (_, least) = counts(rows[split]).most_common()
     assert least >= rarest
     assert most / least >= 30
@@ -125,7 +123,7 @@ def test_the_rarest_label_is_thirty_times_rarer_yet_countable(
         ("service_complaint", "shipping"),
     ],
 )
-def test_correlated_labels_come_together_at_least_twice_as_often_as_by_chance(
+def test_correlated_labels_occur_together_at_least_twice_as_often_as_by_chance(
     rows: dict[str, list[Row]], split: str, pair: tuple[str, str]
 ) -> None:
     by_chance = share(rows[split], pair[0]) * share(rows[split], pair[1])
@@ -140,7 +138,7 @@ def test_messages_have_none_to_three_labels(rows: dict[str, list[Row]], split: s
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_a_few_messages_are_wholly_chinese(rows: dict[str, list[Row]], split: str) -> None:
+def test_some_messages_are_entirely_chinese(rows: dict[str, list[Row]], split: str) -> None:
     chinese = [row["text"] for row in rows[split] if row["language"] == "zh"]
     assert len(chinese) / len(rows[split]) == pytest.approx(0.03, abs=0.01)
     assert all(CJK.search(text) for text in chinese)
@@ -149,7 +147,9 @@ def test_a_few_messages_are_wholly_chinese(rows: dict[str, list[Row]], split: st
 
 @pytest.mark.parametrize("split", SPLITS)
 @pytest.mark.parametrize(("trait", "at_least"), [("emoji", 0.05), (",", 0.5), ('"', 0.05), ("\n", 0.3)])
-def test_what_trips_csv_readers_is_present(rows: dict[str, list[Row]], split: str, trait: str, at_least: float) -> None:
+def test_texts_contain_what_confuses_csv_readers(
+    rows: dict[str, list[Row]], split: str, trait: str, at_least: float
+) -> None:
     pattern = EMOJI if trait == "emoji" else re.compile(re.escape(trait))
     found = sum(bool(pattern.search(row["text"])) for row in rows[split])
     assert found / len(rows[split]) >= at_least
@@ -157,12 +157,12 @@ def test_what_trips_csv_readers_is_present(rows: dict[str, list[Row]], split: st
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_some_messages_exceed_128_words(rows: dict[str, list[Row]], split: str) -> None:
-    """A word is one word piece or more, so these exceed BERT's usual 128 of them for certain."""
+    """A word is at least one word piece, so these certainly exceed BERT's usual 128 word pieces."""
     long = sum(len(row["text"].split()) > 128 for row in rows[split])
     assert long / len(rows[split]) == pytest.approx(0.02, abs=0.005)
 
 
-def test_no_two_messages_are_alike(rows: dict[str, list[Row]]) -> None:
+def test_no_two_messages_are_equal(rows: dict[str, list[Row]]) -> None:
     texts = Counter(row["text"].lower() for split in SPLITS for row in rows[split])
     assert texts.most_common(1)[0][1] == 1
 
@@ -172,7 +172,7 @@ def test_no_sentence_of_the_test_split_occurs_in_train(rows: dict[str, list[Row]
     assert not train & test
 
 
-def test_five_word_runs_of_the_test_split_hardly_occur_in_train(
+def test_sequences_of_five_words_in_the_test_split_hardly_occur_in_train(
     rows: dict[str, list[Row]],
 ) -> None:
     train, test = (set().union(*(n_grams(row["text"], 5) for row in rows[split])) for split in SPLITS)
@@ -186,7 +186,7 @@ def test_phrase_banks_share_no_phrase(banks: dict[str, Bank]) -> None:
 
 
 @pytest.mark.parametrize(("split", "at_least"), [("train", 20), ("test", 12)])
-def test_every_label_is_said_in_many_ways(banks: dict[str, Bank], split: str, at_least: int) -> None:
+def test_every_label_is_expressed_in_many_ways(banks: dict[str, Bank], split: str, at_least: int) -> None:
     ways: Counter[str] = Counter()
     for section, phrases in banks[split].items():
         if section.startswith("topic "):

@@ -1,6 +1,6 @@
-"""Reads a Dockerfile and its .dockerignore: the part of their language that this repository uses, and nothing else.
+"""Reader of a Dockerfile and its .dockerignore, for the part of their language that this repository uses.
 
-What is not known is refused, so that nothing is understood otherwise than a container engine would.
+Everything else is refused, so that nothing is interpreted differently than by a container engine.
 """
 
 import json
@@ -16,17 +16,17 @@ _PAIR = re.compile(r"(\w+)=(\S*)")
 
 
 class UnknownInstructionError(Exception):
-    """Something that is not understood here; a container engine may well understand it."""
+    """An instruction that this reader does not support; a container engine may well support it."""
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """One of a stage's.
+    """An instruction of a stage.
 
     Attributes:
-        name: In capitals.
-        value: The rest, on one line, variables as written.
-        line: Where it begins in the file.
+        name: The name in capitals.
+        value: The rest on one line, with variables as written.
+        line: Its first line in the file.
     """
 
     name: str
@@ -36,11 +36,12 @@ class Instruction:
 
 @dataclass
 class Stage:
-    """From one FROM to the next.
+    """A stage: everything from one FROM to the next.
 
     Attributes:
-        base: An image or an earlier stage, variables as written.
-        name: After AS; else its position.
+        base: An image or an earlier stage, with variables as written.
+        name: The name after AS, or the position of the stage.
+        instructions: The instructions, in order.
     """
 
     base: str
@@ -50,9 +51,11 @@ class Stage:
 
 @dataclass(frozen=True)
 class Dockerfile:
-    """Attributes:
-    arguments: Those before the first FROM, with their defaults.
-    stages: In order; the last one is what is built without --target.
+    """A parsed Dockerfile.
+
+    Attributes:
+        arguments: Build arguments before the first FROM, with their defaults.
+        stages: The stages, in order; the last one is built without --target.
     """
 
     arguments: dict[str, str]
@@ -63,10 +66,10 @@ class Dockerfile:
 
 
 def parse(text: str) -> Dockerfile:
-    """Reads a Dockerfile.
+    """Parse a Dockerfile.
 
     Raises:
-        UnknownInstructionError: It has something that is not known here.
+        UnknownInstructionError: It has an instruction that is not supported.
     """
     arguments: dict[str, str] = {}
     stages: list[Stage] = []
@@ -86,30 +89,30 @@ def parse(text: str) -> Dockerfile:
 
 
 def _instructions(text: str) -> Iterator[Instruction]:
-    """Comments gone, continued lines joined."""
-    begun, parts = 0, list[str]()
+    """Yield the instructions, without comments and with continued lines joined."""
+    first, parts = 0, list[str]()
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        begun = begun or number
+        first = first or number
         parts.append(line.removesuffix("\\").strip())
         if line.endswith("\\"):
             continue
         name, _, value = " ".join(parts).partition(" ")
-        yield Instruction(name.upper(), value.strip(), begun)
-        begun, parts = 0, []
+        yield Instruction(name.upper(), value.strip(), first)
+        first, parts = 0, []
 
 
 def substitute(value: str, variables: Mapping[str, str]) -> str:
-    """Puts the values of `$NAME` and `${NAME}` in; a name that is not set is empty, as in a container engine."""
+    """Replace `$NAME` and `${NAME}` by their values; a name that is not set is empty, as in a container engine."""
     return _VARIABLE.sub(lambda match: variables.get(match[1] or match[2], ""), value)
 
 
 def pairs(value: str) -> dict[str, str]:
-    """NAME=VALUE, one or more of them, without quotes.
+    """Parse one or more NAME=VALUE without quotes.
 
     Raises:
-        UnknownInstructionError: It is written otherwise.
+        UnknownInstructionError: The value has another form.
     """
     found = dict(_PAIR.findall(value))
     if " ".join(f"{name}={given}" for name, given in found.items()) != " ".join(value.split()) or '"' in value:
@@ -119,10 +122,12 @@ def pairs(value: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Copy:
-    """Attributes:
-    sources: In the context, or in `stage`; patterns among them.
-    target: A folder if it ends in a slash.
-    stage: That is copied from; None: the context.
+    """A COPY instruction.
+
+    Attributes:
+        sources: Paths or patterns in the context, or in `stage`.
+        target: The target; a folder if it ends in a slash.
+        stage: The stage that is copied from, or None for the context.
     """
 
     sources: list[str]
@@ -131,10 +136,10 @@ class Copy:
 
 
 def parse_copy(value: str) -> Copy:
-    """Reads what follows COPY.
+    """Parse the value of COPY.
 
     Raises:
-        UnknownInstructionError: It has another flag than --from.
+        UnknownInstructionError: It has a flag other than --from.
     """
     words = value.split()
     flags = [word for word in words if word.startswith("--")]
@@ -145,12 +150,12 @@ def parse_copy(value: str) -> Copy:
 
 
 def parse_command(value: str) -> list[str]:
-    """A JSON list stands for itself, anything else is the shell's."""
+    """Return the command of RUN or ENTRYPOINT: a JSON list, or a line for the shell."""
     return json.loads(value) if value.startswith("[") else ["/bin/sh", "-c", value]
 
 
 def context(folder: Path, ignore: str) -> list[Path]:
-    """The files, relative to `folder`, that a .dockerignore lets through; the last pattern that matches decides."""
+    """Return the files, relative to `folder`, that a .dockerignore includes; the last pattern that matches decides."""
     rules = [
         (line.startswith("!"), _pattern(line.removeprefix("!")))
         for line in map(str.strip, ignore.splitlines())
@@ -161,7 +166,7 @@ def context(folder: Path, ignore: str) -> list[Path]:
 
 
 def _passes(path: Path, rules: list[tuple[bool, re.Pattern[str]]]) -> bool:
-    """A pattern that matches a folder matches what is in it."""
+    """Return whether a path is included. A pattern that matches a folder matches its contents."""
     names = [str(path), *(str(parent) for parent in path.parents if parent.name)]
     passes = True
     for wanted, pattern in rules:

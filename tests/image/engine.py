@@ -1,7 +1,7 @@
-"""Builds and runs the Dockerfile where there is no container engine: each stage is a folder, each RUN a chroot in it.
+"""Build and run the Dockerfile without a container engine: each stage is a folder, each RUN a chroot in it.
 
-Every chroot has mounts and processes of its own (`unshare`), which the kernel takes away with it, so that nothing stays
-mounted whatever happens. Needs root and util-linux; the base image needs mmdebstrap, apt's mirror and the network.
+Every chroot has mounts and processes of its own (`unshare`), which the kernel removes with it, so that nothing stays
+mounted in any case. It needs root and util-linux; the base image needs mmdebstrap, apt's mirror and the network.
 """
 
 import os
@@ -24,11 +24,11 @@ from tests.image.dockerfile import (
 )
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# How this machine reaches package indexes; a build may know that, an image must not.
+# How this machine reaches package indexes: passed to builds, never stored in an image.
 _NETWORK = ("PIP_", "UV_", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 _NOT_INSIDE = frozenset({"PIP_CERT", "PIP_FIND_LINKS", "PIP_CONFIG_FILE"})
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-# Python 3.11 and what it needs comes from Debian 12, everything else from Debian 13.
+# Python 3.11 and its dependencies come from Debian 12, everything else from Debian 13.
 _PREFERENCES = """\
 Package: *
 Pin: release n=bookworm
@@ -38,7 +38,7 @@ Package: python3 python3-minimal libpython3-stdlib python3-distutils python3-lib
 Pin: release n=bookworm
 Pin-Priority: 1001
 """
-# $1: the root; $2: user; $3: working directory; $4: "yes" for the network; $5...: what binds where, "--", a command.
+# $1: root; $2: user; $3: working directory; $4: "yes" for the network; $5...: pairs of bind mounts, "--", a command.
 _ENTER = """\
 set -eu
 root=$1 user=$2 folder=$3 network=$4
@@ -69,14 +69,14 @@ exec chroot --userspec="$user" "$root" /usr/bin/env -i --chdir="$folder" "$@"
 
 @dataclass(frozen=True)
 class Image:
-    """What a stage has become.
+    """A stage that was built.
 
     Attributes:
-        root: Its file system.
-        environment: ENV, and what user and home are.
-        user: UID or name.
-        folder: WORKDIR.
-        entrypoint: As a list.
+        root: Root of its file system.
+        environment: Environment variables, from ENV.
+        user: Uid or name, from USER.
+        folder: Working directory, from WORKDIR.
+        entrypoint: Command, from ENTRYPOINT.
     """
 
     root: Path
@@ -93,14 +93,14 @@ class Image:
         environment: Mapping[str, str] | None = None,
         timeout_s: float = 1200,
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a command in it, as a container of its own would: without a network, unless that is asked for.
+        """Run a command in the image, as a container would.
 
         Args:
-            command: Program and arguments; the entry point is not put before them.
-            mounts: Folders of this machine, and where they are inside.
-            network: Whether it has this machine's.
-            environment: Variables besides the image's.
-            timeout_s: After so many seconds it is killed.
+            command: Program and arguments, without the entry point.
+            mounts: Folders of this machine, and their paths in the container.
+            network: Whether the command can use this machine's network.
+            environment: Variables in addition to the image's.
+            timeout_s: Seconds after which the command is killed.
         """
         uid, gid, home = self._account()
         variables = {"HOME": home, **self.environment, **(environment or {})}
@@ -124,13 +124,13 @@ class Image:
 
 @dataclass
 class Engine:
-    """Builds stages.
+    """Builder of stages.
 
     Attributes:
-        repository: The context.
-        work: Where stages are built.
-        images: The file systems of the images that FROM names.
-        arguments: --build-arg.
+        repository: The build context.
+        work: Folder in which stages are built.
+        images: Root folders of the images that FROM names.
+        arguments: Build arguments.
     """
 
     repository: Path
@@ -145,7 +145,7 @@ class Engine:
         self._global = {name: self.arguments.get(name, default) for name, default in self._file.arguments.items()}
 
     def build(self, target: str | None = None) -> Image:
-        """Builds a stage, and the stages that it needs."""
+        """Build a stage and the stages that it needs."""
         return self._stage(self._file.stage(target))
 
     def _stage(self, stage: Stage) -> Image:
@@ -165,7 +165,7 @@ class Engine:
         return image
 
     def _apply(self, instruction: Instruction, image: Image, known: Mapping[str, str]) -> Image:
-        if instruction.name == "RUN":  # whose variables are the shell's
+        if instruction.name == "RUN":  # the shell expands its variables
             self._run(image, instruction.value, known)
             return image
         value = substitute(instruction.value, image.environment | dict(known))
@@ -223,9 +223,9 @@ def _copy_tree(source: Path, target: Path) -> None:
 
 
 def make_base(root: Path) -> None:
-    """A Debian 13 that stands for python:3.11-slim-trixie, which only a container registry has.
+    """Create a Debian 13 in place of python:3.11-slim-trixie, which only container registries have.
 
-    Its Python 3.11 is Debian 12's, on Debian 13's libraries.
+    Its Python 3.11 is that of Debian 12, on the libraries of Debian 13.
     """
     mirror = _mirror()
     sources = root.with_suffix(".list")
@@ -242,7 +242,7 @@ def make_base(root: Path) -> None:
 
 
 def _mirror() -> str:
-    """Where this machine's apt has Debian from."""
+    """Return the address of Debian that this machine's apt uses."""
     listed = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(COMPONENT) $(REPO_URI)", "Created-By: Packages"],
         capture_output=True, text=True, check=True,
@@ -251,7 +251,7 @@ def _mirror() -> str:
 
 
 def megabytes(*paths: Path) -> int:
-    """What they take on disk, in MB of a million bytes."""
+    """Return the disk usage of files and folders, in MB (10^6 bytes)."""
     listed = subprocess.run(
         ["du", "--summarize", "--total", "--block-size=1", *map(str, paths)], capture_output=True, text=True, check=True
     ).stdout.splitlines()
@@ -259,6 +259,6 @@ def megabytes(*paths: Path) -> int:
 
 
 def missing_tools() -> Sequence[str]:
-    """What this machine lacks for any of it."""
-    lacks = [tool for tool in ("apt-get", "ip", "mmdebstrap", "unshare") if shutil.which(tool) is None]
-    return lacks if os.geteuid() == 0 else ["root", *lacks]
+    """Return what this machine lacks to build images."""
+    missing = [tool for tool in ("apt-get", "ip", "mmdebstrap", "unshare") if shutil.which(tool) is None]
+    return missing if os.geteuid() == 0 else ["root", *missing]

@@ -1,4 +1,4 @@
-"""What can be said of the image without building it."""
+"""Checks of the image that do not need to build it."""
 
 import os
 import re
@@ -16,24 +16,24 @@ _VARIANTS = ("cpu", "cuda")
 
 
 def _copies() -> list[str]:
-    """What is copied out of the context, for each variant."""
+    """Return the sources that are copied from the context, for any variant."""
     values = [step.value for stage in _FILE.stages for step in stage.instructions if step.name == "COPY"]
     copies = [parse_copy(substitute(value, {"VARIANT": variant})) for value in values for variant in _VARIANTS]
     return sorted({source for copy in copies if copy.stage is None for source in copy.sources})
 
 
-def test_all_that_it_copies_is_in_the_context() -> None:
+def test_everything_that_is_copied_is_in_the_context() -> None:
     for source in _copies():
         assert any(file == Path(source) or Path(source) in file.parents for file in _CONTEXT), source
 
 
-def test_the_context_is_what_it_copies() -> None:
+def test_context_contains_only_what_is_copied() -> None:
     for file in _CONTEXT:
         assert any(file == Path(source) or Path(source) in file.parents for source in _copies()), file
         assert "__pycache__" not in file.parts
 
 
-def test_every_image_ends_as_a_user_that_kubernetes_sees_not_to_be_root() -> None:
+def test_every_image_ends_with_a_numeric_user_that_is_not_root() -> None:
     users = [step.value for step in _FILE.stage("pipeline").instructions if step.name == "USER"]
     assert int(users[-1]) > 0
     for name in ("beam", None):
@@ -42,14 +42,14 @@ def test_every_image_ends_as_a_user_that_kubernetes_sees_not_to_be_root() -> Non
         assert not [step for step in stage.instructions if step.name in ("USER", "RUN")]
 
 
-def test_every_image_has_an_entry_point_that_takes_signals() -> None:
+def test_every_image_has_an_entry_point_that_receives_signals() -> None:
     for name, program in (("pipeline", "bert-multilabel"), ("beam", "/opt/apache/beam/boot")):
         (entry,) = [step for step in _FILE.stage(name).instructions if step.name == "ENTRYPOINT"]
-        assert entry.value.startswith("["), "a shell in between would keep SIGTERM to itself"
+        assert entry.value.startswith("["), "a shell in between would not pass SIGTERM on"
         assert parse_command(entry.value) == [program]
 
 
-def test_stages_come_from_one_python_and_from_the_beam_of_the_lock() -> None:
+def test_stages_use_one_python_and_the_beam_of_the_lock() -> None:
     (python,) = re.findall(r"python:(3\.\d+)-", _FILE.arguments["PYTHON_IMAGE"])
     assert f'requires-python = ">={python},' in (_ROOT / "pyproject.toml").read_text()
     beam = _locked("requirements.lock")["apache-beam"][0]
@@ -57,7 +57,7 @@ def test_stages_come_from_one_python_and_from_the_beam_of_the_lock() -> None:
 
 
 def _locked(file: str) -> dict[str, tuple[str, str]]:
-    """Of each package its version and hashes."""
+    """Return version and hashes of each package."""
     packages = re.split(r"\n(?=\S)", (_ROOT / file).read_text())
     found = [re.match(r"([a-z0-9-]+)==(\S+)", package) for package in packages]
     hashes = ["".join(sorted(re.findall(r"--hash=(\S+)", package))) for package in packages]
@@ -65,20 +65,20 @@ def _locked(file: str) -> dict[str, tuple[str, str]]:
 
 
 @pytest.mark.parametrize("variant", _VARIANTS)
-def test_its_packages_are_those_of_the_lock(variant: str) -> None:
-    everywhere, inside = _locked("requirements.lock"), _locked(f"image/{variant}.lock")
-    assert inside.keys() - everywhere.keys() == (
-        {"tensorflow-cpu"} if variant == "cpu" else {name for name in inside if name.startswith("nvidia-")}
+def test_packages_are_those_of_the_lock(variant: str) -> None:
+    project, image = _locked("requirements.lock"), _locked(f"image/{variant}.lock")
+    assert image.keys() - project.keys() == (
+        {"tensorflow-cpu"} if variant == "cpu" else {name for name in image if name.startswith("nvidia-")}
     )
-    for name in inside.keys() & everywhere.keys():
-        assert inside[name] == everywhere[name], f"{name}: make lock"
-    assert not {"pytest", "mypy", "ruff", "playwright"} & inside.keys()
-    of_tensorflow = inside.get("tensorflow-cpu", inside.get("tensorflow"))
-    assert of_tensorflow is not None
-    assert of_tensorflow[0] == everywhere["tensorflow"][0]
+    for name in image.keys() & project.keys():
+        assert image[name] == project[name], f"{name}: run make lock"
+    assert not {"pytest", "mypy", "ruff", "playwright"} & image.keys()
+    tensorflow = image.get("tensorflow-cpu", image.get("tensorflow"))
+    assert tensorflow is not None
+    assert tensorflow[0] == project["tensorflow"][0]
 
 
-def test_what_is_not_known_of_the_language_is_refused() -> None:
+def test_refuses_unknown_instructions() -> None:
     for line in ("ADD a b", "RUN <<EOF", "HEALTHCHECK NONE", "FROM --platform=linux/amd64 debian"):
         with pytest.raises(UnknownInstructionError):
             parse(f"FROM debian\n{line}\n")
@@ -86,7 +86,7 @@ def test_what_is_not_known_of_the_language_is_refused() -> None:
         parse_copy("--chown=1 a b")
 
 
-def test_the_last_pattern_of_a_dockerignore_decides(tmp_path: Path) -> None:
+def test_last_matching_pattern_of_a_dockerignore_decides(tmp_path: Path) -> None:
     for name in ("kept/a.py", "kept/__pycache__/a.pyc", "left/b.py", "c.lock", "d.in"):
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).touch()
@@ -95,7 +95,7 @@ def test_the_last_pattern_of_a_dockerignore_decides(tmp_path: Path) -> None:
 
 
 def _make_image(tmp_path: Path, *arguments: str, engines: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-    """With these engines alone; each answers, and writes what it is told."""
+    """Run scripts/image.sh with only these engines, each of which prints its arguments."""
     for tool in ("bash", "dirname"):
         (tmp_path / tool).symlink_to(f"/usr/bin/{tool}")
     for engine in engines:
@@ -107,20 +107,22 @@ def _make_image(tmp_path: Path, *arguments: str, engines: tuple[str, ...] = ()) 
     )  # fmt: skip
 
 
-def test_make_image_asks_the_engine_that_is_there(tmp_path: Path) -> None:
-    made = _make_image(tmp_path, "name:1", "cuda", engines=("podman",))
-    assert made.stdout == "podman build --target pipeline --build-arg VARIANT=cuda --tag name:1 .\n"
+def test_make_image_uses_the_available_engine(tmp_path: Path) -> None:
+    ended = _make_image(tmp_path, "name:1", "cuda", engines=("podman",))
+    assert ended.stdout == "podman build --target pipeline --build-arg VARIANT=cuda --tag name:1 .\n"
 
 
 @pytest.mark.parametrize(
     ("variant", "status", "message"),
     [
-        ("cpu", 1, "image: neither Docker nor Podman answers here"),
-        ("gpu", 2, "image: there is no variant 'gpu'; known: "),
+        ("cpu", 1, "image: neither Docker nor Podman answers; install one"),
+        ("gpu", 2, "image: unknown variant 'gpu'; known: "),
     ],
 )
-def test_make_image_says_in_one_line_what_is_missing(tmp_path: Path, variant: str, status: int, message: str) -> None:
-    made = _make_image(tmp_path, "name:1", variant)
-    assert made.returncode == status
-    (line,) = made.stderr.splitlines()
+def test_make_image_reports_in_one_line_what_is_missing(
+    tmp_path: Path, variant: str, status: int, message: str
+) -> None:
+    ended = _make_image(tmp_path, "name:1", variant)
+    assert ended.returncode == status
+    (line,) = ended.stderr.splitlines()
     assert line.startswith(message)

