@@ -1,7 +1,7 @@
 """The image, built from the Dockerfile in a minimal Debian 13, and used.
 
-`make test-image` runs these tests, which take minutes. `engine.py` takes the place of a container engine, as far as this
-Dockerfile needs one.
+`make test-image` runs these tests, which take minutes. `engine.py` takes the place of a container engine, as far as
+this Dockerfile needs one.
 """
 
 import json
