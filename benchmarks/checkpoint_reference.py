@@ -47,9 +47,9 @@ def main() -> None:
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)  # the checkpoint's folder, set by the outer run
     arguments = parser.parse_args()
     if arguments.inside is None:
-        from benchmarks.peer import python_of  # the inner run has no such package
+        from benchmarks.peer import peer_python  # the inner run has no such package
 
-        python = python_of(arguments.venv.resolve())
+        python = peer_python(arguments.venv.resolve())
         subprocess.run([python, __file__, "--inside", str(_bundled())], check=True)
     else:
         _write(arguments.inside)

@@ -8,7 +8,7 @@ FOLDER = Path("build/peer")
 _PACKAGES = ("torch==2.15.0", "transformers==5.23.0", "numpy==2.4.6", "safetensors==0.8.0")
 
 
-def python_of(folder: Path) -> Path:
+def peer_python(folder: Path) -> Path:
     """Return the interpreter of the environment, which is installed (some 5.5 GB) if it does not exist."""
     python = folder / "bin" / "python"
     if not python.exists():

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.peer import FOLDER, python_of
+from benchmarks.peer import FOLDER, peer_python
 
 _WARM_STEPS = 30
 _CURVE = 50
@@ -52,7 +52,7 @@ def main() -> None:
     if not (arguments.data / "train.tsv").is_file():
         print(json.dumps({"skipped": f"no GoEmotions in {arguments.data}; see --data"}))
         return
-    peer = python_of(arguments.peer)
+    peer = peer_python(arguments.peer)
     results = {}
     for name in arguments.cases:
         steps = arguments.steps if name == "short" else max(_WARM_STEPS + 10, arguments.steps // 5)

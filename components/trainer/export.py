@@ -1,4 +1,4 @@
-"""Export of the SavedModel that is evaluated, pushed and served: texts in, probabilities out, TensorFlow alone between.
+"""Export of the SavedModel that is evaluated, pushed and served. It takes texts and needs nothing but TensorFlow.
 
 Signatures:
     serving_default: {examples: string [n]} serialized tf.Examples -> {probabilities: float32 [n, n_labels]}.
@@ -41,7 +41,7 @@ def export_classifier(
 
     Args:
         model: Classifier from `components.trainer.model.build_classifier`.
-        transform: Transform graph, which becomes part of the export, so that serving tokenizes as training did.
+        transform: Transform graph. It becomes part of the export, so that serving tokenizes like training.
         labels: Label list.
         thresholds: float32 [n_labels].
         directory: Directory of the export, which must not exist.

@@ -119,7 +119,7 @@ def multi_hot_loss(
     """
     settings = settings or PlainLoss()
     if isinstance(settings, PlainLoss) and not retired:
-        # Keras's own is as good here, and better known.
+        # Equal to ours; nobody has to read ours to know what it is.
         return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=smoothing)
     terms = LOSSES[type(settings)](settings, counts and counts.without(retired))
     return _MultiHotLoss(terms, frozenset(retired), smoothing)

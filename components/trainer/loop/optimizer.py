@@ -158,7 +158,7 @@ def _clip_by_global_norm(gradients: list[Any], max_norm: float) -> list[Any]:
 
 
 def _sum_over_replicas(gradients: list[Any]) -> list[Any]:
-    """Return the gradients themselves if there is one replica, or outside of a replica's context."""
+    """Sum gradients over the replicas; with one, or outside of a replica's context, return them unchanged."""
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return gradients

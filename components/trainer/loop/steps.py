@@ -188,7 +188,7 @@ def _pad(inputs: dict[str, tf.Tensor], max_length: int) -> dict[str, tf.Tensor]:
 
 
 def _per_replica_zeros(shape: Any) -> tf.Variable:
-    """Create a variable of zeros that each replica has a value of its own of."""
+    """Create a variable of zeros that has a separate value on each replica."""
     return tf.Variable(
         tf.zeros(shape),
         trainable=False,
