@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from components.example_gen.quarantine import QuarantinedRow, read_rows
-from components.example_gen.report import read_report
+from components.example_gen.report import IngestReport
 from pipeline.run_folder import find_quarantine
 
 _SHOWN_CHARACTERS = 160
@@ -26,8 +26,8 @@ def show_quarantine(run: Path, console: Console, *, reason: str | None, examples
         Refused: There is no such run.
     """
     uri = find_quarantine(run)
-    report = read_report(uri)
-    console.print(f"{report.read} rows read, {report.accepted} accepted, {report.quarantined} quarantined")
+    report = IngestReport.read(uri)
+    console.print(f"{report.rows_read} rows read, {report.accepted} accepted, {report.quarantined} quarantined")
     first: defaultdict[str, list[QuarantinedRow]] = defaultdict(list)
     for row in read_rows(uri) if report.quarantined else ():
         rows = first[row.reason.partition(": ")[0]]

@@ -5,8 +5,8 @@ from components.behaviour.settings import BehaviourTests
 from components.checkpoints.find import Checkpoint, check_vocabulary, find_checkpoint
 from components.evaluation.gates.checks import Known, check_gates
 from components.evaluation.gates.gate import parse_gate
-from components.example_gen.sources.bigquery.queries import project_of
-from components.example_gen.sources.inputs import check_inputs
+from components.example_gen.check import check_inputs
+from components.example_gen.sources.bigquery.queries import billed_project
 from components.example_gen.sources.sources import Sources
 from components.preprocessing.settings import LEAST_PAIR_TOKENS
 from pipeline.beam import beam_arguments
@@ -70,7 +70,7 @@ def behavioural_tests(config: Configuration, labels: LabelList) -> BehaviourTest
 
 def project_of_queries(config: Configuration) -> str:
     """Return the Google Cloud project that pays for BigQuery; empty if the examples are not read from there."""
-    return project_of(config.examples, beam_arguments(config)) if config.examples.format == "bigquery" else ""
+    return billed_project(config.examples, beam_arguments(config)) if config.examples.has_queries else ""
 
 
 def _check_slices(config: Configuration, features: set[str]) -> None:

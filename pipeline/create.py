@@ -15,7 +15,7 @@ from components.data_gate.schema import complete_schema
 from components.evaluation.component import MultiLabelEvaluator
 from components.evaluation.eval_config import build_eval_config
 from components.example_gen.component import TextExampleGen
-from components.example_gen.label_changes import label_changes
+from components.example_gen.parsing.label_changes import changes_of
 from components.example_gen.sources.sources import has_spans
 from components.preprocessing.settings import PreprocessingSettings, TokenizerSettings
 from components.pusher.component import RegistryPusher
@@ -55,7 +55,9 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
     starts_warm = config.training.warm_start and not locations.run_later
 
     # Rows become tf.Examples {id, text (or two), labels, slice columns}, split into train, eval and test.
-    example_gen = TextExampleGen(examples, label_changes(labels), project_of_queries(config))
+    example_gen = TextExampleGen(
+        settings=examples, label_changes=changes_of(labels), project=project_of_queries(config)
+    )
     # Statistics of the data, the schema it should follow, and how it differs from that.
     statistics_gen = tfx.components.StatisticsGen(
         examples=example_gen.outputs["examples"],

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from components.common.stderr import redirected_stderr
 from components.data_gate.verdict import read_verdict
-from components.example_gen.report import read_report
+from components.example_gen.report import IngestReport
 from components.example_gen.sources.sources import Sources
 from components.report.summary import DataSummary, Summary, failed_summary, summarize_data, summarize_rows
 from components.training_log.news import left_out, why_nothing_is_new
@@ -89,7 +89,7 @@ def check_data(config: Configuration, console: Console, runner: Runner) -> None:
         _show_incomplete_spans(config, sources, console)
         with _failure_summarized(folder, console):
             result = _run(config, folder, console, runner, until="DataGate")
-    report = read_report(result.artifacts["TextExampleGen"]["quarantine"])
+    report = IngestReport.read(result.artifacts["TextExampleGen"]["quarantine"])
     verdict = read_verdict(result.artifacts["DataGate"]["verdict"])
     show_data(console, summarize_rows(report), summarize_data(report, verdict))
     if report.quarantined:

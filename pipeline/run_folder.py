@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from components.common.files import write_whole
-from components.example_gen.report import IngestReport, read_report
+from components.example_gen.report import IngestReport
 from components.report.summary import Summary, failed_summary, summarize_rows
 from pipeline.config.configuration import Configuration
 from pipeline.errors import StepFailed, outcome_of
@@ -54,7 +54,7 @@ class RunFolder:
 
     def _read_ingest_report(self) -> IngestReport | None:
         outputs = self._artifacts.get(_EXAMPLE_GEN)
-        return None if outputs is None else read_report(outputs["quarantine"])
+        return None if outputs is None else IngestReport.read(outputs["quarantine"])
 
 
 def find_quarantine(path: Path) -> str:

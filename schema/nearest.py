@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Sequence
 
 _CUTOFF = 0.5  # similarity as difflib measures it, 0 to 1
+_LONGEST_COMPARED = 100  # characters: the time of a comparison grows with their square
 _MOST_LISTED = 40
 
 
@@ -14,7 +15,8 @@ def close_match(name: str, known: Sequence[str]) -> str | None:
         >>> close_match("refnd", ["billing", "refund"])
         'refund'
     """
-    matches = difflib.get_close_matches(name, known, n=1, cutoff=_CUTOFF)
+    compared = [other for other in known if len(other) <= _LONGEST_COMPARED]
+    matches = difflib.get_close_matches(name, compared, n=1, cutoff=_CUTOFF)
     return matches[0] if matches else None
 
 

@@ -8,19 +8,20 @@ from pathlib import Path
 
 import yaml
 
-from cli.init.survey import MOST_VALUES, Column, format_of, survey
-from components.example_gen.formats.values import shown
-from components.example_gen.labels import read_label_names, split_labels
-from components.example_gen.settings import (
+from cli.init.survey import MOST_VALUES, Column, survey
+from components.example_gen.formats.format import Format
+from components.example_gen.formats.formats import format_named, format_of_file
+from components.example_gen.formats.values import printable
+from components.example_gen.parsing.labels import read_label_names, split_labels
+from components.example_gen.parsing.settings import (
     DelimitedLabels,
-    ExamplesSettings,
-    Format,
     IndexedLabels,
     IndicatorLabels,
-    InputFiles,
     LabelSettings,
     ListLabels,
 )
+from components.example_gen.settings import ExamplesSettings
+from components.example_gen.sources.settings import InputFiles
 from schema.errors import Refused
 from schema.features import FEATURES
 from schema.infer import infer_schema, schema_text
@@ -107,7 +108,7 @@ def _provisional(data: Path) -> ExamplesSettings:
     """What a table is read with; where its text and labels are is still to be found."""
     return ExamplesSettings(
         input_base=str(data.resolve().parent),
-        format=format_of(data),
+        format=format_of_file(str(data)).name,
         labels=DelimitedLabels(kind="delimited", column="labels"),
         inputs=(InputFiles(pattern=glob.escape(data.name), split={"train": 8, "eval": 1, "test": 1}),),
     )
@@ -127,7 +128,7 @@ def _find_labels(
     column = named or _first_named(candidates, _LABEL_NAMES) or _only([c for c in candidates if c.is_list])
     if column is None:
         raise Refused(f"the columns are {_list_of(columns)}: name the one with the labels by --labels")
-    return _labels_themselves(column, hints.delimiter, settings.format)
+    return _labels_themselves(column, hints.delimiter, format_named(settings.format))
 
 
 def _labels_themselves(
@@ -137,7 +138,7 @@ def _labels_themselves(
         raise Refused(f"column '{column.name}' has over {MOST_VALUES} different values; is it the labels? see --labels")
     mark = delimiter or _likeliest_delimiter(column)
     # Lists of one in every tf.Example may stand for delimited strings, but not for words between blanks.
-    is_list = column.is_list or (file_format == "tfrecord" and not delimiter and mark == " ")
+    is_list = column.is_list or (file_format.wraps_in_lists and not delimiter and mark == " ")
     parts = (part for value in column.values for part in ([value] if is_list else value.split(mark)))
     names = sorted({name for part in parts if (name := part.strip())})
     if not names:
@@ -162,10 +163,10 @@ def _indexed_labels(
     labels = IndexedLabels(
         kind="indices", column=column.name, delimiter=mark, names=file.resolve().relative_to(base).as_posix()
     )
-    names = read_label_names(settings.model_copy(update={"labels": labels}))
+    names = read_label_names(labels, settings.input_base)
     for index in (index for value in column.values for index in split_labels(value, mark)):
         if not (_is_position(index) and int(index) < len(names)):
-            raise Refused(f"column '{column.name}' holds '{shown(index)}', no position in {file}; see --labels")
+            raise Refused(f"column '{column.name}' holds '{printable(index)}', no position in {file}; see --labels")
     return labels, names
 
 
@@ -215,7 +216,7 @@ def _named(columns: Sequence[Column], name: str, option: str) -> Column:
 
 def _list_of(columns: Sequence[Column]) -> str:
     more = ", ..." if len(columns) > _MOST_COLUMNS_NAMED else ""
-    return ", ".join(shown(column.name) for column in columns[:_MOST_COLUMNS_NAMED]) + more
+    return ", ".join(printable(column.name) for column in columns[:_MOST_COLUMNS_NAMED]) + more
 
 
 def _pipeline_name(data: Path) -> str:

@@ -1,30 +1,21 @@
 """What is in a data file: a pass over its rows for `bert-multilabel init`."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from components.example_gen.formats.formats import open_table
-from components.example_gen.formats.rows import Row, Value
-from components.example_gen.formats.sniffing import refuse_other_format
-from components.example_gen.formats.values import shown
-from components.example_gen.settings import ExamplesSettings, Format
+from components.example_gen.formats.formats import format_named
+from components.example_gen.formats.opening import open_table, refuse_other_format
+from components.example_gen.formats.rows import Cell, Row
+from components.example_gen.formats.values import printable
+from components.example_gen.settings import ExamplesSettings
 from schema.errors import Refused
 
 # A column of more distinct values than this is no label column and no slice.
 MOST_VALUES = 5_000
 _MOST_SLICE_VALUES = 20
 _MOST_CHARACTERS = 10_000  # kept of a value: a longer one is no label
-
-_SUFFIXES: tuple[tuple[str, Format], ...] = (
-    (r"\.csv(\.gz)?$", "csv"),
-    (r"\.tsv(\.gz)?$", "tsv"),
-    (r"\.(jsonl|jsonlines|ndjson|json)(\.gz)?$", "jsonl"),
-    (r"\.(parquet|pq)$", "parquet"),
-    (r"\.tfrecords?(\.gz)?$", "tfrecord"),
-)
 
 
 @dataclass
@@ -47,7 +38,7 @@ class Column:
     lists: int = 0
     missing: int = 0
 
-    def see(self, value: Value) -> None:
+    def see(self, value: Cell) -> None:
         if value is None:
             self.missing += 1
             return
@@ -76,21 +67,6 @@ class Column:
         return self.is_in_every_row and 1 < len(self.values) <= _MOST_SLICE_VALUES
 
 
-def format_of(data: Path) -> Format:
-    """The format that a file's name tells.
-
-    Raises:
-        Refused: It tells none.
-    """
-    found = next((name for pattern, name in _SUFFIXES if re.search(pattern, data.name, re.IGNORECASE)), None)
-    if found is None:
-        raise Refused(
-            f"{data}: its name tells no format; let it end in .csv, .tsv, .jsonl or .tfrecord (each also .gz) or"
-            " .parquet"
-        )
-    return found
-
-
 def survey(data: Path, settings: ExamplesSettings) -> tuple[list[Column], int]:
     """Reads all of a file.
 
@@ -105,17 +81,18 @@ def survey(data: Path, settings: ExamplesSettings) -> tuple[list[Column], int]:
         Refused: There is no such file, no row of it can be read, or two columns have one name.
     """
     refuse_other_format(str(data), settings, str(data))
+    file_format = format_named(settings.format)
     rows = 0
-    with open_table(str(data), settings, str(data), every_column=True) as table:
+    with open_table(str(data), settings, str(data)) as table:
         _refuse_twins(data, table.columns)
         columns = [Column(name) for name in table.columns]
         for row in table.rows:
             if isinstance(row, Row):
                 rows += 1
-                for column, value in zip(columns, row.values, strict=True):
-                    column.see(_of_single(value) if settings.format == "tfrecord" else value)
+                for column, value in zip(columns, row.cells, strict=True):
+                    column.see(_unwrapped(value) if file_format.wraps_in_lists else value)
     if not rows:
-        header = " with a header" if settings.format in ("csv", "tsv") else ""
+        header = " with a header" if file_format.has_header else ""
         raise Refused(f"{data}: no row could be read; is it {settings.format.upper()} in UTF-8{header}?")
     return [column for column in columns if column.rows and column.name], rows
 
@@ -123,9 +100,9 @@ def survey(data: Path, settings: ExamplesSettings) -> tuple[list[Column], int]:
 def _refuse_twins(data: Path, names: Sequence[str]) -> None:
     twice = next((name for name, count in Counter(names).items() if count > 1 and name), None)
     if twice is not None:
-        raise Refused(f"{data}: two columns are named '{shown(twice)}'; rename one")
+        raise Refused(f"{data}: two columns are named '{printable(twice)}'; rename one")
 
 
-def _of_single(value: Value) -> Value:
-    """What a tf.Example's list of one stands for, since everything there is a list."""
-    return "".join(value) if isinstance(value, list) and len(value) < 2 else value
+def _unwrapped(cell: Cell) -> Cell:
+    """Return the element of a list of one, "" for an empty list: what such a list means if every cell is a list."""
+    return "".join(cell) if isinstance(cell, list) and len(cell) < 2 else cell

@@ -11,7 +11,7 @@ from components.data_gate import reasons
 from components.data_gate.drift import drift_in_words, measure_drift, of_labels
 from components.data_gate.settings import DataGateSettings
 from components.data_gate.verdict import Verdict
-from components.example_gen.report import read_report
+from components.example_gen.report import IngestReport
 from components.schema_import.component import FILE_NAME
 from components.training_log import log as data_log
 from components.training_log.statistics import train_statistics
@@ -43,7 +43,7 @@ def judge(
     """
     schema = io_utils.SchemaReader().read(f"{schema_uri}/{FILE_NAME}")
     labels = label_list(schema)
-    report = read_report(quarantine_uri)
+    report = IngestReport.read(quarantine_uri)
     earlier = data_log.before(registry, report)
     before, compared_with = (None, "") if earlier is None else (earlier[0], _in_words(earlier[0]))
     drift = []

@@ -1,4 +1,4 @@
-"""The ExampleGen as a TFX component."""
+"""TextExampleGen, the component that reads labelled texts."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ from tfx.types.standard_component_specs import EXAMPLES_KEY
 from components.example_gen.artifacts import Quarantine
 from components.example_gen.driver import PROJECT_KEY, SETTINGS_KEY, Driver
 from components.example_gen.executor import LABEL_CHANGES_KEY, QUARANTINE_KEY, Executor
-from components.example_gen.label_changes import LabelChanges
+from components.example_gen.parsing.label_changes import LabelChanges
 from components.example_gen.settings import ExamplesSettings
 
 
 class TextExampleGenSpec(ComponentSpec):  # type: ignore[misc]
     """Interface of `TextExampleGen`."""
 
-    PARAMETERS = {  # noqa: RUF012 - TFX's way to declare
+    PARAMETERS = {  # noqa: RUF012 - TFX declares specs this way
         SETTINGS_KEY: ExecutionParameter(type=str),
         LABEL_CHANGES_KEY: ExecutionParameter(type=str),
         PROJECT_KEY: ExecutionParameter(type=str),
@@ -32,18 +32,23 @@ class TextExampleGenSpec(ComponentSpec):  # type: ignore[misc]
 
 
 class TextExampleGen(BaseBeamComponent):  # type: ignore[misc]
-    """Reads labelled texts into tf.Examples {id, text, labels, slices}, split and shuffled.
+    """Component that reads labelled texts into tf.Examples {id, text, labels, slices}, split and shuffled.
 
-    Spans are resolved as TFX's file-based ExampleGens do it, but for several at once, and without need of a driver. Its
-    own driver fingerprints the input: where there is one, an unchanged input is not read again, a changed one is.
+    It resolves spans as TFX's file-based ExampleGens do, but several at a time, and without a driver where none runs.
+    Its own driver fingerprints the input: an unchanged input is not read again, a changed one is.
+
+    Args:
+        settings: Inputs, their format and columns, and how rows are split.
+        label_changes: Labels that were renamed or retired since the rows were written.
+        project: Google Cloud project that pays for queries; "" if there are none.
 
     Outputs:
         examples: `Examples` with the splits train, eval and test.
-        quarantine: `Quarantine`, the rows that could not be examples, and the count of all.
+        quarantine: `Quarantine` with the rows that could not become examples, and a report on all rows.
 
     Example:
         ```python
-        example_gen = TextExampleGen(ExamplesSettings.model_validate({
+        example_gen = TextExampleGen(settings=ExamplesSettings.model_validate({
             "input_base": "/data/comments",
             "labels": {"kind": "delimited", "column": "labels"},
             "inputs": [{"pattern": "{YYYY}-{MM}-{DD}/*.csv", "split": {"train": 8, "eval": 1, "test": 1}}],
@@ -59,7 +64,6 @@ class TextExampleGen(BaseBeamComponent):  # type: ignore[misc]
     def __init__(
         self, settings: ExamplesSettings, label_changes: LabelChanges | None = None, project: str = ""
     ) -> None:
-        """Args: the settings; what has become of labels that rows may still have; the project that pays for queries."""
         super().__init__(
             spec=TextExampleGenSpec(
                 settings=settings.model_dump_json(),

@@ -1,7 +1,7 @@
-"""Copies of a text: found, counted, and kept from landing in different splits.
+"""Copies of a text: found, counted, and kept in one split.
 
-A model that has seen a text in training is not judged by answering for it again. Copies are texts that are equal
-without regard to case and white space.
+A model that was trained on a text must not be evaluated on it. Two texts are copies if they are equal without regard
+to case and white space.
 """
 
 from dataclasses import dataclass
@@ -9,22 +9,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from components.example_gen.settings import SPLITS
+from components.example_gen.sources.settings import SPLITS
 
-_SET_ASIDE = len(SPLITS)  # as the split of a row that can be in none
+_SET_ASIDE = len(SPLITS)  # split of a row that is in none
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Some rows, with all copies of each text among them; every field [n].
+    """Rows that include all copies of each of their texts; every attribute is an array [n].
 
     Attributes:
         text_key: uint64, equal for copies.
         labels_key: uint64, equal for equal sets of labels.
-        order: uint64, random but always the same for a row.
-        split: uint8, index in SPLITS: where each row would go by itself.
-        allowed: uint8, bit n: the row may go to SPLITS[n].
-        pinned: bool, the configuration names the split of the row's whole file.
+        order: uint64, random, but the same for a row in every run.
+        split: uint8, index in SPLITS of the split that the row would go to by itself.
+        allowed: uint8; if bit n is set, the row may go to SPLITS[n].
+        pinned: bool, whether the configuration assigns the row's whole file to one split.
     """
 
     text_key: NDArray[np.uint64]
@@ -36,14 +36,14 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """What becomes of the rows.
+class Assignments:
+    """Splits that rows are assigned to.
 
     Attributes:
         split: uint8 [n], index in SPLITS; `len(SPLITS)` for a row that is set aside.
-        home: uint8 [n], the split that has the row's text.
-        groups: The texts that occur more than once: an array of row indices each, the first in `order` first.
-        contradictory: bool, for each of `groups`: not all its rows have the same labels.
+        home: uint8 [n], index in SPLITS of the split that has the row's text.
+        groups: Indices of the rows with the same text, for every text that occurs more than once; by `order`.
+        contradictory: For each of `groups`, whether its rows have different labels.
     """
 
     split: NDArray[np.uint8]
@@ -53,15 +53,16 @@ class Settled:
 
     @property
     def set_aside(self) -> NDArray[np.bool_]:
+        """Bool [n], whether a row is in no split because it may not go to the split that has its text."""
         return np.asarray(self.split == _SET_ASIDE)
 
 
-def settle_copies(rows: Rows) -> Settled:
-    """Gives every text one split.
+def assign_copies(rows: Rows) -> Assignments:
+    """Assign every text to one split.
 
-    Where copies draw different splits, the text goes, of the splits that whole files were given to, to the one nearest
-    to judgement (test before eval before train); if none of the copies is from such a file, to the split that the copy
-    with the least `order` has drawn. A copy that may not go there is set aside.
+    If copies are drawn for different splits, the text goes to one of the splits that whole files are assigned to: to
+    test before eval before train. If none of the copies is from such a file, it goes to the split of the copy with the
+    smallest `order`. A copy that may not go to that split is set aside.
     """
     by_text = np.lexsort((rows.order, rows.text_key))
     keys = rows.text_key[by_text]
@@ -75,12 +76,12 @@ def settle_copies(rows: Rows) -> Settled:
         contradictory.append(bool((rows.labels_key[copies] != rows.labels_key[copies[0]]).any()))
         if (rows.split[copies] != rows.split[copies[0]]).any():
             home[copies] = _home(rows, copies)
-            may_go = (rows.allowed[copies] >> home[copies]) & 1 == 1
-            split[copies] = np.where(may_go, home[copies], _SET_ASIDE)
-    return Settled(split, home, groups, contradictory)
+            is_allowed = (rows.allowed[copies] >> home[copies]) & 1 == 1
+            split[copies] = np.where(is_allowed, home[copies], _SET_ASIDE)
+    return Assignments(split, home, groups, contradictory)
 
 
 def _home(rows: Rows, copies: NDArray[np.intp]) -> np.uint8:
     pinned = copies[rows.pinned[copies]]
-    # SPLITS are in the order train, eval, test.
+    # SPLITS are in the order train, eval, test, so the largest index has precedence.
     return np.uint8(rows.split[pinned].max() if len(pinned) else rows.split[copies[0]])

@@ -1,8 +1,8 @@
-"""Resolves what a run reads before the cache is asked, on runners that have drivers.
+"""Driver of TextExampleGen: resolves what a run reads before the cache is consulted.
 
-Spans, versions and a fingerprint of the files become execution properties and so part of the cache key: an unchanged
-input is not read again, a changed one is. On open-source Kubeflow, where no driver runs, a step before does the same
-(`runners.kfp.new_data`); where nothing does, the executor resolves them.
+Spans, versions and a fingerprint of the inputs become execution properties and so part of the cache key: an unchanged
+input is not read again, a changed one is. On open-source Kubeflow, which runs no drivers, a preceding step does the
+same (`runners.kfp.new_data`); if neither has run, the executor resolves the spans.
 """
 
 import json
@@ -11,29 +11,30 @@ from tfx.orchestration.portable.data_types import ExecutionInfo
 from tfx.proto.orchestration import driver_output_pb2
 
 from components.common.resolving_driver import ResolvingDriver
+from components.example_gen.fingerprint import fingerprint
 from components.example_gen.settings import ExamplesSettings
-from components.example_gen.sources.fingerprint import fingerprint
 from components.example_gen.sources.sources import Sources, find_sources
 from components.example_gen.sources.spans import SpanVersion
 from schema.errors import Refused
 
-SETTINGS_KEY = "settings"  # the execution property that holds the settings as JSON
-PROJECT_KEY = "project"  # what pays for queries
-SPANS_KEY = "spans"  # likewise the spans to read, as [[span, version], ...]
-FINGERPRINT_KEY = "input_fingerprint"  # TFX's name
+# Execution properties.
+SETTINGS_KEY = "settings"  # ExamplesSettings as JSON
+PROJECT_KEY = "project"  # Google Cloud project that pays for queries
+SPANS_KEY = "spans"  # spans to read, as JSON: [[span, version], ...]
+FINGERPRINT_KEY = "input_fingerprint"  # named by TFX
 
 
 class Driver(ResolvingDriver):
-    """Puts spans and fingerprint into the execution's properties."""
+    """Driver that adds spans and fingerprint to the execution properties."""
 
     def run(self, execution_info: ExecutionInfo) -> driver_output_pb2.DriverOutput:
-        """Called by the launcher."""
+        """Return the properties to add; called by TFX's launcher."""
         settings = ExamplesSettings.model_validate_json(execution_info.exec_properties[SETTINGS_KEY])
         output = driver_output_pb2.DriverOutput()
         try:
             sources = find_sources(settings)
         except Refused:
-            # TFX would leave an execution whose driver fails as running for ever. The executor refuses the same.
+            # If a driver fails, TFX leaves its execution as running forever. The executor refuses the same input.
             return output
         output.exec_properties[SPANS_KEY].string_value = json.dumps(sources.spans)
         project = execution_info.exec_properties.get(PROJECT_KEY, "")
@@ -41,12 +42,12 @@ class Driver(ResolvingDriver):
         return output
 
 
-def decided_sources(settings: ExamplesSettings, spans: str | None) -> Sources:
-    """What the driver decided on, or where none ran, the same decided now.
+def resolved_sources(settings: ExamplesSettings, spans: str | None) -> Sources:
+    """Return the sources of the spans that the driver chose; if no driver ran, choose the spans now.
 
     Args:
-        settings: The configuration.
-        spans: The execution property, None where no driver ran.
+        settings: Inputs and spans to read.
+        spans: Execution property SPANS_KEY; None if no driver ran.
     """
     if spans is None:
         return find_sources(settings)

@@ -1,4 +1,4 @@
-"""Reads the inputs with Beam, and writes examples, quarantine and report."""
+"""Executor of TextExampleGen: reads the inputs with Beam, and writes examples, quarantine and report."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,65 +15,67 @@ from tfx.types import artifact_utils, standard_component_specs
 from components.common import files
 from components.common.progress import PROGRESS
 from components.example_gen import quarantine, runs, shards
-from components.example_gen.driver import PROJECT_KEY, SETTINGS_KEY, SPANS_KEY, decided_sources
-from components.example_gen.formats.formats import open_table
-from components.example_gen.ingest import Ingest, Ingestion, Part, merge
-from components.example_gen.label_changes import LabelChanges
-from components.example_gen.labels import read_label_names
-from components.example_gen.report import IngestReport, read_report, write_report
-from components.example_gen.settings import SPLITS, ExamplesSettings
+from components.example_gen.check import check_sources
+from components.example_gen.driver import PROJECT_KEY, SETTINGS_KEY, SPANS_KEY, resolved_sources
+from components.example_gen.formats.opening import open_table
+from components.example_gen.ingest import Ingest, Ingestion, Part, merge_parts
+from components.example_gen.parsing.label_changes import LabelChanges
+from components.example_gen.parsing.labels import read_label_names
+from components.example_gen.report import IngestReport
+from components.example_gen.settings import ExamplesSettings
 from components.example_gen.sources.bigquery.queries import to_row
-from components.example_gen.sources.inputs import check_sources
+from components.example_gen.sources.settings import SPLITS
 from components.example_gen.sources.sources import InputFile, Sources
 from components.example_gen.verdict import refuse_unusable
 
-LABEL_CHANGES_KEY = "label_changes"  # the execution property that holds a LabelChanges as JSON
+LABEL_CHANGES_KEY = "label_changes"  # execution property: LabelChanges as JSON
 QUARANTINE_KEY = "quarantine"
 
 
 class Executor(BaseBeamExecutor):  # type: ignore[misc]
-    """What TextExampleGen runs."""
+    """Executor that reads every input once and fills the artifacts `examples` and `quarantine`."""
 
-    def Do(  # noqa: N802 - TFX's name
+    def Do(  # noqa: N802 - named by TFX
         self, input_dict: dict[str, list[Any]], output_dict: dict[str, list[Any]], exec_properties: dict[str, Any]
     ) -> None:
-        """Reads every input once and fills the artifacts `examples` and `quarantine`.
+        """Read the inputs and write the artifacts; called by TFX's launcher.
 
         Raises:
-            Refused: The input cannot make a data set; the artifacts are then left empty.
+            Refused: The inputs cannot make a data set. The artifacts are then left empty.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         settings = ExamplesSettings.model_validate_json(exec_properties[SETTINGS_KEY])
         changes = LabelChanges.model_validate_json(exec_properties.get(LABEL_CHANGES_KEY) or "{}")
         examples = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
         quarantine_uri = artifact_utils.get_single_instance(output_dict[QUARANTINE_KEY]).uri
-        sources = decided_sources(settings, exec_properties.get(SPANS_KEY))
+        sources = resolved_sources(settings, exec_properties.get(SPANS_KEY))
         sources = check_sources(sources, settings, exec_properties.get(PROJECT_KEY, ""))
-        what = "query" if settings.format == "bigquery" else "file"
-        PROGRESS.info("reading %d x %s", len(sources.files), what)
+        PROGRESS.info("reading %d x %s", len(sources.files), "query" if settings.has_queries else "file")
         try:
             shards.make_folders(examples.uri)
             files.make_folder(quarantine_uri)
             with self._make_beam_pipeline() as pipeline:
                 _ingest(pipeline, settings, changes, sources, examples.uri, quarantine_uri)
-            report = read_report(quarantine_uri)
+            report = IngestReport.read(quarantine_uri)
             refuse_unusable(report, settings, quarantine.read_rows(quarantine_uri))
             shards.remove_unfinished(examples.uri)
         except BaseException:
-            _empty(examples.uri, quarantine_uri)
+            _empty_folders(examples.uri, quarantine_uri)
             raise
-        PROGRESS.info("%d rows read, %d accepted, %d quarantined", report.read, report.accepted, report.quarantined)
-        _describe(examples, report)
+        PROGRESS.info(
+            "%d rows read, %d accepted, %d quarantined", report.rows_read, report.accepted, report.quarantined
+        )
+        _set_properties(examples, report)
 
 
-def _empty(*uris: str) -> None:
+def _empty_folders(*uris: str) -> None:
     for uri in uris:
         files.remove_folder(uri)
-        files.make_folder(uri)  # TFX removes it, and would stumble over its absence
+        files.make_folder(uri)  # TFX removes the folder of a failed execution, and would fail if there were none
 
 
-def _describe(examples: Any, report: IngestReport) -> None:
-    """What TFX's components ask of an Examples artifact."""
+def _set_properties(examples: Any, report: IngestReport) -> None:
+    """Set the properties that TFX's components require of an Examples artifact."""
     examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
     examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
     examples_utils.set_file_format(examples, to_file_format_str(example_gen_pb2.FORMAT_TFRECORDS_GZIP))
@@ -90,14 +92,15 @@ def _ingest(
     examples_uri: str,
     quarantine_uri: str,
 ) -> None:
-    """Builds the Beam graph: files -> runs of rows on disk -> one shard a partition and split -> the report.
+    """Build the Beam graph: files -> runs of rows on disk -> one shard per partition and split -> the report.
 
-    Only paths and counts go through Beam.
+    Only paths and counts pass through Beam.
     """
     partitions = runs.partition_count(sum(map(runs.expanded_size, sources.files)))
     folder = f"{examples_uri}/{shards.UNFINISHED}"
-    job = Ingestion(settings, read_label_names(settings), changes, folder, partitions)
-    read_sources = _read_queries if settings.format == "bigquery" else _read_files
+    label_names = read_label_names(settings.labels, settings.input_base)
+    job = Ingestion(settings, label_names, changes, folder, partitions)
+    read_sources = _read_queries if settings.has_queries else _read_files
     read = read_sources(pipeline, job, sources)
     written = (
         pipeline
@@ -129,42 +132,50 @@ def _read_queries(pipeline: beam.Pipeline, job: Ingestion, sources: Sources) -> 
 
 
 class _ReadFiles(beam.DoFn):  # type: ignore[misc]
-    """Some files to runs on disk. A bundle that is retried writes other runs; only those of the last attempt count."""
+    """Step from some files to runs on disk.
+
+    A bundle that is retried writes new runs; only those of its last attempt are used.
+    """
 
     def __init__(self, job: Ingestion) -> None:
         self._job = job
 
     def process(self, unit: Sequence[InputFile]) -> Iterator[Part]:
+        """Read the files of a unit of work."""
+        settings = self._job.settings
         ingest = Ingest(self._job, unit[0].order)
         for file in unit:
-            with open_table(file.path, self._job.settings, file.name) as table:
+            with open_table(file.path, settings, file.name, columns=settings.used_columns) as table:
                 ingest.add_table(table, file)
         yield ingest.finish()
 
 
 class _ReadQueryRows(beam.DoFn):  # type: ignore[misc]
-    """Rows of queries, a bundle at a time, to runs on disk; they have neither order nor number."""
+    """Step from the rows of queries, one bundle at a time, to runs on disk. The rows have neither order nor number."""
 
     def __init__(self, job: Ingestion, queries: Sequence[InputFile]) -> None:
         self._job = job
         self._queries = queries
 
     def start_bundle(self) -> None:
+        """Prepare for the rows of any query."""
         self._ingest = Ingest(self._job, order=0)
         self._sinks = {
             query.order: self._ingest.sink(self._job.settings.used_columns, query) for query in self._queries
         }
 
     def process(self, row: tuple[int, dict[str, Any]]) -> None:
+        """Add one row: (order of its query, values by column)."""
         order, fields = row
         self._sinks[order].add(to_row(0, fields, self._job.settings.used_columns))
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
+        """Write the rows of the bundle."""
         yield WindowedValue(self._ingest.finish(), GlobalWindow().max_timestamp(), [GlobalWindow()])
 
 
 class _WritePartition(beam.DoFn):  # type: ignore[misc]
-    """One partition of all runs to a shard of each split."""
+    """Step from one partition of all runs to a shard of each split."""
 
     def __init__(self, job: Ingestion, inputs: Sequence[InputFile], uri: str) -> None:
         self._job = job
@@ -172,6 +183,7 @@ class _WritePartition(beam.DoFn):  # type: ignore[misc]
         self._uri = uri
 
     def process(self, partition: int, parts: list[Part]) -> Iterator[Part]:
+        """Write the shards of a partition, out of the runs of all parts."""
         paths = [path for part in sorted(parts, key=_order) for path in part.runs]
         table = runs.read_partition(paths, partition)
         shard = f"{partition:05d}-of-{self._job.partitions:05d}"
@@ -180,11 +192,11 @@ class _WritePartition(beam.DoFn):  # type: ignore[misc]
 
 
 def _finish(quarantine_uri: str, read: list[Part], written: list[Part], sources: Sources) -> None:
-    """Rows that could not be read come first in the quarantine, in their order, then those that are copies."""
+    """Write quarantine and report. Unreadable rows come first in the quarantine, in their order, then copies."""
     parts = [*sorted(read, key=_order), *sorted(written, key=_order)]
     rejects = [path for part in parts for path in part.rejects]
     quarantine.write_rows(runs.read_rejects(rejects), quarantine_uri)
-    write_report(merge(parts).report([file.name for file in sources.files], sources.spans), quarantine_uri)
+    merge_parts(parts).report([file.name for file in sources.files], sources.spans).write(quarantine_uri)
 
 
 def _order(part: Part) -> int:

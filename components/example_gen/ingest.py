@@ -1,15 +1,15 @@
-"""From rows of any format to spilled examples and rejects, and a count of both."""
+"""Ingestion of rows: parses them, spills examples and rejects to disk, and counts both."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from components.common.progress import PROGRESS
 from components.example_gen import runs, shards
-from components.example_gen.columns import find_columns
 from components.example_gen.formats.rows import Rejected, Row, Table
-from components.example_gen.label_changes import LabelChanges, apply
-from components.example_gen.labels import make_label_parser
-from components.example_gen.parsing import Record, RowParser
+from components.example_gen.parsing.columns import find_columns
+from components.example_gen.parsing.label_changes import LabelChanges, apply_changes
+from components.example_gen.parsing.labels import make_label_parser
+from components.example_gen.parsing.row_parser import LabelledText, RowParser
 from components.example_gen.quarantine import QuarantinedRow
 from components.example_gen.report import Tally
 from components.example_gen.runs import RunWriter, SpilledRow
@@ -17,19 +17,19 @@ from components.example_gen.settings import ExamplesSettings
 from components.example_gen.sources.sources import InputFile
 from components.example_gen.splitting import Splitter, stable_hash
 
-_REJECTS_AT_ONCE = 20_000  # held in memory; a raw row is at most 2,000 characters
-_ROWS_BETWEEN_NEWS = 50_000
+_MOST_REJECTS_HELD = 20_000  # in memory; the raw text of a row has at most 2,000 characters
+_ROWS_PER_PROGRESS_LINE = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What came of some of the work.
+    """Result of a part of the work.
 
     Attributes:
-        order: Of its first file; parts are reported in this order.
-        tally: The counts.
-        runs: Paths that hold accepted rows.
-        rejects: Paths that hold quarantined rows.
+        order: Order of the first file of the part; parts are reported in this order.
+        tally: Counts of the rows.
+        runs: Paths of accepted rows.
+        rejects: Paths of quarantined rows.
     """
 
     order: int
@@ -40,14 +40,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Ingestion:
-    """What every worker needs to know.
+    """Parameters of the work, the same for every worker.
 
     Attributes:
-        settings: The configuration.
-        label_names: From `read_label_names`.
+        settings: Format, columns and splits of the inputs.
+        label_names: Labels that indices point to, from `read_label_names`.
         changes: Labels that were renamed or retired.
-        folder: Where runs are written.
-        partitions: How many there are.
+        folder: Folder that runs are written to.
+        partitions: Number of partitions.
     """
 
     settings: ExamplesSettings
@@ -58,7 +58,7 @@ class Ingestion:
 
 
 class Ingest:
-    """Takes the rows of some files; `finish` gives what came of them."""
+    """Collector of the rows of some files; `finish` returns the result."""
 
     def __init__(self, job: Ingestion, order: int) -> None:
         self._job = job
@@ -69,55 +69,66 @@ class Ingest:
         self._reject_paths: list[str] = []
 
     def add_table(self, table: Table, file: InputFile) -> None:
-        """Takes all rows of a file."""
+        """Add all rows of a file."""
         sink = self.sink(table.columns, file, table.others)
         for row in table.rows:
             sink.add(row)
 
     def sink(self, columns: Sequence[str], file: InputFile, others: Sequence[str] = ()) -> "_Sink":
-        """What takes the rows of a file one by one; they have `columns`, the file `others` besides."""
+        """Return a sink for the rows of a file, to add them one by one.
+
+        Args:
+            columns: Columns of the rows, in the order of their cells.
+            file: File that the rows are from.
+            others: Further columns of the file, for messages.
+
+        Raises:
+            Refused: A configured column is missing.
+        """
         settings = self._job.settings
         layout = find_columns(columns, settings, file.name, others=others)
-        parser = RowParser(file.name, layout, make_label_parser(settings, self._job.label_names))
+        parser = RowParser(file.name, layout, make_label_parser(settings.labels, self._job.label_names))
         return _Sink(self, file, parser, Splitter(settings, settings.inputs[file.input]))
 
     def finish(self) -> Part:
-        """Writes what is held."""
+        """Write the rows that are still in memory, and return the result."""
         self._writer.flush()
         self._flush_rejects()
         return Part(self._order, self._tally, self._writer.paths, self._reject_paths)
 
     def reject(self, row: Rejected, file: InputFile) -> None:
-        self._count_read()
+        """Count a rejected row and keep it for the quarantine."""
+        self._count_row()
         self._tally.reasons[row.reason] += 1
-        self._rejects.append(QuarantinedRow(file.name, row.line, row.sentence, row.raw))
-        if len(self._rejects) >= _REJECTS_AT_ONCE:
+        self._rejects.append(QuarantinedRow(file.name, row.line, row.explanation, row.raw))
+        if len(self._rejects) >= _MOST_REJECTS_HELD:
             self._flush_rejects()
 
-    def accept(self, record: Record, line: int, file: InputFile, splitter: Splitter) -> None:
-        self._count_read()
-        labels, retired = apply(record.labels, self._job.changes)
+    def accept(self, parsed: LabelledText, line: int, file: InputFile, splitter: Splitter) -> None:
+        """Count a parsed row and spill it as an example."""
+        self._count_row()
+        labels, retired = apply_changes(parsed.labels, self._job.changes)
         self._tally.retired.update(retired)
-        record.labels[:] = labels
-        place = splitter.place(record)
+        parsed.labels[:] = labels
+        assignment = splitter.assign(parsed)
         self._writer.add(
             SpilledRow(
-                text_key=place.text_key,
+                text_key=assignment.text_key,
                 labels_key=stable_hash("\n".join(sorted(labels))),
-                order=shards.order_of(file.name, str(line) if line else record.id),
-                split=place.split,
-                allowed=place.allowed,
-                pinned=place.pinned,
+                order=shards.shuffle_key(file.name, str(line) if line else parsed.id),
+                split=assignment.split,
+                allowed=assignment.allowed,
+                pinned=assignment.pinned,
                 file=file.order,
                 line=line,
                 labels=labels,
-                example=shards.serialize(record, self._job.settings.slices, file.span),
+                example=shards.serialize(parsed, self._job.settings.slices, file.span),
             )
         )
 
-    def _count_read(self) -> None:
+    def _count_row(self) -> None:
         self._tally.read += 1
-        if self._tally.read % _ROWS_BETWEEN_NEWS == 0:
+        if self._tally.read % _ROWS_PER_PROGRESS_LINE == 0:
             PROGRESS.info("%d rows read", self._tally.read)
 
     def _flush_rejects(self) -> None:
@@ -128,7 +139,7 @@ class Ingest:
 
 @dataclass(frozen=True, slots=True)
 class _Sink:
-    """Takes the rows of one file."""
+    """Collector of the rows of one file."""
 
     ingest: Ingest
     file: InputFile
@@ -136,15 +147,16 @@ class _Sink:
     splitter: Splitter
 
     def add(self, row: Row | Rejected) -> None:
-        outcome = row if isinstance(row, Rejected) else self.parser.parse(row)
-        if isinstance(outcome, Rejected):
-            self.ingest.reject(outcome, self.file)
+        """Parse a row, and accept or reject it."""
+        parsed = row if isinstance(row, Rejected) else self.parser.parse(row)
+        if isinstance(parsed, Rejected):
+            self.ingest.reject(parsed, self.file)
         else:
-            self.ingest.accept(outcome, row.line, self.file, self.splitter)
+            self.ingest.accept(parsed, row.line, self.file, self.splitter)
 
 
-def merge(parts: Iterable[Part]) -> Tally:
-    """The counts of all parts."""
+def merge_parts(parts: Iterable[Part]) -> Tally:
+    """Return the counts of all parts together."""
     merged = Tally()
     for part in parts:
         merged.merge(part.tally)

@@ -1,4 +1,4 @@
-"""The rows that could not be examples, kept for a person to look at and mend. Needs neither TensorFlow nor TFX."""
+"""Reader and writer of quarantined rows, kept for a person to inspect and repair. Needs neither TensorFlow nor TFX."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -10,13 +10,20 @@ import pyarrow.parquet as pq
 from components.common.files import create_whole, open_seekable
 
 ROWS_FILE = "rows.parquet"
-_GROUP_ROWS = 20_000
+_ROWS_PER_GROUP = 20_000
 
 SCHEMA = pa.schema([("file", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string())])
 
 
 class QuarantinedRow(NamedTuple):
-    """A row of `rows.parquet`."""
+    """Row that was rejected.
+
+    Attributes:
+        file: Name of the file.
+        line: Line on which the row begins, counted from 1; 0 for rows of queries.
+        reason: Reason and detail, as in `Rejected.explanation`.
+        raw: First characters of the row.
+    """
 
     file: str
     line: int
@@ -25,22 +32,27 @@ class QuarantinedRow(NamedTuple):
 
 
 def write_rows(rows: Iterable[QuarantinedRow], uri: str) -> None:
-    """Writes the rows, in the order given, complete or not at all, with no more than a group of them in memory."""
+    """Write the rows of an artifact in the given order, atomically, with one group of rows in memory at a time."""
     remaining = iter(rows)
     with create_whole(f"{uri}/{ROWS_FILE}") as file, pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
-        writer.write_table(SCHEMA.empty_table())  # a file of no groups is not read back
-        while group := list(islice(remaining, _GROUP_ROWS)):
-            writer.write_batch(batch_of(group, SCHEMA))
+        writer.write_table(SCHEMA.empty_table())  # a file without row groups cannot be read back
+        while group := list(islice(remaining, _ROWS_PER_GROUP)):
+            writer.write_batch(to_batch(group, SCHEMA))
 
 
-def batch_of(rows: Iterable[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBatch:
-    """Rows, of which there is one at least, as columns of a schema that has a field for each of their values."""
+def to_batch(rows: Iterable[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBatch:
+    """Return one or more rows as columns.
+
+    Args:
+        rows: At least one row; each has a value per field of the schema.
+        schema: Names and types of the columns.
+    """
     columns = zip(zip(*rows, strict=True), schema, strict=True)
     return pa.record_batch([pa.array(values, field.type) for values, field in columns], schema=schema)
 
 
 def read_rows(uri: str) -> Iterator[QuarantinedRow]:
-    """Reads the rows of an artifact, in order."""
+    """Read the rows of an artifact in order."""
     with open_seekable(f"{uri}/{ROWS_FILE}") as file:
         for batch in pq.ParquetFile(file).iter_batches():
             for row in batch.to_pylist():

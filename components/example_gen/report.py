@@ -1,96 +1,108 @@
-"""What became of the rows that were read: counted while reading, kept as `report.json` beside the quarantined rows.
+"""Counts of the rows that were read: tallied while reading, kept as `report.json` beside the quarantined rows.
 
-Imports neither TensorFlow nor Beam, so that whoever reads a report need not.
+Imports neither TensorFlow nor Beam, so that readers of a report need not either.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from components.common.files import read_bytes, write_whole
-from components.common.settings import Settings
+from components.common.record import Record, Value
 from components.example_gen.formats.rows import Reason
-from components.example_gen.settings import SPLITS, Split
+from components.example_gen.sources.settings import SPLITS, Split
 from components.example_gen.sources.spans import SpanVersion
 
-REPORT_FILE = "report.json"
-MOST_CONTRADICTIONS = 10  # told of
-MOST_LABELS = 10_000  # kept; a column of free text taken for labels has one per row
+MOST_CONTRADICTIONS = 10  # kept as examples
+MOST_LABELS = 10_000  # kept; a column of free text that is taken for labels has one label per row
 
 
-class LabelCount(Settings):
-    """How often a label occurs, and where first."""
+class LabelCount(Value):
+    """Number of occurrences of a label, and the first of them."""
 
     count: int = Field(description="Accepted rows that have the label.")
     first: str = Field(description='The first of them: "file:line".')
 
 
-class SpanCount(Settings):
-    """A span that was read."""
+class SpanCount(Value):
+    """Span that was read."""
 
     span: int
     version: int | None = None
     rows: int = Field(description="Accepted rows of the span.")
 
 
-class Contradiction(Settings):
+class Contradiction(Value):
     """Two copies of a text with different labels."""
 
-    rows: list[str] = Field(description='Where they are: "file:line" each.')
+    rows: list[str] = Field(description='The two rows: "file:line" each.')
     labels: list[list[str]] = Field(description="The labels of each.")
 
 
-class Duplicates(Settings):
+class Duplicates(Value):
     """Texts that occur more than once, without regard to case and white space."""
 
     texts: int = Field(default=0, description="Different texts that have copies.")
     rows: int = Field(default=0, description="Rows that have one of these texts.")
-    contradictory: int = Field(default=0, description="Of the texts, those whose copies differ in their labels.")
-    contradictions: list[Contradiction] = Field(default=[], description="Some of these.")
+    contradictory: int = Field(default=0, description="Texts whose copies have different labels.")
+    contradictions: list[Contradiction] = Field(default=[], description="Some of them.")
 
 
-class IngestReport(Settings):
-    """Every row that was read was either accepted or quarantined."""
+class IngestReport(Record):
+    """Counts of the rows that were read; every one of them was either accepted or quarantined."""
 
-    read: int = Field(description="Rows read; headers and blank lines are none.")
+    FILE: ClassVar[str] = "report.json"
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    # `read` in the file, but `Record.read` is a method.
+    rows_read: int = Field(alias="read", description="Rows read; headers and blank lines do not count.")
     accepted: int = Field(description="Rows that became examples.")
-    quarantined: int = Field(description="Rows that could not.")
+    quarantined: int = Field(description="Rows that could not become examples.")
     reasons: dict[str, int] = Field(description="Quarantined rows by reason.")
     splits: dict[Split, int] = Field(description="Examples by split, 0 included.")
     labels: dict[str, LabelCount] = Field(
         description=f"Labels by first occurrence; the first {MOST_LABELS} (beyond which counts are lower bounds)."
     )
     retired_labels: dict[str, int] = Field(
-        default={}, description="Labels that rows have, but the schema has retired; the rows were kept without them."
+        default={}, description="Rows by label that the schema has retired; the rows were kept without the label."
     )
     duplicates: Duplicates = Duplicates()
-    spans: list[SpanCount] = Field(default=[], description="Ascending; empty where inputs have no spans.")
-    digest: str = Field(default="", description="The same for the same examples, in whatever files they came.")
+    spans: list[SpanCount] = Field(default=[], description="Spans, ascending; empty if inputs have no spans.")
+    digest: str = Field(default="", description="Hash of all examples, the same in whatever files they were.")
 
     @model_validator(mode="after")
-    def _accounts_for_every_row(self) -> Self:
-        if self.read != self.accepted + self.quarantined:
-            raise ValueError(f"{self.read} rows read, but {self.accepted} accepted and {self.quarantined} quarantined")
+    def _account_for_every_row(self) -> Self:
+        if self.rows_read != self.accepted + self.quarantined:
+            raise ValueError(
+                f"{self.rows_read} rows read, but {self.accepted} accepted and {self.quarantined} quarantined"
+            )
         if self.accepted != sum(self.splits.values()) or self.quarantined != sum(self.reasons.values()):
             raise ValueError("the rows of the splits and of the reasons do not add up")
         return self
 
     def share_of(self, reason: Reason) -> float:
-        """The part of all rows that was quarantined for a reason."""
-        return self.reasons.get(reason, 0) / self.read if self.read else 0.0
+        """Return the share of all rows that was quarantined for a reason, 0 to 1."""
+        return self.reasons.get(reason, 0) / self.rows_read if self.rows_read else 0.0
 
     @property
     def unusable_share(self) -> float:
-        """The part of all rows that was quarantined for what is wrong with it: not for being a copy."""
-        return self.quarantined / self.read - self.share_of(Reason.IN_OTHER_SPLIT) if self.read else 0.0
+        """Share of all rows that was quarantined for any reason but being a copy, 0 to 1."""
+        if not self.rows_read:
+            return 0.0
+        return self.quarantined / self.rows_read - self.share_of(Reason.IN_OTHER_SPLIT)
 
 
 @dataclass(slots=True)
 class LabelTally:
-    """Occurrences of a label; `first` is (order of the file, line)."""
+    """Occurrences of a label in some of the rows.
+
+    Attributes:
+        count: Number of rows.
+        first: (order of the file, line) of the first row.
+    """
 
     count: int
     first: tuple[int, int]
@@ -98,7 +110,7 @@ class LabelTally:
 
 @dataclass(slots=True)
 class DuplicatesTally:
-    """As `Duplicates`, to be added up."""
+    """`Duplicates` of some of the rows, which can be merged."""
 
     texts: int = 0
     rows: int = 0
@@ -106,14 +118,16 @@ class DuplicatesTally:
     contradictions: list[Contradiction] = field(default_factory=list)
 
     def merge(self, other: "DuplicatesTally") -> None:
+        """Add the counts of other rows."""
         self.texts += other.texts
         self.rows += other.rows
         self.contradictory += other.contradictory
-        # Sorted, so that the order in which parts are merged does not tell.
-        both = sorted(self.contradictions + other.contradictions, key=lambda each: each.rows)
+        # Sorted, so that the result does not depend on the order in which parts are merged.
+        both = sorted(self.contradictions + other.contradictions, key=lambda contradiction: contradiction.rows)
         self.contradictions = both[:MOST_CONTRADICTIONS]
 
     def report(self) -> Duplicates:
+        """Return the counts for a report."""
         return Duplicates(
             texts=self.texts,
             rows=self.rows,
@@ -124,7 +138,18 @@ class DuplicatesTally:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of some of the rows, from which a report is made; tallies of parts are merged in any order."""
+    """Counts of some of the rows, which can be merged in any order; the sum of all makes a report.
+
+    Attributes:
+        read: Rows read.
+        splits: Examples by split.
+        reasons: Quarantined rows by reason.
+        labels: Occurrences by label.
+        retired: Rows by retired label.
+        spans: Examples by span.
+        duplicates: Copies of texts.
+        digest: Sum of the hashes of the examples.
+    """
 
     read: int = 0
     splits: Counter[Split] = field(default_factory=Counter)
@@ -136,15 +161,16 @@ class Tally:
     digest: int = 0
 
     def count_label(self, label: str, count: int, first: tuple[int, int]) -> None:
-        """Counts so many more rows of a label, the first of them at `first`: (order of the file, line)."""
-        seen = self.labels.get(label)
-        if seen is None:
+        """Add `count` rows of a label, the first of them at `first`: (order of the file, line)."""
+        existing = self.labels.get(label)
+        if existing is None:
             self.labels[label] = LabelTally(count, first)
         else:
-            seen.count += count
-            seen.first = min(seen.first, first)
+            existing.count += count
+            existing.first = min(existing.first, first)
 
     def merge(self, other: "Tally") -> None:
+        """Add the counts of other rows."""
         self.read += other.read
         self.splits.update(other.splits)
         self.reasons.update(other.reasons)
@@ -152,12 +178,17 @@ class Tally:
         self.spans.update(other.spans)
         self.duplicates.merge(other.duplicates)
         self.digest += other.digest
-        for label, theirs in other.labels.items():
-            self.count_label(label, theirs.count, theirs.first)
+        for label, tally in other.labels.items():
+            self.count_label(label, tally.count, tally.first)
         self._keep_first_labels()
 
     def report(self, files: Sequence[str], spans: Sequence[SpanVersion] = ()) -> IngestReport:
-        """The report, with files called by `files[order]`."""
+        """Return the report.
+
+        Args:
+            files: Names of the files; `files[order]` is that of the file of this order.
+            spans: Spans that were read, ascending.
+        """
         self._keep_first_labels()
         return IngestReport(
             read=self.read,
@@ -170,8 +201,8 @@ class Tally:
             },
             splits={split: self.splits[split] for split in SPLITS},
             labels={
-                label: LabelCount(count=seen.count, first=f"{files[seen.first[0]]}:{seen.first[1]}")
-                for label, seen in sorted(self.labels.items(), key=lambda item: (item[1].first, item[0]))
+                label: LabelCount(count=tally.count, first=f"{files[tally.first[0]]}:{tally.first[1]}")
+                for label, tally in sorted(self.labels.items(), key=lambda item: (item[1].first, item[0]))
             },
             retired_labels=dict(sorted(self.retired.items())),
             duplicates=self.duplicates.report(),
@@ -180,21 +211,7 @@ class Tally:
         )
 
     def _keep_first_labels(self) -> None:
-        # A label among the first of all files is among the first of its own, so no part has dropped what is kept here.
+        # One of the first labels of all files is one of the first of its own file, so no part has dropped it.
         if len(self.labels) > MOST_LABELS:
             by_first = sorted(self.labels.items(), key=lambda item: (item[1].first, item[0]))
             self.labels = dict(by_first[:MOST_LABELS])
-
-
-def write_report(report: IngestReport, uri: str) -> None:
-    """Writes the report into a quarantine artifact, complete or not at all."""
-    write_whole(f"{uri}/{REPORT_FILE}", report.model_dump_json(indent=2).encode())
-
-
-def read_report(uri: str) -> IngestReport:
-    """Reads the report out of a quarantine artifact.
-
-    Raises:
-        FileNotFoundError: The artifact has none.
-    """
-    return IngestReport.model_validate_json(read_bytes(f"{uri}/{REPORT_FILE}"))

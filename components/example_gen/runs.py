@@ -1,7 +1,8 @@
-"""Rows on their way from the files to the splits, in sorted runs on disk, so that memory does not grow with the data.
+"""Runs: files of rows between reading and writing, sorted by partition, so that memory does not grow with the data.
 
-All copies of a text are in one partition, whatever file they come from. A run holds some rows of some files, by
-partition; who writes a partition takes its part of every run. (An in-process Beam would hold a GroupByKey in memory.)
+All copies of a text are in the same partition, whatever file they are from. A run holds rows of one or more files, by
+partition; the writer of a partition reads that partition of every run. (An in-process Beam runner would hold a
+GroupByKey in memory.)
 """
 
 import math
@@ -13,14 +14,14 @@ import numpy as np
 import pyarrow as pa
 
 from components.common.files import open_seekable, write_whole
-from components.example_gen.quarantine import SCHEMA, QuarantinedRow, batch_of
+from components.example_gen.quarantine import SCHEMA, QuarantinedRow, to_batch
 from components.example_gen.sources.sources import InputFile
 
-_PARTITION_BYTES = 64 << 20  # of input; a few times that is in memory while a partition is written
+_PARTITION_BYTES = 64 << 20  # input per partition; a few times that is in memory while a partition is written
 _MOST_PARTITIONS = 512
-_RUN_BYTES = 32 << 20  # of examples; held in memory until they are written
-_UNIT_BYTES = 16 << 20  # of input: what one worker reads at a time, unless one file is larger
-_COMPRESSION_RATIO = 3  # of text, roughly
+_RUN_BYTES = 32 << 20  # examples per run, which are in memory until the run is written
+_UNIT_BYTES = 16 << 20  # input that one worker reads at a time, unless one file is larger
+_COMPRESSION_RATIO = 3  # approximate ratio of text to compressed text
 
 _ROWS = pa.schema([
     ("text_key", pa.uint64()), ("labels_key", pa.uint64()), ("order", pa.uint64()), ("split", pa.uint8()),
@@ -30,13 +31,13 @@ _ROWS = pa.schema([
 
 
 class SpilledRow(NamedTuple):
-    """An accepted row; `components.example_gen.copies.Rows` says what the fields are.
+    """Accepted row. Attributes that are not listed here are described by `components.example_gen.copies.Rows`.
 
     Attributes:
-        file: `InputFile.order`.
+        file: `InputFile.order` of the row's file.
         line: `Row.line`.
-        labels: Of the example, for counting.
-        example: The serialized tf.Example.
+        labels: Labels of the example, to count them.
+        example: Serialized tf.Example.
     """
 
     text_key: int
@@ -52,18 +53,21 @@ class SpilledRow(NamedTuple):
 
 
 def expanded_size(file: InputFile) -> int:
-    """Bytes of text in a file, roughly."""
+    """Return the approximate size of a file's text, in bytes."""
     compressed = file.path.endswith((".gz", ".parquet"))
     return file.size * (_COMPRESSION_RATIO if compressed else 1)
 
 
 def partition_count(size: int) -> int:
-    """Into how many partitions so many bytes of input go."""
+    """Return the number of partitions for an input of `size` bytes."""
     return min(max(1, math.ceil(size / _PARTITION_BYTES)), _MOST_PARTITIONS)
 
 
 def units_of_work(files: Sequence[InputFile]) -> list[tuple[InputFile, ...]]:
-    """Small files together, large ones alone, in their order: a run is as large as it can be."""
+    """Group files that one worker reads together: several small ones, or a large one alone, in their order.
+
+    Larger units make larger, and so fewer, runs.
+    """
     units: list[list[InputFile]] = []
     size = _UNIT_BYTES
     for file in files:
@@ -76,7 +80,11 @@ def units_of_work(files: Sequence[InputFile]) -> list[tuple[InputFile, ...]]:
 
 
 class RunWriter:
-    """Collects rows and writes them as runs."""
+    """Writer that collects rows and writes them as runs.
+
+    Attributes:
+        paths: Paths of the runs written so far.
+    """
 
     def __init__(self, folder: str, partitions: int) -> None:
         self._folder = folder
@@ -86,16 +94,17 @@ class RunWriter:
         self.paths: list[str] = []
 
     def add(self, row: SpilledRow) -> None:
+        """Add a row; write a run if enough rows are in memory."""
         self._rows.append(row)
         self._bytes += len(row.example)
         if self._bytes >= _RUN_BYTES:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what is held, complete or not at all."""
+        """Write the rows in memory as a run, atomically."""
         if not self._rows:
             return
-        batch = batch_of(self._rows, _ROWS)
+        batch = to_batch(self._rows, _ROWS)
         self._rows, self._bytes = [], 0
         partition = batch["text_key"].to_numpy() % np.uint64(self._partitions)
         batch = batch.take(pa.array(np.argsort(partition, kind="stable")))
@@ -106,7 +115,7 @@ class RunWriter:
 
 
 def read_partition(paths: Iterable[str], partition: int) -> pa.Table:
-    """The rows of one partition out of all runs, in the order of the runs."""
+    """Read the rows of one partition from all runs, in the order of the runs."""
     batches = []
     for path in paths:
         with open_seekable(path) as stream, pa.ipc.open_file(stream) as run:
@@ -115,12 +124,12 @@ def read_partition(paths: Iterable[str], partition: int) -> pa.Table:
 
 
 def write_rejects(rows: Sequence[QuarantinedRow], folder: str) -> str:
-    """Writes rows for the quarantine on their way there; returns the path."""
-    return _write([batch_of(rows, SCHEMA)], SCHEMA, folder)
+    """Write rows that the quarantine will contain to a file of a folder; return its path."""
+    return _write([to_batch(rows, SCHEMA)], SCHEMA, folder)
 
 
 def read_rejects(paths: Iterable[str]) -> Iterator[QuarantinedRow]:
-    """The rows of the files, in order."""
+    """Yield the rows of files that `write_rejects` wrote, in order."""
     for path in paths:
         with open_seekable(path) as stream, pa.ipc.open_file(stream) as run:
             for row in run.get_batch(0).to_pylist():

@@ -1,8 +1,9 @@
-"""Which split a row goes to.
+"""Assignment of rows to splits.
 
-A row's split depends on its own id, group or text and on the weights, on nothing else: not on the order or the number
-of rows, the file or the runner. So a row stays in its split as the data grows. (New weights move rows.) The one
-exception are copies of a text whose ids or groups draw different splits, see `components.example_gen.copies`.
+The split of a row depends only on its own id, group or text and on the weights; not on the order or the number of
+rows, the file or the runner. So a row stays in its split as the data grows (but new weights move rows). The one
+exception are copies of a text whose ids or groups are drawn for different splits, see
+`components.example_gen.copies`.
 """
 
 from collections.abc import Sequence
@@ -10,18 +11,19 @@ from hashlib import blake2b
 from itertools import accumulate
 from typing import NamedTuple
 
-from components.example_gen.parsing import Record
-from components.example_gen.settings import SPLITS, ExamplesSettings, InputFiles, Split
+from components.example_gen.parsing.row_parser import LabelledText
+from components.example_gen.settings import ExamplesSettings
+from components.example_gen.sources.settings import SPLITS, InputFiles, Split
 
 
-class Placement(NamedTuple):
-    """Where a row goes, if no copy of its text goes elsewhere.
+class Assignment(NamedTuple):
+    """Split that a row goes to, unless a copy of its text goes to another one.
 
     Attributes:
-        text_key: 64 bits that copies of the text (and its pair) share.
+        text_key: 64 bits that copies of the text (and its pair) have in common.
         split: Index in SPLITS.
-        allowed: Bit n: the row may go to SPLITS[n] instead, to be with its copies.
-        pinned: The configuration names the split of all its file's rows.
+        allowed: If bit n is set, the row may go to SPLITS[n] instead, to be with its copies.
+        pinned: Whether the configuration assigns the row's whole file to one split.
     """
 
     text_key: int
@@ -31,52 +33,63 @@ class Placement(NamedTuple):
 
 
 class Splitter:
-    """Gives each record of an input its split.
+    """Assigns the rows of an input to splits by hash.
 
-    The key's BLAKE2b of 8 bytes, as a big-endian number modulo the sum of the weights, falls into the range of one
-    split; the ranges lie in the order train, eval, test. A blank group is no group: the text decides.
+    The BLAKE2b hash of the key (8 bytes, as a big-endian number), modulo the sum of the weights, is in the range of
+    one split; the ranges are in the order train, eval, test. A row with a blank group is split by its text.
     """
 
     def __init__(self, settings: ExamplesSettings, files: InputFiles) -> None:
         self._by = settings.split_by
         self._splits = [SPLITS.index(split) for split, _ in files.weights]
         self._ends = list(accumulate(weight for _, weight in files.weights))
-        self._every = sum(1 << split for split in self._splits)
+        self._all_allowed = sum(1 << split for split in self._splits)
 
-    def place(self, record: Record) -> Placement:
-        text_key = stable_hash(text_of(record))
+    def assign(self, row: LabelledText) -> Assignment:
+        """Return the split of a row."""
+        text_key = stable_hash(comparison_text(row))
         if len(self._splits) == 1:
-            return Placement(text_key, self._splits[0], self._every, pinned=True)
+            return Assignment(text_key, self._splits[0], self._all_allowed, pinned=True)
         key = text_key
-        grouped = self._by == "group" and record.group != ""
+        grouped = self._by == "group" and row.group != ""
         if grouped:
-            key = stable_hash(record.group)
+            key = stable_hash(row.group)
         elif self._by == "id":
-            key = stable_hash(record.id)
+            key = stable_hash(row.id)
         bucket = key % self._ends[-1]
         split = next(split for split, end in zip(self._splits, self._ends, strict=True) if bucket < end)
-        # A group stays together whatever becomes of its texts.
-        return Placement(text_key, split, 1 << split if grouped else self._every, pinned=False)
+        # A group stays in its split, even if copies of its texts are in others.
+        return Assignment(text_key, split, 1 << split if grouped else self._all_allowed, pinned=False)
 
 
-def text_of(record: Record) -> str:
-    """What copies of a text share: the text, and its pair if there is one, without regard to case and white space."""
-    text = fold(record.text)
-    return text if record.pair is None else f"{text}\n{fold(record.pair)}"
+def comparison_text(row: LabelledText) -> str:
+    """Return what copies of a text have in common: the folded text, and its folded pair if there is one."""
+    text = fold(row.text)
+    return text if row.pair is None else f"{text}\n{fold(row.pair)}"
 
 
 def fold(text: str) -> str:
-    """The text in one case, with single spaces between words."""
+    r"""Return a text in one case, with single spaces between words.
+
+    Example:
+        >>> fold("  Seen\tTEXT ")
+        'seen text'
+    """
     return " ".join(text.split()).casefold()
 
 
 def stable_hash(key: str) -> int:
-    """64 bits that are the same on every machine and in every run, unlike `hash`."""
+    """Return a hash of 64 bits that, unlike `hash`, is the same on every machine and in every run.
+
+    Example:
+        >>> hex(stable_hash("a text"))
+        '0x536408935be0e950'
+    """
     return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big")
 
 
-def describe(files: Sequence[InputFiles], split: Split, split_by: str) -> str:
-    """Which inputs are to fill a split, and with what part of their rows, for a message."""
+def describe_rule(files: Sequence[InputFiles], split: Split, split_by: str) -> str:
+    """Return, for a message, which inputs should fill a split, and with which of their rows."""
     rules = []
     for index, entry in enumerate(files):
         weights = dict(entry.weights)

@@ -1,4 +1,4 @@
-"""Whether what was read can make a data set."""
+"""Decision whether the rows that were read can make a data set."""
 
 from collections.abc import Iterable
 
@@ -6,35 +6,36 @@ from components.common.files import display
 from components.example_gen.formats.rows import Reason
 from components.example_gen.quarantine import QuarantinedRow
 from components.example_gen.report import IngestReport
-from components.example_gen.settings import SPLITS, ExamplesSettings
-from components.example_gen.splitting import describe
+from components.example_gen.settings import ExamplesSettings
+from components.example_gen.sources.settings import SPLITS
+from components.example_gen.splitting import describe_rule
 from schema.errors import Refused
 
 _MOST_REASONS_NAMED = 3
 
 
 def refuse_unusable(report: IngestReport, settings: ExamplesSettings, quarantined: Iterable[QuarantinedRow]) -> None:
-    """Returns if there is something to train, to tune and to judge on, and nothing known to be lost.
+    """Refuse data that leaves a split empty, or of which a part is known to be lost.
 
     Args:
-        report: The counts.
-        settings: Name the rule by which a split is filled.
-        quarantined: Rows in order; only looked at for a message, since a refused run keeps no quarantine to look into.
+        report: Counts of the rows.
+        settings: Rules by which splits are filled, for messages.
+        quarantined: Quarantined rows in order. Only read for a message, since a refused run keeps no quarantine.
 
     Raises:
-        Refused: A file is damaged, no row was accepted, or a split has none.
+        Refused: A file is damaged, no row was accepted, or a split has no row.
     """
     base = display(settings.input_base.rstrip("/"))
     if Reason.DAMAGED in report.reasons:
         row = next(row for row in quarantined if row.reason.startswith(Reason.DAMAGED))
-        raise Refused(f"{base}/{row.file}:{row.line}: {row.reason}; what follows is lost, so replace the file")
+        raise Refused(f"{base}/{row.file}:{row.line}: {row.reason}; the rest of it is lost, so replace the file")
     if not report.accepted:
         raise Refused(
-            f"{base}: all {report.read} rows were quarantined: {_reasons(report, quarantined)}; {_remedy(report)}"
+            f"{base}: all {report.rows_read} rows were quarantined: {_reasons(report, quarantined)}; {_remedy(report)}"
         )
     for split in SPLITS:
         if not report.splits[split]:
-            rule = describe(settings.inputs, split, settings.split_by)
+            rule = describe_rule(settings.inputs, split, settings.split_by)
             others = f"{report.accepted} rows in other splits"
             lost = f", {report.quarantined} quarantined: {_reasons(report, quarantined)}" if report.quarantined else ""
             raise Refused(
@@ -65,7 +66,7 @@ def _remedy(report: IngestReport) -> str:
         case Reason.NOT_JSON | Reason.NOT_A_RECORD | Reason.TOO_LONG:
             return "check examples.format"
         case Reason.MISSING_FIELD | Reason.NOT_A_STRING:
-            return "name columns under examples that every row has, with one string in it"
+            return "name columns under examples that hold one string in every row"
         case Reason.NOT_A_LIST:
             return "set examples.labels.kind to delimited"
         case Reason.INVALID_UTF8:

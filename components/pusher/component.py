@@ -25,7 +25,7 @@ from components.canary.verdict import CanaryVerdict
 from components.common.files import exists, make_folder, read_bytes
 from components.evaluation.results import read_evaluation
 from components.example_gen.artifacts import Quarantine
-from components.example_gen.report import read_report
+from components.example_gen.report import IngestReport
 from components.pusher.driver import Driver
 from components.pusher.outcome import Pushed, write_pushed
 from components.registry import BlessedBy, GateOutcome, ModelRecord, TrainedOn
@@ -136,7 +136,7 @@ def _completed(record: ModelRecord, inputs: Artifacts) -> ModelRecord:
     uris = {key: artifact_utils.get_single_instance(artifacts).uri for key, artifacts in inputs.items() if artifacts}
     known: dict[str, Any] = {}
     if QUARANTINE_KEY in uris:
-        report = read_report(uris[QUARANTINE_KEY])
+        report = IngestReport.read(uris[QUARANTINE_KEY])
         known["trained_on"] = TrainedOn(digest=report.digest, rows=dict(report.splits), spans=report.spans)
     if EVALUATION_KEY in uris:
         active = [label for label in record.outputs if label is not None]

@@ -11,7 +11,7 @@ from components.canary.verdict import CanaryVerdict
 from components.data_gate.verdict import read_verdict
 from components.evaluation import results
 from components.evaluation.metrics.values import Metrics
-from components.example_gen.report import read_report
+from components.example_gen.report import IngestReport
 from components.pusher.outcome import read_pushed
 from components.registry import ModelRecord
 from components.report.summary import LabelSummary, MetricsSummary, Summary, summarize_data, summarize_rows
@@ -40,7 +40,7 @@ def gather_summary(
         canary_uri: Of the canary's InfraBlessing.
         pushed_uri: Of the Pusher's PushedModel.
     """
-    ingest = read_report(quarantine_uri)
+    ingest = IngestReport.read(quarantine_uri)
     model = ModelRecord.read(path_utils.serving_model_path(model_uri))
     baseline = read_baseline(baseline_uri)
     active = [label for label in model.outputs if label is not None]

@@ -18,13 +18,13 @@ def TrainingRecord(  # noqa: N802 - a component class
     """Adds an entry to `components.training_log.log`; a run that fails before leaves none, and so is tried again."""
     from tfx.utils import io_utils
 
-    from components.example_gen.report import read_report
+    from components.example_gen.report import IngestReport
     from components.schema_import.component import FILE_NAME
     from components.training_log import log as data_log
     from components.training_log.statistics import train_statistics
     from schema.label_list import label_list
 
-    report = read_report(quarantine.uri)
+    report = IngestReport.read(quarantine.uri)
     labels = label_list(io_utils.SchemaReader().read(f"{schema.uri}/{FILE_NAME}"))
     of_train = train_statistics(statistics, report).SerializeToString(deterministic=True)
     data_log.record(registry, report, labels.active, of_train)

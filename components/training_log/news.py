@@ -2,7 +2,7 @@
 
 from components.example_gen.settings import ExamplesSettings
 from components.example_gen.sources.sources import Sources, has_dates
-from components.example_gen.sources.spans import SpanVersion, in_words
+from components.example_gen.sources.spans import SpanVersion, describe_spans
 from components.training_log import log as data_log
 
 
@@ -11,7 +11,7 @@ def why_nothing_is_new(settings: ExamplesSettings, registry: str, sources: Sourc
     trained = data_log.last(registry)
     if not sources.spans or trained is None or trained.newest < sources.newest:
         return None
-    spans = in_words(sources.spans[-1:], dates=has_dates(settings))
+    spans = describe_spans(sources.spans[-1:], dates=has_dates(settings))
     without = f"; {left_out(settings, sources)}" if sources.incomplete else ""
     return f"no span is newer than {spans}, which was trained on {trained.when}{without}"
 
@@ -19,4 +19,4 @@ def why_nothing_is_new(settings: ExamplesSettings, registry: str, sources: Sourc
 def left_out(settings: ExamplesSettings, sources: Sources) -> str:
     """Names the incomplete spans, of which there are some."""
     spans = [SpanVersion(span, None) for span in sources.incomplete]
-    return f"left out, as not every input has files of them: {in_words(spans, dates=has_dates(settings))}"
+    return f"left out, as not every input has files of them: {describe_spans(spans, dates=has_dates(settings))}"

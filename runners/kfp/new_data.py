@@ -10,8 +10,8 @@ import json
 import sys
 from pathlib import Path
 
+from components.example_gen.fingerprint import fingerprint
 from components.example_gen.settings import ExamplesSettings
-from components.example_gen.sources.fingerprint import fingerprint
 from components.example_gen.sources.sources import find_sources
 from components.training_log.news import why_nothing_is_new
 from runners.kfp.notes import Note, noted, notes_of_this_run

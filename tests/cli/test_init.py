@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cli.init.project import Hints, write_project
-from components.example_gen.sources.inputs import check_inputs
+from components.example_gen.check import check_inputs
 from pipeline.check import check_configuration
 from pipeline.config.loading import load_configuration
 from schema.errors import Refused
@@ -178,13 +178,13 @@ def test_lists_are_preferred_to_columns_of_0_and_1(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.txt", b"text,labels\na,b\n", "its name tells no format; let it end in .csv"),
-        ("a.parquet", b"text,labels\na,b\n", "is no Parquet file"),
+        ("a.txt", b"text,labels\na,b\n", "its name tells no format; give it one of the endings .csv"),
+        ("a.parquet", b"text,labels\na,b\n", "is not a Parquet file"),
         ("a.csv", written.parquet([{"text": "a"}]), "is Parquet"),
         ("a.csv", b"text,text\na,b\n", "two columns are named 'text'"),
         ("a.csv.gz", b"text,labels\na,b\n", "cannot be decompressed"),
         ("a.json", b'[{"text": "a"}]', "is a JSON array"),
-        ("a.tfrecord", b"text,labels\na,b\n", "is no TFRecord file"),
+        ("a.tfrecord", b"text,labels\na,b\n", "is not a TFRecord file"),
         ("a.jsonl", b'{"text": "a"}\n', "the columns are text: name the one with the labels by --labels"),
     ],
 )

@@ -9,7 +9,6 @@ import pytest
 
 from components.behaviour.results import write_results
 from components.evaluation.insights.insights import write_insights
-from components.example_gen.report import write_report as write_ingest
 from pipeline.report import rebuild_report
 from schema.errors import Refused
 from tests.components.report.made_up import material
@@ -31,7 +30,7 @@ def run(tmp_path: Path) -> Path:
     assert made.model is not None
     assert made.insights is not None
     made.summary.write(str(folder))
-    write_ingest(made.ingest, str(uris["quarantine"]))
+    made.ingest.write(str(uris["quarantine"]))
     made.model.write(str(uris["model"] / "Format-Serving"))
     assert made.behaviour is not None
     write_results(str(uris["results"]), made.behaviour)

@@ -1,7 +1,8 @@
-"""TFRecord's framing, read as a stream without TensorFlow.
+"""Framing of TFRecord files, read as a stream without TensorFlow.
 
-A record is its length (8 bytes, little-endian), the length's checksum (4), the data, and the data's checksum (4). After
-a checksum that does not hold nothing tells where the next record begins.
+A record consists of its length (8 bytes, little-endian), the checksum of the length (4 bytes), the data, and the
+checksum of the data (4 bytes). After a wrong checksum nothing tells where the next record begins. Source:
+https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details.
 """
 
 import struct
@@ -15,25 +16,25 @@ from components.example_gen.formats.delimited import MAX_ROW_BYTES
 from components.example_gen.formats.rows import Reason, Rejected, readable
 
 _CHUNK_BYTES = 1 << 20
-_MASK_DELTA = 0xA282EAD8  # of TFRecord: a checksum of data that holds checksums would be a weak one
+_MASK_DELTA = 0xA282EAD8  # TFRecord masks checksums, since the checksum of data that contains checksums is weak
 
 
-class _Damaged(Exception):  # noqa: N818 - it says what the file is
-    pass
+class _DamagedError(Exception):
+    """The file does not continue with a whole record."""
 
 
 def read_records(stream: BinaryIO) -> Iterator[bytes | Rejected]:
-    """Yields every record in order; a damaged one is the last.
+    """Yield every record in order; a damaged record is the last one.
 
     Args:
-        stream: The decompressed bytes of the file, buffered.
+        stream: Decompressed, buffered bytes of the file.
     """
     number = 0
     while True:
         number += 1
         try:
             record = _read_record(stream, number)
-        except (_Damaged, *DECOMPRESSION_ERRORS) as error:
+        except (_DamagedError, *DECOMPRESSION_ERRORS) as error:
             yield Rejected(number, Reason.DAMAGED, str(error), "")
             return
         if record is None:
@@ -42,38 +43,39 @@ def read_records(stream: BinaryIO) -> Iterator[bytes | Rejected]:
 
 
 def masked_checksum(data: bytes) -> int:
-    return _masked(google_crc32c.value(data))
+    """Return the masked CRC-32C of some bytes, as TFRecord stores it."""
+    return _mask(google_crc32c.value(data))
 
 
 def _read_record(stream: BinaryIO, number: int) -> bytes | Rejected | None:
     header = stream.read(12)
     if not header:
         return None
-    length, checksum = struct.unpack("<QI", _whole(header, 12))
+    length, checksum = struct.unpack("<QI", _require(header, 12))
     if masked_checksum(header[:8]) != checksum:
-        raise _Damaged("the checksum of a record's length does not hold")
-    data = _whole(stream.read(min(length, MAX_ROW_BYTES)), min(length, MAX_ROW_BYTES))
+        raise _DamagedError("the checksum of a record's length is wrong")
+    data = _require(stream.read(min(length, MAX_ROW_BYTES)), min(length, MAX_ROW_BYTES))
     crc = google_crc32c.value(data)
-    for wanted in _chunks(length - len(data)):
-        crc = google_crc32c.extend(crc, _whole(stream.read(wanted), wanted))
-    if struct.unpack("<I", _whole(stream.read(4), 4)) != (_masked(crc),):
-        raise _Damaged("the checksum of a record does not hold")
+    for size in _chunk_sizes(length - len(data)):
+        crc = google_crc32c.extend(crc, _require(stream.read(size), size))
+    if struct.unpack("<I", _require(stream.read(4), 4)) != (_mask(crc),):
+        raise _DamagedError("the checksum of a record is wrong")
     if length > MAX_ROW_BYTES:
         return Rejected(number, Reason.TOO_LONG, f"{length} bytes, more than {MAX_ROW_BYTES}", readable(data))
     return data
 
 
-def _chunks(size: int) -> Iterator[int]:
+def _chunk_sizes(size: int) -> Iterator[int]:
     while size > 0:
         yield min(size, _CHUNK_BYTES)
         size -= _CHUNK_BYTES
 
 
-def _whole(data: bytes, wanted: int) -> bytes:
-    if len(data) < wanted:
-        raise _Damaged("the file ends within a record")
+def _require(data: bytes, size: int) -> bytes:
+    if len(data) < size:
+        raise _DamagedError("the file ends within a record")
     return data
 
 
-def _masked(crc: int) -> int:
+def _mask(crc: int) -> int:
     return (((crc >> 15) | (crc << 17)) + _MASK_DELTA) & 0xFFFFFFFF

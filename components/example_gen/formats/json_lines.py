@@ -1,38 +1,39 @@
-r"""JSON Lines: one object a line, in UTF-8.
+r"""JSON Lines: one object per line, in UTF-8.
 
-- Each line is decoded and parsed by itself: a broken one costs one row. A blank line is no row.
-- A key that an object has twice makes the row no JSON: what it means, JSON does not say, and one value would be lost.
-  Neither are NaN and Infinity, which some writers put where a number should be, JSON.
-- Numbers keep the digits they are written with, unless they are fractions: those are read as 64-bit floats.
-- An escape of half a surrogate pair (\ud800 alone) is no Unicode, and counts as invalid UTF-8.
+- Each line is decoded and parsed by itself: a broken one costs one row. A blank line is not a row.
+- An object that has a key twice is rejected: JSON does not define what it means, and one value would be lost. So are
+  NaN and Infinity, which some writers emit although JSON lacks them.
+- Integers keep the digits they are written with; fractions are read as 64-bit floats.
+- An escaped half of a surrogate pair (a lone \ud800) is not Unicode, and counts as invalid UTF-8.
 """
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from components.common.files import DECOMPRESSION_ERRORS
-from components.example_gen.formats.delimited import BYTE_ORDER_MARK, MAX_ROW_BYTES, skip_rest_of
-from components.example_gen.formats.keyed import Fields, KeyedFormat, table_of
-from components.example_gen.formats.rows import Reason, Rejected, Table, Value, readable
-from components.example_gen.formats.values import Unusable, as_text, shown
+from components.example_gen.formats.delimited import MAX_ROW_BYTES, skip_rest_of
+from components.example_gen.formats.format import FileOptions, Format
+from components.example_gen.formats.keyed import Fields, KeyedFormat, keyed_table
+from components.example_gen.formats.rows import Cell, Reason, Rejected, Table, readable
+from components.example_gen.formats.sniffing import BYTE_ORDER_MARK, sniff_text
+from components.example_gen.formats.values import UnusableValueError, as_text, printable
 
 _KINDS = {list: "an array", str: "a string or a number", bool: "true or false", type(None): "null"}
 
 
-def read_table(stream: BinaryIO, wanted: Collection[str] | None, name: str) -> Table:
-    """Reads the head of the file, and the rest as its rows are asked for.
+def read_table(stream: BinaryIO, options: FileOptions) -> Table:
+    """Read the beginning of the file, and the rest as its rows are iterated over.
 
     Args:
-        stream: The decompressed bytes of the file, buffered.
-        wanted: The columns to read; None: all.
-        name: What messages call the file.
+        stream: Decompressed, buffered bytes of the file.
+        options: How the file is read.
 
     Raises:
-        Refused: There is no row, or none at the head of the file can be read.
+        Refused: The file is empty, or no row at its beginning can be read.
     """
-    return table_of(_objects(stream), KeyedFormat(_value, is_text=True, has_order=True), wanted, name)
+    return keyed_table(_objects(stream), KeyedFormat(_to_cell, is_text=True, has_order=True), options)
 
 
 def _objects(stream: BinaryIO) -> Iterator[Fields | Rejected]:
@@ -54,63 +55,80 @@ def _objects(stream: BinaryIO) -> Iterator[Fields | Rejected]:
         if number == 1:
             line = line.removeprefix(BYTE_ORDER_MARK)
         if line.strip(b" \t\r\n"):
-            yield _fields(number, line)
+            yield _read_line(number, line)
 
 
-def _fields(number: int, line: bytes) -> Fields | Rejected:
+def _read_line(number: int, line: bytes) -> Fields | Rejected:
     try:
         return Fields(number, _parse(line), line)
-    except Unusable as unusable:
-        return Rejected(number, unusable.reason, unusable.detail, readable(line))
+    except UnusableValueError as error:
+        return Rejected(number, error.reason, error.detail, readable(line))
 
 
 def _parse(line: bytes) -> dict[str, Any]:
     try:
-        text = line.decode().rstrip("\r\n")  # or positions may be of the line after
+        text = line.decode().rstrip("\r\n")  # else the position of an error could be on the line after
         value = _DECODER.decode(text)
         if "\\ud" in text or "\\uD" in text:
-            json.dumps(value, ensure_ascii=False).encode()  # fails where one of a pair is missing
+            json.dumps(value, ensure_ascii=False).encode()  # fails on half a surrogate pair
     except UnicodeDecodeError as error:
         detail = f"byte 0x{line[error.start]:02x} at byte {error.start + 1} of the line"
-        raise Unusable(Reason.INVALID_UTF8, detail) from None
+        raise UnusableValueError(Reason.INVALID_UTF8, detail) from None
     except UnicodeEncodeError as error:
         detail = f"half a surrogate pair, {ascii(error.object[error.start])[1:-1]}"
-        raise Unusable(Reason.INVALID_UTF8, detail) from None
+        raise UnusableValueError(Reason.INVALID_UTF8, detail) from None
     except json.JSONDecodeError as error:
-        raise Unusable(Reason.NOT_JSON, f"{error.msg} at character {error.pos + 1}") from None
+        raise UnusableValueError(Reason.NOT_JSON, f"{error.msg} at character {error.pos + 1}") from None
     except RecursionError:
-        raise Unusable(Reason.NOT_JSON, "nested too deeply") from None
+        raise UnusableValueError(Reason.NOT_JSON, "nested too deeply") from None
     if not isinstance(value, dict):
-        raise Unusable(Reason.NOT_JSON, f"it is {_KINDS[type(value)]}")
+        raise UnusableValueError(Reason.NOT_JSON, f"it is {_KINDS[type(value)]}")
     return value
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = dict(pairs)
-    if len(keys) < len(pairs):
-        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
-        raise Unusable(Reason.NOT_JSON, f"key '{shown(twice)}' twice")
-    return keys
+def _to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        ((repeated, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise UnusableValueError(Reason.NOT_JSON, f"key '{printable(repeated)}' twice")
+    return members
 
 
-def _number(text: str) -> str:
+def _to_number(text: str) -> str:
     value = float(text)
     return text if value in (float("inf"), float("-inf")) else as_text(value)
 
 
-def _no_number(text: str) -> None:
-    raise Unusable(Reason.NOT_JSON, f"{text} is no number")
+def _reject_constant(text: str) -> None:
+    raise UnusableValueError(Reason.NOT_JSON, f"{text} is not a number")
 
 
-# Integers are left as they stand: Python refuses to read one of thousands of digits, and strings are wanted anyway.
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=str, parse_float=_number, parse_constant=_no_number)
+# Integers stay strings: Python refuses to parse one of thousands of digits, and cells are strings anyway.
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_to_object, parse_int=str, parse_float=_to_number, parse_constant=_reject_constant
+)
 
 
-def _value(value: Any, column: str) -> Value:
+def _to_cell(value: Any, column: str) -> Cell:
     if isinstance(value, dict):
-        raise Unusable(Reason.NOT_A_STRING, f"'{shown(column)}' holds an object")
+        raise UnusableValueError(Reason.NOT_A_STRING, f"'{printable(column)}' holds an object")
     if not isinstance(value, list):
         return as_text(value)
     if any(isinstance(element, list | dict) for element in value):
-        raise Unusable(Reason.NOT_A_STRING, f"'{shown(column)}' holds a list of lists or objects")
+        raise UnusableValueError(Reason.NOT_A_STRING, f"'{printable(column)}' holds a list of lists or objects")
     return [as_text(element) for element in value]
+
+
+def _sniff(head: bytes, _: FileOptions) -> str:
+    if head.removeprefix(BYTE_ORDER_MARK).lstrip().startswith(b"["):
+        return "is a JSON array; write its objects one per line, without the brackets"
+    return sniff_text(head, has_header=False)
+
+
+JSON_LINES = Format(
+    name="jsonl",
+    description="a JSON object per line",
+    suffixes=(".jsonl", ".jsonlines", ".ndjson", ".json"),
+    sniff=_sniff,
+    read_table=read_table,
+)

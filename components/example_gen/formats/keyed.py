@@ -1,27 +1,28 @@
-"""Formats without a header, in which every row names its own fields: JSON Lines, TFRecord."""
+"""What JSON Lines and TFRecord share: there is no header, and every row names its own fields."""
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from components.example_gen.formats.rows import Reason, Rejected, Row, Table, Value, readable
-from components.example_gen.formats.values import Unusable, excerpt
+from components.example_gen.formats.format import FileOptions
+from components.example_gen.formats.rows import Cell, Reason, Rejected, Row, Table, readable
+from components.example_gen.formats.values import UnusableValueError, excerpt
 from schema.errors import Refused
 
-# Of the file's head, which tells the columns: kept in memory until it is asked for again.
+# Size of the head of a file, from which its columns are taken. It is kept in memory until its rows are iterated over.
 _HEAD_ROWS = 1_000
 _HEAD_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """A row whose fields can be told.
+    """Row as its format holds it.
 
     Attributes:
-        line: As `Row.line`.
-        values: By name, as the format has them.
-        raw: The bytes it was read from.
+        line: As in `Row`.
+        values: Values by field name, not yet converted to cells.
+        raw: Bytes that the row was read from.
     """
 
     line: int
@@ -31,48 +32,48 @@ class Fields:
 
 @dataclass(frozen=True, slots=True)
 class KeyedFormat:
-    """What tells one of these formats from another.
+    """Properties in which these formats differ.
 
     Attributes:
-        convert: A field's value -> its `Value`; given the name as well, for messages. Raises `Unusable`.
-        is_text: Whether a row's bytes are something to look at.
-        has_order: Whether the order of a row's fields is the file's, the same whenever it is read.
+        to_cell: Converts the value of a field to a cell; its second argument is the field's name, for messages.
+            Raises UnusableValueError.
+        is_text: Whether a person can read the bytes of a row.
+        has_order: Whether the fields of a row are in the order of the file, the same each time it is read.
     """
 
-    convert: Callable[[Any, str], Value]
+    to_cell: Callable[[Any, str], Cell]
     is_text: bool
     has_order: bool
 
 
-def table_of(
-    found: Iterator[Fields | Rejected], keyed_format: KeyedFormat, wanted: Collection[str] | None, name: str
-) -> Table:
-    """Makes rows a table: its columns are the fields of the first 1,000 rows (or 4 MiB of them, if that is less).
+def keyed_table(rows: Iterator[Fields | Rejected], keyed_format: KeyedFormat, options: FileOptions) -> Table:
+    """Return rows as a table, whose columns are the fields of the first 1,000 rows (or 4 MiB, if that is less).
 
     Args:
-        found: The rows, in order.
-        keyed_format: Tells what their values mean.
-        wanted: The columns to read; None reads all, and takes a value that cannot be one for missing.
-        name: What messages call the file.
+        rows: Rows of the file in order.
+        keyed_format: Format of the file.
+        options: How the file is read. If all columns are wanted, a value that cannot become a cell counts as missing.
 
     Raises:
-        Refused: There is no row, or none at the head of the file can be read.
+        Refused: The file is empty, or no row at its beginning can be read.
     """
-    head = _head(found)
+    head = _read_head(rows)
     names = dict.fromkeys(key for row in head if isinstance(row, Fields) for key in row.values)
-    _refuse_unreadable(head, name)
+    _refuse_unreadable(head, options.name)
     if not keyed_format.has_order:
         names = dict.fromkeys(sorted(names))
+    wanted = options.wanted
     columns = tuple(key for key in names if wanted is None or key in wanted)
     others = tuple(key for key in names if wanted is not None and key not in wanted)
-    rows = _Rows(columns, keyed_format, is_survey=wanted is None)
-    return Table(columns, (rows.row(row) if isinstance(row, Fields) else row for row in _replay(head, found)), others)
+    converter = _RowConverter(columns, keyed_format, is_survey=wanted is None)
+    converted = (converter.convert(row) if isinstance(row, Fields) else row for row in _replay(head, rows))
+    return Table(columns, converted, others)
 
 
-def _head(found: Iterator[Fields | Rejected]) -> deque[Fields | Rejected]:
+def _read_head(rows: Iterator[Fields | Rejected]) -> deque[Fields | Rejected]:
     head: deque[Fields | Rejected] = deque()
     size = 0
-    for row in found:
+    for row in rows:
         head.append(row)
         size += len(row.raw)
         if len(head) == _HEAD_ROWS or size > _HEAD_BYTES:
@@ -87,33 +88,33 @@ def _refuse_unreadable(head: Collection[Fields | Rejected], name: str) -> None:
     if isinstance(first, Rejected) and not any(isinstance(row, Fields) for row in head):
         remedy = "replace the file" if first.reason is Reason.DAMAGED else "check examples.format"
         raise Refused(
-            f"{name}:{first.line}: neither this row nor one after it can be read ({first.sentence}); {remedy}"
+            f"{name}:{first.line}: neither this row nor one after it can be read ({first.explanation}); {remedy}"
         )
 
 
-def _replay(head: deque[Fields | Rejected], found: Iterator[Fields | Rejected]) -> Iterator[Fields | Rejected]:
-    while head:  # let go of one by one
+def _replay(head: deque[Fields | Rejected], rest: Iterator[Fields | Rejected]) -> Iterator[Fields | Rejected]:
+    while head:  # each row is freed once it is yielded
         yield head.popleft()
-    yield from found
+    yield from rest
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
+class _RowConverter:
     columns: tuple[str, ...]
     format: KeyedFormat
     is_survey: bool
 
-    def row(self, fields: Fields) -> Row | Rejected:
-        values: list[Value] = []
+    def convert(self, fields: Fields) -> Row | Rejected:
+        cells: list[Cell] = []
         for column in self.columns:
             try:
-                values.append(self.format.convert(fields.values[column], column) if column in fields.values else None)
-            except Unusable as unusable:
+                cells.append(self.format.to_cell(fields.values[column], column) if column in fields.values else None)
+            except UnusableValueError as error:
                 if not self.is_survey:
-                    return Rejected(fields.line, unusable.reason, unusable.detail, self._readable(fields))
-                values.append(None)
-        raw = fields.raw if self.format.is_text else dict(zip(self.columns, values, strict=True))
-        return Row(fields.line, values, raw)
+                    return Rejected(fields.line, error.reason, error.detail, self._readable(fields))
+                cells.append(None)
+        raw = fields.raw if self.format.is_text else dict(zip(self.columns, cells, strict=True))
+        return Row(fields.line, cells, raw)
 
     def _readable(self, fields: Fields) -> str:
         if self.format.is_text:

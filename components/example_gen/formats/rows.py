@@ -1,6 +1,6 @@
-"""What every input format is read into, and why a row can be turned away.
+"""Rows of any input format, and the reasons for which a row is rejected.
 
-A format is one module with a `read_table`, which `formats.open_table` chooses; nothing past a `Table` knows the format.
+Every format is read into a `Table`; nothing downstream of a `Table` knows which format it came from.
 """
 
 import json
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-# One value of a row: a string; a list of strings, where the format has lists; None where the row lacks the field. What
-# else a format holds becomes a string: numbers as JSON writes them (1.0 as "1"), true and false "1" and "0", null "".
-Value = str | list[str] | None
+# One cell of a row: a string; a list of strings, in formats that have lists; None if the row lacks the field. Other
+# values become strings: numbers as JSON writes them (1.0 as "1"), true and false as "1" and "0", null as "".
+Cell = str | list[str] | None
 
-RAW_CHARACTERS = 2_000  # of a quarantined row are kept
+RAW_CHARACTERS = 2_000  # kept of a quarantined row
 
 
 class Reason(StrEnum):
-    """Why a row is quarantined. Reports count by these sentences: keep them stable, and free of ': '."""
+    """Reason for which a row is quarantined. Reports are keyed by these texts: keep them stable, and free of ': '."""
 
     INVALID_UTF8 = "invalid UTF-8"
     WRONG_FIELDS = "wrong number of fields"
@@ -40,31 +40,32 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row that could be read.
+    """Row that could be read.
 
     Attributes:
-        line: The 1-based line of the file on which it begins; where a format has no lines, the row's number.
-        values: One per column of its table.
-        raw: The bytes it was read from; where they are nothing to look at, its fields by name.
+        line: 1-based line of the file on which the row begins; in formats without lines, the number of the row.
+        cells: One cell per column of the table.
+        raw: Bytes that the row was read from; in binary formats, the cells by column.
     """
 
     line: int
-    values: list[Value]
+    cells: list[Cell]
     raw: bytes | Mapping[str, Any]
 
     def reject(self, reason: Reason, detail: str = "") -> "Rejected":
+        """Return the row as a rejected one."""
         return Rejected(self.line, reason, detail, readable(self.raw))
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A row that cannot be an example.
+    """Row that cannot become an example.
 
     Attributes:
-        line: As `Row.line`.
-        reason: The sentence that it is counted under.
-        detail: What varies: the value found, the number wanted; may be empty.
-        raw: Its first characters, for a person.
+        line: As in `Row`.
+        reason: Text that the row is counted under.
+        detail: Variable part of the explanation, such as the value found; may be empty.
+        raw: First characters of the row, for a person to read.
     """
 
     line: int
@@ -73,18 +74,19 @@ class Rejected:
     raw: str
 
     @property
-    def sentence(self) -> str:
+    def explanation(self) -> str:
+        """Reason and detail in one line."""
         return f"{self.reason}: {self.detail}" if self.detail else str(self.reason)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """An open file.
+    """Open file of any format.
 
     Attributes:
-        columns: Names of the columns that its rows have values of.
-        rows: In their order, each read or rejected.
-        others: Names of columns that were left unread, for messages.
+        columns: Names of the columns that are read, in the order of a row's cells.
+        rows: Rows in their order in the file, each read or rejected.
+        others: Names of the columns that are not read, for messages.
     """
 
     columns: tuple[str, ...]
@@ -93,9 +95,16 @@ class Table:
 
 
 def readable(raw: bytes | Mapping[str, Any]) -> str:
-    r"""The first characters of a row; a byte that is not UTF-8 shows as \xNN, fields by name as JSON."""
+    r"""Return the first characters of a row: invalid UTF-8 bytes as \xNN, cells by column as JSON.
+
+    Example:
+        >>> readable(b"caf\xe9,1\r\n")
+        'caf\\xe9,1'
+        >>> readable({"text": "café", "labels": ["joy"]})
+        '{"text": "café", "labels": ["joy"]}'
+    """
     if isinstance(raw, Mapping):
         return json.dumps(raw, ensure_ascii=False, default=str)[:RAW_CHARACTERS]
-    # A character has at most four bytes, so what this cuts in half lies beyond the characters that are kept.
+    # A character has at most four bytes: one that this slice cuts in half is beyond the characters that are kept.
     text = raw[: 4 * RAW_CHARACTERS].decode("utf-8", "backslashreplace")
     return text.rstrip("\r\n")[:RAW_CHARACTERS]

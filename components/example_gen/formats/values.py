@@ -1,17 +1,22 @@
-"""From what formats hold to the `Value` of a row, and from a `Value` to the one string that most columns need."""
+"""Conversion of a format's values to cells, and of a cell to the single string that most columns need."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from components.example_gen.formats.rows import RAW_CHARACTERS, Reason, Value
+from components.example_gen.formats.rows import RAW_CHARACTERS, Cell, Reason
 
-_EXACT_INTEGERS = 2**53  # up to which a float holds every integer
+_EXACT_INTEGERS = 2**53  # a float holds every integer up to this one
 _NAME_CHARACTERS = 60
 
 
-class Unusable(Exception):  # noqa: N818 - it says what the row is
-    """A value from which no example can be made; its row is quarantined."""
+class UnusableValueError(Exception):
+    """A value cannot become part of an example; its row is quarantined.
+
+    Attributes:
+        reason: Reason under which the row is counted.
+        detail: As in `Rejected`.
+    """
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
         super().__init__(reason, detail)
@@ -19,26 +24,30 @@ class Unusable(Exception):  # noqa: N818 - it says what the row is
         self.detail = detail
 
 
-def single(value: Value, column: str) -> str:
-    """The one string of a column that holds no lists: a list of one is its element, an empty one "".
+def single_string(cell: Cell, column: str) -> str:
+    """Return the one string in a cell of a column that holds no lists; "" for an empty list.
 
     Raises:
-        Unusable: The row lacks the field, or has several values of it.
+        UnusableValueError: The row lacks the field, or the cell is a list of several strings.
     """
-    if isinstance(value, str):
-        return value
-    if value is None:
-        raise Unusable(Reason.MISSING_FIELD, f"'{shown(column)}'")
-    if len(value) > 1:
-        raise Unusable(Reason.NOT_A_STRING, f"'{shown(column)}' holds {len(value)} values")
-    return value[0] if value else ""
+    if isinstance(cell, str):
+        return cell
+    if cell is None:
+        raise UnusableValueError(Reason.MISSING_FIELD, f"'{printable(column)}'")
+    if len(cell) > 1:
+        raise UnusableValueError(Reason.NOT_A_STRING, f"'{printable(column)}' holds {len(cell)} values")
+    return cell[0] if cell else ""
 
 
 def as_text(value: Any) -> str:
-    """A scalar as a string: numbers as JSON writes them (1.0 as "1"), true and false "1" and "0", null "".
+    """Return a scalar as a string: numbers as JSON writes them, true and false as "1" and "0", null as "".
 
     Raises:
-        UnicodeDecodeError: Bytes are not UTF-8.
+        UnicodeDecodeError: `value` is bytes that are not UTF-8.
+
+    Example:
+        >>> [as_text(value) for value in (1.0, 0.25, True, None, b"joy")]
+        ['1', '0.25', '1', '', 'joy']
     """
     match value:
         case str():
@@ -52,44 +61,50 @@ def as_text(value: Any) -> str:
         case float() if value.is_integer() and abs(value) < _EXACT_INTEGERS:
             return str(int(value))
         case float():
-            return json.dumps(value)  # NaN and Infinity too, which JSON itself does not have
+            return json.dumps(value)  # also writes NaN and Infinity, which JSON itself lacks
         case _:
             return str(value)
 
 
-def in_utf8(value: bytes, column: str) -> str:
-    """Decodes a value.
+def decode_utf8(value: bytes, column: str) -> str:
+    """Decode a value of a column.
 
     Raises:
-        Unusable: It is not UTF-8.
+        UnusableValueError: The value is not UTF-8.
     """
     try:
         return value.decode()
     except UnicodeDecodeError as error:
-        raise Unusable(Reason.INVALID_UTF8, f"byte 0x{value[error.start]:02x} in '{shown(column)}'") from None
+        detail = f"byte 0x{value[error.start]:02x} in '{printable(column)}'"
+        raise UnusableValueError(Reason.INVALID_UTF8, detail) from None
 
 
 def excerpt(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a row that cannot be read, each cut to what is kept of a row, bytes made readable."""
-    return {name: _cut(value) for name, value in fields.items()}
+    """Return the fields of an unreadable row, each shortened to what the quarantine keeps, with readable bytes."""
+    return {name: _shorten(value) for name, value in fields.items()}
 
 
-def shown(name: str) -> str:
-    """A name out of the data as messages show it: on one line, short, and free of what is not Unicode."""
+def printable(name: str) -> str:
+    r"""Return a name from the data as messages show it: short, on one line, without lone surrogates.
+
+    Example:
+        >>> printable("two\nlines")
+        'two\\nlines'
+    """
     short = name if len(name) <= _NAME_CHARACTERS else f"{name[:_NAME_CHARACTERS]}..."
     if short.isprintable():
         return short
-    # Lone surrogates are not printable, and would fail where the message is written.
+    # Lone surrogates are not printable, and could not be encoded when the message is written.
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in short)
 
 
-def _cut(value: Any) -> Any:
+def _shorten(value: Any) -> Any:
     match value:
         case bytes():
             return value[:RAW_CHARACTERS].decode("utf-8", "backslashreplace")
         case str():
             return value[:RAW_CHARACTERS]
         case list():
-            return [_cut(element) for element in value[:RAW_CHARACTERS]]
+            return [_shorten(element) for element in value[:RAW_CHARACTERS]]
         case _:
             return value

@@ -1,10 +1,10 @@
 """Spans and versions in the patterns of inputs, as TFX defines them.
 
-`{SPAN}` or `{SPAN:WIDTH}` in a pattern is a number, `{VERSION}` likewise a later edition of the same span, and
-`{YYYY}-{MM}-{DD}`, in any arrangement, a date: the span of so many days since 1970-01-01. Source:
-https://www.tensorflow.org/tfx/guide/examplegen and `tfx.components.example_gen.utils`, whose answer is the same for one
-pattern. It is given here again because TFX's takes one span at a time, works in a driver that open-source Kubeflow does
-not run, and imports TensorFlow.
+`{SPAN}` or `{SPAN:WIDTH}` in a pattern is a number, `{VERSION}` or `{VERSION:WIDTH}` the number of an edition of the
+same span, and `{YYYY}-{MM}-{DD}`, in any arrangement, a date, whose span is the number of days since 1970-01-01.
+Source: https://www.tensorflow.org/tfx/guide/examplegen and `tfx.components.example_gen.utils`, which gives the same
+results for one pattern. It is not used here because it resolves one span at a time, in a driver that open-source
+Kubeflow does not run, and imports TensorFlow.
 """
 
 import re
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import NamedTuple, Protocol
 
-from components.example_gen.settings import SpanRange
+from components.example_gen.sources.settings import SpanRange
 from schema.errors import Refused
 
 _EPOCH = date(1970, 1, 1)
@@ -24,13 +24,15 @@ _GLOB_PARTS = {"**/": r"(?:.*/)?", "**": r".*", "*": r"[^/]*", "?": r"[^/]"}
 
 
 class SpanVersion(NamedTuple):
-    """A span of the data; `version` is None where its pattern has no {VERSION}."""
+    """Span of the data; `version` is None if its pattern has no {VERSION}."""
 
     span: int
     version: int | None
 
 
 class _HasSpan(Protocol):
+    """A `SpanVersion`, or a record that says more about a span."""
+
     @property
     def span(self) -> int: ...
 
@@ -40,18 +42,18 @@ class _HasSpan(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SpanPattern:
-    """A pattern with a span in it.
+    """Pattern with a span in it.
 
     Attributes:
-        glob: Matches the files of every span.
-        regex: Tells span and version of such a file, by its path relative to the same folder.
+        glob: Glob that matches the files of every span.
+        regex: Expression that captures span and version from the path of such a file, relative to the same folder.
     """
 
     glob: str
     regex: re.Pattern[str]
 
     def span_of(self, name: str) -> SpanVersion | None:
-        """The span and version of a file; None if what stands there is no number or no date."""
+        """Return the span and version of a file; None if its path has no number or date where the span should be."""
         match = self.regex.fullmatch(name)
         if match is None:
             return None
@@ -65,10 +67,14 @@ class SpanPattern:
 
 
 def parse_pattern(pattern: str) -> SpanPattern | None:
-    """Reads a pattern; None if no span is in it.
+    """Parse a pattern; return None if it has no span.
 
     Raises:
-        Refused: A placeholder stands there twice or alone where it may not, or has a width that is no positive number.
+        Refused: A placeholder is repeated, lacks the ones that it needs, or has a width that is not a positive number.
+
+    Example:
+        >>> parse_pattern("{YYYY}-{MM}-{DD}/*.csv").span_of("1970-01-03/a.csv")
+        SpanVersion(span=2, version=None)
     """
     spans, versions = _SPAN.findall(pattern), _VERSION.findall(pattern)
     dates = [part for part in _DATE_PARTS if part in pattern]
@@ -89,7 +95,12 @@ def parse_pattern(pattern: str) -> SpanPattern | None:
 
 
 def choose_spans(available: Iterable[int], wanted: SpanRange) -> list[int]:
-    """The spans that a run reads, ascending; empty if there is none within the bounds."""
+    """Return the spans that a run reads, ascending; empty if none is within the bounds.
+
+    Example:
+        >>> choose_spans([1, 2, 3, 4], SpanRange(last=2, skip_newest=1))
+        [2, 3]
+    """
     first, last = span_number(wanted.not_before), span_number(wanted.not_after)
     within = sorted(span for span in available if (first is None or span >= first) and (last is None or span <= last))
     kept = within[: max(0, len(within) - wanted.skip_newest)]
@@ -97,13 +108,17 @@ def choose_spans(available: Iterable[int], wanted: SpanRange) -> list[int]:
 
 
 def days_available(wanted: SpanRange, now: datetime | None = None) -> range:
-    """The spans of a source that can be asked for any UTC day: every day that is over, as far back as is wanted.
+    """Return the spans of a source that can be queried for any UTC day: every past day, as far back as needed.
+
+    Args:
+        wanted: Spans to read.
+        now: Present time, which tests set.
 
     Raises:
-        Refused: All are wanted, without a first one.
+        Refused: All spans are wanted, but no first one is set.
     """
-    newest = (now or datetime.now(UTC)).date()
-    end = (newest - _EPOCH).days  # today is not over
+    today = (now or datetime.now(UTC)).date()
+    end = (today - _EPOCH).days  # today is not over, and so left out
     first = span_number(wanted.not_before)
     if first is None:
         if wanted.last is None:
@@ -114,17 +129,22 @@ def days_available(wanted: SpanRange, now: datetime | None = None) -> range:
 
 
 def newest(spans: Iterable[_HasSpan]) -> tuple[int, int]:
-    """Number and version of the newest span, -1 for no version; less than any where there is none."""
+    """Return number and version of the newest span, -1 for no version; (-1, -1) if there are no spans."""
     return max(((each.span, -1 if each.version is None else each.version) for each in spans), default=(-1, -1))
 
 
 def span_number(bound: int | date | None) -> int | None:
-    """A date as the span that it is."""
+    """Return a bound as the number of a span: a date becomes days since 1970-01-01, a number or None stays."""
     return (bound - _EPOCH).days if isinstance(bound, date) else bound
 
 
-def in_words(spans: Sequence[SpanVersion], *, dates: bool) -> str:
-    """`2026-11-22, 2026-11-23 (version 2)`; a span that is no date as its number."""
+def describe_spans(spans: Sequence[SpanVersion], *, dates: bool) -> str:
+    """Return spans as text, as dates or as numbers.
+
+    Example:
+        >>> describe_spans([SpanVersion(1, None), SpanVersion(2, 7)], dates=True)
+        '1970-01-02, 1970-01-03 (version 7)'
+    """
     return ", ".join(
         (date.fromordinal(_EPOCH.toordinal() + span).isoformat() if dates else str(span))
         + ("" if version is None else f" (version {version})")
@@ -137,7 +157,7 @@ def _days(groups: dict[str, str]) -> int:
 
 
 def _regex(pattern: str) -> re.Pattern[str]:
-    """The pattern as a regular expression: placeholders as groups, globs as what they match, the rest as it is."""
+    """Return a pattern as a regular expression: placeholders become groups, wildcards what they match."""
     special = [re.escape(part) for part in (*_DATE_PARTS, *_GLOB_PARTS)]
     tokens = re.split(rf"({_unnamed(_SPAN)}|{_unnamed(_VERSION)}|{'|'.join(special)}|\[!?\]?[^]]*\])", pattern)
     return re.compile("".join(_as_regex(token, pattern) for token in tokens), re.DOTALL)
@@ -157,7 +177,7 @@ def _digits(width: str | None, pattern: str) -> str:
     if width is None:
         return r"\d+"
     if not (width.isascii() and width.isdigit() and int(width) > 0):
-        raise Refused(f"'{pattern}': the width '{width}' is no positive number")
+        raise Refused(f"'{pattern}': the width '{width}' is not a positive number")
     return rf"\d{{{int(width)}}}"
 
 

@@ -12,7 +12,7 @@ from components.data_gate.verdict import Drift, Verdict
 from components.evaluation.gates.result import GateResult
 from components.evaluation.metrics.values import LabelMetrics, Metrics
 from components.example_gen.report import Duplicates, IngestReport, SpanCount
-from components.example_gen.settings import Split
+from components.example_gen.sources.settings import Split
 from components.registry import CalibrationRecord
 from components.report.summary.old_summary import infer_outcome
 
@@ -122,7 +122,7 @@ class Summary(Record):
 
 def summarize_rows(report: IngestReport) -> Rows:
     """Return the numbers of rows of an ingest report."""
-    return Rows(read=report.read, accepted=report.accepted, quarantined=report.quarantined)
+    return Rows(read=report.rows_read, accepted=report.accepted, quarantined=report.quarantined)
 
 
 def summarize_data(report: IngestReport, verdict: Verdict) -> DataSummary:

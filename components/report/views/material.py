@@ -11,7 +11,7 @@ import yaml
 
 from components.behaviour.results import Results, read_results
 from components.evaluation.insights.insights import Insights, read_insights
-from components.example_gen.report import IngestReport, read_report
+from components.example_gen.report import IngestReport
 from components.registry import ModelRecord
 from components.report.summary import Summary
 from components.report.views.training import Training, read_training
@@ -117,7 +117,7 @@ def _batches(ingest: IngestReport | None, configuration: Mapping[str, Any]) -> i
 
 def _ingest(uri: str | None) -> IngestReport | None:
     try:
-        return None if uri is None else read_report(uri)
+        return None if uri is None else IngestReport.read(uri)
     except FileNotFoundError:
         return None
 

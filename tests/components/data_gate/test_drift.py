@@ -15,7 +15,7 @@ from components.data_gate.drift import drift_in_words, measure_drift, of_labels
 from components.data_gate.schema import complete_schema
 from components.data_gate.settings import DataGateSettings, LabelDrift
 from components.data_gate.verdict import Drift
-from components.example_gen.parsing import Record
+from components.example_gen.parsing.row_parser import LabelledText
 from components.example_gen.shards import serialize
 from components.statistics_gen.options import statistics_options
 from components.training_log.statistics import newest_span_only
@@ -30,7 +30,7 @@ def statistics_of(folder: Path, rows: list[tuple[str, str, int]], *, by_span: bo
     folder.mkdir()
     with tf.io.TFRecordWriter(str(folder / "rows")) as writer:
         for number, (text, label, span) in enumerate(rows):
-            writer.write(serialize(Record(str(number), text, [label], []), [], span))
+            writer.write(serialize(LabelledText(str(number), text, [label], []), [], span))
     options = statistics_options(len(LABELS), by_span=by_span)
     return tfdv.generate_statistics_from_tfrecord(str(folder / "rows"), stats_options=options)
 

@@ -15,7 +15,7 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.v1.orchestration.experimental import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
 
 from components.example_gen.component import TextExampleGen
-from components.example_gen.report import read_report
+from components.example_gen.report import IngestReport
 from components.example_gen.settings import ExamplesSettings
 from schema.errors import Refused
 from tests.components.example_gen.support import csv_of, many_rows, settings_for, write
@@ -69,8 +69,8 @@ def test_unchanged_input_is_read_once_and_changed_input_again(tmp_path: Path) ->
     examples, quarantined = first.outputs["examples"], first.outputs["quarantine"]
     assert not first.cached
     assert examples.properties["split_names"].string_value == '["train", "eval", "test"]'
-    assert read_report(quarantined.uri).read == 40
-    assert len(examples_in(Path(examples.uri), "train")) == read_report(quarantined.uri).splits["train"]
+    assert IngestReport.read(quarantined.uri).rows_read == 40
+    assert len(examples_in(Path(examples.uri), "train")) == IngestReport.read(quarantined.uri).splits["train"]
 
     again = run(tmp_path, settings)
     assert again.cached
@@ -79,7 +79,7 @@ def test_unchanged_input_is_read_once_and_changed_input_again(tmp_path: Path) ->
     write(data, csv_of(many_rows(60)))
     changed = run(tmp_path, settings)
     assert not changed.cached
-    assert read_report(changed.outputs["quarantine"].uri).read == 60
+    assert IngestReport.read(changed.outputs["quarantine"].uri).rows_read == 60
 
 
 def test_a_changed_list_of_labels_is_changed_input(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_changed_list_of_labels_is_changed_input(tmp_path: Path) -> None:
     os.utime(names, (1, 1))
     changed = run(tmp_path, settings)
     assert not changed.cached
-    assert set(read_report(changed.outputs["quarantine"].uri).labels) == {"joy", "rage!"}
+    assert set(IngestReport.read(changed.outputs["quarantine"].uri).labels) == {"joy", "rage!"}
 
 
 @pytest.mark.parametrize(

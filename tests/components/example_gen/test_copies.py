@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.example_gen.copies import Rows, settle_copies
+from components.example_gen.copies import Rows, assign_copies
 
 ROW = st.tuples(
     st.integers(0, 6),  # text
@@ -35,7 +35,7 @@ def rows_of(rows: list[Row]) -> Rows:
 @given(st.lists(ROW, max_size=40))
 def test_a_text_is_in_one_split_and_no_row_where_it_may_not_be(rows: list[Row]) -> None:
     given_rows = rows_of(rows)
-    settled = settle_copies(given_rows)
+    settled = assign_copies(given_rows)
     splits = defaultdict(set)
     for row, split in enumerate(settled.split):
         if not settled.set_aside[row]:
@@ -50,7 +50,7 @@ def test_a_text_is_in_one_split_and_no_row_where_it_may_not_be(rows: list[Row]) 
 
 @given(st.lists(ROW, max_size=40))
 def test_duplicates_and_contradictions_are_counted(rows: list[Row]) -> None:
-    settled = settle_copies(rows_of(rows))
+    settled = assign_copies(rows_of(rows))
     labels_of = defaultdict(list)
     for text, labels, *_ in rows:
         labels_of[text].append(labels)
@@ -64,7 +64,7 @@ def test_the_order_of_rows_does_not_matter(rows: list[Row], random: object) -> N
     unique = list({row[2]: row for row in rows}.values())
     shuffled = list(unique)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    one, other = settle_copies(rows_of(unique)), settle_copies(rows_of(shuffled))
+    one, other = assign_copies(rows_of(unique)), assign_copies(rows_of(shuffled))
     by_order = {row[2]: split for row, split in zip(shuffled, other.split, strict=True)}
     assert [by_order[row[2]] for row in unique] == list(one.split)
 
@@ -73,6 +73,6 @@ def test_what_a_file_was_given_to_goes_before_what_was_drawn() -> None:
     train_file = (1, 0, 5, 0, 0, True)
     test_file = (1, 0, 9, 2, 0, True)
     drawn = (1, 0, 1, 1, 0b111, False)
-    settled = settle_copies(rows_of([train_file, test_file, drawn]))
+    settled = assign_copies(rows_of([train_file, test_file, drawn]))
     assert list(settled.split) == [3, 2, 2]  # set aside; stays; moves
-    assert list(settle_copies(rows_of([drawn, (1, 0, 2, 0, 0b111, False)])).split) == [1, 1]
+    assert list(assign_copies(rows_of([drawn, (1, 0, 2, 0, 0b111, False)])).split) == [1, 1]

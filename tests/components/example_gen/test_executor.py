@@ -19,12 +19,13 @@ from tfx.types.standard_artifacts import Examples
 from components.common import files
 from components.example_gen import quarantine, runs
 from components.example_gen.artifacts import Quarantine
+from components.example_gen.check import check_inputs
 from components.example_gen.executor import Executor
 from components.example_gen.formats.delimited import MAX_ROW_BYTES
 from components.example_gen.quarantine import QuarantinedRow
-from components.example_gen.report import IngestReport, LabelCount, read_report
-from components.example_gen.settings import SPLITS, ExamplesSettings
-from components.example_gen.sources.inputs import check_inputs
+from components.example_gen.report import IngestReport, LabelCount
+from components.example_gen.settings import ExamplesSettings
+from components.example_gen.sources.settings import SPLITS
 from schema.errors import Refused
 from tests.components.example_gen.support import csv_of, many_rows, settings_for, write
 
@@ -49,7 +50,7 @@ class Ingested:
 
     @property
     def report(self) -> IngestReport:
-        return read_report(self.quarantine.uri)
+        return IngestReport.read(self.quarantine.uri)
 
     @property
     def rows(self) -> list[QuarantinedRow]:
@@ -245,7 +246,7 @@ def test_order_and_bytes_are_the_same_in_every_run_and_not_those_of_the_file(
 
 def test_a_folder_may_be_named_like_a_pattern(tmp_path: Path) -> None:
     write(tmp_path / "data [v1]*" / "a.csv", csv_of(many_rows()))
-    assert Ingested(tmp_path, settings_for(tmp_path / "data [v1]*")).report.read == 40
+    assert Ingested(tmp_path, settings_for(tmp_path / "data [v1]*")).report.rows_read == 40
 
 
 def test_large_splits_are_sharded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,7 +297,7 @@ def test_remote_files_are_read_and_written(tmp_path: Path) -> None:
     files.write_whole(f"{base}/b.csv.gz", gzip.compress(content.encode()))
     inputs = [{"pattern": "*.csv*", "split": {"train": 2, "eval": 1, "test": 1}}]
     done = Ingested(tmp_path, settings_for(base, inputs=inputs))
-    assert done.report.read == 80
+    assert done.report.rows_read == 80
     assert done.report.labels["joy"].first == "a.csv:3"
 
     files.make_folder(f"{base}/folder")

@@ -13,9 +13,9 @@ from tfx.types.standard_artifacts import Examples
 
 from components.example_gen.artifacts import Quarantine
 from components.example_gen.executor import Executor
-from components.example_gen.label_changes import LabelChanges
-from components.example_gen.report import LabelCount, read_report
-from components.example_gen.settings import SPLITS
+from components.example_gen.parsing.label_changes import LabelChanges
+from components.example_gen.report import IngestReport, LabelCount
+from components.example_gen.sources.settings import SPLITS
 from schema.errors import Refused
 from tests.components.example_gen import written
 from tests.components.example_gen.support import csv_of, many_rows, settings_for, write
@@ -70,7 +70,7 @@ def test_every_format_gives_the_same_examples_and_loses_no_row(
     put(tmp_path, name, written.bytes_of(ROWS, name), suffix)
     done = Ingested(tmp_path, of_format(tmp_path, name))
     assert everything(done) == expected
-    assert (done.report.read, done.report.accepted, done.report.quarantined) == (GOOD + 2, GOOD, 2)
+    assert (done.report.rows_read, done.report.accepted, done.report.quarantined) == (GOOD + 2, GOOD, 2)
     first_line = 2 if name in ("csv", "tsv") else 1  # below the header
     assert [(row.line, row.reason) for row in done.rows] == [
         (first_line + GOOD, "blank text"),
@@ -102,8 +102,8 @@ def test_queries_give_the_same_examples(
         for example in examples_in(tmp_path / "examples", split)
     )
     assert found == expected
-    report = read_report(quarantined.uri)
-    assert (report.read, report.accepted, report.quarantined) == (GOOD + 2, GOOD, 2)
+    report = IngestReport.read(quarantined.uri)
+    assert (report.rows_read, report.accepted, report.quarantined) == (GOOD + 2, GOOD, 2)
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_rows_of_a_group_stay_together_and_copies_of_a_text_too(tmp_path: Path) 
     assert {len(splits) for splits in splits_of_text.values()} == {1}
     assert {len(splits) for splits in splits_of_user.values()} == {1}
     report = done.report
-    assert report.read == 600 == report.accepted + report.quarantined
+    assert report.rows_read == 600 == report.accepted + report.quarantined
     assert report.reasons == {"a copy of the text is in another split": report.quarantined}
     duplicates = report.duplicates
     assert (duplicates.texts, duplicates.rows, duplicates.contradictory) == (150, 600, 150)
@@ -216,6 +216,6 @@ def test_damage_ends_in_rows_quarantined_rows_or_one_line(
         assert left_in(base / "examples") == []
         return
     report = done.report
-    assert report.read == report.accepted + report.quarantined
+    assert report.rows_read == report.accepted + report.quarantined
     assert sum(len(done.split(split)) for split in SPLITS) == report.accepted
     assert len(done.rows) == report.quarantined

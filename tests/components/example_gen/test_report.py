@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from components.example_gen import report
 from components.example_gen.formats.rows import Reason
-from components.example_gen.report import IngestReport, LabelCount, Tally, read_report, write_report
-from components.example_gen.settings import SPLITS, Split
+from components.example_gen.report import IngestReport, LabelCount, Tally
+from components.example_gen.sources.settings import SPLITS, Split
 
 ROWS = st.lists(
     st.one_of(
@@ -54,7 +54,7 @@ def test_files_may_be_counted_in_any_order(files: list[FileRows], seed: random.R
     in_parts = merged([merged(tallies[:middle]), merged(tallies[middle:])]).report(FILES)
     assert in_order == in_parts
     assert list(in_order.labels) == list(in_parts.labels)
-    assert in_order.read == in_order.accepted + in_order.quarantined == sum(map(len, files))
+    assert in_order.rows_read == in_order.accepted + in_order.quarantined == sum(map(len, files))
 
 
 def test_a_label_tells_where_it_came_first() -> None:
@@ -85,8 +85,8 @@ def test_a_report_accounts_for_every_row() -> None:
 
 def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
     written = tally_of(0, [("train", ["a"]), Reason.BLANK_TEXT]).report(FILES)
-    write_report(written, str(tmp_path))
-    assert read_report(str(tmp_path)) == written
+    written.write(str(tmp_path))
+    assert IngestReport.read(str(tmp_path)) == written
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
     assert written.reasons == {"blank text": 1}
     assert written.splits == {"train": 1, "eval": 0, "test": 0}

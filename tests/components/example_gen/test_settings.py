@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from components.example_gen.settings import ExamplesSettings, IndexedLabels, IndicatorLabels
+from components.example_gen.parsing.settings import IndexedLabels, IndicatorLabels
+from components.example_gen.settings import ExamplesSettings
 from tests.components.example_gen.support import settings_for
 
 
@@ -70,7 +71,7 @@ def test_weights_come_in_one_order_whatever_the_order_in_the_file() -> None:
 
 def test_settings_and_checks_import_neither_tensorflow_nor_beam() -> None:
     code = (
-        "import sys, components.example_gen.settings, components.example_gen.sources.inputs\n"
+        "import sys, components.example_gen.settings, components.example_gen.check\n"
         "import components.example_gen.report\n"
         "print([name for name in ('tensorflow', 'apache_beam', 'tfx', 'pyarrow') if name in sys.modules])"
     )

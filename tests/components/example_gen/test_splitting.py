@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.example_gen.parsing import Record
-from components.example_gen.settings import SPLITS, Split
-from components.example_gen.splitting import Splitter, describe, stable_hash
+from components.example_gen.parsing.row_parser import LabelledText
+from components.example_gen.sources.settings import SPLITS, Split
+from components.example_gen.splitting import Splitter, describe_rule, stable_hash
 from tests.components.example_gen.support import settings_for
 
 SHARED = {"pattern": "*", "split": {"train": 8, "eval": 1, "test": 1}}
@@ -20,12 +20,12 @@ def splitter(split: Any = SHARED["split"], **changes: Any) -> Splitter:
     return Splitter(settings, settings.inputs[0])
 
 
-def split_of(splitter: Splitter, record: Record) -> Split:
-    return SPLITS[splitter.place(record).split]
+def split_of(splitter: Splitter, record: LabelledText) -> Split:
+    return SPLITS[splitter.assign(record).split]
 
 
-def record(text: str, key: str = "k") -> Record:
-    return Record(key, text, [], [])
+def record(text: str, key: str = "k") -> LabelledText:
+    return LabelledText(key, text, [], [])
 
 
 def test_a_row_keeps_its_split_on_every_machine_and_in_every_version() -> None:
@@ -61,8 +61,8 @@ def test_a_whole_file_goes_to_its_split() -> None:
     assert {split_of(splitter("eval"), record(f"text {number}")) for number in range(100)} == {"eval"}
 
 
-def test_a_rule_is_told_in_words() -> None:
+def test_a_rule_is_told_describe_spans() -> None:
     settings = settings_for("d", inputs=[SHARED, {"pattern": "test/*", "split": "test"}])
-    assert describe(settings.inputs, "test", "text") == (
+    assert describe_rule(settings.inputs, "test", "text") == (
         "examples.inputs[0] ('*', 1 of 10 by the hash of the text) and examples.inputs[1] ('test/*', every row)"
     )

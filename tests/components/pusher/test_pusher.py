@@ -12,7 +12,7 @@ from tfx.utils import proto_utils
 from components import registry
 from components.canary.verdict import CanaryVerdict
 from components.example_gen.artifacts import Quarantine
-from components.example_gen.report import IngestReport, SpanCount, write_report
+from components.example_gen.report import IngestReport, SpanCount
 from components.pusher.component import Executor
 from components.pusher.outcome import Pushed, read_pushed
 from components.registry import CanaryFindings, ModelRecord, versions
@@ -102,7 +102,7 @@ def test_the_record_says_what_the_model_was_trained_on_and_what_blessed_it(model
         read=10, accepted=9, quarantined=1, reasons={"blank text": 1}, splits={"train": 6, "eval": 2, "test": 1},
         labels={}, spans=spans, digest="abc",
     )  # fmt: skip
-    write_report(report, quarantine.uri)
+    report.write(quarantine.uri)
     gate = {"gate": "macro_f1 >= 0.3", "value": 0.5, "bound": 0.3, "passed": True, "note": "well above", "asked": True}
     (tmp_path / "blessing").mkdir()
     (tmp_path / "blessing" / "gates.json").write_text(json.dumps({"blessed": True, "gates": [gate]}))

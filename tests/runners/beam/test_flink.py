@@ -17,7 +17,7 @@ import apache_beam as beam
 import pytest
 import requests
 
-from components.example_gen.report import read_report
+from components.example_gen.report import IngestReport
 from pipeline.beam import beam_arguments
 from pipeline.code import pack_code
 from pipeline.config.configuration import Configuration
@@ -120,7 +120,7 @@ def test_examples_are_those_of_the_local_run(cluster: Cluster) -> None:
     on_flink = local.run(there, Observers(), until="TextExampleGen").artifacts["TextExampleGen"]
     here = load_configuration(cluster.project.configuration, [f"work_dir={cluster.project.folder / 'here'}"])
     in_process = local.run(here, Observers(), until="TextExampleGen").artifacts["TextExampleGen"]
-    assert read_report(on_flink["quarantine"]).accepted == 200
+    assert IngestReport.read(on_flink["quarantine"]).accepted == 200
     assert _content(on_flink["examples"]) == _content(in_process["examples"])
     assert _content(on_flink["quarantine"]).keys() == _content(in_process["quarantine"]).keys()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components.example_gen.report import read_report
+from components.example_gen.report import IngestReport
 from components.report.summary import Summary
 from components.schema_import.component import FILE_NAME
 from tests.runners.kubeflow.backend import Backend, Run
@@ -204,5 +204,5 @@ def test_a_container_of_tfx_runs_by_its_command_alone(cluster: Cluster, tmp_path
     write_rows(cluster.project.folder / "data" / "span-1" / "rows.csv", 60, seed=2)
     run = Backend(tmp_path, cluster.backend.secrets).run(cluster.package, "TextExampleGen")
     assert run.executed == ["NewData", "TextExampleGen"]
-    report = read_report(run.outputs["TextExampleGen"]["quarantine"]["uri"])
-    assert (report.read, report.accepted) == (60, 60)
+    report = IngestReport.read(run.outputs["TextExampleGen"]["quarantine"]["uri"])
+    assert (report.rows_read, report.accepted) == (60, 60)

@@ -4,7 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from components.example_gen.report import read_report
+from components.example_gen.report import IngestReport
 from components.schema_import.component import FILE_NAME
 from tests.runners.kubeflow.warm_backend import WarmBackend
 from tests.runners.vertex.test_spec import PLACE, compile_project
@@ -24,8 +24,8 @@ def test_the_first_steps_run_from_what_the_job_says_alone(tmp_path: Path) -> Non
     run = WarmBackend(tmp_path / "store").run(package, "TextExampleGen", "SchemaImport")
     assert not run.failed
     assert set(run.executed) == {"NewData", "TextExampleGen", "SchemaImport"}
-    report = read_report(run.outputs["TextExampleGen"]["quarantine"]["uri"])
-    assert (report.read, report.accepted) == (60, 60)
+    report = IngestReport.read(run.outputs["TextExampleGen"]["quarantine"]["uri"])
+    assert (report.rows_read, report.accepted) == (60, 60)
     assert "labels" in (Path(run.outputs["SchemaImport"]["schema"]["uri"]) / FILE_NAME).read_text()
 
 

@@ -1,6 +1,6 @@
-"""Queries as inputs: which are run, and what their rows are read into.
+"""Queries as inputs, and the conversion of their rows. Nothing here contacts BigQuery.
 
-`bigquery_check` asks BigQuery about them beforehand, `bigquery_read` has Beam run them. Nothing here asks anybody.
+`check.py` asks BigQuery about the queries before they run; `read.py` has Beam run them.
 """
 
 import argparse
@@ -10,9 +10,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from components.example_gen.formats.rows import Reason, Rejected, Row, Value, readable
+from components.example_gen.formats.rows import Cell, Reason, Rejected, Row, readable
 from components.example_gen.formats.values import as_text
-from components.example_gen.settings import ExamplesSettings
+from components.example_gen.sources.bigquery.settings import BigQuerySettings
 from schema.errors import Refused
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -21,14 +21,14 @@ _SPAN_BEGIN, _SPAN_END, _SPAN_DAY = "@span_begin_timestamp", "@span_end_timestam
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One query to run.
+    """Query to run.
 
     Attributes:
-        order: Its position among all queries.
-        input: The index of its entry in `settings.inputs`.
-        name: What reports and messages call it: "inputs[0]", of a span "inputs[0]@20260131".
-        sql: Without placeholders.
-        span: The span that it reads, None if it has no placeholders.
+        order: Index of the query among all queries.
+        input: Index of its entry in `settings.inputs`.
+        name: Name in reports and messages: "inputs[0]", or "inputs[0]@20260131" for one span.
+        sql: SQL without placeholders.
+        span: Span that the query reads; None if it has no placeholders.
     """
 
     order: int
@@ -38,39 +38,47 @@ class Query:
     span: int | None = None
 
 
-def find_queries(settings: ExamplesSettings, spans: Sequence[int] = ()) -> tuple[Query, ...]:
-    """The queries of the inputs; one that comes in spans once per span.
+def find_queries(templates: Sequence[str], spans: Sequence[int] = ()) -> tuple[Query, ...]:
+    """Return the queries to run; a template with placeholders becomes one query per span.
+
+    Args:
+        templates: SQL of each input, in the order of `settings.inputs`.
+        spans: Days since 1970-01-01 to read.
 
     Raises:
-        Refused: An input comes in spans, but there is none to read.
+        Refused: A template has placeholders, but `spans` is empty.
     """
     return tuple(
         Query(order, index, name, sql, span)
         for order, (index, name, sql, span) in enumerate(
-            found for index, entry in enumerate(settings.inputs) for found in _of_input(index, entry.source, spans)
+            found for index, template in enumerate(templates) for found in _fill(index, template, spans)
         )
     )
 
 
-def _of_input(index: int, query: str, spans: Sequence[int]) -> Iterator[tuple[int, str, str, int | None]]:
-    if not has_span(query):
-        yield index, f"inputs[{index}]", query, None
+def _fill(index: int, template: str, spans: Sequence[int]) -> Iterator[tuple[int, str, str, int | None]]:
+    if not has_span(template):
+        yield index, f"inputs[{index}]", template, None
         return
     if not spans:
         raise Refused(f"examples.inputs[{index}].query comes in spans, but none is left to read; set examples.spans")
     for span in spans:
-        yield index, f"inputs[{index}]@{_day(span):%Y%m%d}", substitute(query, span), span
+        yield index, f"inputs[{index}]@{_day(span):%Y%m%d}", substitute(template, span), span
 
 
 def has_span(query: str) -> bool:
-    """Whether the query says which part of a span it wants."""
+    """Return whether a query has a placeholder for a span."""
     return any(placeholder in query for placeholder in (_SPAN_BEGIN, _SPAN_END, _SPAN_DAY))
 
 
 def substitute(query: str, span: int) -> str:
-    """The query of one span, a UTC day counted from 1970-01-01.
+    """Return the query of one span, a UTC day counted from 1970-01-01.
 
-    What `tfx.components.example_gen.utils.get_query_for_span` does, without the TensorFlow that comes with it.
+    Does the same as `tfx.components.example_gen.utils.get_query_for_span`, without importing TensorFlow.
+
+    Example:
+        >>> substitute("SELECT * FROM t WHERE day = @span_yyyymmdd_utc", 1)
+        "SELECT * FROM t WHERE day = '19700102'"
     """
     begin = _day(span)
     query = query.replace(_SPAN_BEGIN, str(int(begin.timestamp())))
@@ -82,51 +90,51 @@ def _day(span: int) -> datetime:
     return _EPOCH + timedelta(days=span)
 
 
-def project_of(settings: ExamplesSettings, beam_pipeline_args: Sequence[str]) -> str:
-    """The project that the queries are billed to: Beam's own --project, as TFX's BigQueryExampleGen takes it.
+def billed_project(settings: BigQuerySettings, beam_pipeline_args: Sequence[str]) -> str:
+    """Return the project that queries are billed to: Beam's own --project, as TFX's BigQueryExampleGen takes it.
 
     Raises:
-        Refused: Beam's arguments lack it, or the bucket that an export goes through.
+        Refused: Beam's arguments lack the project, or the bucket that an export needs.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--project")
     parser.add_argument("--temp_location")
     try:
-        given, _ = parser.parse_known_args(list(beam_pipeline_args))
+        options, _ = parser.parse_known_args(list(beam_pipeline_args))
     except argparse.ArgumentError as error:
         raise Refused(f"beam.pipeline_args: {error}; give it one") from None
-    if not given.project:
+    if not options.project:
         raise Refused(
             "examples.format is bigquery; add --project=PROJECT to beam.pipeline_args: it pays for the queries"
         )
-    if settings.read_method == "EXPORT" and not (given.temp_location or "").startswith("gs://"):
+    if settings.read_method == "EXPORT" and not (options.temp_location or "").startswith("gs://"):
         raise Refused(
             "BigQuery exports to Cloud Storage; add --temp_location=gs://BUCKET/FOLDER to beam.pipeline_args, or set"
             " examples.read_method: DIRECT_READ"
         )
-    return str(given.project)
+    return str(options.project)
 
 
 def to_row(number: int, fields: Mapping[str, Any], columns: Sequence[str]) -> Row | Rejected:
-    """What Beam reads a row of a result as, as a row.
+    """Convert a row of a result, as Beam reads it.
 
     Args:
-        number: Of the row; results have no order, so 0 serves where none was made up.
-        fields: Its values by column: those that Beam's Avro reader makes.
-        columns: Names of the columns that are wanted, in the order of the row's values.
+        number: Number of the row; 0 if it has none, since results have no order.
+        fields: Values by column, of the types that Beam's Avro reader returns.
+        columns: Columns to read, in the order of the row's cells.
     """
-    values: list[Value] = []
+    cells: list[Cell] = []
     for column in columns:
         try:
-            values.append(_value(fields[column]) if column in fields else None)
+            cells.append(_to_cell(fields[column]) if column in fields else None)
         except UnicodeDecodeError:
             return Rejected(number, Reason.INVALID_UTF8, f"in column '{column}'", readable(fields))
         except TypeError:
             return Rejected(number, Reason.NOT_A_STRING, f"column '{column}' is a RECORD", readable(fields))
-    return Row(number, values, fields)
+    return Row(number, cells, fields)
 
 
-def _value(value: Any) -> Value:
+def _to_cell(value: Any) -> Cell:
     return [_text(item) for item in value] if isinstance(value, list) else _text(value)
 
 
@@ -138,7 +146,7 @@ def _text(value: Any) -> str:
             # Avro gives every NUMERIC nine decimals. normalize() would round a BIGNUMERIC to 28 digits.
             digits = f"{value:f}"
             return digits.rstrip("0").rstrip(".") if "." in digits else digits
-        case date() | time():  # TIMESTAMPs are datetimes, which are dates
+        case date() | time():  # a TIMESTAMP is a datetime, which is a date
             return value.isoformat()
         case _:
             raise TypeError(type(value).__name__)

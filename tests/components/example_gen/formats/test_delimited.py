@@ -9,19 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.example_gen.formats import delimited
 from components.example_gen.formats.delimited import MAX_ROW_BYTES, read_rows, read_table
-from components.example_gen.formats.rows import Reason, Rejected, Row, Value
+from components.example_gen.formats.format import FileOptions
+from components.example_gen.formats.rows import Cell, Reason, Rejected, Row
+from components.example_gen.formats.sniffing import BYTE_ORDER_MARK
 from schema.errors import Refused
-from tests.components.example_gen.support import accepted, rejected, settings_for, stream_of
+from tests.components.example_gen.support import accepted, rejected, stream_of
 
 
 def read(content: bytes, delimiter: str = ",", quoting: bool = True) -> list[Row | Rejected]:
     return list(read_rows(stream_of(content), delimiter, quoting))
 
 
-def values(content: bytes, delimiter: str = ",", quoting: bool = True) -> list[list[Value]]:
-    return [row.values for row in accepted(read(content, delimiter, quoting))]
+def values(content: bytes, delimiter: str = ",", quoting: bool = True) -> list[list[Cell]]:
+    return [row.cells for row in accepted(read(content, delimiter, quoting))]
 
 
 def lines(content: bytes) -> list[int]:
@@ -75,7 +76,7 @@ class TestBroken:
         assert [row.line for row in rows] == [1, 2, 3]
         (bad,) = rejected(rows)
         assert bad.reason is Reason.INVALID_UTF8
-        assert bad.sentence == "invalid UTF-8: byte 0xe9 on line 2"
+        assert bad.explanation == "invalid UTF-8: byte 0xe9 on line 2"
         assert bad.raw == "caf\\xe9,c"
 
     def test_a_bad_byte_in_a_later_line_of_a_row_is_found(self) -> None:
@@ -99,13 +100,13 @@ class TestBroken:
         body = b"".join(b"row %d,x\n" % number for number in range(MAX_ROW_BYTES // 8))
         rows = read(b'c,"d\n' + body)
         (bad,) = rejected(rows)
-        assert bad.sentence == f"unterminated quote: no quote closes it within {MAX_ROW_BYTES} bytes"
+        assert bad.explanation == f"unterminated quote: no quote closes it within {MAX_ROW_BYTES} bytes"
         assert len(accepted(rows)) == MAX_ROW_BYTES // 8
 
     def test_lines_are_read_again_when_a_later_line_shows_the_error(self) -> None:
         rows = read(b'a,"b\nc,d\n"e",f\ng,h\n')
         assert [bad.line for bad in rejected(rows)] == [1]
-        assert [row.values for row in accepted(rows)] == [["c", "d"], ["e", "f"], ["g", "h"]]
+        assert [row.cells for row in accepted(rows)] == [["c", "d"], ["e", "f"], ["g", "h"]]
 
     def test_an_endless_line_is_skipped_without_being_held(self) -> None:
         rows = read(b"a,b\n" + b"x" * (3 * MAX_ROW_BYTES) + b"\nc,d\n")
@@ -129,18 +130,18 @@ class TestBroken:
 
 class TestTable:
     def test_the_header_names_the_columns(self) -> None:
-        table = read_table(stream_of(b"\xef\xbb\xbfid, text ,labels\n1,a,b\n"), settings_for("d"), "x.csv")
+        table = read_table(stream_of(b"\xef\xbb\xbfid, text ,labels\n1,a,b\n"), FileOptions("x.csv"), ",")
         assert table.columns == ("id", "text", "labels")
         assert [row.line for row in table.rows] == [2]
 
     def test_a_headerless_file_has_its_columns_from_the_settings(self) -> None:
-        table = read_table(stream_of(b"a,b\n"), settings_for("d", columns=["text", "labels"]), "x.csv")
+        table = read_table(stream_of(b"a,b\n"), FileOptions("x.csv", columns=("text", "labels")), ",")
         assert table.columns == ("text", "labels")
         assert [row.line for row in table.rows] == [1]
 
     def test_a_row_of_another_width_is_rejected(self) -> None:
-        table = read_table(stream_of(b'text,labels\na\nb,c\n"d\ne",f,g\n'), settings_for("d"), "x.csv")
-        assert [row.sentence if isinstance(row, Rejected) else row.values for row in table.rows] == [
+        table = read_table(stream_of(b'text,labels\na\nb,c\n"d\ne",f,g\n'), FileOptions("x.csv"), ",")
+        assert [row.explanation if isinstance(row, Rejected) else row.cells for row in table.rows] == [
             "wrong number of fields: 1 instead of 2",
             ["b", "c"],
             "wrong number of fields: 3 instead of 2 (the row spans 2 lines)",
@@ -153,12 +154,12 @@ class TestTable:
             (b"\n\r\n", "x.csv: the file is empty"),
             (b"t\xe9xt,labels\na,b\n", "x.csv:1: the header cannot be read (invalid UTF-8: byte 0xe9 on line 1)"),
             (b'"text,labels\na,b\n', "x.csv:1: the header cannot be read (unterminated quote"),
-            (b"text,labels\ra,b\r", "x.csv: its lines end in a carriage return alone"),
+            (b"text,labels\ra,b\r", "x.csv: its lines end with only a carriage return"),
         ],
     )
     def test_a_header_that_cannot_be_read_is_refused(self, content: bytes, message: str) -> None:
         with pytest.raises(Refused) as refused:
-            read_table(stream_of(content), settings_for("d"), "x.csv")
+            read_table(stream_of(content), FileOptions("x.csv"), ",")
         assert str(refused.value).startswith(message)
 
 
@@ -196,7 +197,7 @@ def test_whatever_csv_writes_is_read_back(rows: list[list[str]], delimiter: str,
     content, begins = written(rows, delimiter, end, quoting)
     read_back = read(content, delimiter)[1:]
     assert rejected(read_back) == []
-    assert [row.values for row in accepted(read_back)] == rows
+    assert [row.cells for row in accepted(read_back)] == rows
     assert [row.line for row in read_back] == begins
 
 
@@ -207,7 +208,7 @@ def test_a_broken_row_costs_no_other(rows: list[list[str]], broken: bytes, data:
     found = read(b"".join([*parts[:at], broken, *parts[at:]]))
     (bad,) = rejected(found)
     assert bad.line == 1 + b"".join(parts[:at]).count(b"\n")
-    assert [row.values for row in accepted(found)] == rows
+    assert [row.cells for row in accepted(found)] == rows
 
 
 @given(content=st.binary(max_size=200) | st.text('a,"\r\n', max_size=60).map(str.encode), quoting=st.booleans())
@@ -233,4 +234,4 @@ def test_what_strict_csv_accepts_is_read_alike(content: bytes) -> None:
 
 
 def _lines_of(content: bytes) -> list[bytes]:
-    return content.removeprefix(delimited.BYTE_ORDER_MARK).split(b"\n")
+    return content.removeprefix(BYTE_ORDER_MARK).split(b"\n")

@@ -12,13 +12,13 @@ import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.example_gen.columns import find_columns
-from components.example_gen.formats.formats import open_table
+from components.example_gen.check import check_inputs
+from components.example_gen.formats.opening import open_table
 from components.example_gen.formats.rows import Reason, Rejected, Row
-from components.example_gen.labels import make_label_parser
-from components.example_gen.parsing import Record, RowParser
+from components.example_gen.parsing.columns import find_columns
+from components.example_gen.parsing.labels import make_label_parser
+from components.example_gen.parsing.row_parser import LabelledText, RowParser
 from components.example_gen.settings import ExamplesSettings
-from components.example_gen.sources.inputs import check_inputs
 from schema.errors import Refused
 from tests.components.example_gen import written
 from tests.components.example_gen.support import accepted, rejected, settings_for
@@ -44,11 +44,12 @@ def put(base: Path, file_format: str, content: bytes, suffix: str = "") -> Path:
 
 
 def read(path: Path, file_format: str, **changes: Any) -> list[Row | Rejected]:
-    with open_table(str(path), of(path.parent, file_format, **changes), path.name) as table:
+    config = of(path.parent, file_format, **changes)
+    with open_table(str(path), config, path.name, columns=config.used_columns) as table:
         return list(table.rows)
 
 
-def outcome(path: Path, file_format: str) -> list[Record | Rejected] | None:
+def outcome(path: Path, file_format: str) -> list[LabelledText | Rejected] | None:
     """What becomes of every row; None where the file is refused, by the check or by the reader."""
     config = of(path.parent, file_format)
     try:
@@ -56,16 +57,16 @@ def outcome(path: Path, file_format: str) -> list[Record | Rejected] | None:
     except Refused as refused:
         _is_one_printable_line(str(refused))
     try:
-        with open_table(str(path), config, path.name) as table:
+        with open_table(str(path), config, path.name, columns=config.used_columns) as table:
             layout = find_columns(table.columns, config, path.name, others=table.others)
-            parser = RowParser(path.name, layout, make_label_parser(config, ()))
+            parser = RowParser(path.name, layout, make_label_parser(config.labels))
             found = [row if isinstance(row, Rejected) else parser.parse(row) for row in table.rows]
     except Refused as refused:
         _is_one_printable_line(str(refused))
         return None
     for row in found:
         if isinstance(row, Rejected):
-            row.sentence.encode()
+            row.explanation.encode()
             row.raw.encode()
         else:
             "".join([row.id, row.text, *row.labels]).encode()
@@ -84,7 +85,7 @@ def test_the_same_rows_come_out_of_every_format(tmp_path: Path, file_format: str
         return
     path = put(tmp_path, file_format, (GZIPPED if suffix else GOOD)[file_format], suffix)
     found = outcome(path, file_format)
-    assert found == [Record(row["id"], row["text"], ["joy", "anger"], []) for row in ROWS]
+    assert found == [LabelledText(row["id"], row["text"], ["joy", "anger"], []) for row in ROWS]
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
@@ -100,10 +101,11 @@ def test_a_remote_file_is_read_alike(file_format: str) -> None:
 @pytest.mark.parametrize("file_format", FORMATS)
 def test_only_used_columns_are_read_unless_all_are_asked_for(tmp_path: Path, file_format: str) -> None:
     path = put(tmp_path, file_format, GOOD[file_format])
-    with open_table(str(path), of(tmp_path, file_format, id=None), "data") as table:
+    config = of(tmp_path, file_format, id=None)
+    with open_table(str(path), config, "data", columns=config.used_columns) as table:
         assert {*table.columns, *table.others} == {"id", "text", "labels"}
         assert ("id" in table.others) == (file_format not in ("csv", "tsv"))
-    with open_table(str(path), of(tmp_path, file_format, id=None), "data", every_column=True) as table:
+    with open_table(str(path), config, "data") as table:
         assert (set(table.columns), table.others) == ({"id", "text", "labels"}, ())
 
 
@@ -118,7 +120,8 @@ def test_a_folder_a_missing_and_an_empty_file_are_refused(tmp_path: Path, file_f
 def test_queries_are_no_files(tmp_path: Path) -> None:
     config = of(tmp_path, "csv").model_copy(update={"format": "bigquery"})
     put(tmp_path, "csv", GOOD["csv"])
-    with pytest.raises(ValueError, match="queries"), open_table(str(tmp_path / "data.csv"), config, "data"):
+    path = str(tmp_path / "data.csv")
+    with pytest.raises(ValueError, match="no file format 'bigquery'"), open_table(path, config, "data"):
         pass
 
 
@@ -128,7 +131,7 @@ def test_ten_thousand_columns(tmp_path: Path, file_format: str) -> None:
         {"text": f"t{row}", "labels": "", "id": f"k{row}"} | {f"c{n}": "0" for n in range(10_000)} for row in (1, 2)
     ]
     path = put(tmp_path, file_format, written.bytes_of(wide, file_format))
-    assert [type(row) for row in outcome(path, file_format) or ()] == [Record, Record]
+    assert [type(row) for row in outcome(path, file_format) or ()] == [LabelledText, LabelledText]
     with pytest.raises(Refused, match=r"no column 'txet' \(it has: .*\.\.\.; did you mean 'text'"):
         check_inputs(of(tmp_path, file_format, text="txet"))
 
@@ -199,7 +202,7 @@ class TestAdversarial:
             lines.append((line + ("" if open_quote else '"')).encode(encoding, "replace"))
         found = outcome(put(tmp_path, file_format, b"\n".join([first, *lines])), file_format)
         assert found is not None
-        assert sum(isinstance(row, Record) for row in found) >= 3
+        assert sum(isinstance(row, LabelledText) for row in found) >= 3
 
     @pytest.mark.parametrize("file_format", FORMATS)
     @given(data=st.data())

@@ -8,8 +8,9 @@ import pytest
 
 from components.example_gen.formats import keyed
 from components.example_gen.formats.delimited import MAX_ROW_BYTES
+from components.example_gen.formats.format import FileOptions
 from components.example_gen.formats.json_lines import read_table
-from components.example_gen.formats.rows import Reason, Rejected, Row, Table, Value
+from components.example_gen.formats.rows import Cell, Reason, Rejected, Row, Table
 from schema.errors import Refused
 from tests.components.example_gen.support import accepted, rejected, stream_of
 
@@ -18,15 +19,15 @@ WANTED = ("text", "labels")
 
 
 def table(content: bytes, wanted: Collection[str] | None = WANTED) -> Table:
-    return read_table(stream_of(content), wanted, "x.jsonl")
+    return read_table(stream_of(content), FileOptions("x.jsonl", wanted))
 
 
 def rows(content: bytes, wanted: Collection[str] | None = WANTED) -> list[Row | Rejected]:
     return list(table(content, wanted).rows)
 
 
-def values(content: bytes, wanted: Collection[str] | None = WANTED) -> list[list[Value]]:
-    return [row.values for row in accepted(rows(content, wanted))]
+def values(content: bytes, wanted: Collection[str] | None = WANTED) -> list[list[Cell]]:
+    return [row.cells for row in accepted(rows(content, wanted))]
 
 
 def second_line(line: bytes) -> Rejected:
@@ -42,12 +43,12 @@ class TestWellFormed:
     def test_columns_are_the_keys_in_the_order_they_appear(self) -> None:
         read = table(b'{"labels": ["x"], "extra": 1}\n{"text": "a", "other": 2}\n')
         assert (read.columns, read.others) == (("labels", "text"), ("extra", "other"))
-        assert [row.values for row in accepted(read.rows)] == [[["x"], None], [None, "a"]]
+        assert [row.cells for row in accepted(read.rows)] == [[["x"], None], [None, "a"]]
 
     def test_all_columns_can_be_read(self) -> None:
         read = table(b'{"a": "1", "b": {"c": 2}}\n', wanted=None)
         assert (read.columns, read.others) == (("a", "b"), ())
-        assert [row.values for row in accepted(read.rows)] == [["1", None]], "what is no value counts as missing"
+        assert [row.cells for row in accepted(read.rows)] == [["1", None]], "what is no value counts as missing"
 
     @pytest.mark.parametrize(
         ("written", "value"),
@@ -67,7 +68,7 @@ class TestWellFormed:
             (r'"\ud83d\ude00\u0000"', "😀\0"),
         ],
     )
-    def test_values(self, written: str, value: Value) -> None:
+    def test_values(self, written: str, value: Cell) -> None:
         assert values(f'{{"text": {written}}}\n'.encode()) == [[value]]
 
     @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
@@ -90,7 +91,7 @@ class TestWellFormed:
     def test_the_head_is_bounded_in_bytes_too(self) -> None:
         line = json.dumps({"text": "x" * 1_000_000}).encode() + b"\n"
         stream = stream_of(line * 20)
-        read = read_table(stream, WANTED, "x.jsonl")
+        read = read_table(stream, FileOptions("x.jsonl", WANTED))
         assert stream.tell() < keyed._HEAD_BYTES + 3 * len(line)
         assert len(accepted(read.rows)) == 20
 
@@ -121,7 +122,7 @@ class TestBroken:
     )
     def test_a_broken_line_costs_no_other(self, line: bytes, sentence: str) -> None:
         bad = second_line(line)
-        assert bad.sentence == sentence
+        assert bad.explanation == sentence
         assert bad.raw.encode()
 
     def test_a_column_that_is_not_used_may_hold_anything(self) -> None:
@@ -145,9 +146,9 @@ class TestBroken:
                     raise EOFError("ended early")
                 return line
 
-        found = list(read_table(Broken(GOOD * 3), WANTED, "x.jsonl").rows)
+        found = list(read_table(Broken(GOOD * 3), FileOptions("x.jsonl", WANTED)).rows)
         assert [row.line for row in accepted(found)] == [1, 2, 3]
-        assert [row.sentence for row in rejected(found)] == ["damaged data: ended early"]
+        assert [row.explanation for row in rejected(found)] == ["damaged data: ended early"]
 
     @pytest.mark.parametrize(
         ("content", "message"),

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from components.example_gen.formats.delimited import MAX_ROW_BYTES
+from components.example_gen.formats.format import FileOptions
 from components.example_gen.formats.framing import masked_checksum, read_records
 from components.example_gen.formats.rows import Reason, Rejected, Row, Table
 from components.example_gen.formats.tfrecord import read_table
@@ -20,7 +21,7 @@ WANTED = ("text", "labels")
 
 
 def table(content: bytes, wanted: Collection[str] | None = WANTED) -> Table:
-    return read_table(stream_of(content), wanted, "x.tfrecord")
+    return read_table(stream_of(content), FileOptions("x.tfrecord", wanted))
 
 
 def rows(*records: bytes) -> list[Row | Rejected]:
@@ -46,7 +47,7 @@ class TestFraming:
                 assert len(found) == ends[end]
             else:
                 assert isinstance(found[-1], Rejected)
-                assert found[-1].sentence == "damaged data: the file ends within a record"
+                assert found[-1].explanation == "damaged data: the file ends within a record"
 
     def test_every_flipped_bit_is_noticed(self) -> None:
         content = written.tfrecord([b"one", b"three"])
@@ -74,7 +75,7 @@ class TestFraming:
         content = length + struct.pack("<I", masked_checksum(length)) + b"x" * 100
         (bad,) = read_records(stream_of(content))
         assert isinstance(bad, Rejected)
-        assert bad.sentence == "damaged data: the file ends within a record"
+        assert bad.explanation == "damaged data: the file ends within a record"
 
 
 class TestExamples:
@@ -82,7 +83,7 @@ class TestExamples:
         record = written.example({"text": "é", "labels": ["a", "b"], "n": [1, 2], "x": [0.1, 1.0], "none": []})
         read = table(written.frame(record), wanted=None)
         (row,) = accepted(read.rows)
-        values = dict(zip(read.columns, row.values, strict=True))
+        values = dict(zip(read.columns, row.cells, strict=True))
         assert values == {"text": ["é"], "labels": ["a", "b"], "n": ["1", "2"], "x": ["0.1", "1"], "none": []}
         assert row.raw == values
 
@@ -92,14 +93,14 @@ class TestExamples:
         assert (read.columns, read.others) == (("labels", "text"), ("extra",)), (
             "in one order, which protocol buffers have none of"
         )
-        assert [row.values for row in accepted(read.rows)] == [[None, ["a"]], [["x"], ["b"]]]
+        assert [row.cells for row in accepted(read.rows)] == [[None, ["a"]], [["x"], ["b"]]]
 
     def test_bytes_that_are_not_utf_8_cost_their_row_only(self) -> None:
         good = written.example({"text": "a"})
         found = rows(good, written.example({"text": b"caf\xe9"}), good)
         assert [row.line for row in accepted(found)] == [1, 3]
         (bad,) = rejected(found)
-        assert (bad.line, bad.sentence) == (2, "invalid UTF-8: byte 0xe9 in 'text'")
+        assert (bad.line, bad.explanation) == (2, "invalid UTF-8: byte 0xe9 in 'text'")
         assert "caf" in bad.raw
 
     @pytest.mark.parametrize("record", [b"", b"\xff\xff", b"some text", b"\x12\x03abc"])
@@ -113,7 +114,7 @@ class TestExamples:
         ("content", "message"),
         [
             (b"", "x.tfrecord: the file is empty; remove it or fill it"),
-            (b"text,labels\na,b\n", "checksum of a record's length does not hold); replace the file"),
+            (b"text,labels\na,b\n", "checksum of a record's length is wrong); replace the file"),
             (written.frame(b"text"), "(not a tf.Example: it has no features); check examples.format"),
         ],
     )

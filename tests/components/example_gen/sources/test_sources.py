@@ -63,14 +63,14 @@ def test_what_was_decided_is_read_though_more_has_come(tmp_path: Path) -> None:
     lay_out(tmp_path, "1/a.csv", "2/a.csv")
     settings = settings_for(tmp_path, inputs=[{"pattern": "{SPAN}/*.csv", "split": SHARED}])
     assert names(find_sources(settings, [SpanVersion(1, None)])) == ["1/a.csv"]
-    with pytest.raises(Refused, match="span 3 is no longer there"):
+    with pytest.raises(Refused, match="span 3 no longer exists"):
         find_sources(settings, [SpanVersion(3, None)])
 
 
 @pytest.mark.parametrize(
     ("files", "spans", "message"),
     [
-        (["a/x.csv"], {}, "never a number or a date"),
+        (["a/x.csv"], {}, "no file has a number or a date"),
         (["7/x.csv"], {"not_before": 8}, "no span is within examples.spans (the newest: 7)"),
         (["7/x.csv"], {"skip_newest": 1}, "no span is within examples.spans"),
         (["7/x.txt"], {}, "no file matches '{SPAN}/*.csv'"),

@@ -9,9 +9,15 @@ from hypothesis import strategies as st
 from tfx.components.example_gen import utils as tfx_utils
 from tfx.proto import example_gen_pb2
 
-from components.example_gen.settings import SpanRange
+from components.example_gen.sources.settings import SpanRange
 from components.example_gen.sources.sources import find_sources
-from components.example_gen.sources.spans import SpanVersion, choose_spans, days_available, in_words, parse_pattern
+from components.example_gen.sources.spans import (
+    SpanVersion,
+    choose_spans,
+    days_available,
+    describe_spans,
+    parse_pattern,
+)
 from schema.errors import Refused
 from tests.components.example_gen.support import csv_of, many_rows, settings_for, write
 
@@ -56,8 +62,8 @@ def test_a_pattern_may_have_no_span() -> None:
         ("{SPAN}/{SPAN}", "{SPAN} twice"),
         ("{SPAN}/{VERSION}/{VERSION:2}", "{VERSION} twice"),
         ("{YYYY}-{MM}", "once each"),
-        ("{SPAN:x}", "width 'x' is no positive number"),
-        ("{SPAN:0}", "width '0' is no positive number"),
+        ("{SPAN:x}", "width 'x' is not a positive number"),
+        ("{SPAN:0}", "width '0' is not a positive number"),
     ],
 )
 def test_a_pattern_that_means_nothing_is_refused(pattern: str, message: str) -> None:
@@ -92,8 +98,8 @@ def test_of_days_only_those_that_are_over_are_there() -> None:
 
 
 def test_spans_are_told_as_people_call_them() -> None:
-    assert in_words([SpanVersion(20780, 2)], dates=True) == "2026-11-23 (version 2)"
-    assert in_words([SpanVersion(7, None), SpanVersion(8, None)], dates=False) == "7, 8"
+    assert describe_spans([SpanVersion(20780, 2)], dates=True) == "2026-11-23 (version 2)"
+    assert describe_spans([SpanVersion(7, None), SpanVersion(8, None)], dates=False) == "7, 8"
 
 
 def lay_out(base: Path, *names: str) -> None:

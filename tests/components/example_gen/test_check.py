@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from components.example_gen.sources.inputs import check_inputs
+from components.example_gen.check import check_inputs
 from schema.errors import Refused
 from tests.components.example_gen import written
 from tests.components.example_gen.support import csv_of, many_rows, settings_for, write
@@ -57,7 +57,7 @@ def test_no_such_file(tmp_path: Path) -> None:
     write(tmp_path / "train" / "a.csv", GOOD)
     inputs = [{"pattern": "trian/a.csv", "split": {"train": 1, "eval": 1, "test": 1}}]
     assert refusal(tmp_path, inputs=inputs) == (
-        f"{tmp_path}: no file matches 'trian/a.csv' (there is 'train/a.csv'); set examples.inputs[0].pattern"
+        f"{tmp_path}: no file matches 'trian/a.csv' (did you mean 'train/a.csv'?); set examples.inputs[0].pattern"
     )
 
 
@@ -115,7 +115,7 @@ JSON_LINES = written.bytes_of(ROWS, "jsonl")
         ("csv", JSON_LINES, "x.csv: no column 'text' (it has: {"),
         ("jsonl", b"", "x.csv: the file is empty; remove it or fill it"),
         ("jsonl", b"\n\n", "x.csv: the file is empty; remove it or fill it"),
-        ("jsonl", b'\xef\xbb\xbf\n [{"text": "a"}]', "x.csv: is a JSON array; write its objects one a line"),
+        ("jsonl", b'\xef\xbb\xbf\n [{"text": "a"}]', "x.csv: is a JSON array; write its objects one per line"),
         ("jsonl", JSON_LINES.decode().encode("utf-16"), "x.csv: is UTF-16; save it as UTF-8"),
         ("jsonl", JSON_LINES.decode().encode("utf-16-be"), "x.csv: is UTF-16 or binary"),
         ("jsonl", gzip.compress(JSON_LINES), "x.csv: is compressed with gzip; give it a name that ends in .gz"),
@@ -124,7 +124,7 @@ JSON_LINES = written.bytes_of(ROWS, "jsonl")
         ("jsonl", GOOD.encode(), "x.csv:1: neither this row nor one after it can be read (not a JSON object:"),
         ("jsonl", b'{"txt": 1, "labels": []}\n', "x.csv: no column 'text' (it has: labels, txt; did you mean 'txt'?)"),
         ("parquet", b"", "x.csv: the file is empty; remove it or fill it"),
-        ("parquet", GOOD.encode(), "x.csv: is no Parquet file; check examples.format"),
+        ("parquet", GOOD.encode(), "x.csv: is not a Parquet file; check examples.format"),
         ("parquet", gzip.compress(PARQUET), "x.csv: is compressed with gzip; decompress it"),
         ("parquet", b"PARE" + b"x" * 20, "x.csv: is encrypted Parquet; decrypt it"),
         ("parquet", PARQUET[:-9], "x.csv: cannot be read as Parquet ("),
@@ -135,7 +135,7 @@ JSON_LINES = written.bytes_of(ROWS, "jsonl")
         ),
         ("parquet", written.parquet([{"txt": "a", "labels": ""}]), "(it has: labels, txt; did you mean 'txt'?)"),
         ("tfrecord", b"", "x.csv: the file is empty; remove it or fill it"),
-        ("tfrecord", GOOD.encode(), "x.csv: is no TFRecord file; check examples.format"),
+        ("tfrecord", GOOD.encode(), "x.csv: is not a TFRecord file; check examples.format"),
         ("tfrecord", PARQUET, "x.csv: is Parquet; set examples.format to parquet"),
         ("tfrecord", gzip.compress(TFRECORD), "x.csv: is compressed with gzip; give it a name that ends in .gz"),
         ("tfrecord", TFRECORD[:-1], "can be read (damaged data: the file ends within a record); replace the file"),
@@ -157,7 +157,7 @@ def test_damage_at_the_first_row(tmp_path: Path) -> None:
                                         use_dictionary=False, write_page_checksum=True))  # fmt: skip
     content[content.index(b"text 3")] ^= 0xFF
     write(tmp_path / "x.csv", bytes(content))
-    assert "x.csv: nothing of it can be read (damaged data: " in refusal(tmp_path, format="parquet")
+    assert "x.csv: nothing in it can be read (damaged data: " in refusal(tmp_path, format="parquet")
 
 
 def test_a_folder_where_files_are_expected(tmp_path: Path) -> None:
@@ -178,11 +178,11 @@ def test_the_check_imports_neither_tensorflow_nor_beam(tmp_path: Path, file_form
     write(tmp_path / "x.csv", written.bytes_of(ROWS, file_format))
     config = settings_for(tmp_path, format=file_format).model_dump_json()
     code = (
-        "import sys; from components.example_gen import settings; from components.example_gen.sources import inputs\n"
-        f"inputs.check_inputs(settings.ExamplesSettings.model_validate_json({config!r}))\n"
+        "import sys; from components.example_gen import check, settings\n"
+        f"check.check_inputs(settings.ExamplesSettings.model_validate_json({config!r}))\n"
         "print([name for name in ('tensorflow', 'apache_beam', 'tfx') if name in sys.modules])"
     )
-    root = Path(__file__).parents[4]
+    root = Path(__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.strip() == "[]"
 

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.example_gen.formats import parquet
+from components.example_gen.formats import parquet_reader
 from components.example_gen.formats.delimited import MAX_ROW_BYTES
-from components.example_gen.formats.parquet import read_table
-from components.example_gen.formats.rows import Reason, Rejected, Row, Table, Value
+from components.example_gen.formats.format import FileOptions
+from components.example_gen.formats.parquet_reader import read_table
+from components.example_gen.formats.rows import Cell, Reason, Rejected, Row, Table
 from schema.errors import Refused
 from tests.components.example_gen import written
 from tests.components.example_gen.support import accepted, rejected
@@ -23,12 +24,12 @@ WANTED = ("text", "labels")
 
 
 def table(content: bytes, wanted: Collection[str] | None = WANTED) -> Table:
-    return read_table(io.BytesIO(content), wanted, "x.parquet")
+    return read_table(io.BytesIO(content), FileOptions("x.parquet", wanted))
 
 
-def values_of(array: pa.Array, **options: Any) -> list[Value]:
+def values_of(array: pa.Array, **options: Any) -> list[Cell]:
     content = written.parquet_of(pa.table({"text": array}), **options)
-    return [row.values[0] for row in accepted(table(content).rows)]
+    return [row.cells[0] for row in accepted(table(content).rows)]
 
 
 def refusal(content: bytes) -> str:
@@ -79,7 +80,7 @@ _DAY = datetime.datetime(2024, 1, 2, 3, 4, 5)
         (pa.ListArray.from_arrays([0, 2], pa.array(["a", "b"]).dictionary_encode()), [["a", "b"]]),
     ],
 )
-def test_values(array: pa.Array, values: list[Value]) -> None:
+def test_values(array: pa.Array, values: list[Cell]) -> None:
     assert values_of(array) == values
 
 
@@ -98,7 +99,7 @@ def test_two_columns_of_one_name_are_refused() -> None:
 def test_dots_in_names_lead_nowhere_else() -> None:
     content = written.parquet([{"text.b": "1", "text": "2", "labels": {"text": "3"}}])
     read = table(content, ("text", "text.b"))
-    assert [row.values for row in accepted(read.rows)] == [["1", "2"]]
+    assert [row.cells for row in accepted(read.rows)] == [["1", "2"]]
 
 
 @pytest.mark.parametrize("kind", [pa.binary(), pa.string()])
@@ -120,7 +121,7 @@ def test_an_endless_value_costs_its_row_only() -> None:
 
 def test_rows_are_numbered_through_batches_and_row_groups() -> None:
     content = written.parquet([{"text": str(number)} for number in range(1_000)], row_group_size=300)
-    assert [(row.line, row.values) for row in accepted(table(content).rows)] == [
+    assert [(row.line, row.cells) for row in accepted(table(content).rows)] == [
         (number + 1, [str(number)]) for number in range(1_000)
     ]
 
@@ -128,7 +129,7 @@ def test_rows_are_numbered_through_batches_and_row_groups() -> None:
 def test_batches_of_large_rows_are_small() -> None:
     content = written.parquet([{"text": f"{number}" * 500_000} for number in range(10, 74)], compression="none")
     file = pq.ParquetFile(io.BytesIO(content))
-    assert 10 < parquet._batch_rows(file.metadata) < 20
+    assert 10 < parquet_reader._batch_rows(file.metadata) < 20
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"text,labels\n", b"PAR1" + b"x" * 50 + b"PAR1"])
@@ -152,7 +153,7 @@ def test_a_corrupt_page_ends_the_file() -> None:
     assert [row.line for row in accepted(found)] == list(range(1, 257))
     (bad,) = rejected(found)
     assert (bad.line, bad.reason) == (257, Reason.DAMAGED)
-    assert "\n" not in bad.sentence
+    assert "\n" not in bad.explanation
 
 
 def test_a_failing_disk_is_not_taken_for_damage() -> None:
@@ -165,7 +166,7 @@ def test_a_failing_disk_is_not_taken_for_damage() -> None:
             return super().read(size)
 
     stream = Failing(written.parquet([{"text": "a"}] * 10))
-    read = read_table(cast(BinaryIO, stream), WANTED, "x.parquet")
+    read = read_table(cast(BinaryIO, stream), FileOptions("x.parquet", WANTED))
     stream.fails = True
     with pytest.raises(OSError, match="Input/output error"):
         list(read.rows)

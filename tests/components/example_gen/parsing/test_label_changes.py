@@ -4,16 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.example_gen.label_changes import LabelChanges, apply, label_changes
+from components.example_gen.parsing.label_changes import LabelChanges, apply_changes, changes_of
 from schema.label_list import LabelList
 
-CHANGES = label_changes(LabelList(("a", "b", "c"), frozenset({"c"}), {"old": "a", "older": "a", "gone": "c"}))
+CHANGES = changes_of(LabelList(("a", "b", "c"), frozenset({"c"}), {"old": "a", "older": "a", "gone": "c"}))
 
 
 def test_the_changes_are_those_of_the_schema_and_survive_json() -> None:
     assert LabelChanges(renamed={"old": "a", "older": "a", "gone": "c"}, retired=("c",)) == CHANGES
     assert LabelChanges.model_validate_json(CHANGES.model_dump_json()) == CHANGES
-    assert label_changes(LabelList(("a",))) == LabelChanges()
+    assert changes_of(LabelList(("a",))) == LabelChanges()
 
 
 @pytest.mark.parametrize(
@@ -30,17 +30,17 @@ def test_the_changes_are_those_of_the_schema_and_survive_json() -> None:
 def test_old_names_become_new_ones_and_retired_ones_are_dropped(
     labels: list[str], current: list[str], dropped: list[str]
 ) -> None:
-    assert apply(labels, CHANGES) == (current, dropped)
+    assert apply_changes(labels, CHANGES) == (current, dropped)
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c", "old", "older", "gone", "unknown"])))
 def test_nothing_is_lost_or_said_twice_and_a_second_time_changes_nothing(labels: list[str]) -> None:
-    current, dropped = apply(labels, CHANGES)
+    current, dropped = apply_changes(labels, CHANGES)
     renamed = [CHANGES.renamed.get(label, label) for label in labels]
     assert sorted(current + dropped) == sorted(set(renamed))
     assert current == sorted(current, key=renamed.index)
-    assert apply(current, CHANGES) == (current, [])
+    assert apply_changes(current, CHANGES) == (current, [])
 
 
 def test_without_changes_labels_stay_as_they_are() -> None:
-    assert apply(["c", "old"], LabelChanges()) == (["c", "old"], [])
+    assert apply_changes(["c", "old"], LabelChanges()) == (["c", "old"], [])

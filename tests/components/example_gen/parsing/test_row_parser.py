@@ -4,37 +4,37 @@ from typing import Any
 
 import pytest
 
-from components.example_gen.columns import Layout, find_columns
-from components.example_gen.formats.rows import Reason, Rejected, Row, Value
-from components.example_gen.labels import make_label_parser
-from components.example_gen.parsing import Record, RowParser
+from components.example_gen.formats.rows import Cell, Reason, Rejected, Row
+from components.example_gen.parsing.columns import Layout, find_columns
+from components.example_gen.parsing.labels import make_label_parser
+from components.example_gen.parsing.row_parser import LabelledText, RowParser
 from schema.errors import Refused
 from tests.components.example_gen.support import settings_for
 
 COLUMNS = ("id", "text", "labels", "channel")
 
 
-def parse(*values: Value, **changes: Any) -> Record | Rejected:
+def parse(*values: Cell, **changes: Any) -> LabelledText | Rejected:
     settings = settings_for("d", **({"id": "id", "slices": ["channel"]} | changes))
-    parser = RowParser("a.csv", find_columns(COLUMNS, settings, "a.csv"), make_label_parser(settings, ()))
+    parser = RowParser("a.csv", find_columns(COLUMNS, settings, "a.csv"), make_label_parser(settings.labels))
     return parser.parse(Row(7, list(values), ",".join(map(str, values)).encode() + b"\n"))
 
 
 def test_a_record_holds_what_an_example_needs() -> None:
-    assert parse(" k1 ", " some text ", "joy|anger", " mail ") == Record(
+    assert parse(" k1 ", " some text ", "joy|anger", " mail ") == LabelledText(
         "k1", " some text ", ["joy", "anger"], ["mail"]
     )
 
 
 def test_without_an_id_column_file_and_line_are_the_id() -> None:
     record = parse("", "text", "", "", id=None)
-    assert isinstance(record, Record)
+    assert isinstance(record, LabelledText)
     assert record.id == "a.csv:7"
 
 
 def test_a_blank_slice_column_is_an_empty_string() -> None:
     record = parse("k1", "text", "", "  ")
-    assert isinstance(record, Record)
+    assert isinstance(record, LabelledText)
     assert record.slices == [""]
 
 
@@ -54,18 +54,18 @@ def test_a_row_without_id_or_text_is_rejected(values: tuple[str, ...], reason: R
 
 
 def test_nul_is_text() -> None:
-    assert isinstance(parse("k1", "a\0b", "", ""), Record)
+    assert isinstance(parse("k1", "a\0b", "", ""), LabelledText)
 
 
 def test_a_list_of_one_is_its_element_and_an_empty_one_blank() -> None:
-    assert parse(["k1"], ["text"], ["joy"], []) == Record("k1", "text", ["joy"], [""])
+    assert parse(["k1"], ["text"], ["joy"], []) == LabelledText("k1", "text", ["joy"], [""])
 
 
 def test_pairs_and_groups_are_carried_along() -> None:
     settings: dict[str, Any] = {"text_pair": "channel", "slices": [], "id": None, "group": "id"}
-    assert parse(" k1", "text", "", " pair ", **settings) == Record("a.csv:7", "text", [], [], " pair ", "k1")
+    assert parse(" k1", "text", "", " pair ", **settings) == LabelledText("a.csv:7", "text", [], [], " pair ", "k1")
     blank = parse("k1", "text", "", "", **settings)
-    assert isinstance(blank, Record)
+    assert isinstance(blank, LabelledText)
     assert blank.pair == ""
 
 
@@ -80,10 +80,10 @@ def test_pairs_and_groups_are_carried_along() -> None:
         (("k1", [], "", ""), "blank text"),
     ],
 )
-def test_a_value_that_is_no_string_rejects_the_row(values: tuple[Value, ...], sentence: str) -> None:
+def test_a_value_that_is_no_string_rejects_the_row(values: tuple[Cell, ...], sentence: str) -> None:
     outcome = parse(*values)
     assert isinstance(outcome, Rejected)
-    assert outcome.sentence == sentence
+    assert outcome.explanation == sentence
 
 
 def test_columns_are_found_by_name() -> None:

@@ -17,18 +17,18 @@ from pydantic import ValidationError
 from tfx.components.example_gen.utils import get_query_for_span
 from tfx.extensions.google_cloud_big_query.utils import parse_gcp_project
 
-from components.example_gen.columns import find_columns
 from components.example_gen.formats.rows import Reason, Rejected, Row
-from components.example_gen.labels import make_label_parser
-from components.example_gen.parsing import Record, RowParser
+from components.example_gen.parsing.columns import find_columns
+from components.example_gen.parsing.labels import make_label_parser
+from components.example_gen.parsing.row_parser import LabelledText, RowParser
 from components.example_gen.settings import ExamplesSettings
 from components.example_gen.sources.bigquery import check as bigquery_check
 from components.example_gen.sources.bigquery.check import check_queries, fingerprint
 from components.example_gen.sources.bigquery.queries import (
     Query,
+    billed_project,
     find_queries,
     has_span,
-    project_of,
     substitute,
     to_row,
 )
@@ -88,6 +88,10 @@ def read_api(server: BigQueryServer, monkeypatch: pytest.MonkeyPatch, tmp_path: 
         yield read_api
 
 
+def _queries_of(settings: ExamplesSettings, spans: Sequence[int] = ()) -> tuple[Query, ...]:
+    return find_queries([entry.source for entry in settings.inputs], spans)
+
+
 pytestmark = pytest.mark.usefixtures("read_api")
 
 
@@ -104,14 +108,14 @@ def _keep(row: tuple[int, dict[str, Any]]) -> None:
 def _read(settings: ExamplesSettings, queries: Sequence[Query] | None = None) -> list[tuple[int, dict[str, Any]]]:
     _Kept.rows.clear()
     with beam.Pipeline(options=PipelineOptions(_ARGS)) as pipeline:
-        _ = pipeline | ReadRows(queries or find_queries(settings), settings) | beam.Map(_keep)
+        _ = pipeline | ReadRows(queries or _queries_of(settings), settings) | beam.Map(_keep)
     return sorted(_Kept.rows, key=lambda row: (row[0], str(row[1]["id"])))
 
 
-def _parse(settings: ExamplesSettings, label_names: Sequence[str] = ()) -> list[Record | Rejected]:
+def _parse(settings: ExamplesSettings, label_names: Sequence[str] = ()) -> list[LabelledText | Rejected]:
     columns = settings.used_columns
     layout = find_columns(columns, settings, "inputs[0]")
-    parser = RowParser("inputs[0]", layout, make_label_parser(settings, label_names))
+    parser = RowParser("inputs[0]", layout, make_label_parser(settings.labels, label_names))
     rows = [to_row(0, fields, columns) for _, fields in _read(settings)]
     return [row if isinstance(row, Rejected) else parser.parse(row) for row in rows]
 
@@ -184,9 +188,9 @@ class TestReading:
         full, empty = read["na\u00efve"], read["None"]
         assert isinstance(full, Row)
         assert full.line == 7
-        assert full.values == [*(wanted for _, _, wanted in values.values()), ["a", ""], ["4", "27"], None]
+        assert full.cells == [*(wanted for _, _, wanted in values.values()), ["a", ""], ["4", "27"], None]
         assert isinstance(empty, Row)
-        assert empty.values == [*[""] * len(values), [], [], None]
+        assert empty.cells == [*[""] * len(values), [], [], None]
 
     def test_what_is_no_string_is_rejected_with_its_column(self, server: BigQueryServer) -> None:
         point = [_field("x", "INTEGER")]
@@ -199,7 +203,7 @@ class TestReading:
         ((_, read),) = _read(_settings("SELECT * FROM `shop-1.texts.odd`"))
         rejected = [to_row(0, read, ["id", column]) for column in ("where", "raw", "points")]
         assert all(isinstance(row, Rejected) for row in rejected)
-        assert [row.sentence for row in rejected if isinstance(row, Rejected)] == [
+        assert [row.explanation for row in rejected if isinstance(row, Rejected)] == [
             "not a string: column 'where' is a RECORD",
             "invalid UTF-8: in column 'raw'",
             "not a string: column 'points' is a RECORD",
@@ -213,13 +217,13 @@ class TestReading:
     def test_floats_are_written_as_json_writes_them(self, value: float, text: str) -> None:
         row = to_row(0, {"value": value}, ["value"])
         assert isinstance(row, Row)
-        assert row.values == [text]
+        assert row.cells == [text]
 
 
 class TestLabels:
     def test_delimited(self) -> None:
         records = _parse(_settings())
-        assert [(record.id, record.labels) for record in records if isinstance(record, Record)] == [
+        assert [(record.id, record.labels) for record in records if isinstance(record, LabelledText)] == [
             (str(number), ["joy", "anger"]) for number in range(5)
         ]
 
@@ -227,11 +231,11 @@ class TestLabels:
         settings = _settings(labels={"kind": "list", "column": "tags"})
         row = to_row(0, _read(settings)[0][1], settings.used_columns)
         assert isinstance(row, Row)
-        assert row.values == ["0", "text 0", ["joy", "anger"]]
+        assert row.cells == ["0", "text 0", ["joy", "anger"]]
 
     def test_indicators_may_be_bool_or_int64(self) -> None:
         records = _parse(_settings(labels={"kind": "indicators", "columns": ["joy", "anger"]}))
-        labels = [record.labels for record in records if isinstance(record, Record)]
+        labels = [record.labels for record in records if isinstance(record, LabelledText)]
         assert labels == [["joy"], ["joy", "anger"]] * 2 + [["joy"]]
 
     def test_indices_may_be_repeated_integers(self) -> None:
@@ -240,7 +244,7 @@ class TestLabels:
         )
         row = to_row(0, _read(settings)[0][1], settings.used_columns)
         assert isinstance(row, Row)
-        assert row.values == ["0", "text 0", ["0", "1"], "20260101"]
+        assert row.cells == ["0", "text 0", ["0", "1"], "20260101"]
 
     def test_null_and_bad_values_reject_their_own_row_only(self, server: BigQueryServer) -> None:
         rows = server.tables[_COMMENTS].rows
@@ -264,15 +268,15 @@ class TestOutages:
 
     def test_a_dry_run_is_tried_again(self, server: BigQueryServer) -> None:
         server.fail("POST .*/jobs", times=1)
-        check_queries(find_queries(_settings()), _settings(), _PROJECT)
+        check_queries(_queries_of(_settings()), _settings(), _PROJECT)
 
     def test_a_server_that_stays_away_is_not_waited_for_forever(
         self, server: BigQueryServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(bigquery_check, "_SECONDS", 0.5)
+        monkeypatch.setattr(bigquery_check, "_RETRY_SECONDS", 0.5)
         server.fail("POST .*/jobs", times=1_000)
         with pytest.raises(Refused, match=r"BigQuery does not answer \(The service is currently unavailable\); try"):
-            check_queries(find_queries(_settings()), _settings(), _PROJECT)
+            check_queries(_queries_of(_settings()), _settings(), _PROJECT)
 
     def test_a_query_that_fails_ends_the_pipeline(self, server: BigQueryServer) -> None:
         server.forbidden.add(_COMMENTS)
@@ -284,13 +288,13 @@ class TestCheck:
     def _refused(self, query: str = _ALL, **changes: Any) -> str:
         settings = _settings(query, **changes)
         with pytest.raises(Refused) as refused:
-            check_queries(find_queries(settings, [20_484]), settings, _PROJECT)
+            check_queries(_queries_of(settings, [20_484]), settings, _PROJECT)
         message = str(refused.value)
         assert "\n" not in message
         return message
 
     def test_what_can_be_read_passes_and_nothing_is_run(self, server: BigQueryServer) -> None:
-        check_queries(find_queries(_settings()), _settings(), _PROJECT)
+        check_queries(_queries_of(_settings()), _settings(), _PROJECT)
         assert not server.jobs
 
     def test_sql_that_is_wrong_is_answered_in_bigquerys_words(self) -> None:
@@ -317,7 +321,7 @@ class TestCheck:
         assert "BigQuery Data Viewer" in message
 
     def test_what_is_no_select(self) -> None:
-        assert "is no SELECT but a DELETE" in self._refused(f"DELETE FROM `{_COMMENTS}` WHERE true")
+        assert "is not a SELECT but a DELETE" in self._refused(f"DELETE FROM `{_COMMENTS}` WHERE true")
 
     def test_columns_are_looked_for_in_the_result(self) -> None:
         message = self._refused(text="txet")
@@ -342,7 +346,7 @@ class TestCheck:
 
 class TestFingerprint:
     def _of(self, query: str = _ALL) -> str:
-        return fingerprint(find_queries(_settings(query)), _PROJECT)
+        return fingerprint(_queries_of(_settings(query)), _PROJECT)
 
     def test_it_changes_with_the_table_and_not_otherwise(self, server: BigQueryServer) -> None:
         before = self._of()
@@ -412,7 +416,7 @@ class TestSpans:
 
     def test_each_span_is_a_query_and_gives_its_day_alone(self) -> None:
         settings = _settings(f"{_ALL} WHERE day = @span_yyyymmdd_utc", f"{_ALL} WHERE id = 4")
-        queries = find_queries(settings, [20_454, 20_455])
+        queries = _queries_of(settings, [20_454, 20_455])
         assert [(query.order, query.input, query.name) for query in queries] == [
             (0, 0, "inputs[0]@20260101"), (1, 0, "inputs[0]@20260102"), (2, 1, "inputs[1]"),
         ]  # fmt: skip
@@ -421,7 +425,7 @@ class TestSpans:
 
     def test_spans_that_are_none_are_refused(self) -> None:
         with pytest.raises(Refused, match=r"examples\.inputs\[0\]\.query comes in spans, but none is left"):
-            find_queries(_settings(self._PLACEHOLDERS))
+            _queries_of(_settings(self._PLACEHOLDERS))
 
 
 class TestConfiguration:
@@ -430,7 +434,7 @@ class TestConfiguration:
     )
     def test_the_project_is_the_one_that_tfx_finds(self, given: list[str]) -> None:
         args = [*given, "--temp_location=gs://b/t", "--labels", "x=y"]
-        assert project_of(_settings(), args) == parse_gcp_project(args)
+        assert billed_project(_settings(), args) == parse_gcp_project(args)
 
     @pytest.mark.parametrize(
         ("args", "message"),
@@ -443,10 +447,10 @@ class TestConfiguration:
     )
     def test_what_beam_would_stumble_over_is_refused(self, args: list[str], message: str) -> None:
         with pytest.raises(Refused, match=message):
-            project_of(_settings(), args)
+            billed_project(_settings(), args)
 
     def test_a_direct_read_needs_no_bucket(self) -> None:
-        assert project_of(_settings(read_method="DIRECT_READ"), ["--project=a"]) == "a"
+        assert billed_project(_settings(read_method="DIRECT_READ"), ["--project=a"]) == "a"
 
     def test_rows_need_an_id(self) -> None:
         with pytest.raises(ValidationError, match="id is null; name a column that identifies rows"):

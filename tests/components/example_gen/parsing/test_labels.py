@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from components.example_gen.formats.rows import Reason, Value
-from components.example_gen.formats.values import Unusable
-from components.example_gen.labels import make_label_parser, read_label_names
+from components.example_gen.formats.rows import Cell, Reason
+from components.example_gen.formats.values import UnusableValueError
+from components.example_gen.parsing.labels import make_label_parser, read_label_names
 from schema.errors import Refused
 from tests.components.example_gen.support import settings_for, write
 
@@ -18,8 +18,8 @@ LIST = {"kind": "list", "column": "labels"}
 INDICES = {"kind": "indices", "column": "labels", "names": "labels.txt"}
 
 
-def parse(labels: dict[str, Any], values: Sequence[Value], names: Sequence[str] = ()) -> list[str]:
-    return make_label_parser(settings_for("d", format="jsonl", labels=labels), names)(values)
+def parse(labels: dict[str, Any], values: Sequence[Cell], names: Sequence[str] = ()) -> list[str]:
+    return make_label_parser(settings_for("d", format="jsonl", labels=labels).labels, names)(values)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_an_indicator_column_of_1_is_a_label(flags: list[str], expected: list[st
 
 @pytest.mark.parametrize("flag", ["-1", "", "yes", "2", "1.0"])
 def test_an_indicator_of_another_value_makes_the_row_unusable(flag: str) -> None:
-    with pytest.raises(Unusable) as unusable:
+    with pytest.raises(UnusableValueError) as unusable:
         parse(INDICATORS, ["0", flag])
     assert unusable.value.reason is Reason.NOT_0_OR_1
     assert unusable.value.detail == f"'{flag}' in column 'insult'"
@@ -67,7 +67,7 @@ def test_indices_point_into_the_list_of_labels() -> None:
     ],
 )
 def test_an_index_that_points_nowhere_makes_the_row_unusable(value: str, reason: Reason, detail: str) -> None:
-    with pytest.raises(Unusable) as unusable:
+    with pytest.raises(UnusableValueError) as unusable:
         parse(INDICES, [value], ["joy", "anger"])
     assert (unusable.value.reason, unusable.value.detail) == (reason, detail)
 
@@ -103,20 +103,20 @@ def test_a_list_of_one_is_its_element() -> None:
     ],
 )
 def test_a_value_of_the_wrong_kind_makes_the_row_unusable(
-    labels: dict[str, Any], values: list[Value], sentence: str
+    labels: dict[str, Any], values: list[Cell], sentence: str
 ) -> None:
-    with pytest.raises(Unusable) as unusable:
+    with pytest.raises(UnusableValueError) as unusable:
         parse(labels, values, ["joy"])
     assert f"{unusable.value.reason}: {unusable.value.detail}" == sentence
 
 
 def test_the_list_of_labels_is_one_label_a_line(tmp_path: Path) -> None:
     write(tmp_path / "labels.txt", b"\xef\xbb\xbfjoy\r\nanger \r\n\r\n")
-    assert read_label_names(settings_for(tmp_path, labels=INDICES)) == ("joy", "anger")
+    assert read_label_names(settings_for(tmp_path, labels=INDICES).labels, str(tmp_path)) == ("joy", "anger")
 
 
 def test_other_kinds_of_labels_need_no_list(tmp_path: Path) -> None:
-    assert read_label_names(settings_for(tmp_path)) == ()
+    assert read_label_names(settings_for(tmp_path).labels, str(tmp_path)) == ()
 
 
 @pytest.mark.parametrize(
@@ -133,5 +133,5 @@ def test_a_list_of_labels_that_cannot_be_used_is_refused(tmp_path: Path, content
     if content is not None:
         write(tmp_path / "labels.txt", content)
     with pytest.raises(Refused) as refused:
-        read_label_names(settings_for(tmp_path, labels=INDICES))
+        read_label_names(settings_for(tmp_path, labels=INDICES).labels, str(tmp_path))
     assert message in str(refused.value)

@@ -1,0 +1,53 @@
+"""Description of an input format: what a module of a format offers to the table in `formats.py`."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from components.example_gen.formats.rows import Table
+
+
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """How a file is read, whatever its format.
+
+    Attributes:
+        name: Name of the file in messages.
+        wanted: Columns to read; None reads all of them.
+        quoting: Delimited formats: whether a double quote at the start of a field encloses it.
+        columns: Delimited formats: column names of a file without a header; None if the first row is the header.
+    """
+
+    name: str
+    wanted: Collection[str] | None = None
+    quoting: bool = True
+    columns: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """Input format.
+
+    Attributes:
+        name: Value of `examples.format`.
+        description: What a file of the format holds, for the configuration's reference.
+        suffixes: Endings of file names that stand for the format, in lower case; the first one is the usual one.
+        sniff: Takes the first bytes of a file that is not empty. Returns why it cannot be of the format and what to
+            do, to be read after "FILE: "; "" if nothing speaks against it.
+        read_table: Takes the bytes of a file and reads it lazily. Raises Refused if the file is empty or its columns
+            cannot be read.
+        is_gzip_allowed: Whether *.gz files are decompressed. If not, the stream is seekable and as stored.
+        has_header: Whether the first row of a file names the columns.
+        has_lists: Whether a cell may be a list.
+        wraps_in_lists: Whether every cell is a list, single values included.
+    """
+
+    name: str
+    description: str
+    suffixes: tuple[str, ...]
+    sniff: Callable[[bytes, FileOptions], str]
+    read_table: Callable[[BinaryIO, FileOptions], Table]
+    is_gzip_allowed: bool = True
+    has_header: bool = False
+    has_lists: bool = True
+    wraps_in_lists: bool = False

@@ -1,0 +1,139 @@
+"""Parsers from the label columns of a row to its labels."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from components.common.files import read_bytes
+from components.example_gen.formats.rows import Cell, Reason
+from components.example_gen.formats.values import UnusableValueError, printable, single_string
+from components.example_gen.parsing.settings import (
+    DelimitedLabels,
+    IndexedLabels,
+    IndicatorLabels,
+    LabelSettings,
+    ListLabels,
+)
+from schema.errors import Refused
+
+# Takes the cells of a row's label columns; returns its labels in the order of the row, each once. Raises
+# UnusableValueError.
+LabelParser = Callable[[Sequence[Cell]], list[str]]
+
+_SHOWN_CHARACTERS = 40  # of a wrong value
+
+
+def make_label_parser(labels: LabelSettings, names: Sequence[str] = ()) -> LabelParser:
+    """Return the parser for a kind of labels.
+
+    Args:
+        labels: Kind and columns of the labels.
+        names: Labels that indices point to, from `read_label_names`.
+
+    Example:
+        >>> parse = make_label_parser(DelimitedLabels(kind="delimited", column="labels"))
+        >>> parse(["joy| anger|joy"])
+        ['joy', 'anger']
+    """
+    match labels:
+        case DelimitedLabels(column=column, delimiter=delimiter):
+            return lambda cells: split_labels(single_string(cells[0], column), delimiter)
+        case IndicatorLabels(columns=columns):
+            return _IndicatorParser(columns)
+        case IndexedLabels(column=column, delimiter=delimiter):
+            return _IndexParser(column, delimiter, tuple(names))
+        case ListLabels(column=column):
+            return _ListParser(column)
+
+
+def read_label_names(labels: LabelSettings, input_base: str) -> tuple[str, ...]:
+    """Read the list that label indices point into; return () for the other kinds of labels.
+
+    Args:
+        labels: Kind of the labels, and the path of the list.
+        input_base: Folder that the path is relative to.
+
+    Raises:
+        Refused: The file is missing, empty or not UTF-8, has a blank line, or lists a label twice.
+    """
+    if not isinstance(labels, IndexedLabels):
+        return ()
+    path = f"{input_base.rstrip('/')}/{labels.names}"
+    try:
+        names = tuple(name.strip() for name in read_bytes(path).decode("utf-8-sig").rstrip().split("\n"))
+    except UnicodeDecodeError:
+        raise Refused(f"{path}: the list of labels is not UTF-8; save it as UTF-8") from None
+    except Exception as error:  # every remote file system raises classes of its own
+        raise Refused(f"{path}: no such list of labels ({error}); set examples.labels.names") from None
+    for line, name in enumerate(names, start=1):
+        if not name:
+            raise Refused(f"{path}:{line}: a blank line in the list of labels; name a label on every line")
+        if name in names[: line - 1]:
+            raise Refused(f"{path}:{line}: label '{name}' is listed twice; name each label once")
+    return names
+
+
+def split_labels(value: str, delimiter: str) -> list[str]:
+    """Split a delimited list; return its parts in order, stripped, without blank and repeated ones.
+
+    Example:
+        >>> split_labels(" joy ||anger|joy", "|")
+        ['joy', 'anger']
+    """
+    return _distinct(value.split(delimiter))
+
+
+def _distinct(labels: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(stripped for label in labels if (stripped := label.strip())))
+
+
+@dataclass(frozen=True, slots=True)
+class _ListParser:
+    column: str
+
+    def __call__(self, cells: Sequence[Cell]) -> list[str]:
+        (labels,) = cells
+        if labels is None:
+            raise UnusableValueError(Reason.MISSING_FIELD, f"'{printable(self.column)}'")
+        if not isinstance(labels, str):
+            return _distinct(labels)
+        if labels:  # null is read as ""
+            raise UnusableValueError(Reason.NOT_A_LIST, f"'{printable(self.column)}' holds '{printable(labels)}'")
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class _IndicatorParser:
+    names: tuple[str, ...]
+
+    def __call__(self, cells: Sequence[Cell]) -> list[str]:
+        labels = []
+        for name, cell in zip(self.names, cells, strict=True):
+            flag = single_string(cell, name).strip()
+            if flag == "1":
+                labels.append(name)
+            elif flag != "0":
+                raise UnusableValueError(Reason.NOT_0_OR_1, f"'{flag[:_SHOWN_CHARACTERS]}' in column '{name}'")
+        return labels
+
+
+@dataclass(frozen=True, slots=True)
+class _IndexParser:
+    column: str
+    delimiter: str
+    names: tuple[str, ...]
+
+    def __call__(self, cells: Sequence[Cell]) -> list[str]:
+        (cell,) = cells
+        # A list may hold one delimited string, since every cell of a tf.Example is a list.
+        parts = cell if isinstance(cell, list) else [single_string(cell, self.column)]
+        indices = (index for part in parts for index in split_labels(part, self.delimiter))
+        return list(dict.fromkeys(self._name(index) for index in indices))
+
+    def _name(self, index: str) -> str:
+        shown = index[:_SHOWN_CHARACTERS]
+        if not (index.isascii() and index.removeprefix("-").isdigit()):
+            raise UnusableValueError(Reason.NOT_AN_INDEX, f"'{shown}'")
+        # int() would refuse to parse thousands of digits, which are out of range anyway.
+        if len(index) > 9 or not 0 <= int(index) < len(self.names):
+            raise UnusableValueError(Reason.INDEX_OUT_OF_RANGE, f"{shown} is not in 0 to {len(self.names) - 1}")
+        return self.names[int(index)]

@@ -1,0 +1,112 @@
+"""Settings that say which columns the parts of an example are in."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from components.common.settings import Settings
+from components.example_gen.formats.settings import ColumnName
+from schema.features import FEATURES
+
+
+class DelimitedLabels(Settings):
+    """All labels of a row in one column: `joy|anger`."""
+
+    kind: Literal["delimited"] = Field(description="One column holds the labels themselves, with a delimiter between.")
+    column: ColumnName = Field(description="The column that holds the labels; blank means none.")
+    delimiter: str = Field(default="|", min_length=1, description="Text between two labels.")
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """Columns that labels are read from."""
+        return (self.column,)
+
+
+class IndicatorLabels(Settings):
+    """One 0/1 column per label; the label is the name of the column."""
+
+    kind: Literal["indicators"] = Field(description="One column per label holds 0 or 1.")
+    columns: tuple[ColumnName, ...] = Field(min_length=1, description="The columns, each named as its label.")
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """Columns that labels are read from."""
+        return self.columns
+
+
+class IndexedLabels(Settings):
+    """Indices into a list of labels, as in GoEmotions: `4,27`."""
+
+    kind: Literal["indices"] = Field(description="One column holds 0-based indices into a list of labels.")
+    column: ColumnName = Field(
+        description="The column that holds the indices, with a delimiter between or as a list; blank means none."
+    )
+    delimiter: str = Field(default=",", min_length=1, description="Text between two indices.")
+    names: str = Field(min_length=1, description="The list: a UTF-8 file below input_base, one label per line.")
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """Columns that labels are read from."""
+        return (self.column,)
+
+
+class ListLabels(Settings):
+    """List of the labels themselves, in formats that have lists: `["joy", "anger"]`."""
+
+    kind: Literal["list"] = Field(description="One column holds a list of the labels themselves.")
+    column: ColumnName = Field(description="The column that holds the list; null or empty means none.")
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """Columns that labels are read from."""
+        return (self.column,)
+
+
+LabelSettings = Annotated[DelimitedLabels | IndicatorLabels | IndexedLabels | ListLabels, Field(discriminator="kind")]
+
+
+class ColumnSettings(Settings):
+    """Columns that the parts of an example are read from."""
+
+    id: ColumnName | None = Field(
+        default=None, description='The column that identifies a row; null: rows are named "<file>:<line>".'
+    )
+    text: ColumnName = Field(default="text", description="The column to classify.")
+    text_pair: ColumnName | None = Field(
+        default=None, description="The second text, where pairs are classified (BERT's sentence pair); may be blank."
+    )
+    labels: LabelSettings = Field(description="The columns that hold the labels; `kind` says in which form.")
+    slices: tuple[ColumnName, ...] = Field(
+        default=(), description="Columns carried along as string features, to evaluate slices of the data by."
+    )
+    group: ColumnName | None = Field(
+        default=None,
+        description="A column, such as the user or the thread; rows with the same value in it stay in one split.",
+    )
+
+    @field_validator("slices")
+    @classmethod
+    def _spare_features(cls, slices: tuple[str, ...]) -> tuple[str, ...]:
+        for name in FEATURES:
+            if name in slices:
+                raise ValueError(
+                    f"slices cannot have a column named '{name}': every example has a feature of that name"
+                )
+        return slices
+
+    @model_validator(mode="after")
+    def _use_each_column_once(self) -> Self:
+        used = self.used_columns
+        repeated = next((name for name in used if used.count(name) > 1), None)
+        if repeated is not None:
+            raise ValueError(
+                f"column '{repeated}' is used twice; id, texts, labels and slices each need columns of their own"
+            )
+        return self
+
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        """Every column that is read, once: id, text and its pair, labels, slices, and the group unless it is one."""
+        used = (self.id, self.text, self.text_pair, *self.labels.label_columns, *self.slices)
+        group = None if self.group in (self.id, *self.slices) else self.group
+        return tuple(name for name in (*used, group) if name is not None)
