@@ -11,7 +11,7 @@ from pipeline.check import check_configuration
 from pipeline.config.loading import load_configuration
 from schema.errors import Refused
 from schema.label_list import label_list, read_schema
-from tests.components.example_gen import written
+from tests.components.example_gen import encoders
 
 
 def _init(tmp_path: Path, name: str, content: str | bytes, **options: Any) -> tuple[Path, str]:
@@ -71,9 +71,9 @@ TYPED = [
 def test_list_labels(tmp_path: Path, file_format: str, suffix: str) -> None:
     if suffix and file_format == "parquet":
         return
-    content = written.bytes_of(TYPED, file_format)
-    name = f"data [1]{written.SUFFIXES[file_format]}{suffix}"
-    path, words = _init(tmp_path, name, written.gzipped(content) if suffix else content)
+    content = encoders.encode(TYPED, file_format)
+    name = f"data [1]{encoders.SUFFIXES[file_format]}{suffix}"
+    path, words = _init(tmp_path, name, encoders.gzipped(content) if suffix else content)
     config = load_configuration(path)
     check_configuration(config)
     assert len(check_inputs(config.examples).files) == 1
@@ -90,7 +90,7 @@ def test_0_and_1_of_any_type(tmp_path: Path, file_format: str) -> None:
     typed = file_format not in ("csv", "tsv")
     values = [(True, 1.0), (False, 0.0), (True, 0.0)] if typed else [("1", "1"), ("0", "0"), ("1", "0")]
     rows = [{"body": f"some text {a}", "insult": a, "rude": b} for a, b in values]
-    path, _ = _init(tmp_path, f"data{written.SUFFIXES[file_format]}", written.bytes_of(rows, file_format))
+    path, _ = _init(tmp_path, f"data{encoders.SUFFIXES[file_format]}", encoders.encode(rows, file_format))
     config = load_configuration(path)
     check_configuration(config)
     assert config.examples.labels.model_dump() == {"kind": "indicators", "columns": ("insult", "rude")}
@@ -114,8 +114,8 @@ def test_positions_in_a_list_of_labels(tmp_path: Path, file_format: str, positio
     names = tmp_path / "lists" / "names.txt"
     names.parent.mkdir()
     names.write_text("joy\nanger\nfear\n")
-    name = f"data{written.SUFFIXES[file_format]}"
-    path, _ = _init(tmp_path, name, written.bytes_of(rows, file_format), label_names=names)
+    name = f"data{encoders.SUFFIXES[file_format]}"
+    path, _ = _init(tmp_path, name, encoders.encode(rows, file_format), label_names=names)
     config = load_configuration(path)
     check_configuration(config)
     assert config.examples.labels.model_dump() == {
@@ -147,7 +147,7 @@ def test_a_column_that_rows_lack_or_that_no_example_can_have_is_no_slice(tmp_pat
     rows[0]["channel"] = "mail"
     rows[1]["channel"] = "chat"
     rows[2]["meta"] = {"a": 1}
-    path, _ = _init(tmp_path, "a.json", written.bytes_of(rows, "jsonl"))
+    path, _ = _init(tmp_path, "a.json", encoders.encode(rows, "jsonl"))
     config = load_configuration(path)
     check_configuration(config)
     assert config.examples.slices == ()
@@ -162,7 +162,7 @@ def test_a_column_that_rows_lack_or_that_no_example_can_have_is_no_slice(tmp_pat
 )
 def test_lists_of_one_in_every_example(tmp_path: Path, values: list[Any], kind: str, names: tuple[str, ...]) -> None:
     rows = [{"text": f"text {n}", "labels": value} for n, value in enumerate(values)]
-    path, _ = _init(tmp_path, "a.tfrecord", written.bytes_of(rows, "tfrecord"))
+    path, _ = _init(tmp_path, "a.tfrecord", encoders.encode(rows, "tfrecord"))
     config = load_configuration(path)
     check_configuration(config)
     assert config.examples.labels.kind == kind
@@ -171,16 +171,16 @@ def test_lists_of_one_in_every_example(tmp_path: Path, values: list[Any], kind: 
 
 def test_lists_are_preferred_to_columns_of_0_and_1(tmp_path: Path) -> None:
     rows = [{"text": f"text {n}", "tags": ["a"], "x": True, "y": n % 2} for n in range(2)]
-    path, _ = _init(tmp_path, "a.ndjson", written.bytes_of(rows, "jsonl"))
+    path, _ = _init(tmp_path, "a.ndjson", encoders.encode(rows, "jsonl"))
     assert load_configuration(path).examples.labels.model_dump() == {"kind": "list", "column": "tags"}
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.txt", b"text,labels\na,b\n", "its name tells no format; give it one of the endings .csv"),
+        ("a.txt", b"text,labels\na,b\n", r"no format has this suffix; rename it to end in one of .csv\[.gz\], .tsv"),
         ("a.parquet", b"text,labels\na,b\n", "is not a Parquet file"),
-        ("a.csv", written.parquet([{"text": "a"}]), "is Parquet"),
+        ("a.csv", encoders.parquet([{"text": "a"}]), "is Parquet"),
         ("a.csv", b"text,text\na,b\n", "two columns are named 'text'"),
         ("a.csv.gz", b"text,labels\na,b\n", "cannot be decompressed"),
         ("a.json", b'[{"text": "a"}]', "is a JSON array"),

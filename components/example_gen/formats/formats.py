@@ -11,8 +11,13 @@ from schema.nearest import nearest
 FORMATS: tuple[Format, ...] = (CSV, TSV, JSON_LINES, PARQUET, TFRECORD)
 
 
+def format_names() -> list[str]:
+    """Return the names of all formats."""
+    return [entry.name for entry in FORMATS]
+
+
 def format_named(name: str) -> Format:
-    """Return the format of that name.
+    """Return the format of a name.
 
     Raises:
         ValueError: There is no such format.
@@ -20,14 +25,18 @@ def format_named(name: str) -> Format:
     for entry in FORMATS:
         if entry.name == name:
             return entry
-    raise ValueError(f"no file format '{name}'; {nearest(name, [entry.name for entry in FORMATS])}")
+    raise ValueError(f"no file format '{name}'; {nearest(name, format_names())}")
 
 
 def format_of_file(file_name: str) -> Format:
-    """Return the format that the name of a file ends in, upper or lower case, with or without .gz.
+    """Return the format that a file's name stands for, in upper or lower case, with or without .gz.
 
     Raises:
-        Refused: The name ends in the suffix of no format.
+        Refused: The name ends in no format's suffix.
+
+    Example:
+        >>> format_of_file("comments.NDJSON.gz").name
+        'jsonl'
     """
     lower = file_name.lower()
     for entry in FORMATS:
@@ -35,4 +44,4 @@ def format_of_file(file_name: str) -> Format:
         if stem.endswith(entry.suffixes):
             return entry
     suffixes = ", ".join(entry.suffixes[0] + ("[.gz]" if entry.is_gzip_allowed else "") for entry in FORMATS)
-    raise Refused(f"{file_name}: its name tells no format; give it one of the endings {suffixes}")
+    raise Refused(f"{file_name}: no format has this suffix; rename it to end in one of {suffixes}")

@@ -100,7 +100,7 @@ def _to_number(text: str) -> str:
 
 
 def _reject_constant(text: str) -> None:
-    raise UnusableValueError(Reason.NOT_JSON, f"{text} is not a number")
+    raise UnusableValueError(Reason.NOT_JSON, f"{text} is not valid JSON")
 
 
 # Integers stay strings: Python refuses to parse one of thousands of digits, and cells are strings anyway.

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from components.common.settings import Settings
-from components.example_gen.formats.formats import FORMATS
+from components.example_gen.formats.formats import FORMATS, format_names
 from schema.nearest import nearest
 
 BIGQUERY = "bigquery"  # rows of queries instead of files
@@ -13,14 +13,10 @@ BIGQUERY = "bigquery"  # rows of queries instead of files
 ColumnName = Annotated[str, Field(min_length=1)]
 
 
-def format_names() -> list[str]:
-    """Return the values that `examples.format` may have."""
-    return [*(entry.name for entry in FORMATS), BIGQUERY]
-
-
 def _check_name(name: str) -> str:
-    if name not in format_names():
-        raise ValueError(f"no format '{name}'; {nearest(name, format_names())}")
+    known = [*format_names(), BIGQUERY]
+    if name not in known:
+        raise ValueError(f"no format '{name}'; {nearest(name, known)}")
     return name
 
 
@@ -35,7 +31,7 @@ class FormatSettings(Settings):
                 f"{BIGQUERY}: rows of queries. Text is UTF-8.",
             ]
         ),
-        json_schema_extra={"enum": list(format_names())},
+        json_schema_extra={"enum": [*format_names(), BIGQUERY]},
     )
     quoting: bool = Field(
         default=True,

@@ -1,4 +1,4 @@
-"""The component through its real driver, executor and metadata store."""
+"""TextExampleGen with its real driver, executor and metadata store."""
 
 import json
 import os
@@ -18,13 +18,13 @@ from components.example_gen.component import TextExampleGen
 from components.example_gen.report import IngestReport
 from components.example_gen.settings import ExamplesSettings
 from schema.errors import Refused
-from tests.components.example_gen.support import csv_of, many_rows, settings_for, write
-from tests.components.example_gen.test_executor import BEAM_ARGS, examples_in, left_in
+from tests.components.example_gen.support import csv_text, distinct_rows, settings_for, write_file
+from tests.components.example_gen.test_executor import BEAM_ARGS, examples_in, files_in
 
 
 @dataclass(frozen=True)
 class Run:
-    """The newest execution of the component in a metadata store."""
+    """Newest execution of the component in a metadata store."""
 
     state: int
     outputs: dict[str, metadata_store_pb2.Artifact]
@@ -38,7 +38,7 @@ def pipeline_of(base: Path, settings: ExamplesSettings) -> Pipeline:
     return Pipeline(
         pipeline_name="one-node",
         pipeline_root=str(base / "root"),
-        components=[TextExampleGen(settings)],
+        components=[TextExampleGen(settings=settings)],
         enable_cache=True,
         metadata_connection_config=sqlite_metadata_connection_config(str(base / "metadata.db")),
         beam_pipeline_args=BEAM_ARGS,
@@ -62,8 +62,8 @@ def newest(base: Path) -> Run:
     return Run(execution.last_known_state, outputs)
 
 
-def test_unchanged_input_is_read_once_and_changed_input_again(tmp_path: Path) -> None:
-    data = write(tmp_path / "data" / "a.csv", csv_of(many_rows()))
+def test_reads_changed_input_again_and_unchanged_input_from_the_cache(tmp_path: Path) -> None:
+    data = write_file(tmp_path / "data" / "a.csv", csv_text(distinct_rows()))
     settings = settings_for(tmp_path / "data")
     first = run(tmp_path, settings)
     examples, quarantined = first.outputs["examples"], first.outputs["quarantine"]
@@ -76,21 +76,21 @@ def test_unchanged_input_is_read_once_and_changed_input_again(tmp_path: Path) ->
     assert again.cached
     assert again.outputs["examples"].uri == examples.uri
 
-    write(data, csv_of(many_rows(60)))
+    write_file(data, csv_text(distinct_rows(60)))
     changed = run(tmp_path, settings)
     assert not changed.cached
     assert IngestReport.read(changed.outputs["quarantine"].uri).rows_read == 60
 
 
-def test_a_changed_list_of_labels_is_changed_input(tmp_path: Path) -> None:
-    data = tmp_path / "data [v1]"  # where a pattern would find nothing, and so never a change
-    write(data / "a.csv", csv_of(f"text {number},{number % 2}" for number in range(40)))
-    names = write(data / "names[1].txt", "joy\nanger\n")
+def test_reads_again_when_the_list_of_labels_changes(tmp_path: Path) -> None:
+    data = tmp_path / "data [v1]"  # if it were taken for a pattern, no file would match
+    write_file(data / "a.csv", csv_text(f"text {number},{number % 2}" for number in range(40)))
+    names = write_file(data / "names[1].txt", "joy\nanger\n")
     labels = {"kind": "indices", "column": "labels", "names": "names[1].txt"}
     settings = settings_for(data, labels=labels)
     run(tmp_path, settings)
     assert run(tmp_path, settings).cached
-    names.write_text("joy\nrage!\n")  # as long as before: what tells them apart is the time
+    names.write_text("joy\nrage!\n")  # as long as before: only the time of modification differs
     os.utime(names, (1, 1))
     changed = run(tmp_path, settings)
     assert not changed.cached
@@ -105,22 +105,20 @@ def test_a_changed_list_of_labels_is_changed_input(tmp_path: Path) -> None:
         ("a,b\n1,2\n", "no column 'text'"),
     ],
 )
-def test_a_refusal_reaches_the_caller_in_one_line_and_leaves_nothing(
-    tmp_path: Path, content: str | None, message: str
-) -> None:
+def test_refuses_in_one_line_and_leaves_no_files(tmp_path: Path, content: str | None, message: str) -> None:
     if content is not None:
-        write(tmp_path / "data" / "a.csv", content)
+        write_file(tmp_path / "data" / "a.csv", content)
     with pytest.raises(Refused, match=message) as refused:
         run(tmp_path, settings_for(tmp_path / "data"))
     assert "\n" not in str(refused.value)
     assert newest(tmp_path).state == metadata_store_pb2.Execution.FAILED
-    assert left_in(tmp_path / "root") == []
+    assert files_in(tmp_path / "root") == []
 
 
-def test_it_compiles_for_kubeflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compiles_for_kubeflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     labels = {"kind": "indices", "column": "labels", "names": "names.txt"}
-    settings = settings_for("gs://no-such-bucket/data", labels=labels)  # nothing of it is read
+    settings = settings_for("gs://no-such-bucket/data", labels=labels)  # compiling does not read it
     config = KubeflowV2DagRunnerConfig(default_image="image", use_pipeline_spec_2_1=True)
     KubeflowV2DagRunner(config, output_filename="pipeline.json").run(pipeline_of(tmp_path, settings))
     spec: dict[str, Any] = json.loads((tmp_path / "pipeline.json").read_text())["pipelineSpec"]

@@ -1,4 +1,4 @@
-"""Copies of a text never land in different splits."""
+"""Assignment of copies of a text to one split."""
 
 from collections import defaultdict
 
@@ -13,7 +13,7 @@ ROW = st.tuples(
     st.integers(0, 1),  # labels
     st.integers(0, 2**64 - 1),  # order
     st.integers(0, 2),  # split
-    st.integers(0, 7),  # allowed besides its own
+    st.integers(0, 7),  # splits allowed besides its own
     st.booleans(),  # pinned
 )
 Row = tuple[int, int, int, int, int, bool]
@@ -21,7 +21,7 @@ Row = tuple[int, int, int, int, int, bool]
 
 def rows_of(rows: list[Row]) -> Rows:
     text, labels, order, split, allowed, pinned = zip(*rows, strict=True) if rows else [()] * 6
-    own = [1 << each for each in split]
+    own = [1 << index for index in split]
     return Rows(
         text_key=np.array(text, np.uint64),
         labels_key=np.array(labels, np.uint64),
@@ -33,46 +33,46 @@ def rows_of(rows: list[Row]) -> Rows:
 
 
 @given(st.lists(ROW, max_size=40))
-def test_a_text_is_in_one_split_and_no_row_where_it_may_not_be(rows: list[Row]) -> None:
+def test_every_text_is_in_one_split_and_every_row_in_an_allowed_one(rows: list[Row]) -> None:
     given_rows = rows_of(rows)
-    settled = assign_copies(given_rows)
+    assignments = assign_copies(given_rows)
     splits = defaultdict(set)
-    for row, split in enumerate(settled.split):
-        if not settled.set_aside[row]:
+    for row, split in enumerate(assignments.split):
+        if not assignments.set_aside[row]:
             splits[rows[row][0]].add(int(split))
             assert given_rows.allowed[row] >> split & 1
         else:
-            assert settled.home[row] != given_rows.split[row]
-    assert all(len(each) == 1 for each in splits.values())
-    # Of every text at least one row is kept.
+            assert assignments.home[row] != given_rows.split[row]
+    assert all(len(indices) == 1 for indices in splits.values())
+    # At least one row of every text is kept.
     assert set(splits) == {row[0] for row in rows}
 
 
 @given(st.lists(ROW, max_size=40))
-def test_duplicates_and_contradictions_are_counted(rows: list[Row]) -> None:
-    settled = assign_copies(rows_of(rows))
+def test_counts_duplicates_and_contradictions(rows: list[Row]) -> None:
+    assignments = assign_copies(rows_of(rows))
     labels_of = defaultdict(list)
     for text, labels, *_ in rows:
         labels_of[text].append(labels)
     repeated = [labels for labels in labels_of.values() if len(labels) > 1]
-    assert sorted(map(len, settled.groups)) == sorted(map(len, repeated))
-    assert sum(settled.contradictory) == sum(len(set(labels)) > 1 for labels in repeated)
+    assert sorted(map(len, assignments.groups)) == sorted(map(len, repeated))
+    assert sum(assignments.contradictory) == sum(len(set(labels)) > 1 for labels in repeated)
 
 
 @given(st.lists(ROW, max_size=20), st.randoms(use_true_random=False))
-def test_the_order_of_rows_does_not_matter(rows: list[Row], random: object) -> None:
+def test_does_not_depend_on_the_order_of_rows(rows: list[Row], random: object) -> None:
     unique = list({row[2]: row for row in rows}.values())
     shuffled = list(unique)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    one, other = assign_copies(rows_of(unique)), assign_copies(rows_of(shuffled))
-    by_order = {row[2]: split for row, split in zip(shuffled, other.split, strict=True)}
-    assert [by_order[row[2]] for row in unique] == list(one.split)
+    first, second = assign_copies(rows_of(unique)), assign_copies(rows_of(shuffled))
+    by_order = {row[2]: split for row, split in zip(shuffled, second.split, strict=True)}
+    assert [by_order[row[2]] for row in unique] == list(first.split)
 
 
-def test_what_a_file_was_given_to_goes_before_what_was_drawn() -> None:
+def test_the_split_of_a_whole_file_has_precedence_over_a_drawn_one() -> None:
     train_file = (1, 0, 5, 0, 0, True)
     test_file = (1, 0, 9, 2, 0, True)
     drawn = (1, 0, 1, 1, 0b111, False)
-    settled = assign_copies(rows_of([train_file, test_file, drawn]))
-    assert list(settled.split) == [3, 2, 2]  # set aside; stays; moves
+    assignments = assign_copies(rows_of([train_file, test_file, drawn]))
+    assert list(assignments.split) == [3, 2, 2]  # set aside, stays, moves
     assert list(assign_copies(rows_of([drawn, (1, 0, 2, 0, 0b111, False)])).split) == [1, 1]

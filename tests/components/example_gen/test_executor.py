@@ -1,4 +1,4 @@
-"""From files to artifacts, in process."""
+"""Executor, run in process: from files to artifacts."""
 
 import gzip
 import os
@@ -27,16 +27,16 @@ from components.example_gen.report import IngestReport, LabelCount
 from components.example_gen.settings import ExamplesSettings
 from components.example_gen.sources.settings import SPLITS
 from schema.errors import Refused
-from tests.components.example_gen.support import csv_of, many_rows, settings_for, write
+from tests.components.example_gen.support import csv_text, distinct_rows, settings_for, write_file
 
-# Without an image, TFX packs its own source for workers that an in-process runner does not have.
+# Without an image, TFX would package its own source for workers, which an in-process runner does not have.
 BEAM_ARGS = ["--runner=FnApiRunner", "--sdk_container_image=unused"]
 
 Features = dict[str, list[str]]
 
 
 class Ingested:
-    """What one run of the executor left behind."""
+    """Artifacts of one run of the executor."""
 
     def __init__(self, base: Path, settings: ExamplesSettings, **properties: str) -> None:
         self.examples, self.quarantine = Examples(), Quarantine()
@@ -46,24 +46,28 @@ class Ingested:
         executor.Do({}, outputs, {"settings": settings.model_dump_json(), **properties})
 
     def split(self, name: str) -> list[Features]:
+        """Return the examples of a split."""
         return examples_in(Path(self.examples.uri), name)
 
     @property
     def report(self) -> IngestReport:
+        """Report on all rows."""
         return IngestReport.read(self.quarantine.uri)
 
     @property
-    def rows(self) -> list[QuarantinedRow]:
+    def quarantined(self) -> list[QuarantinedRow]:
+        """Quarantined rows, in order."""
         return list(quarantine.read_rows(self.quarantine.uri))
 
 
 def examples_in(artifact: Path, split: str) -> list[Features]:
+    """Return the examples of a split of an artifact."""
     paths = sorted(str(path) for path in (artifact / f"Split-{split}").iterdir())
     return [features_of(record) for record in tf.data.TFRecordDataset(paths, "GZIP").as_numpy_iterator()]
 
 
 def features_of(record: bytes) -> Features:
-    """The strings of an example; its length, which they tell, is checked here."""
+    """Return the string features of an example; check that its text_length fits them."""
     features = tf.train.Example.FromString(record).features.feature
     strings = {
         name: [value.decode() for value in feature.bytes_list.value]
@@ -75,22 +79,25 @@ def features_of(record: bytes) -> Features:
     return strings
 
 
-def left_in(folder: Path) -> list[str]:
+def files_in(folder: Path) -> list[str]:
+    """Return the names of all files below a folder."""
     return [path.name for path in folder.rglob("*") if path.is_file()]
 
 
 def by_file(slices: Sequence[str] = (), **changes: Any) -> dict[str, Any]:
-    """Every split from a file of its own."""
+    """Return settings that fill every split from a file of its own."""
     inputs = [{"pattern": f"{split}.csv", "split": split} for split in SPLITS]
     return {"inputs": inputs, "slices": slices, **changes}
 
 
-def test_rows_become_examples(tmp_path: Path) -> None:
+def test_writes_rows_as_examples(tmp_path: Path) -> None:
     data = tmp_path / "data"
     header = "id,text,labels,channel"
-    write(data / "train.csv", b"\xef\xbb\xbf" + f'{header}\r\n1,"two\r\nlines, ""quoted""",joy| fear,mail\r\n'.encode())
-    write(data / "eval.csv", f"{header}\n2,na\u00efve \u2028 text,,\n")
-    write(data / "test.csv.gz", gzip.compress(f"{header}\n3,c,joy|joy,chat\n".encode()))
+    write_file(
+        data / "train.csv", b"\xef\xbb\xbf" + f'{header}\r\n1,"two\r\nlines, ""quoted""",joy| fear,mail\r\n'.encode()
+    )
+    write_file(data / "eval.csv", f"{header}\n2,na\u00efve \u2028 text,,\n")
+    write_file(data / "test.csv.gz", gzip.compress(f"{header}\n3,c,joy|joy,chat\n".encode()))
     inputs = [{"pattern": f"{split}.csv*", "split": split} for split in SPLITS]
     done = Ingested(tmp_path, settings_for(data, id="id", slices=["channel"], inputs=inputs))
 
@@ -111,11 +118,11 @@ def test_rows_become_examples(tmp_path: Path) -> None:
             "joy": LabelCount(count=2, first="train.csv:2"),
         },
     )
-    assert done.rows == []
+    assert done.quarantined == []
 
 
-def test_the_artifact_is_what_tfx_expects(tmp_path: Path) -> None:
-    write(tmp_path / "data" / "a.csv", csv_of(many_rows()))
+def test_sets_the_properties_that_tfx_expects(tmp_path: Path) -> None:
+    write_file(tmp_path / "data" / "a.csv", csv_text(distinct_rows()))
     done = Ingested(tmp_path, settings_for(tmp_path / "data"))
     assert decode_split_names(done.examples.split_names) == ["train", "eval", "test"]
     assert examples_utils.get_payload_format(done.examples) == example_gen_pb2.FORMAT_TF_EXAMPLE
@@ -123,14 +130,14 @@ def test_the_artifact_is_what_tfx_expects(tmp_path: Path) -> None:
     assert sorted(path.name for path in Path(done.examples.uri).iterdir()) == [
         f"Split-{name}" for name in sorted(SPLITS)
     ]
-    assert left_in(Path(done.examples.uri)) == ["data_tfrecord-00000-of-00001.gz"] * 3
-    assert sorted(left_in(Path(done.quarantine.uri))) == ["report.json", "rows.parquet"]
+    assert files_in(Path(done.examples.uri)) == ["data_tfrecord-00000-of-00001.gz"] * 3
+    assert sorted(files_in(Path(done.quarantine.uri))) == ["report.json", "rows.parquet"]
 
 
-def test_goemotions(tmp_path: Path) -> None:
+def test_reads_goemotions(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    write(data / "labels.txt", "admiration\namusement\nanger\n")
-    write(data / "train.tsv", '"Hello, [NAME]" she said\t0,2\teebbqej\nWTF\t2\teezlygj\n' * 20)
+    write_file(data / "labels.txt", "admiration\namusement\nanger\n")
+    write_file(data / "train.tsv", '"Hello, [NAME]" she said\t0,2\teebbqej\nWTF\t2\teezlygj\n' * 20)
     settings = settings_for(
         data,
         format="tsv",
@@ -140,7 +147,7 @@ def test_goemotions(tmp_path: Path) -> None:
         labels={"kind": "indices", "column": "labels", "names": "labels.txt"},
         inputs=[{"pattern": "train.tsv", "split": "train"}, {"pattern": "dev.tsv", "split": {"eval": 1, "test": 1}}],
     )
-    write(data / "dev.tsv", "".join(f'That\u2019s no "joke {n}\t1\tdev{n}\n' for n in range(20)))
+    write_file(data / "dev.tsv", "".join(f'That\u2019s no "joke {n}\t1\tdev{n}\n' for n in range(20)))
     done = Ingested(tmp_path, settings)
     assert {"id": ["eebbqej"], "text": ['"Hello, [NAME]" she said'], "labels": ["admiration", "anger"]} in done.split(
         "train"
@@ -150,13 +157,13 @@ def test_goemotions(tmp_path: Path) -> None:
     assert done.report.quarantined == 0
 
 
-def test_every_row_is_accepted_or_quarantined_with_file_line_and_reason(tmp_path: Path) -> None:
+def test_accepts_or_quarantines_every_row_with_file_line_and_reason(tmp_path: Path) -> None:
     data = tmp_path / "data"
     header = "id,text,labels\n"
-    write(data / "eval.csv", header + "e,good for eval,joy\n")
-    write(data / "test.csv", header + "t,good for test,\n,no id,joy\n")
+    write_file(data / "eval.csv", header + "e,good for eval,joy\n")
+    write_file(data / "test.csv", header + "t,good for test,\n,no id,joy\n")
     long = b"7," + b"x" * MAX_ROW_BYTES + b",joy\n"
-    write(
+    write_file(
         data / "train.csv",
         header.encode()
         + b"1,good,joy\n"
@@ -169,7 +176,7 @@ def test_every_row_is_accepted_or_quarantined_with_file_line_and_reason(tmp_path
         + b"8,  ,joy\n",
     )
     done = Ingested(tmp_path, settings_for(data, **by_file(id="id")))
-    assert [(row.file, row.line, row.reason) for row in done.rows] == [
+    assert [(row.file, row.line, row.reason) for row in done.quarantined] == [
         ("train.csv", 3, "invalid UTF-8: byte 0xe9 on line 3"),
         ("train.csv", 4, "wrong number of fields: 2 instead of 3"),
         ("train.csv", 5, "malformed quote: ',' expected after '\"'"),
@@ -178,9 +185,9 @@ def test_every_row_is_accepted_or_quarantined_with_file_line_and_reason(tmp_path
         ("train.csv", 10, "blank text"),
         ("test.csv", 3, "blank id"),
     ]
-    assert done.rows[0].raw == "2,caf\\xe9,joy"
-    assert len(done.rows[4].raw) == 2000
-    assert done.report.model_dump(include={"read", "accepted", "quarantined", "reasons", "splits"}) == {
+    assert done.quarantined[0].raw == "2,caf\\xe9,joy"
+    assert len(done.quarantined[4].raw) == 2000
+    assert done.report.model_dump(include={"rows_read", "accepted", "quarantined", "reasons", "splits"}) == {
         "read": 11,
         "accepted": 4,
         "quarantined": 7,
@@ -198,62 +205,62 @@ def test_every_row_is_accepted_or_quarantined_with_file_line_and_reason(tmp_path
     assert sum(len(done.split(name)) for name in SPLITS) == done.report.accepted
 
 
-def test_labels_that_mean_nothing_are_quarantined(tmp_path: Path) -> None:
+def test_quarantines_rows_with_invalid_labels(tmp_path: Path) -> None:
     for split in SPLITS:
         bad = "bad,-1,0\n" if split == "train" else ""
-        write(tmp_path / "a" / f"{split}.csv", f"text,toxic,insult\n{split},1,0\n{bad}")
+        write_file(tmp_path / "a" / f"{split}.csv", f"text,toxic,insult\n{split},1,0\n{bad}")
     indicators = {"kind": "indicators", "columns": ["toxic", "insult"]}
     done = Ingested(tmp_path / "1", settings_for(tmp_path / "a", **by_file(labels=indicators)))
-    assert [row.reason for row in done.rows] == ["label column is neither 0 nor 1: '-1' in column 'toxic'"]
+    assert [row.reason for row in done.quarantined] == ["label column is neither 0 nor 1: '-1' in column 'toxic'"]
     assert done.split("eval") == [{"id": ["eval.csv:2"], "text": ["eval"], "labels": ["toxic"]}]
 
-    write(tmp_path / "b" / "names.txt", "joy\nfear\n")
+    write_file(tmp_path / "b" / "names.txt", "joy\nfear\n")
     for split in ("eval", "test"):
-        write(tmp_path / "b" / f"{split}.csv", csv_of([f"{split},1"]))
-    write(tmp_path / "b" / "train.csv", csv_of(["train,0", "bad,2", "bad,joy"]))
+        write_file(tmp_path / "b" / f"{split}.csv", csv_text([f"{split},1"]))
+    write_file(tmp_path / "b" / "train.csv", csv_text(["train,0", "bad,2", "bad,joy"]))
     indices = {"kind": "indices", "column": "labels", "names": "names.txt"}
     done = Ingested(tmp_path / "2", settings_for(tmp_path / "b", **by_file(labels=indices)))
-    assert [row.reason for row in done.rows] == [
+    assert [row.reason for row in done.quarantined] == [
         "label index out of range: 2 is not in 0 to 1",
         "label index is not a number: 'joy'",
     ]
 
 
-def test_an_unterminated_quote_loses_no_other_row(tmp_path: Path) -> None:
-    write(tmp_path / "data" / "a.csv", csv_of([*many_rows(), '"never closed,joy', *many_rows()]))
+def test_an_unterminated_quote_costs_no_other_row(tmp_path: Path) -> None:
+    write_file(tmp_path / "data" / "a.csv", csv_text([*distinct_rows(), '"never closed,joy', *distinct_rows()]))
     done = Ingested(tmp_path, settings_for(tmp_path / "data"))
-    (row,) = done.rows
+    (row,) = done.quarantined
     assert (row.line, row.reason) == (42, "unterminated quote: no quote closes it before the end of the file")
     assert done.report.accepted == 80
 
 
-def test_order_and_bytes_are_the_same_in_every_run_and_not_those_of_the_file(
+def test_order_and_bytes_are_the_same_in_every_run_and_shuffled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runs, "_RUN_BYTES", 300)
     for name in "abc":
-        write(tmp_path / "data" / f"{name}.csv", csv_of(many_rows()))
+        write_file(tmp_path / "data" / f"{name}.csv", csv_text(distinct_rows()))
     settings = settings_for(tmp_path / "data")
-    one, other = Ingested(tmp_path / "1", settings), Ingested(tmp_path / "2", settings)
+    first, second = Ingested(tmp_path / "1", settings), Ingested(tmp_path / "2", settings)
     for split in SPLITS:
         name = f"Split-{split}/data_tfrecord-00000-of-00001.gz"
         assert (tmp_path / "1/examples" / name).read_bytes() == (tmp_path / "2/examples" / name).read_bytes()
-    ids = [features["id"][0] for features in one.split("train")]
-    assert len(ids) == len(set(ids)) == one.report.splits["train"]
+    ids = [features["id"][0] for features in first.split("train")]
+    assert len(ids) == len(set(ids)) == first.report.splits["train"]
     assert ids != sorted(ids)
-    assert other.report == one.report
+    assert second.report == first.report
 
 
-def test_a_folder_may_be_named_like_a_pattern(tmp_path: Path) -> None:
-    write(tmp_path / "data [v1]*" / "a.csv", csv_of(many_rows()))
+def test_reads_a_folder_that_is_named_like_a_pattern(tmp_path: Path) -> None:
+    write_file(tmp_path / "data [v1]*" / "a.csv", csv_text(distinct_rows()))
     assert Ingested(tmp_path, settings_for(tmp_path / "data [v1]*")).report.rows_read == 40
 
 
-def test_large_splits_are_sharded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path / "data" / "a.csv", csv_of(many_rows(200)))
+def test_shards_large_splits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_file(tmp_path / "data" / "a.csv", csv_text(distinct_rows(200)))
     monkeypatch.setattr(runs, "_PARTITION_BYTES", 2000)
     done = Ingested(tmp_path, settings_for(tmp_path / "data"))
-    assert sorted(left_in(Path(done.examples.uri) / "Split-train")) == [
+    assert sorted(files_in(Path(done.examples.uri) / "Split-train")) == [
         f"data_tfrecord-{shard:05d}-of-00003.gz" for shard in range(3)
     ]
     assert len(done.split("train")) == done.report.splits["train"]
@@ -272,27 +279,25 @@ def test_large_splits_are_sharded(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ),
     ],
 )
-def test_a_refusal_leaves_nothing_behind(
-    tmp_path: Path, rows: list[str], changes: dict[str, Any], message: str
-) -> None:
-    write(tmp_path / "data" / "a.csv", csv_of(rows))
+def test_a_refusal_leaves_no_files(tmp_path: Path, rows: list[str], changes: dict[str, Any], message: str) -> None:
+    write_file(tmp_path / "data" / "a.csv", csv_text(rows))
     with pytest.raises(Refused, match=re.escape(message)) as refused:
         Ingested(tmp_path, settings_for(tmp_path / "data", **changes))
     assert "\n" not in str(refused.value)
-    assert left_in(tmp_path / "examples") == left_in(tmp_path / "quarantine") == []
+    assert files_in(tmp_path / "examples") == files_in(tmp_path / "quarantine") == []
 
 
-def test_compressed_data_that_ends_early_is_refused(tmp_path: Path) -> None:
-    body = csv_of(f"{os.urandom(30).hex()},joy" for _ in range(2000))
-    write(tmp_path / "data" / "a.csv.gz", gzip.compress(body.encode())[:-2000])
+def test_refuses_compressed_data_that_ends_early(tmp_path: Path) -> None:
+    body = csv_text(f"{os.urandom(30).hex()},joy" for _ in range(2000))
+    write_file(tmp_path / "data" / "a.csv.gz", gzip.compress(body.encode())[:-2000])
     inputs = [{"pattern": "*.gz", "split": {"train": 1, "eval": 1, "test": 1}}]
     with pytest.raises(Refused, match=r"a.csv.gz:\d+: damaged data: .*replace the file$"):
         Ingested(tmp_path, settings_for(tmp_path / "data", inputs=inputs))
 
 
-def test_remote_files_are_read_and_written(tmp_path: Path) -> None:
-    base = f"ram://{uuid.uuid4().hex}"  # TensorFlow's file system in memory: a path with a scheme
-    content = csv_of(many_rows())
+def test_reads_remote_files(tmp_path: Path) -> None:
+    base = f"ram://{uuid.uuid4().hex}"  # TensorFlow's file system in memory, whose paths have a scheme
+    content = csv_text(distinct_rows())
     files.write_whole(f"{base}/a.csv", content.encode())
     files.write_whole(f"{base}/b.csv.gz", gzip.compress(content.encode()))
     inputs = [{"pattern": "*.csv*", "split": {"train": 2, "eval": 1, "test": 1}}]

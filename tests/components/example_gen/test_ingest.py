@@ -1,4 +1,4 @@
-"""From every format to the same examples, through the real executor; and what becomes of labels, groups and copies."""
+"""Ingestion by the real executor: the same examples from every format; labels, groups and copies."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -17,27 +17,30 @@ from components.example_gen.parsing.label_changes import LabelChanges
 from components.example_gen.report import IngestReport, LabelCount
 from components.example_gen.sources.settings import SPLITS
 from schema.errors import Refused
-from tests.components.example_gen import written
-from tests.components.example_gen.support import csv_of, many_rows, settings_for, write
-from tests.components.example_gen.test_executor import BEAM_ARGS, Ingested, examples_in, left_in
+from tests.components.example_gen import encoders
+from tests.components.example_gen.support import csv_text, distinct_rows, settings_for, write_file
+from tests.components.example_gen.test_executor import BEAM_ARGS, Ingested, examples_in, files_in
 from tests.support.bigquery.clients import point_clients_at
 from tests.support.bigquery.read_api import ReadApi
 from tests.support.bigquery.server import BigQueryServer, Table
 
-GOOD = 60
+VALID_ROWS = 60
 SHARED = {"train": 2, "eval": 1, "test": 1}
 ROWS: list[dict[str, Any]] = [
-    *({"id": f"k{n}", "text": f"text {n} \u00e9", "labels": "joy|anger" if n % 2 else "fear"} for n in range(GOOD)),
+    *(
+        {"id": f"k{n}", "text": f"text {n} \u00e9", "labels": "joy|anger" if n % 2 else "fear"}
+        for n in range(VALID_ROWS)
+    ),
     {"id": "k_blank", "text": "  ", "labels": "joy"},
     {"id": " ", "text": "no id", "labels": "joy"},
 ]
 FORMATS = [
-    (name, suffix) for name in written.SUFFIXES for suffix in ("", ".gz") if (name, suffix) != ("parquet", ".gz")
+    (name, suffix) for name in encoders.SUFFIXES for suffix in ("", ".gz") if (name, suffix) != ("parquet", ".gz")
 ]
 
 
-def everything(done: Ingested) -> list[tuple[str, str, str, tuple[str, ...]]]:
-    """(split, id, text, labels) of all examples."""
+def all_examples(done: Ingested) -> list[tuple[str, str, str, tuple[str, ...]]]:
+    """Return (split, id, text, labels) of all examples."""
     return sorted(
         (split, example["id"][0], example["text"][0], tuple(example["labels"]))
         for split in SPLITS
@@ -45,42 +48,44 @@ def everything(done: Ingested) -> list[tuple[str, str, str, tuple[str, ...]]]:
     )
 
 
-def of_format(base: Path, name: str, **changes: Any) -> Any:
+def settings_of(base: Path, name: str, **changes: Any) -> Any:
     inputs = [{"pattern": "data*", "split": SHARED}]
     return settings_for(base / "data", **({"format": name, "id": "id", "inputs": inputs} | changes))
 
 
-def put(base: Path, name: str, content: bytes, suffix: str = "") -> None:
-    write(base / "data" / f"data{written.SUFFIXES[name]}{suffix}", written.gzipped(content) if suffix else content)
+def write_data(base: Path, name: str, content: bytes, suffix: str = "") -> None:
+    write_file(
+        base / "data" / f"data{encoders.SUFFIXES[name]}{suffix}", encoders.gzipped(content) if suffix else content
+    )
 
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str, str, tuple[str, ...]]]:
     base = tmp_path_factory.mktemp("csv")
-    put(base, "csv", written.bytes_of(ROWS, "csv"))
-    found = everything(Ingested(base, of_format(base, "csv")))
+    write_data(base, "csv", encoders.encode(ROWS, "csv"))
+    found = all_examples(Ingested(base, settings_of(base, "csv")))
     assert {split for split, *_ in found} == set(SPLITS)
     return found
 
 
 @pytest.mark.parametrize(("name", "suffix"), FORMATS)
-def test_every_format_gives_the_same_examples_and_loses_no_row(
+def test_reads_the_same_examples_from_every_format_and_loses_no_row(
     tmp_path: Path, name: str, suffix: str, expected: list[tuple[str, str, str, tuple[str, ...]]]
 ) -> None:
-    put(tmp_path, name, written.bytes_of(ROWS, name), suffix)
-    done = Ingested(tmp_path, of_format(tmp_path, name))
-    assert everything(done) == expected
-    assert (done.report.rows_read, done.report.accepted, done.report.quarantined) == (GOOD + 2, GOOD, 2)
+    write_data(tmp_path, name, encoders.encode(ROWS, name), suffix)
+    done = Ingested(tmp_path, settings_of(tmp_path, name))
+    assert all_examples(done) == expected
+    assert (done.report.rows_read, done.report.accepted, done.report.quarantined) == (VALID_ROWS + 2, VALID_ROWS, 2)
     first_line = 2 if name in ("csv", "tsv") else 1  # below the header
-    assert [(row.line, row.reason) for row in done.rows] == [
-        (first_line + GOOD, "blank text"),
-        (first_line + GOOD + 1, "blank id"),
+    assert [(row.line, row.reason) for row in done.quarantined] == [
+        (first_line + VALID_ROWS, "blank text"),
+        (first_line + VALID_ROWS + 1, "blank id"),
     ]
-    assert "k_blank" in done.rows[0].raw
+    assert "k_blank" in done.quarantined[0].raw
 
 
 @pytest.mark.parametrize("method", ["EXPORT", "DIRECT_READ"])
-def test_queries_give_the_same_examples(
+def test_reads_the_same_examples_from_queries(
     tmp_path: Path,
     method: str,
     bigquery: BigQueryServer,
@@ -103,7 +108,7 @@ def test_queries_give_the_same_examples(
     )
     assert found == expected
     report = IngestReport.read(quarantined.uri)
-    assert (report.rows_read, report.accepted, report.quarantined) == (GOOD + 2, GOOD, 2)
+    assert (report.rows_read, report.accepted, report.quarantined) == (VALID_ROWS + 2, VALID_ROWS, 2)
 
 
 @pytest.fixture
@@ -114,11 +119,11 @@ def bigquery(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[BigQue
 
 
 @pytest.mark.parametrize("name", ["jsonl", "parquet", "tfrecord"])
-def test_lists_of_labels_and_pairs(tmp_path: Path, name: str) -> None:
+def test_reads_lists_of_labels_and_pairs(tmp_path: Path, name: str) -> None:
     rows = [{"text": f"a {n}", "reply": f"b {n}", "tags": ["joy", "fear"][: n % 3]} for n in range(40)]
-    put(tmp_path, name, written.bytes_of(rows, name))
+    write_data(tmp_path, name, encoders.encode(rows, name))
     labels = {"kind": "list", "column": "tags"}
-    done = Ingested(tmp_path, of_format(tmp_path, name, id=None, text_pair="reply", labels=labels))
+    done = Ingested(tmp_path, settings_of(tmp_path, name, id=None, text_pair="reply", labels=labels))
     assert done.report.accepted == 40
     examples = [example for split in SPLITS for example in done.split(split)]
     assert {example["text"][0]: example["text_pair"][0] for example in examples} == {
@@ -127,21 +132,21 @@ def test_lists_of_labels_and_pairs(tmp_path: Path, name: str) -> None:
     assert done.report.labels["joy"].count == 26
 
 
-def test_labels_are_called_as_they_are_today_and_retired_ones_are_left_out(tmp_path: Path) -> None:
-    put(tmp_path, "csv", written.bytes_of(ROWS, "csv"))
+def test_renames_labels_and_drops_retired_ones(tmp_path: Path) -> None:
+    write_data(tmp_path, "csv", encoders.encode(ROWS, "csv"))
     changes = LabelChanges(renamed={"joy": "delight"}, retired=("anger",))
-    done = Ingested(tmp_path, of_format(tmp_path, "csv"), label_changes=changes.model_dump_json())
+    done = Ingested(tmp_path, settings_of(tmp_path, "csv"), label_changes=changes.model_dump_json())
     assert {label: seen.count for label, seen in done.report.labels.items()} == {"fear": 30, "delight": 30}
     assert done.report.retired_labels == {"anger": 30}
 
 
-def test_rows_of_a_group_stay_together_and_copies_of_a_text_too(tmp_path: Path) -> None:
+def test_keeps_groups_together_and_copies_of_a_text_too(tmp_path: Path) -> None:
     rows = [
         {"id": str(n), "text": f"text {n % 150}", "labels": "joy" if n < 300 else "fear", "user": f"u{n % 20}"}
         for n in range(600)
     ]
-    put(tmp_path, "csv", written.bytes_of(rows, "csv"))
-    done = Ingested(tmp_path, of_format(tmp_path, "csv", group="user", split_by="group", slices=["user"]))
+    write_data(tmp_path, "csv", encoders.encode(rows, "csv"))
+    done = Ingested(tmp_path, settings_of(tmp_path, "csv", group="user", split_by="group", slices=["user"]))
     splits_of_text, splits_of_user = defaultdict(set), defaultdict(set)
     for split in SPLITS:
         for example in done.split(split):
@@ -155,25 +160,25 @@ def test_rows_of_a_group_stay_together_and_copies_of_a_text_too(tmp_path: Path) 
     duplicates = report.duplicates
     assert (duplicates.texts, duplicates.rows, duplicates.contradictory) == (150, 600, 150)
     assert duplicates.contradictions[0].labels in (["joy", "fear"], [["joy"], ["fear"]])
-    assert len(done.rows) == report.quarantined
-    assert '"text"' in done.rows[0].raw
+    assert len(done.quarantined) == report.quarantined
+    assert '"text"' in done.quarantined[0].raw
 
 
-def test_a_text_of_the_test_file_is_not_trained_on(tmp_path: Path) -> None:
-    write(tmp_path / "data" / "train.csv", csv_of([*many_rows(), "Seen  TEXT,joy"]))
-    write(tmp_path / "data" / "test.csv", csv_of(["seen text,joy", "unseen text,"]))
+def test_sets_aside_train_rows_whose_text_is_in_the_test_file(tmp_path: Path) -> None:
+    write_file(tmp_path / "data" / "train.csv", csv_text([*distinct_rows(), "Seen  TEXT,joy"]))
+    write_file(tmp_path / "data" / "test.csv", csv_text(["seen text,joy", "unseen text,"]))
     inputs = [{"pattern": "train.csv", "split": {"train": 2, "eval": 1}}, {"pattern": "test.csv", "split": "test"}]
     done = Ingested(tmp_path, settings_for(tmp_path / "data", inputs=inputs))
-    assert [(row.file, row.line, row.reason) for row in done.rows] == [
+    assert [(row.file, row.line, row.reason) for row in done.quarantined] == [
         ("train.csv", 42, "a copy of the text is in another split: test")
     ]
     assert len(done.split("test")) == 2
     assert done.report.labels["joy"] == LabelCount(count=21, first="train.csv:3")
 
 
-def test_examples_know_their_span(tmp_path: Path) -> None:
+def test_reads_the_newest_spans_and_counts_their_rows(tmp_path: Path) -> None:
     for day in (1, 2, 3):
-        write(tmp_path / "data" / f"{day}" / "a.csv", csv_of(f"text {n} of {day},joy" for n in range(30)))
+        write_file(tmp_path / "data" / f"{day}" / "a.csv", csv_text(f"text {n} of {day},joy" for n in range(30)))
     inputs = [{"pattern": "{SPAN}/*.csv", "split": SHARED}]
     done = Ingested(tmp_path, settings_for(tmp_path / "data", inputs=inputs, spans={"last": 2}))
     assert [(span.span, span.rows) for span in done.report.spans] == [(2, 30), (3, 30)]
@@ -181,12 +186,12 @@ def test_examples_know_their_span(tmp_path: Path) -> None:
     assert {example["text"][0].split()[-1] for example in done.split("train")} == {"2", "3"}
 
 
-def test_the_same_rows_in_other_files_have_the_same_digest(tmp_path: Path) -> None:
+def test_the_digest_does_not_depend_on_files(tmp_path: Path) -> None:
     rows = [f"{n},text number {n},joy" for n in range(60)]
-    write(tmp_path / "one" / "a.csv", csv_of(rows, "id,text,labels"))
-    write(tmp_path / "two" / "b.csv", csv_of(rows[30:], "id,text,labels"))
-    write(tmp_path / "two" / "c.csv", csv_of(rows[:30], "id,text,labels"))
-    write(tmp_path / "three" / "a.csv", csv_of([*rows[1:], "0,another text,joy"], "id,text,labels"))
+    write_file(tmp_path / "one" / "a.csv", csv_text(rows, "id,text,labels"))
+    write_file(tmp_path / "two" / "b.csv", csv_text(rows[30:], "id,text,labels"))
+    write_file(tmp_path / "two" / "c.csv", csv_text(rows[:30], "id,text,labels"))
+    write_file(tmp_path / "three" / "a.csv", csv_text([*rows[1:], "0,another text,joy"], "id,text,labels"))
     digests = [
         Ingested(tmp_path / f"d{n}", settings_for(tmp_path / n, id="id")).report.digest for n in ("one", "two", "three")
     ]
@@ -198,24 +203,24 @@ NAMES = st.sampled_from([name for name, suffix in FORMATS if not suffix])
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=NAMES, cut=st.floats(0, 1), flips=st.lists(st.floats(0, 1), max_size=3), noise=st.binary(max_size=200))
-def test_damage_ends_in_rows_quarantined_rows_or_one_line(
+def test_damaged_files_give_rows_quarantined_rows_or_a_refusal(
     tmp_path_factory: pytest.TempPathFactory, name: str, cut: float, flips: list[float], noise: bytes
 ) -> None:
-    content = bytearray(written.bytes_of(ROWS, name))
+    content = bytearray(encoders.encode(ROWS, name))
     for flip in flips:
         content[int(flip * (len(content) - 1))] ^= 0x55
     base = tmp_path_factory.mktemp("damaged")
-    put(base, name, bytes(content[: int(len(content) * cut)]) + noise)
+    write_data(base, name, bytes(content[: int(len(content) * cut)]) + noise)
     done, refusal = None, ""
     try:
-        done = Ingested(base, of_format(base, name))
+        done = Ingested(base, settings_of(base, name))
     except Refused as refused:
         refusal = str(refused)
     if done is None:
         assert refusal.isprintable()
-        assert left_in(base / "examples") == []
+        assert files_in(base / "examples") == []
         return
     report = done.report
     assert report.rows_read == report.accepted + report.quarantined
     assert sum(len(done.split(split)) for split in SPLITS) == report.accepted
-    assert len(done.rows) == report.quarantined
+    assert len(done.quarantined) == report.quarantined

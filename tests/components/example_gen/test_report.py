@@ -1,4 +1,4 @@
-"""Counting, and adding counts up."""
+"""Tallies of rows, their sum, and the report."""
 
 import random
 from pathlib import Path
@@ -46,7 +46,7 @@ def merged(tallies: list[Tally]) -> Tally:
 
 
 @given(files=st.lists(ROWS, max_size=4), seed=st.randoms())
-def test_files_may_be_counted_in_any_order(files: list[FileRows], seed: random.Random) -> None:
+def test_merges_tallies_in_any_order(files: list[FileRows], seed: random.Random) -> None:
     tallies = [tally_of(order, rows) for order, rows in enumerate(files)]
     in_order = merged(tallies).report(FILES)
     seed.shuffle(tallies)
@@ -57,7 +57,7 @@ def test_files_may_be_counted_in_any_order(files: list[FileRows], seed: random.R
     assert in_order.rows_read == in_order.accepted + in_order.quarantined == sum(map(len, files))
 
 
-def test_a_label_tells_where_it_came_first() -> None:
+def test_reports_the_first_row_of_each_label() -> None:
     tallies = [tally_of(0, [("train", ["a"])]), tally_of(1, [("eval", ["b"]), ("test", ["a", "b"])])]
     assert merged(tallies[::-1]).report(FILES).labels == {
         "a": LabelCount(count=2, first="a.csv:2"),
@@ -65,13 +65,13 @@ def test_a_label_tells_where_it_came_first() -> None:
     }
 
 
-def test_only_the_first_labels_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keeps_only_the_first_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "MOST_LABELS", 3)
     tallies = [tally_of(0, [("train", ["b", "a"])]), tally_of(1, [("train", [label]) for label in "zyxwa"])]
     assert list(merged(tallies[::-1]).report(FILES).labels) == ["a", "b", "z"]
 
 
-def test_a_report_accounts_for_every_row() -> None:
+def test_refuses_a_report_that_does_not_account_for_every_row() -> None:
     with pytest.raises(ValidationError, match="3 rows read, but 1 accepted and 1 quarantined"):
         IngestReport(
             read=3,
@@ -83,7 +83,7 @@ def test_a_report_accounts_for_every_row() -> None:
         )
 
 
-def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_reads_a_report_as_it_was_written(tmp_path: Path) -> None:
     written = tally_of(0, [("train", ["a"]), Reason.BLANK_TEXT]).report(FILES)
     written.write(str(tmp_path))
     assert IngestReport.read(str(tmp_path)) == written

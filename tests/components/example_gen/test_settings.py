@@ -1,4 +1,4 @@
-"""What the `examples` block allows."""
+"""Validation of the `examples` block."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from components.example_gen.settings import ExamplesSettings
 from tests.components.example_gen.support import settings_for
 
 
-def test_labels_are_told_apart_by_their_kind() -> None:
+def test_parses_labels_by_their_kind() -> None:
     indicators = settings_for("d", labels={"kind": "indicators", "columns": ["toxic", "insult"]})
     indices = settings_for("d", labels={"kind": "indices", "column": "labels", "names": "labels.txt"})
     assert isinstance(indicators.labels, IndicatorLabels)
@@ -21,12 +21,12 @@ def test_labels_are_told_apart_by_their_kind() -> None:
     assert indices.labels.delimiter == ","
 
 
-def test_settings_survive_the_way_through_json() -> None:
+def test_reads_settings_back_from_json() -> None:
     settings = settings_for("d", id="id", slices=["channel"], columns=["id", "text", "labels", "channel"])
     assert ExamplesSettings.model_validate_json(settings.model_dump_json()) == settings
 
 
-def test_every_key_is_documented() -> None:
+def test_documents_every_key() -> None:
     schema = ExamplesSettings.model_json_schema()
     models = [schema, *schema["$defs"].values()]
     for model in models:
@@ -55,7 +55,7 @@ def test_every_key_is_documented() -> None:
         ({"separator": ";"}, "Extra inputs are not permitted"),
     ],
 )
-def test_what_cannot_work_is_refused_in_a_sentence(changes: dict[str, Any], message: str) -> None:
+def test_refuses_invalid_settings_in_one_line(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError) as refused:
         settings_for("d", **changes)
     (error,) = refused.value.errors()
@@ -63,18 +63,18 @@ def test_what_cannot_work_is_refused_in_a_sentence(changes: dict[str, Any], mess
     assert "\n" not in error["msg"]
 
 
-def test_weights_come_in_one_order_whatever_the_order_in_the_file() -> None:
-    one = settings_for("d", inputs=[{"pattern": "*", "split": {"train": 8, "eval": 1, "test": 1}}])
-    other = settings_for("d", inputs=[{"pattern": "*", "split": {"test": 1, "eval": 1, "train": 8}}])
-    assert one.inputs[0].weights == other.inputs[0].weights == (("train", 8), ("eval", 1), ("test", 1))
+def test_orders_weights_by_split() -> None:
+    first = settings_for("d", inputs=[{"pattern": "*", "split": {"train": 8, "eval": 1, "test": 1}}])
+    second = settings_for("d", inputs=[{"pattern": "*", "split": {"test": 1, "eval": 1, "train": 8}}])
+    assert first.inputs[0].weights == second.inputs[0].weights == (("train", 8), ("eval", 1), ("test", 1))
 
 
-def test_settings_and_checks_import_neither_tensorflow_nor_beam() -> None:
+def test_imports_neither_tensorflow_nor_beam() -> None:
     code = (
         "import sys, components.example_gen.settings, components.example_gen.check\n"
         "import components.example_gen.report\n"
         "print([name for name in ('tensorflow', 'apache_beam', 'tfx', 'pyarrow') if name in sys.modules])"
     )
     root = Path(__file__).parents[3]
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
-    assert done.stdout.strip() == "[]"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    assert process.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""When what was read makes no data set."""
+"""Refusals of rows that cannot make a data set."""
 
 from typing import Any
 
@@ -31,11 +31,11 @@ def refusal(report: IngestReport, rows: list[QuarantinedRow], **changes: Any) ->
     return str(refused.value)
 
 
-def test_a_row_in_each_split_is_enough() -> None:
+def test_accepts_one_row_per_split() -> None:
     refuse_unusable(report_of(1, 1, 1, BLANK_TEXT=7), settings_for("d"), [])
 
 
-def test_all_rows_quarantined() -> None:
+def test_refuses_data_of_which_all_rows_are_quarantined() -> None:
     rows = [
         QuarantinedRow("a.csv", 2, "malformed quote: ',' expected after '\"'", "raw"),
         QuarantinedRow("a.csv", 3, "blank text", "raw"),
@@ -48,19 +48,19 @@ def test_all_rows_quarantined() -> None:
 
 
 @pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.DAMAGED])
-def test_every_reason_has_a_remedy(reason: Reason) -> None:
+def test_names_a_remedy_for_every_reason(reason: Reason) -> None:
     rows = [QuarantinedRow("a.csv", 2, reason, "raw")]
     assert "; " in refusal(report_of(0, 0, 0, **{reason.name: 1}), rows)
 
 
-def test_a_split_without_a_row_names_its_rule() -> None:
+def test_names_the_rule_of_an_empty_split() -> None:
     assert refusal(report_of(4, 0, 1), []) == (
         "d: no row in the split 'eval', which examples.inputs[0] ('*.csv', 1 of 4 by the hash of the text) should fill"
         " (5 rows in other splits); add rows or change its rule"
     )
 
 
-def test_a_split_that_lost_its_rows_says_why() -> None:
+def test_names_the_reasons_if_an_empty_split_lost_its_rows() -> None:
     inputs = [{"pattern": "*", "split": {"train": 1, "eval": 1}}, {"pattern": "t.csv", "split": "test"}]
     rows = [QuarantinedRow("t.csv", 2, "blank text", "raw")]
     assert refusal(report_of(4, 1, 0, BLANK_TEXT=1), rows, inputs=inputs) == (
@@ -69,6 +69,6 @@ def test_a_split_that_lost_its_rows_says_why() -> None:
     )
 
 
-def test_damaged_data_is_refused_though_rows_were_read() -> None:
+def test_refuses_damaged_data_although_rows_were_read() -> None:
     rows = [QuarantinedRow("a.csv.gz", 900, "damaged data: cut short", "")]
     assert refusal(report_of(1, 1, 1, DAMAGED=1), rows).startswith("d/a.csv.gz:900: damaged data: cut short")

@@ -1,4 +1,4 @@
-"""Where rows begin and end, what they hold, and what a broken one costs."""
+"""CSV and TSV: where rows begin and end, what they hold, and what a broken row costs."""
 
 import csv
 import io
@@ -14,14 +14,14 @@ from components.example_gen.formats.format import FileOptions
 from components.example_gen.formats.rows import Cell, Reason, Rejected, Row
 from components.example_gen.formats.sniffing import BYTE_ORDER_MARK
 from schema.errors import Refused
-from tests.components.example_gen.support import accepted, rejected, stream_of
+from tests.components.example_gen.support import accepted, rejected, to_stream
 
 
 def read(content: bytes, delimiter: str = ",", quoting: bool = True) -> list[Row | Rejected]:
-    return list(read_rows(stream_of(content), delimiter, quoting))
+    return list(read_rows(to_stream(content), delimiter, quoting))
 
 
-def values(content: bytes, delimiter: str = ",", quoting: bool = True) -> list[list[Cell]]:
+def cells(content: bytes, delimiter: str = ",", quoting: bool = True) -> list[list[Cell]]:
     return [row.cells for row in accepted(read(content, delimiter, quoting))]
 
 
@@ -31,47 +31,47 @@ def lines(content: bytes) -> list[int]:
 
 class TestWellFormed:
     def test_quoted_delimiters_quotes_and_newlines_are_data(self) -> None:
-        assert values(b'a,"b,c","d ""e""","f\ng"\n') == [["a", "b,c", 'd "e"', "f\ng"]]
+        assert cells(b'a,"b,c","d ""e""","f\ng"\n') == [["a", "b,c", 'd "e"', "f\ng"]]
 
-    def test_a_row_has_the_line_on_which_it_begins(self) -> None:
+    def test_numbers_a_row_by_the_line_on_which_it_begins(self) -> None:
         assert lines(b'a,"one\ntwo\nthree"\n\nb,c\n') == [1, 5]
 
     @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r\r\n"])
-    def test_line_ends_are_no_data(self, end: bytes) -> None:
-        assert values(b"a,b" + end + b"c,d" + end) == [["a", "b"], ["c", "d"]]
+    def test_line_ends_are_not_data(self, end: bytes) -> None:
+        assert cells(b"a,b" + end + b"c,d" + end) == [["a", "b"], ["c", "d"]]
 
-    def test_the_last_line_may_lack_its_end(self) -> None:
-        assert values(b"a,b\nc,d") == [["a", "b"], ["c", "d"]]
+    def test_reads_a_last_line_without_line_end(self) -> None:
+        assert cells(b"a,b\nc,d") == [["a", "b"], ["c", "d"]]
 
-    def test_a_byte_order_mark_is_dropped(self) -> None:
-        assert values(b'\xef\xbb\xbf"a",b\n') == [["a", "b"]]
+    def test_drops_a_byte_order_mark(self) -> None:
+        assert cells(b'\xef\xbb\xbf"a",b\n') == [["a", "b"]]
 
     def test_a_lone_carriage_return_is_data(self) -> None:
-        assert values(b'a\rb,"c\rd",e\n') == [["a\rb", "c\rd", "e"]]
+        assert cells(b'a\rb,"c\rd",e\n') == [["a\rb", "c\rd", "e"]]
 
-    def test_crlf_inside_quotes_is_kept(self) -> None:
-        assert values(b'"a\r\nb",c\r\n') == [["a\r\nb", "c"]]
+    def test_keeps_crlf_inside_quotes(self) -> None:
+        assert cells(b'"a\r\nb",c\r\n') == [["a\r\nb", "c"]]
 
     def test_nul_is_data(self) -> None:
-        assert values(b"a\0b,c\n") == [["a\0b", "c"]]
+        assert cells(b"a\0b,c\n") == [["a\0b", "c"]]
 
-    def test_blank_lines_are_no_rows(self) -> None:
+    def test_skips_blank_lines(self) -> None:
         assert lines(b"\na,b\n\r\n\nc,d\n\n") == [2, 5]
 
     def test_a_quote_inside_an_unquoted_field_is_data(self) -> None:
-        assert values(b'5" disk,b\n') == [['5" disk', "b"]]
+        assert cells(b'5" disk,b\n') == [['5" disk', "b"]]
 
     def test_other_line_separators_are_data(self) -> None:
         text = "a\u2028b\x0bc\x85d"
-        assert values(f"{text},e\n".encode()) == [[text, "e"]]
+        assert cells(f"{text},e\n".encode()) == [[text, "e"]]
 
     def test_without_quoting_a_quote_is_an_ordinary_character(self) -> None:
         content = b'"Hi" he said\t2,3\tab1\n"\t\tab2\r\n'
-        assert values(content, "\t", quoting=False) == [['"Hi" he said', "2,3", "ab1"], ['"', "", "ab2"]]
+        assert cells(content, "\t", quoting=False) == [['"Hi" he said', "2,3", "ab1"], ['"', "", "ab2"]]
 
 
 class TestBroken:
-    def test_a_bad_byte_costs_its_row_only(self) -> None:
+    def test_an_invalid_byte_costs_only_its_row(self) -> None:
         rows = read(b"a,b\ncaf\xe9,c\nd,e\n")
         assert [row.line for row in rows] == [1, 2, 3]
         (bad,) = rejected(rows)
@@ -79,42 +79,42 @@ class TestBroken:
         assert bad.explanation == "invalid UTF-8: byte 0xe9 on line 2"
         assert bad.raw == "caf\\xe9,c"
 
-    def test_a_bad_byte_in_a_later_line_of_a_row_is_found(self) -> None:
+    def test_finds_an_invalid_byte_in_a_later_line_of_a_row(self) -> None:
         (bad,) = rejected(read(b'"a\n\xff",b\nc,d\n'))
         assert (bad.line, bad.detail) == (1, "byte 0xff on line 2")
 
-    def test_text_after_a_closing_quote_costs_its_row_only(self) -> None:
+    def test_text_after_a_closing_quote_costs_only_its_row(self) -> None:
         rows = read(b'a,"he said "hi" there"\nb,c\n')
         assert isinstance(rows[0], Rejected)
         assert rows[0].reason is Reason.MALFORMED_QUOTE
         assert accepted(rows) == [Row(2, ["b", "c"], b"b,c\n")]
 
-    def test_an_unterminated_quote_costs_its_line_only(self) -> None:
+    def test_an_unterminated_quote_costs_only_its_line(self) -> None:
         body = b"".join(b"row %d,x\n" % number for number in range(1000))
         rows = read(b'a,b\nc,"d\n' + body)
         (bad,) = rejected(rows)
         assert (bad.line, bad.reason, bad.raw) == (2, Reason.UNTERMINATED_QUOTE, 'c,"d')
         assert [row.line for row in accepted(rows)] == [1, *range(3, 1003)]
 
-    def test_a_closing_quote_is_looked_for_within_a_bound(self) -> None:
+    def test_bounds_the_search_for_a_closing_quote(self) -> None:
         body = b"".join(b"row %d,x\n" % number for number in range(MAX_ROW_BYTES // 8))
         rows = read(b'c,"d\n' + body)
         (bad,) = rejected(rows)
         assert bad.explanation == f"unterminated quote: no quote closes it within {MAX_ROW_BYTES} bytes"
         assert len(accepted(rows)) == MAX_ROW_BYTES // 8
 
-    def test_lines_are_read_again_when_a_later_line_shows_the_error(self) -> None:
+    def test_reads_lines_again_if_a_later_line_reveals_the_error(self) -> None:
         rows = read(b'a,"b\nc,d\n"e",f\ng,h\n')
         assert [bad.line for bad in rejected(rows)] == [1]
         assert [row.cells for row in accepted(rows)] == [["c", "d"], ["e", "f"], ["g", "h"]]
 
-    def test_an_endless_line_is_skipped_without_being_held(self) -> None:
+    def test_skips_a_very_long_line(self) -> None:
         rows = read(b"a,b\n" + b"x" * (3 * MAX_ROW_BYTES) + b"\nc,d\n")
         (bad,) = rejected(rows)
         assert (bad.line, bad.reason, len(bad.raw)) == (2, Reason.TOO_LONG, 2000)
         assert [row.line for row in accepted(rows)] == [1, 3]
 
-    def test_an_endless_line_inside_an_open_quote_is_skipped_too(self) -> None:
+    def test_skips_a_very_long_line_inside_an_open_quote(self) -> None:
         rows = read(b'"a\n' + b"x" * (3 * MAX_ROW_BYTES) + b"\nc,d\n")
         assert [(bad.line, bad.reason) for bad in rejected(rows)] == [
             (1, Reason.UNTERMINATED_QUOTE),
@@ -122,25 +122,25 @@ class TestBroken:
         ]
         assert [row.line for row in accepted(rows)] == [3]
 
-    def test_a_row_of_exactly_the_bound_is_read(self) -> None:
+    def test_reads_a_row_of_exactly_the_maximum_size(self) -> None:
         fits = b"x" * (MAX_ROW_BYTES - 3) + b",b\n"
         assert len(accepted(read(fits))) == 1
         assert rejected(read(b"x" + fits))[0].reason is Reason.TOO_LONG
 
 
 class TestTable:
-    def test_the_header_names_the_columns(self) -> None:
-        table = read_table(stream_of(b"\xef\xbb\xbfid, text ,labels\n1,a,b\n"), FileOptions("x.csv"), ",")
+    def test_takes_columns_from_the_header(self) -> None:
+        table = read_table(to_stream(b"\xef\xbb\xbfid, text ,labels\n1,a,b\n"), FileOptions("x.csv"), ",")
         assert table.columns == ("id", "text", "labels")
         assert [row.line for row in table.rows] == [2]
 
-    def test_a_headerless_file_has_its_columns_from_the_settings(self) -> None:
-        table = read_table(stream_of(b"a,b\n"), FileOptions("x.csv", columns=("text", "labels")), ",")
+    def test_takes_columns_from_the_settings_if_there_is_no_header(self) -> None:
+        table = read_table(to_stream(b"a,b\n"), FileOptions("x.csv", columns=("text", "labels")), ",")
         assert table.columns == ("text", "labels")
         assert [row.line for row in table.rows] == [1]
 
-    def test_a_row_of_another_width_is_rejected(self) -> None:
-        table = read_table(stream_of(b'text,labels\na\nb,c\n"d\ne",f,g\n'), FileOptions("x.csv"), ",")
+    def test_rejects_a_row_with_another_number_of_fields(self) -> None:
+        table = read_table(to_stream(b'text,labels\na\nb,c\n"d\ne",f,g\n'), FileOptions("x.csv"), ",")
         assert [row.explanation if isinstance(row, Rejected) else row.cells for row in table.rows] == [
             "wrong number of fields: 1 instead of 2",
             ["b", "c"],
@@ -157,9 +157,9 @@ class TestTable:
             (b"text,labels\ra,b\r", "x.csv: its lines end with only a carriage return"),
         ],
     )
-    def test_a_header_that_cannot_be_read_is_refused(self, content: bytes, message: str) -> None:
+    def test_refuses_an_unreadable_header(self, content: bytes, message: str) -> None:
         with pytest.raises(Refused) as refused:
-            read_table(stream_of(content), FileOptions("x.csv"), ",")
+            read_table(to_stream(content), FileOptions("x.csv"), ",")
         assert str(refused.value).startswith(message)
 
 
@@ -172,8 +172,8 @@ def table_of(fields: st.SearchStrategy[str]) -> st.SearchStrategy[list[list[str]
     return widths.flatmap(lambda width: st.lists(st.lists(fields, min_size=width, max_size=width), max_size=8))
 
 
-def written(rows: Sequence[Sequence[str]], delimiter: str, end: str, quoting: int) -> tuple[bytes, list[int]]:
-    """The rows as csv.writer writes them below a header, and the line on which each begins."""
+def write_csv(rows: Sequence[Sequence[str]], delimiter: str, end: str, quoting: int) -> tuple[bytes, list[int]]:
+    """Return rows as csv.writer writes them below a header, and the line on which each begins."""
     sink = io.StringIO(newline="")
     writer = csv.writer(sink, delimiter=delimiter, lineterminator=end, quoting=quoting)  # type: ignore[arg-type]
     sink.write("header" + end)
@@ -190,11 +190,11 @@ def written(rows: Sequence[Sequence[str]], delimiter: str, end: str, quoting: in
     end=st.sampled_from(["\n", "\r\n"]),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
 )
-def test_whatever_csv_writes_is_read_back(rows: list[list[str]], delimiter: str, end: str, quoting: int) -> None:
+def test_reads_back_what_the_csv_module_writes(rows: list[list[str]], delimiter: str, end: str, quoting: int) -> None:
     if end == "\n" and quoting == csv.QUOTE_MINIMAL:
-        # csv leaves a carriage return unquoted here; at the end of a row nobody can tell it from a line end.
+        # csv leaves a carriage return unquoted here; at the end of a row it looks like a line end.
         rows = [[*row[:-1], row[-1].rstrip("\r")] for row in rows]
-    content, begins = written(rows, delimiter, end, quoting)
+    content, begins = write_csv(rows, delimiter, end, quoting)
     read_back = read(content, delimiter)[1:]
     assert rejected(read_back) == []
     assert [row.cells for row in accepted(read_back)] == rows
@@ -202,20 +202,20 @@ def test_whatever_csv_writes_is_read_back(rows: list[list[str]], delimiter: str,
 
 
 @given(rows=table_of(WORDS), broken=st.sampled_from([b'x,"y\n', b'"x"y,z\n', b'x,"y"z"\n']), data=st.data())
-def test_a_broken_row_costs_no_other(rows: list[list[str]], broken: bytes, data: st.DataObject) -> None:
-    parts = [written([row], ",", "\n", csv.QUOTE_ALL)[0].removeprefix(b"header\n") for row in rows]
-    at = data.draw(st.integers(0, len(parts)))
-    found = read(b"".join([*parts[:at], broken, *parts[at:]]))
-    (bad,) = rejected(found)
-    assert bad.line == 1 + b"".join(parts[:at]).count(b"\n")
-    assert [row.cells for row in accepted(found)] == rows
+def test_a_broken_row_costs_no_other_row(rows: list[list[str]], broken: bytes, data: st.DataObject) -> None:
+    parts = [write_csv([row], ",", "\n", csv.QUOTE_ALL)[0].removeprefix(b"header\n") for row in rows]
+    index = data.draw(st.integers(0, len(parts)))
+    rows_read = read(b"".join([*parts[:index], broken, *parts[index:]]))
+    (bad,) = rejected(rows_read)
+    assert bad.line == 1 + b"".join(parts[:index]).count(b"\n")
+    assert [row.cells for row in accepted(rows_read)] == rows
 
 
 @given(content=st.binary(max_size=200) | st.text('a,"\r\n', max_size=60).map(str.encode), quoting=st.booleans())
 @settings(max_examples=300)
-def test_any_bytes_are_read_to_the_end_in_order(content: bytes, quoting: bool) -> None:
+def test_reads_any_bytes_to_the_end_in_order(content: bytes, quoting: bool) -> None:
     begins = [row.line for row in read(content, ",", quoting)]
-    assert all(one < other for one, other in itertools.pairwise(begins))
+    assert all(line < following for line, following in itertools.pairwise(begins))
     assert all(1 <= line <= content.count(b"\n") + 1 for line in begins)
     if not quoting:
         assert len(begins) == sum(bool(line.removesuffix(b"\r")) for line in _lines_of(content))
@@ -223,14 +223,14 @@ def test_any_bytes_are_read_to_the_end_in_order(content: bytes, quoting: bool) -
 
 @given(content=st.text('a,"\r\n', max_size=60).map(str.encode))
 @settings(max_examples=300)
-def test_what_strict_csv_accepts_is_read_alike(content: bytes) -> None:
+def test_agrees_with_the_csv_module_in_strict_mode(content: bytes) -> None:
     lone_cr = b"\r" in content.replace(b"\r\n", b"")
     try:
         expected = [row for row in csv.reader(io.StringIO(content.decode(), newline=""), strict=True) if row]
     except csv.Error:
         return
-    if not lone_cr:  # which csv takes for a line end at the end of a file
-        assert values(content) == expected
+    if not lone_cr:  # csv takes one at the end of a file for a line end
+        assert cells(content) == expected
 
 
 def _lines_of(content: bytes) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""JSON Lines: what a line may be, what it means, and what a broken one costs."""
+"""JSON Lines: which lines are valid, how they are read, and what a broken line costs."""
 
 import io
 import json
@@ -12,27 +12,27 @@ from components.example_gen.formats.format import FileOptions
 from components.example_gen.formats.json_lines import read_table
 from components.example_gen.formats.rows import Cell, Reason, Rejected, Row, Table
 from schema.errors import Refused
-from tests.components.example_gen.support import accepted, rejected, stream_of
+from tests.components.example_gen.support import accepted, rejected, to_stream
 
-GOOD = b'{"text": "a", "labels": []}\n'
+VALID = b'{"text": "a", "labels": []}\n'
 WANTED = ("text", "labels")
 
 
 def table(content: bytes, wanted: Collection[str] | None = WANTED) -> Table:
-    return read_table(stream_of(content), FileOptions("x.jsonl", wanted))
+    return read_table(to_stream(content), FileOptions("x.jsonl", wanted))
 
 
 def rows(content: bytes, wanted: Collection[str] | None = WANTED) -> list[Row | Rejected]:
     return list(table(content, wanted).rows)
 
 
-def values(content: bytes, wanted: Collection[str] | None = WANTED) -> list[list[Cell]]:
+def cells(content: bytes, wanted: Collection[str] | None = WANTED) -> list[list[Cell]]:
     return [row.cells for row in accepted(rows(content, wanted))]
 
 
 def second_line(line: bytes) -> Rejected:
-    """What becomes of a line that stands among good ones."""
-    found = rows(GOOD + line + b"\n" + GOOD)
+    """Return the rejected row of a broken line between two valid ones."""
+    found = rows(VALID + line + b"\n" + VALID)
     assert [row.line for row in accepted(found)] == [1, 3]
     (bad,) = rejected(found)
     assert bad.line == 2
@@ -40,18 +40,18 @@ def second_line(line: bytes) -> Rejected:
 
 
 class TestWellFormed:
-    def test_columns_are_the_keys_in_the_order_they_appear(self) -> None:
+    def test_takes_columns_from_keys_in_the_order_they_appear(self) -> None:
         read = table(b'{"labels": ["x"], "extra": 1}\n{"text": "a", "other": 2}\n')
         assert (read.columns, read.others) == (("labels", "text"), ("extra", "other"))
         assert [row.cells for row in accepted(read.rows)] == [[["x"], None], [None, "a"]]
 
-    def test_all_columns_can_be_read(self) -> None:
+    def test_reads_all_columns(self) -> None:
         read = table(b'{"a": "1", "b": {"c": 2}}\n', wanted=None)
         assert (read.columns, read.others) == (("a", "b"), ())
-        assert [row.cells for row in accepted(read.rows)] == [["1", None]], "what is no value counts as missing"
+        assert [row.cells for row in accepted(read.rows)] == [["1", None]], "an object counts as missing"
 
     @pytest.mark.parametrize(
-        ("written", "value"),
+        ("written", "cell"),
         [
             ('"a"', "a"),
             ("null", ""),
@@ -68,29 +68,29 @@ class TestWellFormed:
             (r'"\ud83d\ude00\u0000"', "😀\0"),
         ],
     )
-    def test_values(self, written: str, value: Cell) -> None:
-        assert values(f'{{"text": {written}}}\n'.encode()) == [[value]]
+    def test_converts_cells(self, written: str, cell: Cell) -> None:
+        assert cells(f'{{"text": {written}}}\n'.encode()) == [[cell]]
 
     @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
-    def test_blank_lines_are_no_rows(self, end: bytes) -> None:
-        content = b"\xef\xbb\xbf" + end + GOOD.rstrip() + end + b" \t" + end + GOOD.rstrip()
+    def test_skips_blank_lines(self, end: bytes) -> None:
+        content = b"\xef\xbb\xbf" + end + VALID.rstrip() + end + b" \t" + end + VALID.rstrip()
         assert [row.line for row in accepted(rows(content))] == [2, 4]
 
     def test_other_line_separators_are_data(self) -> None:
-        assert values('{"text": "a\u2028b\x85c"}\n'.encode()) == [["a\u2028b\x85c"]]
+        assert cells('{"text": "a\u2028b\x85c"}\n'.encode()) == [["a\u2028b\x85c"]]
 
-    def test_raw_is_the_line(self) -> None:
-        assert accepted(rows(GOOD))[0].raw == GOOD
+    def test_keeps_the_line_as_raw_bytes(self) -> None:
+        assert accepted(rows(VALID))[0].raw == VALID
 
-    def test_a_key_first_seen_below_the_head_is_not_read(self) -> None:
-        content = b'{"text": "a"}\n' * 1_000 + GOOD
+    def test_ignores_a_key_that_first_appears_below_the_head(self) -> None:
+        content = b'{"text": "a"}\n' * 1_000 + VALID
         read = table(content)
         assert read.columns == ("text",)
         assert len(accepted(read.rows)) == 1_001
 
-    def test_the_head_is_bounded_in_bytes_too(self) -> None:
+    def test_bounds_the_head_in_bytes(self) -> None:
         line = json.dumps({"text": "x" * 1_000_000}).encode() + b"\n"
-        stream = stream_of(line * 20)
+        stream = to_stream(line * 20)
         read = read_table(stream, FileOptions("x.jsonl", WANTED))
         assert stream.tell() < keyed._HEAD_BYTES + 3 * len(line)
         assert len(accepted(read.rows)) == 20
@@ -98,7 +98,7 @@ class TestWellFormed:
 
 class TestBroken:
     @pytest.mark.parametrize(
-        ("line", "sentence"),
+        ("line", "explanation"),
         [
             (b'{"text": "caf\xe9"}', "invalid UTF-8: byte 0xe9 at byte 14 of the line"),
             (b'{"text": "\xed\xa0\x80"}', "invalid UTF-8: byte 0xed at byte 11 of the line"),
@@ -106,8 +106,8 @@ class TestBroken:
             (rb'{"\uDC00": 1}', r"invalid UTF-8: half a surrogate pair, \udc00"),
             (rb'{"\ud800": 1, "\ud800": 2}', r"not a JSON object: key '\ud800' twice"),
             (b'{"text": "a", "text": "b"}', "not a JSON object: key 'text' twice"),
-            (b'{"text": NaN}', "not a JSON object: NaN is no number"),
-            (b'{"text": [-Infinity]}', "not a JSON object: -Infinity is no number"),
+            (b'{"text": NaN}', "not a JSON object: NaN is not valid JSON"),
+            (b'{"text": [-Infinity]}', "not a JSON object: -Infinity is not valid JSON"),
             (b'{"text": "a"', "not a JSON object: Expecting ',' delimiter at character 13"),
             (b'{"text": "a"} {}', "not a JSON object: Extra data at character 15"),
             (b'{"text": "a\tb"}', "not a JSON object: Invalid control character at at character 12"),
@@ -120,25 +120,25 @@ class TestBroken:
             (b'{"text": [["a"]]}', "not a string: 'text' holds a list of lists or objects"),
         ],
     )
-    def test_a_broken_line_costs_no_other(self, line: bytes, sentence: str) -> None:
+    def test_a_broken_line_costs_no_other_line(self, line: bytes, explanation: str) -> None:
         bad = second_line(line)
-        assert bad.explanation == sentence
+        assert bad.explanation == explanation
         assert bad.raw.encode()
 
-    def test_a_column_that_is_not_used_may_hold_anything(self) -> None:
+    def test_accepts_any_value_in_an_unused_column(self) -> None:
         assert len(accepted(rows(b'{"text": "a", "meta": {"a": [[1]]}}\n'))) == 1
 
-    def test_an_endless_line_is_skipped(self) -> None:
+    def test_skips_a_very_long_line(self) -> None:
         bad = second_line(b'{"text": "' + b"x" * (3 * MAX_ROW_BYTES) + b'"}')
         assert (bad.reason, len(bad.raw)) == (Reason.TOO_LONG, 2_000)
 
-    def test_a_line_of_exactly_the_bound_is_read(self) -> None:
+    def test_reads_a_line_of_exactly_the_maximum_size(self) -> None:
         line = b'{"text": "' + b"x" * (MAX_ROW_BYTES - 13) + b'"}\n'
         assert len(line) == MAX_ROW_BYTES
-        assert len(accepted(rows(line + GOOD))) == 2
+        assert len(accepted(rows(line + VALID))) == 2
         assert second_line(b" " + line.rstrip()).reason is Reason.TOO_LONG
 
-    def test_what_breaks_off_is_damaged(self) -> None:
+    def test_rejects_a_stream_that_breaks_off_as_damaged(self) -> None:
         class Broken(io.BytesIO):
             def readline(self, size: int | None = -1) -> bytes:
                 line = super().readline(size)
@@ -146,7 +146,7 @@ class TestBroken:
                     raise EOFError("ended early")
                 return line
 
-        found = list(read_table(Broken(GOOD * 3), FileOptions("x.jsonl", WANTED)).rows)
+        found = list(read_table(Broken(VALID * 3), FileOptions("x.jsonl", WANTED)).rows)
         assert [row.line for row in accepted(found)] == [1, 2, 3]
         assert [row.explanation for row in rejected(found)] == ["damaged data: ended early"]
 
@@ -158,7 +158,7 @@ class TestBroken:
             (b"text\na\n", ":1: neither this row nor one after it can be read (not a JSON object: Expecting value at"),
         ],
     )
-    def test_a_head_that_cannot_be_read_is_refused(self, content: bytes, message: str) -> None:
+    def test_refuses_an_unreadable_head(self, content: bytes, message: str) -> None:
         with pytest.raises(Refused) as refused:
             table(content)
         assert str(refused.value).startswith(f"x.jsonl{message}")

@@ -1,4 +1,4 @@
-"""What rows from before a change of the label list become."""
+"""Labels of rows that were written before a change of the label list."""
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ from schema.label_list import LabelList
 CHANGES = changes_of(LabelList(("a", "b", "c"), frozenset({"c"}), {"old": "a", "older": "a", "gone": "c"}))
 
 
-def test_the_changes_are_those_of_the_schema_and_survive_json() -> None:
+def test_takes_changes_from_the_schema_and_reads_them_back_from_json() -> None:
     assert LabelChanges(renamed={"old": "a", "older": "a", "gone": "c"}, retired=("c",)) == CHANGES
     assert LabelChanges.model_validate_json(CHANGES.model_dump_json()) == CHANGES
     assert changes_of(LabelList(("a",))) == LabelChanges()
@@ -27,14 +27,12 @@ def test_the_changes_are_those_of_the_schema_and_survive_json() -> None:
         (["unknown", "old"], ["unknown", "a"], []),
     ],
 )
-def test_old_names_become_new_ones_and_retired_ones_are_dropped(
-    labels: list[str], current: list[str], dropped: list[str]
-) -> None:
+def test_renames_labels_and_drops_retired_ones(labels: list[str], current: list[str], dropped: list[str]) -> None:
     assert apply_changes(labels, CHANGES) == (current, dropped)
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c", "old", "older", "gone", "unknown"])))
-def test_nothing_is_lost_or_said_twice_and_a_second_time_changes_nothing(labels: list[str]) -> None:
+def test_keeps_every_label_once_and_is_idempotent(labels: list[str]) -> None:
     current, dropped = apply_changes(labels, CHANGES)
     renamed = [CHANGES.renamed.get(label, label) for label in labels]
     assert sorted(current + dropped) == sorted(set(renamed))
@@ -42,5 +40,5 @@ def test_nothing_is_lost_or_said_twice_and_a_second_time_changes_nothing(labels:
     assert apply_changes(current, CHANGES) == (current, [])
 
 
-def test_without_changes_labels_stay_as_they_are() -> None:
+def test_leaves_labels_alone_if_there_are_no_changes() -> None:
     assert apply_changes(["c", "old"], LabelChanges()) == (["c", "old"], [])

@@ -1,4 +1,4 @@
-"""From label columns to labels."""
+"""Parsers of label columns, and the list of labels."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from components.example_gen.formats.rows import Cell, Reason
 from components.example_gen.formats.values import UnusableValueError
 from components.example_gen.parsing.labels import make_label_parser, read_label_names
 from schema.errors import Refused
-from tests.components.example_gen.support import settings_for, write
+from tests.components.example_gen.support import settings_for, write_file
 
 DELIMITED = {"kind": "delimited", "column": "labels", "delimiter": "|"}
 INDICATORS = {"kind": "indicators", "columns": ["toxic", "insult"]}
@@ -18,8 +18,8 @@ LIST = {"kind": "list", "column": "labels"}
 INDICES = {"kind": "indices", "column": "labels", "names": "labels.txt"}
 
 
-def parse(labels: dict[str, Any], values: Sequence[Cell], names: Sequence[str] = ()) -> list[str]:
-    return make_label_parser(settings_for("d", format="jsonl", labels=labels).labels, names)(values)
+def parse(labels: dict[str, Any], cells: Sequence[Cell], names: Sequence[str] = ()) -> list[str]:
+    return make_label_parser(settings_for("d", format="jsonl", labels=labels).labels, names)(cells)
 
 
 @pytest.mark.parametrize(
@@ -33,24 +33,24 @@ def parse(labels: dict[str, Any], values: Sequence[Cell], names: Sequence[str] =
         (" | ", []),
     ],
 )
-def test_delimited_labels_are_stripped_and_blank_or_repeated_ones_ignored(value: str, expected: list[str]) -> None:
+def test_strips_delimited_labels_and_ignores_blank_and_repeated_ones(value: str, expected: list[str]) -> None:
     assert parse(DELIMITED, [value]) == expected
 
 
 @pytest.mark.parametrize(("flags", "expected"), [(["1", "0"], ["toxic"]), (["0", " 1 "], ["insult"]), (["0", "0"], [])])
-def test_an_indicator_column_of_1_is_a_label(flags: list[str], expected: list[str]) -> None:
+def test_reads_an_indicator_of_1_as_a_label(flags: list[str], expected: list[str]) -> None:
     assert parse(INDICATORS, flags) == expected
 
 
 @pytest.mark.parametrize("flag", ["-1", "", "yes", "2", "1.0"])
-def test_an_indicator_of_another_value_makes_the_row_unusable(flag: str) -> None:
-    with pytest.raises(UnusableValueError) as unusable:
+def test_rejects_an_indicator_that_is_neither_0_nor_1(flag: str) -> None:
+    with pytest.raises(UnusableValueError) as error:
         parse(INDICATORS, ["0", flag])
-    assert unusable.value.reason is Reason.NOT_0_OR_1
-    assert unusable.value.detail == f"'{flag}' in column 'insult'"
+    assert error.value.reason is Reason.NOT_0_OR_1
+    assert error.value.detail == f"'{flag}' in column 'insult'"
 
 
-def test_indices_point_into_the_list_of_labels() -> None:
+def test_reads_indices_into_the_list_of_labels() -> None:
     assert parse(INDICES, ["2, 0,2"], ["joy", "anger", "fear"]) == ["fear", "joy"]
     assert parse(INDICES, [""], ["joy"]) == []
 
@@ -66,30 +66,30 @@ def test_indices_point_into_the_list_of_labels() -> None:
         ("9" * 5000, Reason.INDEX_OUT_OF_RANGE, f"{'9' * 40} is not in 0 to 1"),
     ],
 )
-def test_an_index_that_points_nowhere_makes_the_row_unusable(value: str, reason: Reason, detail: str) -> None:
-    with pytest.raises(UnusableValueError) as unusable:
+def test_rejects_an_index_that_is_not_in_the_list(value: str, reason: Reason, detail: str) -> None:
+    with pytest.raises(UnusableValueError) as error:
         parse(INDICES, [value], ["joy", "anger"])
-    assert (unusable.value.reason, unusable.value.detail) == (reason, detail)
+    assert (error.value.reason, error.value.detail) == (reason, detail)
 
 
 @pytest.mark.parametrize("value", [["2", " 0", "2"], ["2,0"], ["2", "", "0,2"]])
-def test_indices_may_come_as_a_list(value: list[str]) -> None:
+def test_reads_a_list_of_indices(value: list[str]) -> None:
     assert parse(INDICES, [value], ["joy", "anger", "fear"]) == ["fear", "joy"]
 
 
-def test_a_list_holds_labels_themselves() -> None:
+def test_reads_a_list_of_labels() -> None:
     assert parse(LIST, [[" joy ", "", "a|b", "joy", " "]]) == ["joy", "a|b"]
     assert parse(LIST, [[]]) == parse(LIST, [""]) == []
 
 
-def test_a_list_of_one_is_its_element() -> None:
+def test_reads_a_list_of_one_as_its_element() -> None:
     assert parse(DELIMITED, [["joy|anger"]]) == ["joy", "anger"]
     assert parse(DELIMITED, [[]]) == []
     assert parse(INDICATORS, [["1"], ["0"]]) == ["toxic"]
 
 
 @pytest.mark.parametrize(
-    ("labels", "values", "sentence"),
+    ("labels", "cells", "explanation"),
     [
         (DELIMITED, [None], "missing field: 'labels'"),
         (DELIMITED, [["joy", "anger"]], "not a string: 'labels' holds 2 values"),
@@ -102,20 +102,18 @@ def test_a_list_of_one_is_its_element() -> None:
         (INDICATORS, ["1", []], "label column is neither 0 nor 1: '' in column 'insult'"),
     ],
 )
-def test_a_value_of_the_wrong_kind_makes_the_row_unusable(
-    labels: dict[str, Any], values: list[Cell], sentence: str
-) -> None:
-    with pytest.raises(UnusableValueError) as unusable:
-        parse(labels, values, ["joy"])
-    assert f"{unusable.value.reason}: {unusable.value.detail}" == sentence
+def test_rejects_a_value_of_the_wrong_kind(labels: dict[str, Any], cells: list[Cell], explanation: str) -> None:
+    with pytest.raises(UnusableValueError) as error:
+        parse(labels, cells, ["joy"])
+    assert f"{error.value.reason}: {error.value.detail}" == explanation
 
 
-def test_the_list_of_labels_is_one_label_a_line(tmp_path: Path) -> None:
-    write(tmp_path / "labels.txt", b"\xef\xbb\xbfjoy\r\nanger \r\n\r\n")
+def test_reads_the_list_of_labels_from_lines(tmp_path: Path) -> None:
+    write_file(tmp_path / "labels.txt", b"\xef\xbb\xbfjoy\r\nanger \r\n\r\n")
     assert read_label_names(settings_for(tmp_path, labels=INDICES).labels, str(tmp_path)) == ("joy", "anger")
 
 
-def test_other_kinds_of_labels_need_no_list(tmp_path: Path) -> None:
+def test_needs_no_list_for_other_kinds_of_labels(tmp_path: Path) -> None:
     assert read_label_names(settings_for(tmp_path).labels, str(tmp_path)) == ()
 
 
@@ -129,9 +127,9 @@ def test_other_kinds_of_labels_need_no_list(tmp_path: Path) -> None:
         (b"\xff\xfe", "labels.txt: the list of labels is not UTF-8"),
     ],
 )
-def test_a_list_of_labels_that_cannot_be_used_is_refused(tmp_path: Path, content: bytes | None, message: str) -> None:
+def test_refuses_an_invalid_list_of_labels(tmp_path: Path, content: bytes | None, message: str) -> None:
     if content is not None:
-        write(tmp_path / "labels.txt", content)
+        write_file(tmp_path / "labels.txt", content)
     with pytest.raises(Refused) as refused:
         read_label_names(settings_for(tmp_path, labels=INDICES).labels, str(tmp_path))
     assert message in str(refused.value)

@@ -1,4 +1,4 @@
-"""From a row to the parts of an example, or to a reason why not."""
+"""Parsing of rows, and the search for their columns."""
 
 from typing import Any
 
@@ -14,54 +14,54 @@ from tests.components.example_gen.support import settings_for
 COLUMNS = ("id", "text", "labels", "channel")
 
 
-def parse(*values: Cell, **changes: Any) -> LabelledText | Rejected:
+def parse(*cells: Cell, **changes: Any) -> LabelledText | Rejected:
     settings = settings_for("d", **({"id": "id", "slices": ["channel"]} | changes))
     parser = RowParser("a.csv", find_columns(COLUMNS, settings, "a.csv"), make_label_parser(settings.labels))
-    return parser.parse(Row(7, list(values), ",".join(map(str, values)).encode() + b"\n"))
+    return parser.parse(Row(7, list(cells), ",".join(map(str, cells)).encode() + b"\n"))
 
 
-def test_a_record_holds_what_an_example_needs() -> None:
+def test_parses_the_parts_of_an_example() -> None:
     assert parse(" k1 ", " some text ", "joy|anger", " mail ") == LabelledText(
         "k1", " some text ", ["joy", "anger"], ["mail"]
     )
 
 
-def test_without_an_id_column_file_and_line_are_the_id() -> None:
-    record = parse("", "text", "", "", id=None)
-    assert isinstance(record, LabelledText)
-    assert record.id == "a.csv:7"
+def test_uses_file_and_line_as_id_if_there_is_no_id_column() -> None:
+    parsed = parse("", "text", "", "", id=None)
+    assert isinstance(parsed, LabelledText)
+    assert parsed.id == "a.csv:7"
 
 
-def test_a_blank_slice_column_is_an_empty_string() -> None:
-    record = parse("k1", "text", "", "  ")
-    assert isinstance(record, LabelledText)
-    assert record.slices == [""]
+def test_reads_a_blank_slice_as_an_empty_string() -> None:
+    parsed = parse("k1", "text", "", "  ")
+    assert isinstance(parsed, LabelledText)
+    assert parsed.slices == [""]
 
 
 @pytest.mark.parametrize(
-    ("values", "reason"),
+    ("cells", "reason"),
     [
         ((" ", "text", "", ""), Reason.BLANK_ID),
         (("k1", "", "joy", ""), Reason.BLANK_TEXT),
         (("k1", " \n\u2003", "joy", ""), Reason.BLANK_TEXT),
     ],
 )
-def test_a_row_without_id_or_text_is_rejected(values: tuple[str, ...], reason: Reason) -> None:
-    outcome = parse(*values)
-    assert isinstance(outcome, Rejected)
-    assert (outcome.line, outcome.reason) == (7, reason)
-    assert outcome.raw == ",".join(values)
+def test_rejects_a_row_without_id_or_text(cells: tuple[str, ...], reason: Reason) -> None:
+    parsed = parse(*cells)
+    assert isinstance(parsed, Rejected)
+    assert (parsed.line, parsed.reason) == (7, reason)
+    assert parsed.raw == ",".join(cells)
 
 
-def test_nul_is_text() -> None:
+def test_accepts_nul_in_a_text() -> None:
     assert isinstance(parse("k1", "a\0b", "", ""), LabelledText)
 
 
-def test_a_list_of_one_is_its_element_and_an_empty_one_blank() -> None:
+def test_reads_a_list_of_one_as_its_element_and_an_empty_list_as_blank() -> None:
     assert parse(["k1"], ["text"], ["joy"], []) == LabelledText("k1", "text", ["joy"], [""])
 
 
-def test_pairs_and_groups_are_carried_along() -> None:
+def test_parses_pairs_and_groups() -> None:
     settings: dict[str, Any] = {"text_pair": "channel", "slices": [], "id": None, "group": "id"}
     assert parse(" k1", "text", "", " pair ", **settings) == LabelledText("a.csv:7", "text", [], [], " pair ", "k1")
     blank = parse("k1", "text", "", "", **settings)
@@ -70,7 +70,7 @@ def test_pairs_and_groups_are_carried_along() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "sentence"),
+    ("cells", "explanation"),
     [
         ((None, "text", "", ""), "missing field: 'id'"),
         (("k1", None, "", ""), "missing field: 'text'"),
@@ -80,13 +80,13 @@ def test_pairs_and_groups_are_carried_along() -> None:
         (("k1", [], "", ""), "blank text"),
     ],
 )
-def test_a_value_that_is_no_string_rejects_the_row(values: tuple[Cell, ...], sentence: str) -> None:
-    outcome = parse(*values)
-    assert isinstance(outcome, Rejected)
-    assert outcome.explanation == sentence
+def test_rejects_a_row_whose_value_is_not_a_string(cells: tuple[Cell, ...], explanation: str) -> None:
+    parsed = parse(*cells)
+    assert isinstance(parsed, Rejected)
+    assert parsed.explanation == explanation
 
 
-def test_columns_are_found_by_name() -> None:
+def test_finds_columns_by_name() -> None:
     settings = settings_for("d", slices=["channel"], labels={"kind": "indicators", "columns": ["b", "a"]})
     assert find_columns(["a", "channel", "text", "b"], settings, "x.csv") == Layout(
         columns=("a", "channel", "text", "b"), id=None, text=2, text_pair=None, labels=(3, 0), slices=(1,), group=None
@@ -116,18 +116,18 @@ def test_columns_are_found_by_name() -> None:
         (["text", "labels", "text"], {}, "x.csv: two columns are named 'text'; rename one"),
     ],
 )
-def test_a_missing_or_repeated_column_is_refused(columns: list[str], changes: dict[str, Any], message: str) -> None:
+def test_refuses_a_missing_or_repeated_column(columns: list[str], changes: dict[str, Any], message: str) -> None:
     with pytest.raises(Refused) as refused:
         find_columns(columns, settings_for("d", **changes), "x.csv")
     assert str(refused.value) == message
 
 
-def test_many_columns_are_not_all_listed() -> None:
+def test_lists_only_some_of_many_columns() -> None:
     with pytest.raises(Refused, match=r"it has: c0, .*, c11, \.\.\.\)"):
         find_columns([f"c{number}" for number in range(500)], settings_for("d"), "x.csv")
 
 
-def test_columns_that_were_not_read_are_named_too() -> None:
+def test_lists_unread_columns_too() -> None:
     with pytest.raises(Refused) as refused:
         find_columns(["labels"], settings_for("d"), "x.csv", others=["txt", "a\nb"])
     assert "(it has: labels, txt, a\\nb; did you mean 'txt'?)" in str(refused.value)

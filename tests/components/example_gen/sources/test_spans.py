@@ -1,4 +1,4 @@
-"""Spans and versions in patterns, held against TFX's own answer."""
+"""Spans and versions in patterns, compared with TFX's own results."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from components.example_gen.sources.spans import (
     parse_pattern,
 )
 from schema.errors import Refused
-from tests.components.example_gen.support import csv_of, many_rows, settings_for, write
+from tests.components.example_gen.support import csv_text, distinct_rows, settings_for, write_file
 
 
 def span_of(pattern: str, name: str) -> SpanVersion | None:
@@ -46,11 +46,11 @@ def span_of(pattern: str, name: str) -> SpanVersion | None:
         ("{SPAN}/**/x+y(1).csv", "1/some/where/x+y(1).csv", (1, None)),
     ],
 )
-def test_a_name_tells_its_span(pattern: str, name: str, expected: tuple[int, int | None] | None) -> None:
+def test_reads_the_span_from_a_name(pattern: str, name: str, expected: tuple[int, int | None] | None) -> None:
     assert span_of(pattern, name) == expected
 
 
-def test_a_pattern_may_have_no_span() -> None:
+def test_accepts_a_pattern_without_span() -> None:
     assert parse_pattern("train/*.csv") is None
 
 
@@ -66,27 +66,27 @@ def test_a_pattern_may_have_no_span() -> None:
         ("{SPAN:0}", "width '0' is not a positive number"),
     ],
 )
-def test_a_pattern_that_means_nothing_is_refused(pattern: str, message: str) -> None:
+def test_refuses_an_invalid_pattern(pattern: str, message: str) -> None:
     with pytest.raises(Refused) as refused:
         parse_pattern(pattern)
     assert message in str(refused.value)
     with pytest.raises(ValueError):  # noqa: PT011 - TFX refuses the same patterns, with messages of its own
-        _tfx_answer(Path("/nowhere"), pattern)
+        _resolve_with_tfx(Path("/nowhere"), pattern)
 
 
 @given(st.sets(st.integers(0, 200)), st.integers(1, 5), st.integers(0, 3))
-def test_the_newest_are_chosen(available: set[int], last: int, skip: int) -> None:
+def test_chooses_the_newest_spans(available: set[int], last: int, skip: int) -> None:
     chosen = choose_spans(available, SpanRange(last=last, skip_newest=skip))
     newest_first = sorted(available, reverse=True)[skip:]
     assert chosen == sorted(newest_first[:last])
 
 
-def test_bounds_may_be_dates() -> None:
+def test_accepts_dates_as_bounds() -> None:
     wanted = SpanRange(last=None, not_before=date(1970, 1, 3), not_after=5)
     assert choose_spans(range(10), wanted) == [2, 3, 4, 5]
 
 
-def test_of_days_only_those_that_are_over_are_there() -> None:
+def test_offers_only_days_that_are_over() -> None:
     now = datetime(1970, 1, 11, 3, tzinfo=UTC)
     assert choose_spans(days_available(SpanRange(last=3), now), SpanRange(last=3)) == [7, 8, 9]
     wanted = SpanRange(last=2, skip_newest=1)
@@ -97,17 +97,17 @@ def test_of_days_only_those_that_are_over_are_there() -> None:
         days_available(SpanRange(last=None), now)
 
 
-def test_spans_are_told_as_people_call_them() -> None:
+def test_describes_spans_as_dates_or_numbers() -> None:
     assert describe_spans([SpanVersion(20780, 2)], dates=True) == "2026-11-23 (version 2)"
     assert describe_spans([SpanVersion(7, None), SpanVersion(8, None)], dates=False) == "7, 8"
 
 
-def lay_out(base: Path, *names: str) -> None:
+def write_csv_files(base: Path, *names: str) -> None:
     for name in names:
-        write(base / name, csv_of(many_rows(3)))
+        write_file(base / name, csv_text(distinct_rows(3)))
 
 
-def _tfx_answer(base: Path, *patterns: str) -> tuple[int | None, int | None, list[str]]:
+def _resolve_with_tfx(base: Path, *patterns: str) -> tuple[int | None, int | None, list[str]]:
     splits = [example_gen_pb2.Input.Split(name=f"s{n}", pattern=pattern) for n, pattern in enumerate(patterns)]
     _, span, version = tfx_utils.calculate_splits_fingerprint_span_and_version(str(base), splits)
     return span, version, [split.pattern for split in splits]
@@ -123,11 +123,11 @@ def _tfx_answer(base: Path, *patterns: str) -> tuple[int | None, int | None, lis
         ("{YYYY}{MM}{DD}/v{VERSION:2}/a.csv", ["20260930/v03/a.csv", "20261001/v01/a.csv", "20261001/v02/a.csv"]),
     ],
 )
-def test_the_newest_span_is_the_one_that_tfx_resolves(tmp_path: Path, pattern: str, names: list[str]) -> None:
-    lay_out(tmp_path, *names)
+def test_chooses_the_newest_span_as_tfx_does(tmp_path: Path, pattern: str, names: list[str]) -> None:
+    write_csv_files(tmp_path, *names)
     inputs = [{"pattern": pattern, "split": {"train": 1, "eval": 1, "test": 1}}]
-    ours = find_sources(settings_for(tmp_path, inputs=inputs))
-    span, version, patterns = _tfx_answer(tmp_path, pattern)
-    assert ours.spans == ((span, version),)
-    assert [file.path for file in ours.files] == sorted(str(path) for path in tmp_path.glob(patterns[0]))
-    assert {file.span for file in ours.files} == {span}
+    sources = find_sources(settings_for(tmp_path, inputs=inputs))
+    span, version, patterns = _resolve_with_tfx(tmp_path, pattern)
+    assert sources.spans == ((span, version),)
+    assert [file.path for file in sources.files] == sorted(str(path) for path in tmp_path.glob(patterns[0]))
+    assert {file.span for file in sources.files} == {span}

@@ -1,4 +1,4 @@
-"""Queries are read by TFX's, Beam's and Google's own code against a local server."""
+"""Queries, read by TFX's, Beam's and Google's own code from a local server."""
 
 import datetime as dt
 import math
@@ -50,7 +50,7 @@ def _field(name: str, kind: str = "STRING", mode: str = "NULLABLE", **more: Any)
 
 
 def _comments(count: int = 5) -> Table:
-    """Labels in every shape that BigQuery can hold them in."""
+    """Return a table with labels in every form that BigQuery can hold."""
     fields = [
         _field("id", "INTEGER", "REQUIRED"), _field("text"), _field("labels"), _field("tags", mode="REPEATED"),
         _field("joy", "BOOLEAN"), _field("anger", "INTEGER"), _field("indices", "INTEGER", "REPEATED"), _field("day"),
@@ -88,28 +88,28 @@ def read_api(server: BigQueryServer, monkeypatch: pytest.MonkeyPatch, tmp_path: 
         yield read_api
 
 
-def _queries_of(settings: ExamplesSettings, spans: Sequence[int] = ()) -> tuple[Query, ...]:
+def _find_queries(settings: ExamplesSettings, spans: Sequence[int] = ()) -> tuple[Query, ...]:
     return find_queries([entry.source for entry in settings.inputs], spans)
 
 
 pytestmark = pytest.mark.usefixtures("read_api")
 
 
-class _Kept:
-    """Where a pipeline that runs within this process leaves its rows."""
+class _Collected:
+    """Rows of a pipeline that runs in this process."""
 
     rows: ClassVar[list[tuple[int, dict[str, Any]]]] = []
 
 
-def _keep(row: tuple[int, dict[str, Any]]) -> None:
-    _Kept.rows.append(row)
+def _collect(row: tuple[int, dict[str, Any]]) -> None:
+    _Collected.rows.append(row)
 
 
 def _read(settings: ExamplesSettings, queries: Sequence[Query] | None = None) -> list[tuple[int, dict[str, Any]]]:
-    _Kept.rows.clear()
+    _Collected.rows.clear()
     with beam.Pipeline(options=PipelineOptions(_ARGS)) as pipeline:
-        _ = pipeline | ReadRows(queries or _queries_of(settings), settings) | beam.Map(_keep)
-    return sorted(_Kept.rows, key=lambda row: (row[0], str(row[1]["id"])))
+        _ = pipeline | ReadRows(queries or _find_queries(settings), settings) | beam.Map(_collect)
+    return sorted(_Collected.rows, key=lambda row: (row[0], str(row[1]["id"])))
 
 
 def _parse(settings: ExamplesSettings, label_names: Sequence[str] = ()) -> list[LabelledText | Rejected]:
@@ -122,7 +122,7 @@ def _parse(settings: ExamplesSettings, label_names: Sequence[str] = ()) -> list[
 
 class TestReading:
     @pytest.mark.parametrize("method", _METHODS)
-    def test_every_row_of_every_query_comes_with_the_order_of_its_query(
+    def test_reads_every_row_with_the_order_of_its_query(
         self, server: BigQueryServer, read_api: ReadApi, method: str
     ) -> None:
         server.tables["shop-1.texts.more"] = _comments(3)
@@ -136,23 +136,23 @@ class TestReading:
         assert bool(read_api.sessions) == (method == "DIRECT_READ")
 
     @pytest.mark.parametrize("method", _METHODS)
-    def test_nothing_is_left_behind(self, server: BigQueryServer, method: str) -> None:
+    def test_leaves_no_tables_or_files(self, server: BigQueryServer, method: str) -> None:
         _read(_settings(read_method=method))
         assert set(server.tables) == {_COMMENTS}
         assert not server.datasets
         assert not server.objects
-        # Through TFX's own transform, which labels its jobs.
+        # TFX's own transform was used: it labels its jobs.
         assert all("tfx_version" in job["configuration"]["labels"] for job in server.jobs.values())
 
     @pytest.mark.parametrize("method", _METHODS)
-    def test_a_query_without_result_has_no_rows(self, server: BigQueryServer, method: str) -> None:
+    def test_reads_an_empty_result(self, server: BigQueryServer, method: str) -> None:
         server.tables[_COMMENTS].rows.clear()
         assert _read(_settings(read_method=method)) == []
 
-    def test_queries_that_start_together_never_share_a_job(
+    def test_queries_that_start_together_do_not_share_a_job(
         self, server: BigQueryServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        # Beam's names of direct reads differ by the second and this number alone.
+        # Beam names direct reads after the second and this number only.
         monkeypatch.setattr("random.randint", lambda *_: 1)
         stopped = SimpleNamespace(time=lambda: 1_700_000_000, sleep=time.sleep)
         monkeypatch.setattr("apache_beam.io.gcp.bigquery.time", stopped)
@@ -161,7 +161,7 @@ class TestReading:
         assert len(server.jobs) == 2
 
     @pytest.mark.parametrize("method", _METHODS)
-    def test_values_are_what_other_formats_make_of_them(self, server: BigQueryServer, method: str) -> None:
+    def test_converts_values_as_other_formats_do(self, server: BigQueryServer, method: str) -> None:
         values: dict[str, tuple[str, Any, Any]] = {
             "string": ("STRING", "na\u00efve", "na\u00efve"),
             "null": ("STRING", None, ""),
@@ -192,7 +192,7 @@ class TestReading:
         assert isinstance(empty, Row)
         assert empty.cells == [*[""] * len(values), [], [], None]
 
-    def test_what_is_no_string_is_rejected_with_its_column(self, server: BigQueryServer) -> None:
+    def test_rejects_values_that_are_not_strings_and_names_the_column(self, server: BigQueryServer) -> None:
         point = [_field("x", "INTEGER")]
         fields = [
             _field("id"), _field("where", "RECORD", fields=point), _field("raw", "BYTES"),
@@ -214,31 +214,31 @@ class TestReading:
     @pytest.mark.parametrize(
         ("value", "text"), [(math.nan, "NaN"), (1e300, "1e+300"), (2.0**60, "1.152921504606847e+18"), (-0.0, "0")]
     )
-    def test_floats_are_written_as_json_writes_them(self, value: float, text: str) -> None:
+    def test_writes_floats_as_json_does(self, value: float, text: str) -> None:
         row = to_row(0, {"value": value}, ["value"])
         assert isinstance(row, Row)
         assert row.cells == [text]
 
 
 class TestLabels:
-    def test_delimited(self) -> None:
+    def test_reads_delimited_labels(self) -> None:
         records = _parse(_settings())
         assert [(record.id, record.labels) for record in records if isinstance(record, LabelledText)] == [
             (str(number), ["joy", "anger"]) for number in range(5)
         ]
 
-    def test_a_repeated_column_stays_a_list(self) -> None:
+    def test_reads_a_repeated_column_as_a_list(self) -> None:
         settings = _settings(labels={"kind": "list", "column": "tags"})
         row = to_row(0, _read(settings)[0][1], settings.used_columns)
         assert isinstance(row, Row)
         assert row.cells == ["0", "text 0", ["joy", "anger"]]
 
-    def test_indicators_may_be_bool_or_int64(self) -> None:
+    def test_reads_indicators_of_bool_and_int64(self) -> None:
         records = _parse(_settings(labels={"kind": "indicators", "columns": ["joy", "anger"]}))
         labels = [record.labels for record in records if isinstance(record, LabelledText)]
         assert labels == [["joy"], ["joy", "anger"]] * 2 + [["joy"]]
 
-    def test_indices_may_be_repeated_integers(self) -> None:
+    def test_reads_indices_from_repeated_integers(self) -> None:
         settings = _settings(
             input_base="d", labels={"kind": "indices", "column": "indices", "names": "labels.txt"}, slices=["day"]
         )
@@ -246,13 +246,13 @@ class TestLabels:
         assert isinstance(row, Row)
         assert row.cells == ["0", "text 0", ["0", "1"], "20260101"]
 
-    def test_null_and_bad_values_reject_their_own_row_only(self, server: BigQueryServer) -> None:
+    def test_null_and_invalid_values_cost_only_their_row(self, server: BigQueryServer) -> None:
         rows = server.tables[_COMMENTS].rows
         rows[1]["text"] = None
         rows[2]["anger"] = 2
         rows[3]["joy"] = None
-        outcomes = _parse(_settings(labels={"kind": "indicators", "columns": ["joy", "anger"]}))
-        assert [outcome.reason if isinstance(outcome, Rejected) else None for outcome in outcomes] == [
+        parsed = _parse(_settings(labels={"kind": "indicators", "columns": ["joy", "anger"]}))
+        assert [row.reason if isinstance(row, Rejected) else None for row in parsed] == [
             None, Reason.BLANK_TEXT, Reason.NOT_0_OR_1, Reason.NOT_0_OR_1, None,
         ]  # fmt: skip
 
@@ -261,24 +261,24 @@ class TestOutages:
     @pytest.mark.parametrize(
         "path", ["POST .*/jobs", "GET .*/jobs/", "GET /download/", "GET /storage/v1/b/bucket/o$", "POST .*/datasets"]
     )
-    def test_a_server_that_recovers_is_asked_again(self, server: BigQueryServer, path: str) -> None:
+    def test_retries_until_a_server_recovers(self, server: BigQueryServer, path: str) -> None:
         server.fail(path, times=2)
         assert len(_read(_settings())) == 5
-        assert len([asked for asked in server.requests if re.search(path, asked)]) >= 3
+        assert len([request for request in server.requests if re.search(path, request)]) >= 3
 
-    def test_a_dry_run_is_tried_again(self, server: BigQueryServer) -> None:
+    def test_retries_a_dry_run(self, server: BigQueryServer) -> None:
         server.fail("POST .*/jobs", times=1)
-        check_queries(_queries_of(_settings()), _settings(), _PROJECT)
+        check_queries(_find_queries(_settings()), _settings(), _PROJECT)
 
-    def test_a_server_that_stays_away_is_not_waited_for_forever(
+    def test_gives_up_on_a_server_that_stays_unavailable(
         self, server: BigQueryServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(bigquery_check, "_RETRY_SECONDS", 0.5)
         server.fail("POST .*/jobs", times=1_000)
         with pytest.raises(Refused, match=r"BigQuery does not answer \(The service is currently unavailable\); try"):
-            check_queries(_queries_of(_settings()), _settings(), _PROJECT)
+            check_queries(_find_queries(_settings()), _settings(), _PROJECT)
 
-    def test_a_query_that_fails_ends_the_pipeline(self, server: BigQueryServer) -> None:
+    def test_a_failing_query_fails_the_pipeline(self, server: BigQueryServer) -> None:
         server.forbidden.add(_COMMENTS)
         with pytest.raises(Exception, match="Access Denied"):
             _read(_settings())
@@ -288,52 +288,52 @@ class TestCheck:
     def _refused(self, query: str = _ALL, **changes: Any) -> str:
         settings = _settings(query, **changes)
         with pytest.raises(Refused) as refused:
-            check_queries(_queries_of(settings, [20_484]), settings, _PROJECT)
+            check_queries(_find_queries(settings, [20_484]), settings, _PROJECT)
         message = str(refused.value)
         assert "\n" not in message
         return message
 
-    def test_what_can_be_read_passes_and_nothing_is_run(self, server: BigQueryServer) -> None:
-        check_queries(_queries_of(_settings()), _settings(), _PROJECT)
+    def test_accepts_a_valid_query_without_running_it(self, server: BigQueryServer) -> None:
+        check_queries(_find_queries(_settings()), _settings(), _PROJECT)
         assert not server.jobs
 
-    def test_sql_that_is_wrong_is_answered_in_bigquerys_words(self) -> None:
+    def test_refuses_wrong_sql_with_bigquerys_message(self) -> None:
         assert self._refused("SELEC 1") == (
             "examples.inputs[0].query: BigQuery refuses it (Syntax error: Unexpected identifier \"SELEC\" at [1:1]);"
             " correct the query"
         )  # fmt: skip
         assert "Unrecognized name: txt at [1:8]" in self._refused(f"SELECT txt FROM `{_COMMENTS}`")
 
-    def test_a_span_is_named_by_its_day(self) -> None:
+    def test_names_the_day_of_a_span(self) -> None:
         message = self._refused(f"SELECT * FROM `{_COMMENTS}` WHERE dya = @span_yyyymmdd_utc")
         assert message.startswith("examples.inputs[0].query of 20260131: BigQuery refuses it (Unrecognized name: dya")
 
-    def test_a_table_that_is_missing(self) -> None:
+    def test_refuses_a_missing_table(self) -> None:
         assert self._refused("SELECT * FROM `shop-1.texts.gone`") == (
             "examples.inputs[0].query: Not found: Table shop-1:texts.gone was not found in location EU; correct the"
             " name, or --project in beam.pipeline_args"
         )
 
-    def test_a_table_that_may_not_be_read(self, server: BigQueryServer) -> None:
+    def test_refuses_a_forbidden_table(self, server: BigQueryServer) -> None:
         server.forbidden.add(_COMMENTS)
         message = self._refused()
         assert "no access (Access Denied: Table shop-1:texts.comments: User does not have permission" in message
         assert "BigQuery Data Viewer" in message
 
-    def test_what_is_no_select(self) -> None:
+    def test_refuses_statements_other_than_select(self) -> None:
         assert "is not a SELECT but a DELETE" in self._refused(f"DELETE FROM `{_COMMENTS}` WHERE true")
 
-    def test_columns_are_looked_for_in_the_result(self) -> None:
+    def test_finds_columns_in_the_result(self) -> None:
         message = self._refused(text="txet")
         assert message.startswith("examples.inputs[0].query: no column 'txet' (it has: id, text, labels, ")
         assert "did you mean 'text'?" in message
 
-    def test_types_that_no_row_could_be_read_of(self, server: BigQueryServer) -> None:
+    def test_refuses_types_that_cannot_be_read(self, server: BigQueryServer) -> None:
         assert "column 'tags' is REPEATED; only labels can be" in self._refused(text="tags")
         server.tables[_COMMENTS].fields[1] |= {"type": "RECORD", "fields": [_field("x")]}
         assert "column 'text' is a RECORD; select one of its fields" in self._refused()
 
-    def test_credentials_that_are_missing_or_not_valid(
+    def test_refuses_missing_or_invalid_credentials(
         self, server: BigQueryServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         server.fail("POST /token", times=1_000, status=400, reason="invalid_grant")
@@ -345,58 +345,58 @@ class TestCheck:
 
 
 class TestFingerprint:
-    def _of(self, query: str = _ALL) -> str:
-        return fingerprint(_queries_of(_settings(query)), _PROJECT)
+    def _fingerprint(self, query: str = _ALL) -> str:
+        return fingerprint(_find_queries(_settings(query)), _PROJECT)
 
-    def test_it_changes_with_the_table_and_not_otherwise(self, server: BigQueryServer) -> None:
-        before = self._of()
-        assert self._of() == before
+    def test_changes_only_with_the_table(self, server: BigQueryServer) -> None:
+        before = self._fingerprint()
+        assert self._fingerprint() == before
         server.tables["shop-1.texts.unrelated"] = _comments()
-        assert self._of() == before
+        assert self._fingerprint() == before
         server.tables[_COMMENTS].append(_comments(1).rows[0])
-        appended = self._of()
+        appended = self._fingerprint()
         assert appended != before
-        server.tables[_COMMENTS].append()  # rewritten: as many rows as before
-        assert self._of() not in (before, appended)
+        server.tables[_COMMENTS].append()  # rewritten, with as many rows as before
+        assert self._fingerprint() not in (before, appended)
 
-    def test_it_changes_with_the_query(self) -> None:
-        assert self._of() != self._of(f"SELECT * FROM `{_COMMENTS}` WHERE id = 1")
+    def test_changes_with_the_query(self) -> None:
+        assert self._fingerprint() != self._fingerprint(f"SELECT * FROM `{_COMMENTS}` WHERE id = 1")
 
-    def test_metadata_that_changes_by_itself_does_not_matter(self, server: BigQueryServer) -> None:
-        before = self._of()
+    def test_ignores_metadata_that_changes_by_itself(self, server: BigQueryServer) -> None:
+        before = self._fingerprint()
         server.tables[_COMMENTS].etag = "another"
-        assert self._of() == before
+        assert self._fingerprint() == before
 
     @pytest.mark.parametrize("change", [{"kind": "EXTERNAL"}, {"kind": "MATERIALIZED_VIEW"}, {"streaming": True}])
-    def test_a_table_that_does_not_tell_is_read_again(self, server: BigQueryServer, change: dict[str, Any]) -> None:
+    def test_reads_a_table_again_if_its_state_is_unknown(self, server: BigQueryServer, change: dict[str, Any]) -> None:
         for name, value in change.items():
             setattr(server.tables[_COMMENTS], name, value)
-        assert self._of() != self._of()
+        assert self._fingerprint() != self._fingerprint()
 
-    def test_a_table_without_metadata_is_read_again(self, server: BigQueryServer) -> None:
+    def test_reads_a_table_without_metadata_again(self, server: BigQueryServer) -> None:
         server.hidden.add(_COMMENTS)
-        assert self._of() != self._of()
+        assert self._fingerprint() != self._fingerprint()
 
-    def test_a_query_that_depends_on_more_than_its_tables_is_read_again(self) -> None:
+    def test_reads_a_query_again_if_it_depends_on_more_than_its_tables(self) -> None:
         query = f"SELECT * FROM `{_COMMENTS}` WHERE day = 'current_date()'"
-        assert self._of(query) != self._of(query)
+        assert self._fingerprint(query) != self._fingerprint(query)
 
-    def test_a_query_that_calls_a_routine_is_read_again(self, server: BigQueryServer) -> None:
+    def test_reads_a_query_again_if_it_calls_a_routine(self, server: BigQueryServer) -> None:
         server.routines = [{"projectId": _PROJECT, "datasetId": "texts", "routineId": "clean"}]
-        assert self._of() != self._of()
+        assert self._fingerprint() != self._fingerprint()
 
     @pytest.mark.parametrize("listed", [True, False])
-    def test_a_view_counts_as_a_table_where_it_is_listed(self, server: BigQueryServer, listed: bool) -> None:
+    def test_a_view_counts_as_a_table_if_it_is_listed(self, server: BigQueryServer, listed: bool) -> None:
         server.tables["shop-1.texts.view"] = Table([], [], kind="VIEW", of=_COMMENTS)
         server.lists_views = listed
-        before = self._of("SELECT * FROM `shop-1.texts.view`")
-        assert (self._of("SELECT * FROM `shop-1.texts.view`") == before) == listed
+        before = self._fingerprint("SELECT * FROM `shop-1.texts.view`")
+        assert (self._fingerprint("SELECT * FROM `shop-1.texts.view`") == before) == listed
         server.tables["shop-1.texts.view"].append()  # redefined
-        assert self._of("SELECT * FROM `shop-1.texts.view`") != before
+        assert self._fingerprint("SELECT * FROM `shop-1.texts.view`") != before
 
-    def test_what_cannot_be_asked_is_refused(self) -> None:
+    def test_refuses_a_query_that_cannot_run(self) -> None:
         with pytest.raises(Refused, match="Not found"):
-            self._of("SELECT * FROM `shop-1.texts.gone`")
+            self._fingerprint("SELECT * FROM `shop-1.texts.gone`")
 
 
 class TestSpans:
@@ -406,7 +406,7 @@ class TestSpans:
     )
 
     @pytest.mark.parametrize("span", [0, 1, 11_016, 20_484, 47_540])
-    def test_placeholders_are_what_tfx_makes_of_them(self, span: int) -> None:
+    def test_fills_placeholders_as_tfx_does(self, span: int) -> None:
         assert substitute(self._PLACEHOLDERS, span) == get_query_for_span(self._PLACEHOLDERS, span)
 
     def test_a_query_without_placeholder_has_no_span(self) -> None:
@@ -414,25 +414,25 @@ class TestSpans:
         assert not has_span(_ALL)
         assert substitute(_ALL, 1) == _ALL
 
-    def test_each_span_is_a_query_and_gives_its_day_alone(self) -> None:
+    def test_runs_one_query_per_span(self) -> None:
         settings = _settings(f"{_ALL} WHERE day = @span_yyyymmdd_utc", f"{_ALL} WHERE id = 4")
-        queries = _queries_of(settings, [20_454, 20_455])
+        queries = _find_queries(settings, [20_454, 20_455])
         assert [(query.order, query.input, query.name) for query in queries] == [
             (0, 0, "inputs[0]@20260101"), (1, 0, "inputs[0]@20260102"), (2, 1, "inputs[1]"),
         ]  # fmt: skip
         rows = _read(settings, queries)
         assert [(order, fields["id"]) for order, fields in rows] == [(0, 0), (0, 2), (0, 4), (1, 1), (1, 3), (2, 4)]
 
-    def test_spans_that_are_none_are_refused(self) -> None:
+    def test_refuses_a_query_of_spans_if_there_are_none(self) -> None:
         with pytest.raises(Refused, match=r"examples\.inputs\[0\]\.query comes in spans, but none is left"):
-            _queries_of(_settings(self._PLACEHOLDERS))
+            _find_queries(_settings(self._PLACEHOLDERS))
 
 
 class TestConfiguration:
     @pytest.mark.parametrize(
-        "given", [["--project=a"], ["--project", "a"], ["--project=a", "--runner=X"], ["--project=a", "--project=b"]]
+        "args", [["--project=a"], ["--project", "a"], ["--project=a", "--runner=X"], ["--project=a", "--project=b"]]
     )
-    def test_the_project_is_the_one_that_tfx_finds(self, given: list[str]) -> None:
+    def test_finds_the_same_project_as_tfx(self, given: list[str]) -> None:
         args = [*given, "--temp_location=gs://b/t", "--labels", "x=y"]
         assert billed_project(_settings(), args) == parse_gcp_project(args)
 
@@ -445,13 +445,13 @@ class TestConfiguration:
             (["--project=a", "--temp_location=/tmp"], "add --temp_location=gs://BUCKET/FOLDER"),
         ],
     )
-    def test_what_beam_would_stumble_over_is_refused(self, args: list[str], message: str) -> None:
+    def test_refuses_arguments_that_beam_would_fail_on(self, args: list[str], message: str) -> None:
         with pytest.raises(Refused, match=message):
             billed_project(_settings(), args)
 
-    def test_a_direct_read_needs_no_bucket(self) -> None:
+    def test_needs_no_bucket_for_a_direct_read(self) -> None:
         assert billed_project(_settings(read_method="DIRECT_READ"), ["--project=a"]) == "a"
 
-    def test_rows_need_an_id(self) -> None:
+    def test_requires_an_id_column(self) -> None:
         with pytest.raises(ValidationError, match="id is null; name a column that identifies rows"):
             _settings(id=None)

@@ -1,4 +1,4 @@
-"""The same rows in each input format."""
+"""Encoders of the same rows in each input format."""
 
 import csv
 import gzip
@@ -18,8 +18,8 @@ Rows = Sequence[Mapping[str, Any]]
 SUFFIXES = {"csv": ".csv", "tsv": ".tsv", "jsonl": ".jsonl", "parquet": ".parquet", "tfrecord": ".tfrecord"}
 
 
-def bytes_of(rows: Rows, file_format: str) -> bytes:
-    """A file of the rows; CSV and TSV take strings only."""
+def encode(rows: Rows, file_format: str) -> bytes:
+    """Return a file of the rows; CSV and TSV take strings only."""
     match file_format:
         case "csv" | "tsv":
             return _delimited(rows, "," if file_format == "csv" else "\t")
@@ -32,24 +32,29 @@ def bytes_of(rows: Rows, file_format: str) -> bytes:
 
 
 def json_lines(rows: Rows) -> bytes:
+    """Return a file of JSON Lines."""
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 
 def parquet(rows: Rows, **options: Any) -> bytes:
-    return parquet_of(pa.Table.from_pylist(list(rows)), **options)
+    """Return a Parquet file of rows, written with options of pyarrow's."""
+    return parquet_table(pa.Table.from_pylist(list(rows)), **options)
 
 
-def parquet_of(table: pa.Table, **options: Any) -> bytes:
+def parquet_table(table: pa.Table, **options: Any) -> bytes:
+    """Return a Parquet file of a table, written with options of pyarrow's."""
     sink = io.BytesIO()
     pq.write_table(table, sink, **options)
     return sink.getvalue()
 
 
 def tfrecord(records: Sequence[bytes]) -> bytes:
+    """Return a TFRecord file."""
     return b"".join(frame(record) for record in records)
 
 
 def frame(record: bytes) -> bytes:
+    """Return a record with length and checksums around it."""
     length = struct.pack("<Q", len(record))
     return b"".join((
         length, struct.pack("<I", masked_checksum(length)), record, struct.pack("<I", masked_checksum(record)),
@@ -57,12 +62,12 @@ def frame(record: bytes) -> bytes:
 
 
 def example(row: Mapping[str, Any]) -> bytes:
-    """A serialized tf.Example: strings and bytes, ints, or floats, one or a list of them."""
+    """Return a serialized tf.Example of strings and bytes, ints, or floats, or lists of them."""
     from tensorflow.core.example.example_pb2 import Example
 
-    built = Example()
+    message = Example()
     for name, value in row.items():
-        feature = built.features.feature[name]
+        feature = message.features.feature[name]
         values = value if isinstance(value, list) else [value]
         if all(isinstance(element, int) for element in values):
             feature.int64_list.value.extend(values)
@@ -71,10 +76,11 @@ def example(row: Mapping[str, Any]) -> bytes:
         else:
             encoded = [element.encode() if isinstance(element, str) else element for element in values]
             feature.bytes_list.value.extend(encoded)
-    return bytes(built.SerializeToString(deterministic=True))
+    return bytes(message.SerializeToString(deterministic=True))
 
 
 def gzipped(content: bytes) -> bytes:
+    """Return bytes compressed with gzip, the same each time."""
     return gzip.compress(content, mtime=0)
 
 
