@@ -1,4 +1,4 @@
-"""Rows as BigQuery writes them in Avro: in its exports and in the streams of its Storage Read API."""
+"""Rows in Avro, as BigQuery writes them in its exports and in the streams of its Storage Read API."""
 
 import io
 from typing import Any
@@ -22,19 +22,19 @@ _TYPES: dict[str, Any] = {
 
 
 def schema_of(fields: list[Json], name: str = "Root") -> Json:
-    """The Avro schema of a table of these fields."""
+    """Return the Avro schema of a table with these fields."""
     return {"type": "record", "name": name, "fields": [_field(entry) for entry in fields]}
 
 
 def write_file(fields: list[Json], rows: list[Json]) -> bytes:
-    """An Avro file, as an export makes it."""
+    """Return an Avro file, as an export writes it."""
     stream = io.BytesIO()
     fastavro.writer(stream, schema_of(fields), rows)
     return stream.getvalue()
 
 
 def write_rows(fields: list[Json], rows: list[Json]) -> bytes:
-    """Rows one after the other without a header, as a stream has them."""
+    """Return rows in sequence without a header, as a stream contains them."""
     stream = io.BytesIO()
     schema = fastavro.parse_schema(schema_of(fields))
     for row in rows:
@@ -43,10 +43,10 @@ def write_rows(fields: list[Json], rows: list[Json]) -> bytes:
 
 
 def _field(entry: Json) -> Json:
-    kind = _TYPES.get(entry["type"]) or schema_of(entry["fields"], f"Root_{entry['name']}")
+    avro_type = _TYPES.get(entry["type"]) or schema_of(entry["fields"], f"Root_{entry['name']}")
     match entry.get("mode", "NULLABLE"):
         case "REPEATED":
-            kind = {"type": "array", "items": kind}
+            avro_type = {"type": "array", "items": avro_type}
         case "NULLABLE":
-            kind = ["null", kind]
-    return {"name": entry["name"], "type": kind}
+            avro_type = ["null", avro_type]
+    return {"name": entry["name"], "type": avro_type}

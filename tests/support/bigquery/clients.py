@@ -1,4 +1,4 @@
-"""Has Google's and Beam's clients speak to a server of the tests."""
+"""Redirection of Google's and Beam's clients to a server of the tests."""
 
 import json
 from pathlib import Path
@@ -17,23 +17,23 @@ from tests.support.bigquery.server import BigQueryServer
 
 
 def point_clients_at(server: BigQueryServer, read_api: ReadApi, patch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Uses what the clients offer for the purpose; where they offer nothing, replaces an address and no more."""
-    # google-cloud-bigquery and google-cloud-storage (Beam's gcsio uses it) read these.
+    """Redirect the clients to the servers, by their own settings where there are any, else by patching an address."""
+    # Read by google-cloud-bigquery and google-cloud-storage, which Beam's gcsio uses.
     patch.setenv("BIGQUERY_EMULATOR_HOST", server.url)
     patch.setenv("STORAGE_EMULATOR_HOST", server.url)
-    # A service account like any other, whose identity provider is the server.
+    # An ordinary service account, whose identity provider is the server.
     patch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(_write_key(folder / "key.json", f"{server.url}/token")))
-    # Beam's generated client takes its address from nowhere else, and Beam keeps the first credentials it finds.
+    # Beam's generated client has no other setting for its address, and Beam keeps the first credentials it finds.
     patch.setattr(BigqueryV2, "BASE_URL", f"{server.url}/bigquery/v2/")
     patch.setattr(auth._Credentials, "_credentials_init", False)
     patch.setattr(auth._Credentials, "_credentials", None)
-    # Beam constructs the Storage Read API's client without options; left alone, it speaks TLS to Google.
+    # Beam constructs the client of the Storage Read API without options; unpatched, it would connect to Google.
     patch.setattr(
         BigQueryReadGrpcTransport,
         "create_channel",
         classmethod(lambda *_, **__: grpc.insecure_channel(read_api.address)),
     )
-    # google-auth asks iamcredentials.googleapis.com about every service account of Google's own.
+    # google-auth would query iamcredentials.googleapis.com about every service account.
     patch.setattr(
         CredentialsWithRegionalAccessBoundary, "_is_regional_access_boundary_lookup_required", lambda _: False
     )

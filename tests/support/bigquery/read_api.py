@@ -1,4 +1,4 @@
-"""The Storage Read API over the tables of a `BigQueryServer`: gRPC, without TLS."""
+"""Server of the Storage Read API for the tables of a `BigQueryServer`: gRPC, without TLS."""
 
 import json
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ _ROWS_A_RESPONSE = 2
 
 
 class ReadApi:
-    """Serves the rows of every table in two streams, from `with` to its end.
+    """Server that returns the rows of every table in two streams; runs as a context manager.
 
     Attributes:
         address: "host:port".
-        sessions: The tables that read sessions were made of.
+        sessions: Tables that read sessions were created for.
     """
 
     def __init__(self, server: BigQueryServer) -> None:

@@ -1,8 +1,8 @@
-"""A local server that speaks as much of BigQuery and Cloud Storage as a read of a query takes.
+"""Local server that implements as much of BigQuery and Cloud Storage as reading a query needs.
 
-The clients under test are Google's and Beam's own: what this answers is shaped after the REST references of the
-BigQuery v2 and Cloud Storage v1 JSON APIs. There is no SQL engine: `SELECT columns FROM table WHERE column = literal`
-is all that it understands, and what BigQuery would say to anything else, it says to anything else.
+The clients under test are Google's and Beam's own: the responses follow the REST references of the BigQuery v2 and
+Cloud Storage v1 JSON APIs. There is no SQL engine: the server understands `SELECT columns FROM table WHERE column =
+literal`, and answers anything else with BigQuery's error.
 """
 
 import json
@@ -26,37 +26,50 @@ _SELECT = re.compile(r"SELECT (?P<columns>.+?) FROM `(?P<table>[^`]+)`(?: WHERE 
 
 @dataclass
 class Table:
-    """Rows under a schema: fields as the API has them, {name, type, mode, fields}."""
+    """Rows with a schema.
+
+    Attributes:
+        fields: Fields as in the API: {name, type, mode, fields}.
+        rows: Values by field.
+        kind: Type of the table.
+        of: Table that a VIEW reads.
+        streaming: Whether the table has a streaming buffer.
+        modified: Time of modification, in ms since 1970.
+        etag: Hash of the metadata.
+    """
 
     fields: list[Json]
     rows: list[Json]
     kind: str = "TABLE"
-    of: str = ""  # a VIEW's table
+    of: str = ""
     streaming: bool = False
     modified: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
     etag: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def append(self, *rows: Json) -> None:
-        """Adds rows, as a load job would."""
+        """Add rows, as a load job would."""
         self.rows.extend(rows)
         self.modified += 1
         self.etag = uuid.uuid4().hex
 
 
 class ApiError(Exception):
-    """What the API answers with instead."""
+    """Error response of the API."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
         super().__init__(message)
         self.status, self.reason, self.message = status, reason, message
 
     def body(self) -> Json:
+        """Return the body of the response."""
         errors = [{"message": self.message, "domain": "global", "reason": self.reason}]
         return {"error": {"code": self.status, "message": self.message, "errors": errors}}
 
 
 @dataclass
 class Reply:
+    """HTTP response."""
+
     status: int = 200
     body: Json | bytes = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -64,12 +77,15 @@ class Reply:
 
 @dataclass
 class Request:
+    """HTTP request."""
+
     path: str
     query: dict[str, str]
     body: bytes
     headers: Message
 
     def json(self) -> Json:
+        """Return the body, parsed."""
         return dict(json.loads(self.body))
 
 
@@ -81,17 +97,19 @@ class _Outage:
 
 
 class BigQueryServer:
-    """Tables in memory behind HTTP on a port of its own, from `with` to its end.
+    """HTTP server of tables in memory; runs as a context manager, on a port of its own.
 
     Attributes:
-        tables: By "project.dataset.table".
+        tables: Tables by "project.dataset.table".
         forbidden: Names of tables that the caller may not read.
-        hidden: Names of tables that the caller may read, but not know about.
-        routines: That every query is said to call.
-        lists_views: Whether a dry run names the view beside the table behind it.
-        objects: Cloud Storage: contents by (bucket, name).
-        requests: "METHOD path" of all that was asked, in order.
-        jobs: Every job inserted that was no dry run.
+        hidden: Names of tables that the caller may read, but whose metadata it may not get.
+        routines: Routines that every query is reported to call.
+        lists_views: Whether a dry run lists a view beside the table that it reads.
+        datasets: Data sets by "project.dataset".
+        objects: Contents of Cloud Storage by (bucket, name).
+        requests: "METHOD path" of every request, in order.
+        jobs: Inserted jobs by id, without dry runs.
+        url: Base URL of the server.
     """
 
     def __init__(self) -> None:
@@ -118,22 +136,23 @@ class BigQueryServer:
         self._http.server_close()
 
     def fail(self, path: str, times: int, status: int = 503, reason: str = "backendError") -> None:
-        """Makes the next so many requests whose "METHOD path" matches the expression fail."""
+        """Make the next `times` requests fail whose "METHOD path" matches the expression `path`."""
         self._outages.append(_Outage(path, ApiError(status, reason, "The service is currently unavailable."), times))
 
     def answer(self, method: str, request: Request) -> Reply:
-        asked = f"{method} {request.path}"
+        """Return the response to a request."""
+        target = f"{method} {request.path}"
         with self._lock:
-            self.requests.append(asked)
+            self.requests.append(target)
             try:
                 for outage in self._outages:
-                    if outage.times and re.search(outage.path, asked):
+                    if outage.times and re.search(outage.path, target):
                         outage.times -= 1
                         raise outage.error
                 for pattern, route in _ROUTES:
-                    if match := re.fullmatch(pattern, asked):
+                    if match := re.fullmatch(pattern, target):
                         return route(self, request, *map(unquote, match.groups()))
-                raise ApiError(404, "notFound", f"no such method: {asked}")
+                raise ApiError(404, "notFound", f"no such method: {target}")
             except ApiError as error:
                 return Reply(error.status, error.body())
 
@@ -181,19 +200,19 @@ class BigQueryServer:
             self.tables[f"{target['projectId']}.{target['datasetId']}.{target['tableId']}"] = result
 
     def _run(self, query: str) -> tuple[list[str], Table]:
-        """The tables that are read, and the result."""
+        """Return the tables that a query reads, and its result."""
         select = _SELECT.fullmatch(" ".join(query.split()))
         if select is None:
             raise ApiError(400, "invalidQuery", f'Syntax error: Unexpected identifier "{query.split()[0]}" at [1:1]')
         name = select["table"]
-        shown = name.replace(".", ":", 1)
+        legacy_name = name.replace(".", ":", 1)
         if name in self.forbidden:
             raise ApiError(
-                403, "accessDenied", f"Access Denied: Table {shown}: User does not have permission to query table"
-                f" {shown}, or perhaps it does not exist.",
+                403, "accessDenied", f"Access Denied: Table {legacy_name}: User does not have permission to query table"
+                f" {legacy_name}, or perhaps it does not exist.",
             )  # fmt: skip
         if name not in self.tables:
-            raise ApiError(404, "notFound", f"Not found: Table {shown} was not found in location EU")
+            raise ApiError(404, "notFound", f"Not found: Table {legacy_name} was not found in location EU")
         names = [name]
         if view := self.tables[name].of:
             names = [view, name] if self.lists_views else [view]
@@ -204,7 +223,7 @@ class BigQueryServer:
             if column not in by_name:
                 raise ApiError(400, "invalidQuery", f"Unrecognized name: {column} at [1:8]")
         rows = [row for row in source.rows if _matches(row, select["column"], select["value"])]
-        # As in BigQuery, a repeated field that is NULL is stored as an empty one.
+        # As in BigQuery, a repeated field that is NULL is stored as an empty list.
         empty: Json = {column: [] if by_name[column].get("mode") == "REPEATED" else None for column in wanted}
         results = [
             {column: empty[column] if row.get(column) is None else row[column] for column in wanted} for row in rows
@@ -216,7 +235,7 @@ class BigQueryServer:
         table = self.tables[f"{source['projectId']}.{source['datasetId']}.{source['tableId']}"]
         (uri,) = extract["destinationUris"]
         bucket, _, pattern = uri.removeprefix("gs://").partition("/")
-        # In two files, that the reader has to find both.
+        # In two files, so that the reader has to find both.
         middle = (len(table.rows) + 1) // 2
         for number, rows in enumerate((table.rows[:middle], table.rows[middle:])):
             content = bigquery_avro.write_file(table.fields, rows)
@@ -256,7 +275,7 @@ class BigQueryServer:
         return Reply(body=self.datasets[f"{project}.{dataset}"])
 
     def list_datasets(self, request: Request, project: str) -> Reply:
-        """Those of a project that have every label of a filter "labels.key:value labels.key:value"."""
+        """List the data sets of a project with every label of a filter "labels.key:value labels.key:value"."""
         labels = [term.removeprefix("labels.").split(":") for term in request.query.get("filter", "").split()]
         found = [
             body
@@ -301,14 +320,16 @@ class BigQueryServer:
         return Reply(204, b"")
 
     def batch(self, request: Request) -> Reply:
-        """HTTP requests within a multipart body, answered in the same way."""
+        """Answer the HTTP requests within a multipart body."""
         head = f"Content-Type: {request.headers['Content-Type']}\n\n"
-        whole = message_from_bytes(head.encode() + request.body)
+        message = message_from_bytes(head.encode() + request.body)
         parts = []
-        for part in whole.get_payload():
+        for part in message.get_payload():
             assert isinstance(part, Message)
-            line = str(part.get_payload(0) if part.is_multipart() else part.get_payload()).lstrip().partition("\n")[0]
-            method, target, *_ = line.split()
+            request_line = (
+                str(part.get_payload(0) if part.is_multipart() else part.get_payload()).lstrip().partition("\n")[0]
+            )
+            method, target, *_ = request_line.split()
             reply = self.answer(method, _request(target, b"", Message()))
             body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
             head = f"Content-Type: application/http\r\nContent-ID: {part['Content-ID']}\r\n\r\n"
@@ -325,7 +346,7 @@ class BigQueryServer:
         }  # fmt: skip
 
     def token(self, _: Request) -> Reply:
-        """What an identity provider answers a service account."""
+        """Return an access token, as an identity provider does for a service account."""
         return Reply(body={"access_token": "a-token", "expires_in": 3600, "token_type": "Bearer"})
 
 
@@ -373,16 +394,16 @@ def _handler(server: BigQueryServer) -> type[BaseHTTPRequestHandler]:
             reply = server.answer(self.command, _request(self.path, body, self.headers))
             content = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
             self.send_response(reply.status)
-            kind = "application/octet-stream" if isinstance(reply.body, bytes) else "application/json"
-            headers = {"Content-Type": kind, "Content-Length": str(len(content))} | dict(reply.headers)
+            media_type = "application/octet-stream" if isinstance(reply.body, bytes) else "application/json"
+            headers = {"Content-Type": media_type, "Content-Length": str(len(content))} | dict(reply.headers)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_DELETE = _handle  # noqa: N815 - http.server's names
+        do_GET = do_POST = do_DELETE = _handle  # noqa: N815 - named by http.server
 
         def log_message(self, *_: object) -> None:
-            """Says nothing: `requests` has it all."""
+            """Log nothing, since `requests` records every request."""
 
     return Handler
