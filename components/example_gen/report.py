@@ -71,7 +71,7 @@ class IngestReport(Record):
     )
     duplicates: Duplicates = Duplicates()
     spans: list[SpanCount] = Field(default=[], description="Spans, ascending; empty if inputs have no spans.")
-    digest: str = Field(default="", description="Hash of all examples, the same in whatever files they were.")
+    digest: str = Field(default="", description="Hash of all examples, independent of the files that they were in.")
 
     @model_validator(mode="after")
     def _account_for_every_row(self) -> Self:

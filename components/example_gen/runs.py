@@ -1,8 +1,8 @@
 """Runs: files of rows between reading and writing, sorted by partition, so that memory does not grow with the data.
 
-All copies of a text are in the same partition, whatever file they are from. A run holds rows of one or more files, by
-partition; the writer of a partition reads that partition of every run. (An in-process Beam runner would hold a
-GroupByKey in memory.)
+All copies of a text are in the same partition, even if they are from different files. A run holds rows of one or more
+files, by partition; the writer of a partition reads that partition of every run. (An in-process Beam runner would hold
+a GroupByKey in memory.)
 """
 
 import math

@@ -15,7 +15,7 @@ _MOST_REASONS_NAMED = 3
 
 
 def refuse_unusable(report: IngestReport, settings: ExamplesSettings, quarantined: Iterable[QuarantinedRow]) -> None:
-    """Refuse data that leaves a split empty, or of which a part is known to be lost.
+    """Refuse data that leaves a split empty, or that is known to be incomplete.
 
     Args:
         report: Counts of the rows.

@@ -90,7 +90,7 @@ def read_rows(stream: BinaryIO, delimiter: str, quoting: bool = True) -> Iterato
 
 
 def skip_rest_of(line: bytes, stream: BinaryIO) -> None:
-    """Read to the end of a line of which the beginning was read, without keeping it in memory."""
+    """Read to the end of a line whose beginning was read, without keeping it in memory."""
     while line and not line.endswith(b"\n"):
         line = stream.readline(MAX_ROW_BYTES)
 

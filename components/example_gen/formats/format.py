@@ -9,7 +9,7 @@ from components.example_gen.formats.rows import Table
 
 @dataclass(frozen=True, slots=True)
 class FileOptions:
-    """How a file is read, whatever its format.
+    """Options with which a file of any format is read.
 
     Attributes:
         name: Name of the file in messages.

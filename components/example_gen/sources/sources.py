@@ -1,7 +1,7 @@
 """Files or queries that a run reads: the inputs of the configuration, with their spans resolved.
 
-The same function serves the configuration check, the driver where there is one, and the executor where there is none
-(open-source Kubeflow).
+`find_sources` is called by the configuration check, by the driver, and by the executor if no driver has run (on
+open-source Kubeflow).
 """
 
 import glob

@@ -102,8 +102,8 @@ def _table_states(client: "Client", query: Query, job: "QueryJob") -> Iterator[l
     if behind and not any(table.table_type == "VIEW" for table in tables):
         raise _UnknownStateError(f"{behind} is read through a view")
     for table in tables:
-        # Without the etag: it is a hash of all metadata, of which some change by themselves, such as the number of
-        # bytes in long-term storage.
+        # Without the etag: it is a hash of all metadata, and some of it changes although no row does, such as the
+        # number of bytes in long-term storage.
         yield [str(table.reference), str(table.created), str(table.modified), table.num_rows, table.num_bytes]
 
 
