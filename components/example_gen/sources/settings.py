@@ -87,5 +87,5 @@ class SourceSettings(Settings):
 
     @property
     def has_queries(self) -> bool:
-        """Whether the inputs are queries instead of files."""
+        """Return whether the inputs are queries instead of files."""
         return any(entry.query is not None for entry in self.inputs)
