@@ -430,10 +430,10 @@ class TestSpans:
 
 class TestConfiguration:
     @pytest.mark.parametrize(
-        "args", [["--project=a"], ["--project", "a"], ["--project=a", "--runner=X"], ["--project=a", "--project=b"]]
+        "project", [["--project=a"], ["--project", "a"], ["--project=a", "--runner=X"], ["--project=a", "--project=b"]]
     )
-    def test_finds_the_same_project_as_tfx(self, given: list[str]) -> None:
-        args = [*given, "--temp_location=gs://b/t", "--labels", "x=y"]
+    def test_finds_the_same_project_as_tfx(self, project: list[str]) -> None:
+        args = [*project, "--temp_location=gs://b/t", "--labels", "x=y"]
         assert billed_project(_settings(), args) == parse_gcp_project(args)
 
     @pytest.mark.parametrize(
