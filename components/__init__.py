@@ -9,7 +9,7 @@ _ARTIFACTS = {
     "BehaviourResults": "components.behaviour.artifacts",
     "DataVerdict": "components.data_gate.component",
     "Quarantine": "components.example_gen.artifacts",
-    "RunReport": "components.report.component",
+    "RunReport": "components.report.artifacts",
 }
 
 

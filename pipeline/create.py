@@ -8,7 +8,8 @@ from components.baseline.component import RegistryBaseline
 from components.behaviour.component import BehaviouralTests
 from components.blessing.component import Blessing
 from components.blessing.judgement import blessing_settings
-from components.canary.component import Canary, infra_validator
+from components.canary.component import Canary
+from components.canary.infra_validator import infra_validator
 from components.checkpoints.find import find_checkpoint
 from components.data_gate.component import DataGate
 from components.data_gate.schema import complete_schema
@@ -190,7 +191,8 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         blessing=blessing.outputs["blessing"],
         canary=canary.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],
-        configuration=config.model_dump_json(),
+        settings=config.report,
+        configuration=config,
     )
 
     return Pipeline(

@@ -1,16 +1,16 @@
-"""The process in which a model is tried: run as a script, it imports TensorFlow, TensorFlow Text and nothing else.
+"""Process in which a model is tried: a script that imports TensorFlow, TensorFlow Text and nothing else.
 
     python -I probe.py
 
-A line of JSON on stdin is a command, a line on stdout its answer. Byte strings are base64.
+Each line on stdin is a command in JSON, each line on stdout its answer. Byte strings are base64.
 
     {"load": DIRECTORY, "timeout_s": 60}
         -> {"signatures": {NAME: {"inputs": {NAME: DTYPE}, "outputs": {NAME: DTYPE}}}, "seconds": 1.5}
     {"signature": NAME, "inputs": {NAME: [BYTES, ...]}, "timeout_s": 60}
         -> {"outputs": {NAME: {"dtype": DTYPE, "shape": [...], "data": BYTES, or a list of them}}, "seconds": 0.1}
 
-What fails is answered {"error": "..."}; the process lives on. It ends with stdin, and is killed by the alarm clock if a
-command takes longer than it may and nobody else is left to do it.
+A command that fails is answered with {"error": "..."}, and the process lives on. It ends with stdin. An alarm kills it
+if a command exceeds its timeout and the parent process, which should kill it first, is gone.
 """
 
 import base64
@@ -21,18 +21,18 @@ import sys
 import time
 from typing import Any
 
-# A server has none of these. Keras comes with TensorFlow, and TensorFlow Text does not import without it.
+# Packages that a server does not have. Keras is not among them: TensorFlow Text cannot be imported without it.
 _NOT_IN_A_SERVER = {
     *("components", "pipeline", "runners", "schema"),
     *("keras_hub", "tf_keras", "tensorflow_hub"),
     *("tfx", "tfx_bsl", "tensorflow_transform", "tensorflow_model_analysis", "tensorflow_data_validation"),
     *("apache_beam", "ml_metadata"),
 }
-_GRACE_S = 10  # for whoever started the process to end it first
+_GRACE_S = 10  # for the parent process to kill this one first
 
 
-class _Bare:
-    """A finder of modules that does not find what a server has not."""
+class _ServerFinder:
+    """Module finder that hides the packages that a server does not have."""
 
     def __init__(self, finder: Any) -> None:
         self._finder = finder
@@ -55,7 +55,7 @@ class _Model:
         self._tf = tensorflow
         self._loaded: Any = None  # signatures alone do not keep their variables
 
-    def obey(self, command: dict[str, Any]) -> dict[str, Any]:
+    def run(self, command: dict[str, Any]) -> dict[str, Any]:
         return self._load(command["load"]) if "load" in command else self._ask(command)
 
     def _load(self, directory: str) -> dict[str, Any]:
@@ -80,10 +80,10 @@ class _Model:
         started = time.perf_counter()
         outputs = {name: tensor.numpy() for name, tensor in signature(**inputs).items()}
         seconds = time.perf_counter() - started
-        return {"outputs": {name: _written(array) for name, array in outputs.items()}, "seconds": seconds}
+        return {"outputs": {name: _encode(array) for name, array in outputs.items()}, "seconds": seconds}
 
 
-def _written(array: Any) -> dict[str, Any]:
+def _encode(array: Any) -> dict[str, Any]:
     if array.dtype == object:
         strings = [_base64(value) for value in array.ravel().tolist()]
         return {"dtype": "string", "shape": list(array.shape), "data": strings}
@@ -94,22 +94,22 @@ def _base64(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 
-def bare() -> None:
-    """From now on nothing can be imported that a server has not."""
-    sys.meta_path[:] = [_Bare(finder) for finder in sys.meta_path]
+def hide_packages() -> None:
+    """Make the packages that a server does not have impossible to import."""
+    sys.meta_path[:] = [_ServerFinder(finder) for finder in sys.meta_path]
 
 
 def main() -> None:
-    """Answers commands until there are no more."""
+    """Answer commands until stdin ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever a library prints
-    bare()
+    os.dup2(2, 1)  # what libraries print goes to stderr
+    hide_packages()
     model = _Model()
     for line in sys.stdin:
         command = json.loads(line)
         signal.alarm(int(command["timeout_s"]) + _GRACE_S)
         try:
-            answer = model.obey(command)
+            answer = model.run(command)
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
         signal.alarm(0)

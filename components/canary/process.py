@@ -1,4 +1,4 @@
-"""Starts the process that a model is tried in, speaks with it, and ends it when it takes too long or too much."""
+"""Client of the process that a model is tried in, which it kills on too much time or memory."""
 
 import base64
 import json
@@ -18,21 +18,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 _PROBE = Path(__file__).with_name("probe.py")
-_LOOK_EVERY_S = 0.05  # at the process's memory
-_LONGEST_LOOK_S = 1.0
+_POLL_INTERVAL_S = 0.05
+_LONGEST_POLL_S = 1.0
 
 
 class ProbeDied(Exception):  # noqa: N818 - it reads as what happened
-    """The process is no more: it crashed, or took too much time or memory; the message says which."""
+    """The process crashed, or was killed because it took too much time or memory; the message says which."""
 
 
 class ModelError(Exception):
-    """The model answered with an error, of which the message is the first line; the process lives."""
+    """The model answered with an error, whose first line is the message; the process lives on."""
 
 
 @dataclass(frozen=True)
 class Signature:
-    """Names and TensorFlow dtypes of what goes in and out."""
+    """TensorFlow dtypes of a signature's inputs and outputs, by name."""
 
     inputs: dict[str, str]
     outputs: dict[str, str]
@@ -40,21 +40,26 @@ class Signature:
 
 @dataclass(frozen=True)
 class Answer:
-    """Of one request. Strings are arrays of Python's bytes (dtype object)."""
+    """Answer to one request.
+
+    Attributes:
+        outputs: Arrays by name; strings are bytes (dtype object).
+        seconds: Time that the model took, in seconds.
+    """
 
     outputs: dict[str, NDArray[Any]]
     seconds: float
 
 
 class Probe:
-    """A fresh Python process that holds one model; see `components.canary.probe` for what it can import.
+    """A fresh Python process that loads one model; see `components.canary.probe` for what it can import.
 
-    It computes on the processor, also where there is a GPU: the Trainer's process may hold all of the GPU's memory
-    still, and the probabilities to compare with were computed so too.
+    It runs on the CPU even if there is a GPU: the Trainer's process may still hold all of the GPU's memory, and the
+    reference probabilities were computed on the CPU too.
 
     Args:
-        timeout_s: For loading, and for each request.
-        memory_limit_mb: MiB of resident memory at which the process is killed; None: never.
+        timeout_s: Time to load the model, and for each request, in seconds.
+        memory_limit_mb: Resident memory above which the process is killed, in MiB; None for no limit.
     """
 
     def __init__(self, timeout_s: float, memory_limit_mb: int | None = None) -> None:
@@ -63,7 +68,7 @@ class Probe:
         self._unread = b""
         self.peak_memory_mb = 0
         environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}
-        environment.pop("TF_USE_LEGACY_KERAS", None)  # set by whoever imports TensorFlow Transform
+        environment.pop("TF_USE_LEGACY_KERAS", None)  # importing TensorFlow Transform sets it
         self._process = subprocess.Popen(
             [sys.executable, "-I", str(_PROBE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
         )
@@ -82,26 +87,34 @@ class Probe:
         return self._process.pid
 
     def load(self, model_dir: str) -> tuple[dict[str, Signature], float]:
-        """Loads a SavedModel; returns its signatures and the seconds that it took.
+        """Load a SavedModel.
+
+        Returns:
+            Its signatures by name, and the time it took in seconds.
 
         Raises:
-            ModelError: It cannot be loaded.
-            ProbeDied: See there.
+            ModelError: The model cannot be loaded.
+            ProbeDied: The process died.
         """
         answer = self._command({"load": model_dir}, "loading it")
         signatures = {name: Signature(**signature) for name, signature in answer["signatures"].items()}
         return signatures, answer["seconds"]
 
     def ask(self, signature: str, inputs: Mapping[str, Sequence[bytes]], what: str = "a request") -> Answer:
-        """Sends one request; `what` it is goes into messages.
+        """Send one request.
+
+        Args:
+            signature: Name of the signature.
+            inputs: Byte strings by input name.
+            what: Description of the request for messages.
 
         Raises:
             ModelError: The model answers with an error.
-            ProbeDied: See there.
+            ProbeDied: The process died.
         """
         encoded = {name: [base64.b64encode(value).decode() for value in values] for name, values in inputs.items()}
         answer = self._command({"signature": signature, "inputs": encoded}, f"answering {what} ({signature})")
-        return Answer({name: _read(array) for name, array in answer["outputs"].items()}, answer["seconds"])
+        return Answer({name: _decode(array) for name, array in answer["outputs"].items()}, answer["seconds"])
 
     def _command(self, command: dict[str, Any], doing: str) -> dict[str, Any]:
         assert self._process.stdin is not None
@@ -112,26 +125,26 @@ class Probe:
         except BrokenPipeError:
             raise self._death(doing) from None
         answer: dict[str, Any] = json.loads(self._line(doing))
-        self._look_at_memory(doing)
+        self._check_memory(doing)
         if "error" in answer:
             raise ModelError((answer["error"].splitlines() or ["an error without a message"])[0])
         return answer
 
     def _line(self, doing: str) -> bytes:
-        """The next answer, with an eye on the clock and on the process's memory."""
+        """Read the next answer; kill the process if it takes too much time or memory."""
         assert self._process.stdout is not None
         descriptor = self._process.stdout.fileno()
-        waited, looked = 0.0, time.monotonic()
+        waited, last_poll = 0.0, time.monotonic()
         parts = [self._unread]
         while b"\n" not in parts[-1]:
             now = time.monotonic()
-            # Whoever was stopped himself, with a laptop that sleeps, has not waited meanwhile.
-            waited, looked = waited + min(now - looked, _LONGEST_LOOK_S), now
+            # Time in which this process itself was suspended, as on a laptop that sleeps, does not count.
+            waited, last_poll = waited + min(now - last_poll, _LONGEST_POLL_S), now
             if waited > self.timeout_s:
                 self._process.kill()
                 raise ProbeDied(f"had not finished {doing} after {self.timeout_s:g} s")
-            self._look_at_memory(doing)
-            if not select.select([descriptor], [], [], _LOOK_EVERY_S)[0]:
+            self._check_memory(doing)
+            if not select.select([descriptor], [], [], _POLL_INTERVAL_S)[0]:
                 continue
             part = os.read(descriptor, 1 << 20)
             if not part:
@@ -140,8 +153,8 @@ class Probe:
         line, self._unread = b"".join(parts).split(b"\n", 1)
         return line
 
-    def _look_at_memory(self, doing: str) -> None:
-        # Of the process's own memory: what getrusage says begins with that of the process it was started from.
+    def _check_memory(self, doing: str) -> None:
+        # VmHWM rather than getrusage, whose maximum includes the process that this one was forked from.
         try:
             status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
         except OSError:
@@ -159,7 +172,7 @@ class Probe:
         return ProbeDied(f"{how} while {doing}")
 
 
-def _read(array: dict[str, Any]) -> NDArray[Any]:
+def _decode(array: dict[str, Any]) -> NDArray[Any]:
     if array["dtype"] == "string":
         values = np.empty(len(array["data"]), object)
         values[:] = [base64.b64decode(value) for value in array["data"]]

@@ -1,4 +1,4 @@
-"""What a model is asked: texts as a server may get them, and examples that are none."""
+"""Requests of the canary: texts that a server may receive, and byte strings that are not examples."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -9,27 +9,28 @@ import tensorflow as tf
 from components.canary.settings import CanarySettings
 from schema.features import LABELS, TEXT, TEXT_PAIR
 
-Row = tuple[bytes, bytes]  # a text and its second, which a model of single texts does not get
+Row = tuple[bytes, bytes]  # a text and its second text, which a model of single texts does not receive
 
 _LONG = 100_000
-_MANY = 200  # more than go through the encoder at once
+_MANY = 200  # more rows than go through the encoder at once
 _FUZZED = 48
-# Plain letters, white space, a combining accent, what joins and turns, Chinese, emoji, what no font has.
+# Letters, white space, controls, a combining accent, joiners and direction marks, Chinese, emoji, and characters
+# that no font has.
 _ALPHABET = "aZ09 .,'\t\n\r\0\x7f\u00a0\u0301\u200d\u202e\ufeff\uffff你好ßİǅ😀👩🏽\U000e0041\U0010ffff"
 
 
 @dataclass(frozen=True)
 class Request:
-    """A named batch of rows, any number."""
+    """Named batch of rows; it may be empty."""
 
     name: str
     rows: tuple[Row, ...]
 
 
 def requests(settings: CanarySettings) -> list[Request]:
-    """The requests that every signature must answer: those configured, the awkward ones, and random ones.
+    """Return the requests that every signature must answer: configured ones, edge cases and random texts.
 
-    The random ones are the same each time: whether a model passes must not depend on the day.
+    The random texts are the same each time: whether a model passes must not depend on the day.
     """
     texts = {
         "an empty batch": [],
@@ -42,26 +43,26 @@ def requests(settings: CanarySettings) -> list[Request]:
     }
     own = [(text, "") if isinstance(text, str) else text for text in settings.requests]
     configured = [Request("canary.requests", tuple((first.encode(), second.encode()) for first, second in own))]
-    # The second texts in another order, so that pairs are not of twins.
-    awkward = [Request(name, tuple(zip(each, reversed(each), strict=True))) for name, each in texts.items()]
-    return [*(configured if own else []), *awkward]
+    # Second texts in reverse order, so that the two texts of a pair differ.
+    edge_cases = [Request(name, tuple(zip(each, reversed(each), strict=True))) for name, each in texts.items()]
+    return [*(configured if own else []), *edge_cases]
 
 
 def example_of(row: Row) -> bytes:
-    """A serialized tf.Example that models of single texts and of pairs both understand."""
+    """Return a serialized tf.Example that models of single texts and of pairs both accept."""
     return _example({TEXT: [row[0]], TEXT_PAIR: [row[1]], LABELS: []})
 
 
 def not_examples() -> Iterator[tuple[str, bytes]]:
-    """Named byte strings that a signature of examples must refuse."""
+    """Yield named byte strings that a signature of examples must refuse."""
     whole = example_of((b"cut short", b""))
     yield "no tf.Example", b"\xff\xff this is no protocol buffer"
-    # By its last byte: features stand in any order, and TensorFlow reads what ends between two of them.
+    # Without its last byte: TensorFlow accepts one that ends between two features.
     yield "a tf.Example cut short", whole[:-1]
     yield "a tf.Example without text", _example({LABELS: [b"a"], TEXT_PAIR: [b""]})
     yield "a tf.Example with two texts", _example({TEXT: [b"one", b"two"], TEXT_PAIR: [b""]})
     number = tf.train.Feature(int64_list=tf.train.Int64List(value=[1]))
-    yield "a tf.Example whose text is a number", _serialized({TEXT: number})
+    yield "a tf.Example whose text is a number", _serialize({TEXT: number})
 
 
 def _random_texts() -> list[bytes]:
@@ -71,11 +72,11 @@ def _random_texts() -> list[bytes]:
 
 
 def _example(values: dict[str, Sequence[bytes]]) -> bytes:
-    return _serialized({
+    return _serialize({
         name: tf.train.Feature(bytes_list=tf.train.BytesList(value=list(strings))) for name, strings in values.items()
     })  # fmt: skip
 
 
-def _serialized(features: dict[str, tf.train.Feature]) -> bytes:
-    written: bytes = tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
-    return written
+def _serialize(features: dict[str, tf.train.Feature]) -> bytes:
+    serialized: bytes = tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    return serialized

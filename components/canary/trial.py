@@ -1,4 +1,4 @@
-"""The trial: a model answers in a fresh process as in service, or there are reasons why it may not be pushed."""
+"""Trial of a model: it must answer correctly in a fresh process, or it may not be pushed."""
 
 from contextlib import ExitStack
 from typing import Any
@@ -27,48 +27,48 @@ def try_model(
     live_dir: str | None = None,
     no_live_model: str = "there is none yet",
 ) -> CanaryVerdict:
-    """Loads a model in a process of its own, asks it all there is to ask, and judges.
+    """Load a model in a process of its own, send it every request, and judge its answers.
 
     Args:
         model_dir: The SavedModel.
-        record: Of the model.
-        reference: The Trainer's stored batch; without one the model does not pass.
-        settings: What is asked, and what it may take.
-        live_dir: The live model's SavedModel, which the latency is compared with.
+        record: Record of the model.
+        reference: Reference batch of the Trainer; a model without one does not pass.
+        settings: Requests and limits.
+        live_dir: SavedModel of the live model, which the latency is compared with; None if there is none.
         no_live_model: Why there is none.
     """
     trial = _Trial(record, settings)
     note = ""
     with ExitStack() as processes:
         probe = processes.enter_context(Probe(settings.timeout_s, settings.memory_limit_mb))
-        # Started at once, so that it imports TensorFlow meanwhile.
-        asked = settings.latency_ratio is not None
-        live = processes.enter_context(Probe(settings.timeout_s)) if asked and live_dir else None
+        # Started now, so that it imports TensorFlow while the candidate is tried.
+        timed = settings.latency_ratio is not None
+        live = processes.enter_context(Probe(settings.timeout_s)) if timed and live_dir else None
         try:
             trial.load(probe, model_dir)
-            trial.ask_everything(probe)
+            trial.send_requests(probe)
             trial.compare_with(reference, probe)
-            if not asked:
+            if not timed:
                 note = "not asked"
             elif live is None or live_dir is None:
                 note = f"not compared with a live model: {no_live_model}"
             elif trial.reasons or reference is None:
-                note = "not compared: the model does not answer as it should"
+                note = "not compared: the model does not answer correctly"
             else:
                 comparison = latency.compare(probe, live, live_dir, reference.rows, settings)
-                trial.found(latency=comparison.measured)
+                trial.update_findings(latency=comparison.measured)
                 trial.reasons += comparison.reasons(settings)
                 note = comparison.note
         except ProbeDied as death:
             trial.reasons.append(f"the model's process {death}")
         except ModelError as error:
             trial.reasons.append(f"the model failed while latency was measured: {error}")
-        trial.found(peak_memory_mb=probe.peak_memory_mb, latency_note=note)
+        trial.update_findings(peak_memory_mb=probe.peak_memory_mb, latency_note=note)
     return trial.verdict()
 
 
 class _Trial:
-    """One model's way through it: what was found so far."""
+    """Reasons and findings of one model, as they accumulate."""
 
     def __init__(self, record: ModelRecord, settings: CanarySettings) -> None:
         self.reasons: list[str] = []
@@ -78,8 +78,7 @@ class _Trial:
         self._findings = CanaryFindings(memory_limit_mb=settings.memory_limit_mb)
         self._answered = 0
 
-    def found(self, **findings: Any) -> None:
-        """Adds to the findings."""
+    def update_findings(self, **findings: Any) -> None:
         self._findings = self._findings.model_copy(update=findings)
 
     def verdict(self) -> CanaryVerdict:
@@ -96,32 +95,32 @@ class _Trial:
         except ModelError as error:
             self.reasons.append(f"a fresh process cannot load the model: {error}")
             return
-        self.found(load_s=round(seconds, 3))
+        self.update_findings(load_s=round(seconds, 3))
         self.reasons += [f"the model has no signature {name}" for name in SIGNATURES if name not in signatures]
         self._signatures = {name: signatures[name] for name in SIGNATURES if name in signatures}
 
-    def ask_everything(self, probe: Probe) -> None:
-        """Every signature gets every request, and what is no request."""
+    def send_requests(self, probe: Probe) -> None:
+        """Send every request, valid or not, to every signature."""
         for request in requests(self._settings):
             PROGRESS.info("asking: %s", request.name)
             answers = {name: self._ask(probe, name, request) for name in self._signatures}
             served, scored = answers.get("serving_default"), answers.get("evaluation")
             if served and scored:
                 scores, probabilities = scored.outputs["decision_scores"], served.outputs["probabilities"]
-                self._note("evaluation", request.name, list(score_faults(scores, probabilities, self._record)))
+                self._add_faults("evaluation", request.name, list(score_faults(scores, probabilities, self._record)))
         for name in self._signatures:
             if SIGNATURES[name][0] == "examples":
-                self._offer_what_is_no_example(probe, name)
+                self._send_invalid_examples(probe, name)
 
     def compare_with(self, reference: Reference | None, probe: Probe) -> None:
-        """Asks for the stored batch, which the model must answer as it did in the Trainer's process."""
+        """Send the reference batch, and compare the probabilities with those of the Trainer's process."""
         if reference is None:
             self.reasons.append(
                 "the Trainer left no probabilities to compare with: the model was trained by an older version of this "
                 "pipeline; train it again, for example with --set training.seed=1"
             )
             return
-        request = Request("the Trainer's stored batch", tuple(reference.rows))
+        request = Request("the Trainer's reference batch", tuple(reference.rows))
         expected = np.asarray(reference.probabilities, np.float32).reshape(-1, len(self._record.labels))
         for name in self._signatures:
             if "probabilities" in SIGNATURES[name][1]:
@@ -130,30 +129,31 @@ class _Trial:
                     self._compare(name, answer.outputs["probabilities"], expected)
 
     def _ask(self, probe: Probe, signature: str, request: Request) -> Answer | None:
-        """The answer, None if there is none or it is wrong; then with a reason."""
-        wants = set(self._signatures[signature].inputs)
-        inputs = _inputs(SIGNATURES[signature][0], wants, request.rows)
-        if wants != set(inputs):
-            self._note(signature, request.name, [f"asks for {', '.join(sorted(wants))}, not for {', '.join(inputs)}"])
+        """Send one request; return None, and add the reasons, if there is no answer or a wrong one."""
+        expected = set(self._signatures[signature].inputs)
+        inputs = _inputs(SIGNATURES[signature][0], expected, request.rows)
+        if expected != set(inputs):
+            fault = f"expects the inputs {', '.join(sorted(expected))}, not {', '.join(inputs)}"
+            self._add_faults(signature, request.name, [fault])
             return None
         try:
             answer = probe.ask(signature, inputs, request.name)
         except ModelError as error:
-            self._note(signature, request.name, [f"fails with {error}"])
+            self._add_faults(signature, request.name, [f"fails with {error}"])
             return None
-        wrong = list(faults(signature, answer.outputs, len(request.rows), self._record))
-        self._note(signature, request.name, wrong)
-        self._answered += not wrong
-        return None if wrong else answer
+        found = list(faults(signature, answer.outputs, len(request.rows), self._record))
+        self._add_faults(signature, request.name, found)
+        self._answered += not found
+        return None if found else answer
 
-    def _offer_what_is_no_example(self, probe: Probe, signature: str) -> None:
+    def _send_invalid_examples(self, probe: Probe, signature: str) -> None:
         for what, serialized in not_examples():
             try:
                 probe.ask(signature, {"examples": [serialized]}, what)
             except ModelError:
                 self._answered += 1
             else:
-                self._note(signature, what, ["answers it, where an error is due"])
+                self._add_faults(signature, what, ["answers it instead of failing"])
 
     def _compare(self, signature: str, found: Array, expected: Array) -> None:
         if not len(expected):
@@ -162,20 +162,21 @@ class _Trial:
         row, column = np.unravel_index(differences.argmax(), differences.shape)
         largest = float(differences[row, column])
         so_far = self._findings.largest_difference or 0.0
-        self.found(compared_rows=len(expected), largest_difference=max(largest, so_far))
+        self.update_findings(compared_rows=len(expected), largest_difference=max(largest, so_far))
         if largest > TOLERANCE:
             self.reasons.append(
-                f"{signature} gives {found[row, column]:.6g} for label '{self._record.labels[column]}' in row {row} of "
-                f"the stored batch, the Trainer's own model {expected[row, column]:.6g}; {TOLERANCE:g} apart is allowed"
+                f"{signature} returns {found[row, column]:.6g} for label '{self._record.labels[column]}' in row {row} "
+                f"of the Trainer's reference batch, the Trainer's own model {expected[row, column]:.6g}; "
+                f"a difference of {TOLERANCE:g} is allowed"
             )
 
-    def _note(self, signature: str, request: str, wrong: list[str]) -> None:
-        self.reasons += [f"{signature}, asked {request}, {fault}" for fault in wrong]
+    def _add_faults(self, signature: str, request: str, found: list[str]) -> None:
+        self.reasons += [f"{signature}, given {request}, {fault}" for fault in found]
 
 
-def _inputs(kind: str, wants: set[str], rows: tuple[Row, ...]) -> dict[str, list[bytes]]:
-    """What a signature of texts or of examples is given."""
+def _inputs(kind: str, expected: set[str], rows: tuple[Row, ...]) -> dict[str, list[bytes]]:
+    """Return the inputs of a signature of texts or of examples, by name."""
     if kind == "examples":
         return {"examples": [example_of(row) for row in rows]}
     firsts, seconds = [first for first, _ in rows], [second for _, second in rows]
-    return {"texts": firsts, "text_pairs": seconds} if "text_pairs" in wants else {"texts": firsts}
+    return {"texts": firsts, "text_pairs": seconds} if "text_pairs" in expected else {"texts": firsts}

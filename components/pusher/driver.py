@@ -1,4 +1,4 @@
-"""Asks, before the cache is, whether what the cache would answer is still true."""
+"""Driver of the Pusher: invalidates a cached push whose version was removed from the registry."""
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration.portable.data_types import ExecutionInfo
@@ -9,27 +9,27 @@ from tfx.types.standard_component_specs import MODEL_KEY
 from components.common.files import exists
 from components.common.resolving_driver import ResolvingDriver
 
-# Part of the cache key: the versions that this model was pushed as and that are gone, most often none.
+# Part of the cache key: versions that this model was pushed as and that no longer exist; most often none.
 GONE_KEY = "gone_versions"
 
 
 class Driver(ResolvingDriver):
-    """Lets a model be pushed again whose version somebody removed from the registry."""
+    """Lets a model be pushed again if somebody removed its version from the registry."""
 
     def run(self, execution_info: ExecutionInfo) -> driver_output_pb2.DriverOutput:
-        """Called by the launcher, with the input artifacts resolved."""
+        """Add the removed versions to the cache key; the launcher calls this with the input artifacts resolved."""
         model = artifact_utils.get_single_instance(execution_info.input_dict[MODEL_KEY])
-        gone = sorted(path for path in self._pushed_as(model.id) if not exists(f"{path}/saved_model.pb"))
+        gone = sorted(path for path in self._versions_of(model.id) if not exists(f"{path}/saved_model.pb"))
         output = driver_output_pb2.DriverOutput()
         output.exec_properties[GONE_KEY].string_value = " ".join(gone)
         return output
 
-    def _pushed_as(self, model_id: int) -> set[str]:
-        """The versions that runs before this one pushed the artifact as."""
+    def _versions_of(self, model_id: int) -> set[str]:
+        """Return the paths of the versions that earlier runs pushed this Model artifact as."""
         with self._metadata_handle as metadata:
             store = metadata.store
             readers = {event.execution_id for event in store.get_events_by_artifact_ids([model_id])}
             events = store.get_events_by_execution_ids(sorted(readers))
-            made = {event.artifact_id for event in events if event.type == metadata_store_pb2.Event.OUTPUT}
-            properties = [artifact.custom_properties for artifact in store.get_artifacts_by_id(sorted(made))]
+            outputs = {event.artifact_id for event in events if event.type == metadata_store_pb2.Event.OUTPUT}
+            properties = [artifact.custom_properties for artifact in store.get_artifacts_by_id(sorted(outputs))]
         return {each["pushed_destination"].string_value for each in properties if "pushed_destination" in each}

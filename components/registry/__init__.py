@@ -1,12 +1,12 @@
-"""The model registry: the folder of version directories that TensorFlow Serving watches, and that a push adds to.
+"""Model registry: the folder of version directories that TensorFlow Serving watches, and that a push adds to.
 
-    <base>/1764000000/                  one version: a SavedModel with model.json beside saved_model.pb
-    <base>/.incoming-<random>/          a push under way, or one that was killed
-    <base>/.lock                        held while pushing
+    <base>/1764000000/                  one version: a SavedModel, with model.json beside saved_model.pb
+    <base>/.incoming-<random>/          a push in progress, or one that was killed
+    <base>/.lock                        held during a push
 
-A version is complete or absent: it is written beside under a name that TensorFlow Serving skips, as any that is not an
-integer (`ParseVersionNumber` in its file_system_storage_path_source.cc), and renamed. Nothing here needs TensorFlow or
-TFX, but for paths with a scheme. Import from here, not from the modules below.
+A version is complete or absent: it is written under a name that TensorFlow Serving skips, as it does any name that is
+not an integer (`ParseVersionNumber` in its file_system_storage_path_source.cc), and then renamed. Needs neither
+TensorFlow nor TFX for local paths. Import from here, not from the modules below.
 """
 
 from components.registry.integrity import Finding, check_registry

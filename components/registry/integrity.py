@@ -1,4 +1,4 @@
-"""Whether what lies in the registry is what was pushed."""
+"""Checks that the registry holds what was pushed."""
 
 import hashlib
 import os
@@ -17,12 +17,12 @@ INCOMING = ".incoming-"
 
 @dataclass(frozen=True)
 class Finding:
-    """What is to be said of something in the registry.
+    """Something in the registry that a person should know of.
 
     Attributes:
-        where: its name there.
-        what: in words.
-        broken: whether a server may fail on it, or serve what was never pushed.
+        where: Name of the folder in the registry.
+        what: Description.
+        broken: Whether a server may fail on it, or serve what was never pushed.
     """
 
     where: str
@@ -31,34 +31,48 @@ class Finding:
 
 
 def check_registry(base: str) -> Iterator[Finding]:
-    """Goes through all that is there, oldest version first; says nothing of what is right."""
+    """Check every folder of the registry, oldest version first, and yield a finding for each that is not in order."""
     for name in sorted(list_folder(base)):
         if name.startswith(INCOMING):
-            yield Finding(name, "a push under way, or one that was killed: then the next push removes it", broken=False)
+            yield Finding(name, "a push in progress, or a killed one, which the next push removes", broken=False)
     for _, name in numbered(base):
         folder = f"{base.rstrip('/')}/{name}"
         if not exists(f"{folder}/{GRAPH}"):
-            yield Finding(name, f"has no {GRAPH}: a push that was killed, or a folder that lost it; remove it")
+            yield Finding(name, f"has no {GRAPH}: the push was killed, or the file was deleted; remove the folder")
         elif not exists(f"{folder}/{ModelRecord.FILE}"):
-            yield Finding(name, f"has no {ModelRecord.FILE}: another tool pushed it", broken=False)
+            yield Finding(name, f"has no {ModelRecord.FILE}: it was pushed by another tool", broken=False)
         else:
             yield from _check_version(name, folder)
 
 
-def what_differs(model_dir: str, record: ModelRecord) -> list[str]:
-    """Which files are not as they were when the version was pushed; empty also where that was not recorded."""
+def differences(model_dir: str, record: ModelRecord) -> list[str]:
+    """Compare the files of a version with those that were pushed.
+
+    Args:
+        model_dir: The version's folder.
+        record: Its record.
+
+    Returns:
+        One line for each file that is missing, changed or new; empty also if the record has no checksums.
+    """
     if not record.files:
         return []
-    now = checksums(model_dir)
-    lost = [f"{name} is missing" for name in record.files if name not in now]
+    present = checksums(model_dir)
+    missing = [f"{name} is missing" for name in record.files if name not in present]
     changed = [
-        f"{name} has changed since the push" for name in record.files if name in now and now[name] != record.files[name]
+        f"{name} has changed since the push"
+        for name, checksum in record.files.items()
+        if present.get(name, checksum) != checksum
     ]
-    return lost + changed + [f"{name} was not pushed" for name in now if name not in record.files]
+    return missing + changed + [f"{name} was not pushed" for name in present if name not in record.files]
 
 
 def checksums(model_dir: str) -> dict[str, str]:
-    """Path in the folder -> SHA-256, in hex, of every file but the record, sorted."""
+    """Compute the SHA-256, in hex, of every file of a folder but the record.
+
+    Returns:
+        Checksum by path in the folder, sorted by path.
+    """
     folder = model_dir.rstrip("/")
     found = {}
     for path in sorted(_files(folder)):
@@ -70,7 +84,7 @@ def checksums(model_dir: str) -> dict[str, str]:
 
 
 def numbered(base: str) -> list[tuple[int, str]]:
-    """Numbers and names of the folders that a server takes for versions, ascending."""
+    """Return number and name of every folder that a server takes for a version, ascending."""
     names = (name.rstrip("/") for name in list_folder(base))
     return sorted((int(name), name) for name in names if name.isascii() and name.isdigit())
 
@@ -82,8 +96,8 @@ def _check_version(name: str, folder: str) -> Iterator[Finding]:
         yield Finding(name, str(refused).removeprefix(f"{folder}/"))
         return
     if not record.files:
-        yield Finding(name, "was pushed before checksums were kept: its files cannot be compared", broken=False)
-    yield from (Finding(name, differs) for differs in what_differs(folder, record))
+        yield Finding(name, "was pushed before checksums were recorded: its files cannot be compared", broken=False)
+    yield from (Finding(name, difference) for difference in differences(folder, record))
 
 
 def _files(folder: str) -> Iterator[str]:

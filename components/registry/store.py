@@ -1,4 +1,4 @@
-"""The versions: which there are, and how another one comes to be."""
+"""Versions of the registry: list, push, roll back."""
 
 import fcntl
 import os
@@ -12,18 +12,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from components.common.files import exists, is_remote
-from components.common.settings import Settings
-from components.registry.integrity import GRAPH, INCOMING, checksums, numbered, what_differs
+from components.common.record import Value
+from components.registry.integrity import GRAPH, INCOMING, checksums, differences, numbered
 from components.registry.record import ModelRecord
 from schema.errors import Refused
 
 
-class Version(Settings):
-    """A complete version directory.
+class Version(Value):
+    """A complete version of the registry.
 
     Attributes:
-        number: its name: the Unix time of the push in seconds, or a little later to be the greatest.
-        path: the directory.
+        number: Its number: the Unix time of the push in seconds, or one more than the greatest number so far.
+        path: Its directory.
     """
 
     number: int
@@ -31,37 +31,37 @@ class Version(Settings):
 
 
 def versions(base: str) -> list[Version]:
-    """The complete versions under `base`, oldest first; none if there is no such folder."""
+    """Return the complete versions, oldest first; none if the registry does not exist."""
     found = (Version(number=number, path=_join(base, name)) for number, name in numbered(base))
     return [version for version in found if exists(_join(version.path, GRAPH))]
 
 
 def latest(base: str) -> Version | None:
-    """The version that TensorFlow Serving serves."""
+    """Return the version that TensorFlow Serving serves; None if there is none."""
     return next(reversed(versions(base)), None)
 
 
 def standing(base: str) -> list[Version]:
-    """The versions that no rollback took back, oldest first."""
-    there = versions(base)
-    taken_back = {number for version in there if (record := _record(version)) for number in record.withdraws}
-    return [version for version in there if version.number not in taken_back]
+    """Return the versions that no rollback withdrew, oldest first."""
+    complete = versions(base)
+    withdrawn_numbers = {number for version in complete if (record := _record(version)) for number in record.withdraws}
+    return [version for version in complete if version.number not in withdrawn_numbers]
 
 
 def withdrawn(base: str, model_id: str) -> Version | None:
-    """The newest version of a model of which no version stands any more; None of any other model."""
-    own = [version for version in versions(base) if (record := _record(version)) and record.model_id == model_id]
+    """Return the newest version of a model whose versions were all withdrawn; None for any other model."""
+    of_model = [version for version in versions(base) if (record := _record(version)) and record.model_id == model_id]
     stand = standing(base)
-    return None if not own or any(version in stand for version in own) else own[-1]
+    return None if not of_model or any(version in stand for version in of_model) else of_model[-1]
 
 
 def push(model_dir: str, base: str, record: ModelRecord) -> Version:
-    """Makes a model the latest version. Does nothing if it is already.
+    """Make a model the latest version, unless it is that already.
 
     Args:
-        model_dir: a SavedModel.
-        base: the registry, created if missing; a local path, or one that TFX's fileio understands (gs://).
-        record: becomes the version's model.json, with the time and the files' checksums.
+        model_dir: A SavedModel.
+        base: The registry, created if missing; a local path, or one that TFX's fileio understands (gs://).
+        record: Becomes the version's model.json, with the time and the files' checksums.
 
     Returns:
         The new version, or the latest one if it is the same model.
@@ -71,42 +71,43 @@ def push(model_dir: str, base: str, record: ModelRecord) -> Version:
     """
     if not exists(_join(model_dir, GRAPH)):
         raise Refused(f"{model_dir}: there is no {GRAPH} to push")
-    with _alone_in(base):
+    with _locked(base):
         return _already_latest(base, record) or _add(model_dir, base, record)
 
 
 def rollback(base: str, number: int | None = None) -> Version:
-    """Makes an older version the latest again: as a copy, under a new number, for a server serves the greatest.
+    """Make an older version the latest one again.
 
-    What was pushed after it stays, for whoever wants to look at it, but is withdrawn: see `ModelRecord.withdraws`.
+    A server serves the greatest number, so the version is copied under a new one. Versions pushed after it stay, for
+    inspection, but are withdrawn: see `ModelRecord.withdraws`.
 
     Args:
-        base: the registry.
-        number: of the version; None: the newest that stands and is another model than the latest.
+        base: The registry.
+        number: Number of the version; None for the newest that stands and is another model than the latest.
 
     Returns:
         The copy.
 
     Raises:
-        Refused: there is no such version, or it is not whole.
+        Refused: There is no such version, or its files are not those that were pushed.
     """
     if not versions(base):
         raise Refused(f"{base}: no model was pushed there")
-    with _alone_in(base):
+    with _locked(base):
         version = _target(base, number)
         record = ModelRecord.read(version.path)
-        if differs := what_differs(version.path, record):
-            raise Refused(f"{version.path}: {differs[0]}; roll back to another version")
+        if found := differences(version.path, record):
+            raise Refused(f"{version.path}: {found[0]}; roll back to another version")
         later = [other.number for other in versions(base) if other.number > version.number]
         copy = record.model_copy(update={"rolled_back_to": version.number, "withdraws": later})
         return _add(version.path, base, copy)
 
 
 def copy_model(model_dir: str, destination: str) -> None:
-    """Copies a SavedModel, its graph last: who finds a graph finds all of the model.
+    """Copy a SavedModel, its graph last: wherever there is a graph, the model is complete.
 
     Raises:
-        OSError: the model cannot be read, for example because its version was removed meanwhile.
+        OSError: The model cannot be read, for example because its version was removed meanwhile.
     """
     if is_remote(model_dir) or is_remote(destination):
         _copy_remote(model_dir, destination)
@@ -117,7 +118,7 @@ def copy_model(model_dir: str, destination: str) -> None:
 
 
 def _record(version: Version) -> ModelRecord | None:
-    """None for a version that another tool pushed, or that is gone already."""
+    """Return the record of a version; None if it has none (another tool pushed it) or it cannot be read."""
     try:
         return ModelRecord.read(version.path)
     except Refused:
@@ -132,35 +133,35 @@ def _already_latest(base: str, record: ModelRecord) -> Version | None:
 
 
 def _target(base: str, number: int | None) -> Version:
-    there = versions(base)
+    complete = versions(base)
     if number is None:
-        now = _record(there[-1])
+        live = _record(complete[-1])
         others = [
             version
             for version in standing(base)[:-1]
-            if (record := _record(version)) and (now is None or record.model_id != now.model_id)
+            if (record := _record(version)) and (live is None or record.model_id != live.model_id)
         ]
         if not others:
             raise Refused(f"{base}: there is no other model to roll back to")
         return others[-1]
-    found = next((version for version in there if version.number == number), None)
+    found = next((version for version in complete if version.number == number), None)
     if found is None:
-        known = ", ".join(str(version.number) for version in there)
+        known = ", ".join(str(version.number) for version in complete)
         raise Refused(f"{base}: there is no version {number}; there are {known}")
-    if found == there[-1]:
+    if found == complete[-1]:
         raise Refused(f"{found.path}: is the latest version already")
     return found
 
 
 def _add(model_dir: str, base: str, record: ModelRecord) -> Version:
-    """Adds a version; the caller holds the lock."""
-    made = {"pushed": datetime.now(UTC).isoformat(timespec="seconds"), "files": checksums(model_dir)}
+    """Add a version; the caller holds the lock."""
+    of_push = {"pushed": datetime.now(UTC).isoformat(timespec="seconds"), "files": checksums(model_dir)}
     add = _add_remote if is_remote(base) else _add_local
-    return add(model_dir, base, record.model_copy(update=made))
+    return add(model_dir, base, record.model_copy(update=of_push))
 
 
 def _add_local(model_dir: str, base: str, record: ModelRecord) -> Version:
-    """Copies beside and renames. What is incoming beforehand is left from a killed push."""
+    """Copy the model beside the versions, and rename the copy; first remove what killed pushes left."""
     for leftover in Path(base).glob(f"{INCOMING}*"):
         shutil.rmtree(leftover, ignore_errors=True)
     incoming = Path(base, f"{INCOMING}{uuid.uuid4().hex}")
@@ -172,7 +173,7 @@ def _add_local(model_dir: str, base: str, record: ModelRecord) -> Version:
 
 
 def _add_remote(model_dir: str, base: str, record: ModelRecord) -> Version:
-    """As TFX's own Pusher: object stores cannot rename a folder, so saved_model.pb comes last and completes it."""
+    """Copy the model as TFX's own Pusher does: object stores cannot rename a folder, so saved_model.pb comes last."""
     version = _next_version(base)
     _copy_remote(model_dir, version.path, record)
     return version
@@ -189,14 +190,14 @@ def _copy_remote(model_dir: str, destination: str, record: ModelRecord | None = 
 
 
 def _next_version(base: str) -> Version:
-    taken = [number for number, _ in numbered(base)]  # complete or not
+    taken = [number for number, _ in numbered(base)]  # of complete versions and of others
     number = max([int(time.time()), *(number + 1 for number in taken)])
     return Version(number=number, path=_join(base, str(number)))
 
 
 @contextmanager
-def _alone_in(base: str) -> Iterator[None]:
-    """Waits until no other process pushes to `base`, where it is local; a killed process's lock is gone with it."""
+def _locked(base: str) -> Iterator[None]:
+    """Hold the lock of a local registry; the lock of a killed process ends with it."""
     if is_remote(base):
         yield
         return
@@ -207,7 +208,7 @@ def _alone_in(base: str) -> Iterator[None]:
 
 
 def _copy_durably(source: str, destination: str) -> None:
-    """Copies a file's content, and leaves it on the disk: the rename that follows must not outlive it."""
+    """Copy the content of a file and flush it to disk, so that no power cut loses it after the rename."""
     shutil.copyfile(source, destination)
     with Path(destination).open("rb") as file:
         os.fsync(file.fileno())

@@ -1,75 +1,94 @@
-"""The last step: gathers what the others found into one summary."""
+"""Report: the last step, which writes summary.json for programs and shows it to people."""
 
-from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
-from tfx.dsl.component.experimental.decorators import component
-from tfx.types.artifact import Artifact
+from typing import ClassVar
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, ModelEvaluation, ModelRun, PushedModel
 
 from components.behaviour.artifacts import BehaviourResults
+from components.common.settings import Settings
 from components.data_gate.component import DataVerdict
 from components.example_gen.artifacts import Quarantine
+from components.report.artifacts import RunReport
+from components.report.executor import Executor
+from components.report.settings import ReportSettings
 
 
-class RunReport(Artifact):  # type: ignore[misc]
-    """`summary.json`, a `components.report.summary.Summary`; report.html and model_card.md, made of it."""
+class ReportSpec(ComponentSpec):  # type: ignore[misc]
+    """Interface of `Report`."""
 
-    TYPE_NAME = "components.RunReport"
+    PARAMETERS: ClassVar = {
+        "settings": ExecutionParameter(type=str),
+        "configuration": ExecutionParameter(type=str),
+    }
+    INPUTS: ClassVar = {
+        "quarantine": ChannelParameter(type=Quarantine),
+        "data_verdict": ChannelParameter(type=DataVerdict),
+        "model": ChannelParameter(type=Model),
+        "model_run": ChannelParameter(type=ModelRun),
+        "baseline": ChannelParameter(type=Model),
+        "evaluation": ChannelParameter(type=ModelEvaluation),
+        "behaviour": ChannelParameter(type=BehaviourResults),
+        "blessing": ChannelParameter(type=ModelBlessing),
+        "canary": ChannelParameter(type=InfraBlessing),
+        "pushed_model": ChannelParameter(type=PushedModel),
+    }
+    OUTPUTS: ClassVar = {"report": ChannelParameter(type=RunReport)}
 
 
-@component  # type: ignore[untyped-decorator]
-def Report(  # noqa: N802 - a component class
-    report: OutputArtifact[RunReport],
-    quarantine: InputArtifact[Quarantine],
-    data_verdict: InputArtifact[DataVerdict],
-    model: InputArtifact[Model],
-    model_run: InputArtifact[ModelRun],
-    baseline: InputArtifact[Model],
-    evaluation: InputArtifact[ModelEvaluation],
-    behaviour: InputArtifact[BehaviourResults],
-    blessing: InputArtifact[ModelBlessing],
-    canary: InputArtifact[InfraBlessing],
-    pushed_model: InputArtifact[PushedModel],
-    configuration: Parameter[str],
-) -> None:
-    """Writes the summary of a run that came to its end, and what shows it to a person.
+class Report(base_component.BaseComponent):  # type: ignore[misc]
+    """Writes the summary of a completed run, report.html and model_card.md.
 
-    `blessing` is what `Blessing` gave, `configuration` all of it as JSON.
+    Args:
+        quarantine: Output of TextExampleGen.
+        data_verdict: Output of DataGate.
+        model: The candidate.
+        model_run: Output of the Trainer, with its losses.
+        baseline: Output of RegistryBaseline.
+        evaluation: Output of MultiLabelEvaluator.
+        behaviour: Output of BehaviouralTests.
+        blessing: Output of Blessing.
+        canary: Output of Canary.
+        pushed_model: Output of RegistryPusher.
+        settings: What to show.
+        configuration: The whole configuration, which the report shows.
     """
-    import json
-    from datetime import UTC, datetime
 
-    from components.report.card import write_card
-    from components.report.gather import gather_summary
-    from components.report.page import write_page
-    from components.report.settings import ReportSettings
-    from components.report.views.material import gather_material
+    SPEC_CLASS = ReportSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    summary = gather_summary(
-        quarantine_uri=quarantine.uri,
-        data_verdict_uri=data_verdict.uri,
-        model_uri=model.uri,
-        baseline_uri=baseline.uri,
-        evaluation_uri=evaluation.uri,
-        blessing_uri=blessing.uri,
-        canary_uri=canary.uri,
-        pushed_uri=pushed_model.uri,
-    )
-    summary.write(report.uri)
-    chosen = json.loads(configuration)
-    settings = ReportSettings.model_validate(chosen.get("report", {}))
-    material = gather_material(
-        {
-            "quarantine": quarantine.uri,
-            "model": model.uri,
-            "model_run": model_run.uri,
-            "evaluation": evaluation.uri,
-            "results": behaviour.uri,
-        },
-        summary,
-        configuration=chosen,
-        when=datetime.now(UTC),
-        texts=settings.texts,
-        mistakes=settings.mistakes,
-    )
-    write_page(report.uri, material)
-    write_card(report.uri, material)
+    def __init__(
+        self,
+        *,
+        quarantine: types.BaseChannel,
+        data_verdict: types.BaseChannel,
+        model: types.BaseChannel,
+        model_run: types.BaseChannel,
+        baseline: types.BaseChannel,
+        evaluation: types.BaseChannel,
+        behaviour: types.BaseChannel,
+        blessing: types.BaseChannel,
+        canary: types.BaseChannel,
+        pushed_model: types.BaseChannel,
+        settings: ReportSettings,
+        configuration: Settings,
+    ) -> None:
+        super().__init__(
+            spec=ReportSpec(
+                quarantine=quarantine,
+                data_verdict=data_verdict,
+                model=model,
+                model_run=model_run,
+                baseline=baseline,
+                evaluation=evaluation,
+                behaviour=behaviour,
+                blessing=blessing,
+                canary=canary,
+                pushed_model=pushed_model,
+                settings=settings.model_dump_json(),
+                configuration=configuration.model_dump_json(),
+                report=types.Channel(type=RunReport),
+            )
+        )

@@ -1,4 +1,4 @@
-"""From the artifacts of a finished run to its summary."""
+"""Summary of a completed run, gathered from its artifacts."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,7 @@ from components.data_gate.verdict import read_verdict
 from components.evaluation import results
 from components.evaluation.metrics.values import Metrics
 from components.example_gen.report import IngestReport
-from components.pusher.outcome import read_pushed
+from components.pusher.push_result import PushResult
 from components.registry import ModelRecord
 from components.report.summary import LabelSummary, MetricsSummary, Summary, summarize_data, summarize_rows
 
@@ -28,17 +28,19 @@ def gather_summary(
     canary_uri: str,
     pushed_uri: str,
 ) -> Summary:
-    """Reads the artifacts of a run; the verdicts of `Blessing`, canary and Pusher are taken as they are.
+    """Build the summary of a run from its artifacts.
+
+    The decisions of Blessing, Canary and RegistryPusher are taken over, not made again.
 
     Args:
-        quarantine_uri: Of the ExampleGen's Quarantine artifact.
-        data_verdict_uri: Of the DataGate's.
-        model_uri: Of the candidate.
-        baseline_uri: Of what `RegistryBaseline` gave.
-        evaluation_uri: Of the Evaluator's ModelEvaluation.
-        blessing_uri: Of the ModelBlessing that `Blessing` gave.
-        canary_uri: Of the canary's InfraBlessing.
-        pushed_uri: Of the Pusher's PushedModel.
+        quarantine_uri: URI of TextExampleGen's Quarantine.
+        data_verdict_uri: URI of DataGate's DataVerdict.
+        model_uri: URI of the candidate.
+        baseline_uri: URI of RegistryBaseline's Model.
+        evaluation_uri: URI of MultiLabelEvaluator's ModelEvaluation.
+        blessing_uri: URI of Blessing's ModelBlessing.
+        canary_uri: URI of Canary's InfraBlessing.
+        pushed_uri: URI of RegistryPusher's PushedModel.
     """
     ingest = IngestReport.read(quarantine_uri)
     model = ModelRecord.read(path_utils.serving_model_path(model_uri))
@@ -46,7 +48,7 @@ def gather_summary(
     active = [label for label in model.outputs if label is not None]
     evaluation = results.read_evaluation(evaluation_uri, active, baseline.lacks)
     judged = read_judgement(blessing_uri)
-    canary, pushed = CanaryVerdict.read(canary_uri), read_pushed(pushed_uri)
+    canary, pushed = CanaryVerdict.read(canary_uri), PushResult.read(pushed_uri)
     return Summary(
         outcome="not_blessed" if pushed.path is None else "blessed",
         blessed=judged.blessed and canary.passed,
@@ -61,19 +63,19 @@ def gather_summary(
         gates_note=judged.note,
         min_support=judged.min_support,
         small_slices=judged.small_slices,
-        slices={name: _without_the_absent(models) for name, models in evaluation.slices.items()},
+        slices={name: _without_absent_labels(models) for name, models in evaluation.slices.items()},
         versions=model.versions,
         calibration=model.calibration,
         canary=canary,
     )
 
 
-def _without_the_absent(models: Mapping[str, Metrics]) -> dict[str, Metrics]:
-    """A slice's metrics, without the labels that none of its examples has and the models gave to none of them.
+def _without_absent_labels(models: Mapping[str, Metrics]) -> dict[str, Metrics]:
+    """Drop from a slice's metrics the labels that no example has and no model gave.
 
-    There are many in most slices: with 500 labels and a slice for each, the summary would be mostly these.
+    With 500 labels and a slice for each, the summary would consist mostly of these.
     """
-    told = {
+    present = {
         label
         for model in models.values()
         for label, one in model.per_label.items()
@@ -81,7 +83,7 @@ def _without_the_absent(models: Mapping[str, Metrics]) -> dict[str, Metrics]:
     }
     return {
         name: metrics.model_copy(
-            update={"per_label": {label: one for label, one in metrics.per_label.items() if label in told}}
+            update={"per_label": {label: one for label, one in metrics.per_label.items() if label in present}}
         )
         for name, metrics in models.items()
     }
@@ -110,12 +112,12 @@ def _baseline_note(baseline: BaselineRecord, labels: Sequence[str]) -> str:
     if baseline.set_aside:
         return f"version {baseline.version} was set aside: {baseline.set_aside}"
     if not baseline.has_baseline:
-        return "none yet: nothing has been pushed before"
+        return "none yet: no model has been pushed"
     notes = [f"version {baseline.version}"]
     if baseline.lacks:
         shared = [label for label in labels if label not in baseline.lacks]
         which = f"all but {', '.join(baseline.lacks)}" if len(baseline.lacks) <= len(shared) else ", ".join(shared)
         notes.append(f"compared on {len(shared)} of {len(labels)} labels: {which}")
     if baseline.only_its:
-        notes.append(f"what only it has is left out: {', '.join(baseline.only_its)}")
+        notes.append(f"labels that only the baseline has are left out: {', '.join(baseline.only_its)}")
     return "; ".join(notes)

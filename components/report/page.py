@@ -1,7 +1,7 @@
-"""The report: one HTML file that needs no network, and reads the same without its script.
+"""report.html: one file that needs no network, and reads the same without its script.
 
-Every text is escaped by the template engine, its control characters made visible, and isolated from the direction of
-what is around it; a policy in the page allows no script but its own, should one slip through even so.
+The template engine escapes every text, its control characters are made visible, and it is isolated from the direction
+of the text around it. Should a script slip through nevertheless, the page's content security policy blocks it.
 """
 
 import base64
@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from components.common.files import write_whole
 from components.report.views import decision
-from components.report.views import run as view
+from components.report.views import run as run_view
 from components.report.views.behaviour import group_views, groups_table
 from components.report.views.canary import canary_view
 from components.report.views.data import data_view
@@ -23,9 +23,9 @@ from components.report.views.material import Material
 
 REPORT_FILE = "report.html"
 _TEMPLATES = Path(__file__).parent / "templates"
-# Of one text on the page, whatever it is; a report is not where one reads a book.
+# Longer texts are cut, whatever they are: nobody reads a book in a report.
 _MOST_CHARACTERS = 20_000
-# Control characters as their pictures; what has none, and halves of characters, as what cannot be shown.
+# ASCII control characters become their Unicode pictures; other controls and lone surrogates, U+FFFD.
 _VISIBLE = (
     {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\n\t"}
     | {0x7F: 0x2421}
@@ -34,12 +34,12 @@ _VISIBLE = (
 
 
 def build_page(material: Material) -> str:
-    """The whole file's text."""
+    """Return the content of report.html."""
     script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     summary = material.summary
     labels, labels_left_out = label_views(material)
-    slices, slices_left_out = view.slices_tables(summary)
+    slices, slices_left_out = run_view.slices_tables(summary)
     content: dict[str, Any] = {
         "style": Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
         "script": Markup(script),
@@ -53,7 +53,7 @@ def build_page(material: Material) -> str:
         "behaviour": groups_table(material.behaviour),
         "behaviour_groups": group_views(material.behaviour, texts=material.texts),
         "canary": canary_view(summary.canary),
-        "few": view.FEW,
+        "few": run_view.FEW,
         "texts": material.texts,
         "insights": material.insights is not None,
         "each_label": labels,
@@ -65,7 +65,7 @@ def build_page(material: Material) -> str:
         "slices_left_out": slices_left_out,
         "training": training_charts(material.training, material.batches),
         "data": data_view(material),
-        "run": view.run_tables(material),
+        "run": run_view.run_tables(material),
         "model": material.model,
         "peak_memory_mb": summary.peak_memory_mb,
         "configuration": material.configuration,
@@ -73,20 +73,20 @@ def build_page(material: Material) -> str:
     if summary.metrics is not None:
         content |= {
             "gates": decision.gates_table(summary.gates),
-            "averages": view.averages_table(summary),
-            "labels": view.labels_table(summary),
+            "averages": run_view.averages_table(summary),
+            "labels": run_view.labels_table(summary),
         }
     return environment().get_template("report.html.j2").render(content).translate(_VISIBLE)
 
 
 def write_page(folder: str, material: Material) -> None:
-    """Writes report.html into a folder, local or remote, complete or not at all."""
+    """Write report.html into a folder, local or remote, complete or not at all."""
     write_whole(f"{folder}/{REPORT_FILE}", build_page(material).encode())
 
 
 def environment() -> Environment:
-    """The templates of this folder; what they print is escaped, and has an end."""
-    made = Environment(
+    """Return the environment of the templates, which escapes every text and cuts those that are too long."""
+    templates = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -94,12 +94,11 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.tests["markup"] = lambda value: isinstance(value, Markup)
-    return made
+    templates.tests["markup"] = lambda value: isinstance(value, Markup)
+    return templates
 
 
 def _cut(value: Any) -> Any:
-    """A text without its end, where it is endless; anything else as it is."""
     if not isinstance(value, str) or isinstance(value, Markup) or len(value) <= _MOST_CHARACTERS:
         return value
     return f"{value[:_MOST_CHARACTERS]} …"

@@ -1,4 +1,4 @@
-"""What a user may say about the report."""
+"""The `report` section of the configuration."""
 
 from pydantic import Field
 
@@ -7,9 +7,9 @@ from components.evaluation.insights.insights import MOST_MISTAKES
 
 
 class ReportSettings(Settings):
-    """What report.html and model_card.md show."""
+    """Content of report.html and model_card.md."""
 
-    texts: bool = Field(True, description="Whether the examples' texts are shown; false leaves their ids only.")
+    texts: bool = Field(True, description="Whether to show the examples' texts; false shows only their ids.")
     mistakes: int = Field(
-        5, ge=0, le=MOST_MISTAKES, description="The most confident mistakes to show, of each label and kind."
+        5, ge=0, le=MOST_MISTAKES, description="Number of the most confident mistakes shown of each label and kind."
     )

@@ -1,14 +1,14 @@
-"""A version in Vertex AI's Model Registry, and its place behind an endpoint; each made once, however often asked for.
+"""Upload of a version to Vertex AI's Model Registry, and its deployment to an endpoint; both idempotent.
 
-What is there is told by names: a version of the model by its alias, registry-NUMBER, after the version directory in the
-pipeline's own registry; the endpoint by its display name.
+What exists already is recognized by name: a version of the model by its alias, registry-NUMBER, after the version
+directory in the pipeline's own registry; the endpoint by its display name.
 """
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from components.vertex_push.service import TIMEOUT_S, again, connect, find_credentials, finished, refusing
-from components.vertex_push.settings import EndpointSettings, VertexPlace, VertexPushSettings
+from components.vertex_push.service import TIMEOUT_S, connect, find_credentials, refusing, retry, wait_for
+from components.vertex_push.settings import EndpointSettings, VertexPushSettings, VertexTarget
 from schema.errors import Refused
 
 if TYPE_CHECKING:
@@ -16,34 +16,39 @@ if TYPE_CHECKING:
     from google.cloud.aiplatform_v1.types import DeployedModel, Endpoint, Model, ModelContainerSpec
 
 _PORT = 8080
-_NEW = "0"  # DeployModel's word for what is being deployed
+_NEW = "0"  # the ID that DeployModel uses for the model being deployed
 
 
 def alias_of(number: int) -> str:
-    """Of the version of the model that a version of the registry became."""
+    """Return the alias in the Model Registry of a version of the pipeline's registry.
+
+    Example:
+        >>> alias_of(1764000000)
+        'registry-1764000000'
+    """
     return f"registry-{number}"
 
 
-def find_version(settings: VertexPushSettings, place: VertexPlace, number: int) -> "Model | None":
-    """The version of the model that a version of the registry became already.
+def find_version(settings: VertexPushSettings, target: VertexTarget, number: int) -> "Model | None":
+    """Return the uploaded model of a version of the registry; None if it was not uploaded yet.
 
     Raises:
         Refused: Vertex AI refuses, or does not answer.
     """
-    return _get_model(place, f"{_model_name(settings, place)}@{alias_of(number)}")
+    return _get_model(target, f"{_model_name(settings, target)}@{alias_of(number)}")
 
 
-def upload(settings: VertexPushSettings, place: VertexPlace, number: int, folder: str) -> "Model":
-    """Makes a version of the model, the default one from now on.
+def upload(settings: VertexPushSettings, target: VertexTarget, number: int, folder: str) -> "Model":
+    """Upload a version of the model, and make it the default one.
 
     Args:
-        settings: Of the model.
-        place: Where.
-        number: Of the version in the pipeline's registry.
-        folder: gs:// address, as the container wants it.
+        settings: Settings of the upload.
+        target: Project and location.
+        number: Number of the version in the pipeline's registry.
+        folder: gs:// address of the model, laid out as the container expects.
 
     Returns:
-        It, as Vertex AI keeps it.
+        The version as Vertex AI returns it.
 
     Raises:
         Refused: Vertex AI refuses, or does not answer.
@@ -51,30 +56,30 @@ def upload(settings: VertexPushSettings, place: VertexPlace, number: int, folder
     from google.cloud import aiplatform_v1
     from google.cloud.aiplatform_v1.services.model_service import ModelServiceClient
 
-    name = _model_name(settings, place)
-    there = _get_model(place, name)
+    name = _model_name(settings, target)
+    existing = _get_model(target, name)
     model = aiplatform_v1.Model(
         display_name=settings.model,
         artifact_uri=folder,
         container_spec=_container(settings),
         version_aliases=["default", alias_of(number)],
-        labels=place.labels,
+        labels=target.labels,
     )
-    if place.kms_key:
-        model.encryption_spec.kms_key_name = place.kms_key
-    # A version names its model; the first one makes it.
-    whose: dict[str, str] = {"parent_model": name} if there else {"model_id": settings.model}
-    request = aiplatform_v1.UploadModelRequest(parent=place.parent, model=model, **whose)
-    with refusing(place, f"model {settings.model}"):
-        client = connect(ModelServiceClient, place, find_credentials(place))
-        made = finished(client.upload_model(request, timeout=TIMEOUT_S), settings.timeout_s)
-        return client.get_model(name=f"{made.model}@{made.model_version_id}", retry=again(), timeout=TIMEOUT_S)
+    if target.kms_key:
+        model.encryption_spec.kms_key_name = target.kms_key
+    # A further version names its parent model; the first one creates the model.
+    parent: dict[str, str] = {"parent_model": name} if existing else {"model_id": settings.model}
+    request = aiplatform_v1.UploadModelRequest(parent=target.parent, model=model, **parent)
+    with refusing(target, f"model {settings.model}"):
+        client = connect(ModelServiceClient, target, find_credentials(target))
+        uploaded = wait_for(client.upload_model(request, timeout=TIMEOUT_S), settings.timeout_s)
+        return client.get_model(name=f"{uploaded.model}@{uploaded.model_version_id}", retry=retry(), timeout=TIMEOUT_S)
 
 
-def deploy(settings: VertexPushSettings, place: VertexPlace, model: "Model") -> str:
-    """Has an endpoint serve a version of the model, and takes from it those that serve nothing any more.
+def deploy(settings: VertexPushSettings, target: VertexTarget, model: "Model") -> str:
+    """Deploy a version of the model to the endpoint, and undeploy versions that receive no more traffic.
 
-    What serves already stays as it is: who has changed the traffic since keeps it so.
+    A version that is deployed already stays as it is, so that a traffic split that a person has changed is kept.
 
     Returns:
         Resource name of the endpoint.
@@ -84,46 +89,50 @@ def deploy(settings: VertexPushSettings, place: VertexPlace, model: "Model") -> 
     """
     from google.cloud.aiplatform_v1.services.endpoint_service import EndpointServiceClient
 
-    wanted = settings.endpoint
-    assert wanted is not None
-    with refusing(place, f"endpoint {wanted.name}"):
-        client = connect(EndpointServiceClient, place, find_credentials(place))
-        endpoint = _find_endpoint(client, place, wanted.name) or _make_endpoint(client, settings, place)
-        if not any(_is_of(each, model) for each in endpoint.deployed_models):
+    chosen = settings.endpoint
+    assert chosen is not None
+    with refusing(target, f"endpoint {chosen.name}"):
+        client = connect(EndpointServiceClient, target, find_credentials(target))
+        endpoint = _find_endpoint(client, target, chosen.name) or _create_endpoint(client, settings, target)
+        if not any(_serves(each, model) for each in endpoint.deployed_models):
             _deploy(client, endpoint, settings, model)
-            endpoint = client.get_endpoint(name=endpoint.name, retry=again(), timeout=TIMEOUT_S)
+            endpoint = client.get_endpoint(name=endpoint.name, retry=retry(), timeout=TIMEOUT_S)
         for each in endpoint.deployed_models:
             ours = _without_version(each.model) == _without_version(model.name)
-            if ours and not _is_of(each, model) and not endpoint.traffic_split.get(each.id):
-                gone = client.undeploy_model(endpoint=endpoint.name, deployed_model_id=each.id, timeout=TIMEOUT_S)
-                finished(gone, settings.timeout_s)
+            if ours and not _serves(each, model) and not endpoint.traffic_split.get(each.id):
+                operation = client.undeploy_model(endpoint=endpoint.name, deployed_model_id=each.id, timeout=TIMEOUT_S)
+                wait_for(operation, settings.timeout_s)
         return str(endpoint.name)
 
 
-def split_traffic(now: Mapping[str, int], percent: int) -> dict[str, int]:
-    """Of an endpoint, after a deployment.
+def split_traffic(current: Mapping[str, int], percent: int) -> dict[str, int]:
+    """Compute the traffic split of an endpoint after a deployment.
 
     Args:
-        now: Percent by the ID of what is deployed.
-        percent: For what is being deployed.
+        current: Percentage by ID of the deployed model.
+        percent: Percentage for the model being deployed.
 
     Returns:
-        The same, adding up to 100: the rest is for the one that had most.
+        The new split, adding up to 100: the rest goes to the model that had most.
+
+    Example:
+        >>> split_traffic({"1": 30, "2": 70}, 10)
+        {'0': 10, '2': 90}
     """
-    most = max(now, key=lambda each: now[each], default=None)
+    most = max(current, key=lambda each: current[each], default=None)
     if most is None or percent == 100:
         return {_NEW: 100}
     return {_NEW: percent, most: 100 - percent}
 
 
-def _get_model(place: VertexPlace, name: str) -> "Model | None":
+def _get_model(target: VertexTarget, name: str) -> "Model | None":
     from google.api_core.exceptions import NotFound
     from google.cloud.aiplatform_v1.services.model_service import ModelServiceClient
 
-    with refusing(place, f"model {name.rpartition('/')[2]}"):
+    with refusing(target, f"model {name.rpartition('/')[2]}"):
         try:
-            return connect(ModelServiceClient, place, find_credentials(place)).get_model(
-                name=name, retry=again(), timeout=TIMEOUT_S
+            return connect(ModelServiceClient, target, find_credentials(target)).get_model(
+                name=name, retry=retry(), timeout=TIMEOUT_S
             )
         except NotFound:
             return None
@@ -136,7 +145,8 @@ def _container(settings: VertexPushSettings) -> "ModelContainerSpec":
     env = [EnvVar(name=name, value=value) for name, value in serving.env.items()]
     if serving.kind == "prebuilt":
         return ModelContainerSpec(image_uri=serving.image, env=env)
-    # https://cloud.google.com/vertex-ai/docs/predictions/custom-container-requirements: the variable is Vertex AI's.
+    # Vertex AI sets AIP_STORAGE_URI, see
+    # https://cloud.google.com/vertex-ai/docs/predictions/custom-container-requirements.
     return ModelContainerSpec(
         image_uri=serving.image,
         command=["/usr/bin/tensorflow_model_server"],
@@ -148,26 +158,28 @@ def _container(settings: VertexPushSettings) -> "ModelContainerSpec":
     )
 
 
-def _find_endpoint(client: "EndpointServiceClient", place: VertexPlace, name: str) -> "Endpoint | None":
-    request: dict[str, Any] = {"parent": place.parent, "filter": f'display_name="{name}"'}
-    found = list(client.list_endpoints(request, retry=again(), timeout=TIMEOUT_S))
+def _find_endpoint(client: "EndpointServiceClient", target: VertexTarget, name: str) -> "Endpoint | None":
+    request: dict[str, Any] = {"parent": target.parent, "filter": f'display_name="{name}"'}
+    found = list(client.list_endpoints(request, retry=retry(), timeout=TIMEOUT_S))
     if len(found) > 1:
         numbers = ", ".join(each.name.rpartition("/")[2] for each in found)
-        raise Refused(f"Vertex AI, endpoint {name}: there are {len(found)} of the name ({numbers}); delete all but one")
+        raise Refused(
+            f"Vertex AI, endpoint {name}: {len(found)} endpoints have this name ({numbers}); delete all but one"
+        )
     return found[0] if found else None
 
 
-def _make_endpoint(client: "EndpointServiceClient", settings: VertexPushSettings, place: VertexPlace) -> "Endpoint":
+def _create_endpoint(client: "EndpointServiceClient", settings: VertexPushSettings, target: VertexTarget) -> "Endpoint":
     from google.cloud.aiplatform_v1.types import Endpoint
 
     assert settings.endpoint is not None
-    endpoint = Endpoint(display_name=settings.endpoint.name, labels=place.labels)
-    if place.kms_key:
-        endpoint.encryption_spec.kms_key_name = place.kms_key
-    made: Endpoint = finished(
-        client.create_endpoint(parent=place.parent, endpoint=endpoint, timeout=TIMEOUT_S), settings.timeout_s
+    endpoint = Endpoint(display_name=settings.endpoint.name, labels=target.labels)
+    if target.kms_key:
+        endpoint.encryption_spec.kms_key_name = target.kms_key
+    created: Endpoint = wait_for(
+        client.create_endpoint(parent=target.parent, endpoint=endpoint, timeout=TIMEOUT_S), settings.timeout_s
     )
-    return made
+    return created
 
 
 def _deploy(
@@ -175,41 +187,41 @@ def _deploy(
 ) -> None:
     from google.cloud.aiplatform_v1.types import DedicatedResources, DeployedModel, MachineSpec
 
-    wanted = settings.endpoint
-    assert wanted is not None
-    machine = MachineSpec(machine_type=wanted.machine_type, **_accelerator(wanted))
+    chosen = settings.endpoint
+    assert chosen is not None
+    machine = MachineSpec(machine_type=chosen.machine_type, **_accelerator(chosen))
     deployed = DeployedModel(
         model=f"{_without_version(model.name)}@{model.version_id}",
         display_name=f"{settings.model}-{model.version_id}",
         dedicated_resources=DedicatedResources(
-            machine_spec=machine, min_replica_count=wanted.min_replicas, max_replica_count=wanted.max_replicas
+            machine_spec=machine, min_replica_count=chosen.min_replicas, max_replica_count=chosen.max_replicas
         ),
-        service_account=wanted.service_account or "",
+        service_account=chosen.service_account or "",
     )
     operation = client.deploy_model(
         endpoint=endpoint.name,
         deployed_model=deployed,
-        traffic_split=split_traffic(dict(endpoint.traffic_split), wanted.traffic),
+        traffic_split=split_traffic(dict(endpoint.traffic_split), chosen.traffic),
         timeout=TIMEOUT_S,
     )
-    finished(operation, settings.timeout_s)
+    wait_for(operation, settings.timeout_s)
 
 
-def _accelerator(wanted: EndpointSettings) -> dict[str, Any]:
-    if wanted.accelerator_type is None:
+def _accelerator(chosen: EndpointSettings) -> dict[str, Any]:
+    if chosen.accelerator_type is None:
         return {}
-    return {"accelerator_type": wanted.accelerator_type, "accelerator_count": wanted.accelerator_count}
+    return {"accelerator_type": chosen.accelerator_type, "accelerator_count": chosen.accelerator_count}
 
 
-def _is_of(deployed: "DeployedModel", model: "Model") -> bool:
+def _serves(deployed: "DeployedModel", model: "Model") -> bool:
     return (
         _without_version(deployed.model) == _without_version(model.name)
         and deployed.model_version_id == model.version_id
     )
 
 
-def _model_name(settings: VertexPushSettings, place: VertexPlace) -> str:
-    return f"{place.parent}/models/{settings.model}"
+def _model_name(settings: VertexPushSettings, target: VertexTarget) -> str:
+    return f"{target.parent}/models/{settings.model}"
 
 
 def _without_version(name: str) -> str:

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from components.vertex_push.service import TIMEOUT_S, again, connect, find_credentials, message, refusing
-from components.vertex_push.settings import VertexPlace
+from components.vertex_push.service import TIMEOUT_S, connect, find_credentials, message, refusing, retry
+from components.vertex_push.settings import VertexTarget
 from pipeline.config.configuration import Configuration
 from pipeline.config.vertex import VertexSettings
 from runners.remote.remote import RemoteRun, RunState
@@ -66,7 +66,7 @@ def runs(config: Configuration) -> Sequence[RemoteRun]:
         "read_mask": _READ_MASK,
     }
     with refusing(service_of(settings)):
-        jobs = _client(settings).list_pipeline_jobs(request, retry=again(), timeout=TIMEOUT_S)
+        jobs = _client(settings).list_pipeline_jobs(request, retry=retry(), timeout=TIMEOUT_S)
         return [_remote_run(job, settings) for job in islice(jobs, _MAX_RUNS)]
 
 
@@ -78,7 +78,7 @@ def status(config: Configuration, run: str) -> RemoteRun:
     """
     settings = vertex_settings(config)
     with refusing(service_of(settings), f"run {run}"):
-        job = _client(settings).get_pipeline_job(name=_path(settings, run), retry=again(), timeout=TIMEOUT_S)
+        job = _client(settings).get_pipeline_job(name=_path(settings, run), retry=retry(), timeout=TIMEOUT_S)
     return _remote_run(job, settings)
 
 
@@ -91,13 +91,13 @@ def cancel(config: Configuration, run: str) -> RemoteRun:
     if not status(config, run).state.ended:
         settings = vertex_settings(config)
         with refusing(service_of(settings), f"run {run}"):
-            _client(settings).cancel_pipeline_job(name=_path(settings, run), retry=again(), timeout=TIMEOUT_S)
+            _client(settings).cancel_pipeline_job(name=_path(settings, run), retry=retry(), timeout=TIMEOUT_S)
     return status(config, run)
 
 
-def service_of(settings: VertexSettings) -> VertexPlace:
+def service_of(settings: VertexSettings) -> VertexTarget:
     """Return the project and location to call."""
-    return VertexPlace(project=settings.project, location=settings.location, api_endpoint=settings.api_endpoint)
+    return VertexTarget(project=settings.project, location=settings.location, api_endpoint=settings.api_endpoint)
 
 
 def parse_job(job: dict[str, Any]) -> "PipelineJob":

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from components.vertex_push.service import TIMEOUT_S, again, connect, find_credentials, finished, refusing
+from components.vertex_push.service import TIMEOUT_S, connect, find_credentials, refusing, retry, wait_for
 from pipeline.config.configuration import Configuration
 from pipeline.config.vertex import VertexSettings
 from runners.remote.remote import RemoteSchedule
@@ -53,7 +53,7 @@ def set_schedule(config: Configuration, cron: str) -> RemoteSchedule:
         else:
             schedule.name = existing.name
             mask = {"paths": _UPDATED}
-            written = client.update_schedule(schedule=schedule, update_mask=mask, retry=again(), timeout=TIMEOUT_S)
+            written = client.update_schedule(schedule=schedule, update_mask=mask, retry=retry(), timeout=TIMEOUT_S)
     return _remote_schedule(written, settings)
 
 
@@ -79,10 +79,10 @@ def pause_schedule(config: Configuration, paused: bool) -> RemoteSchedule:
     with _refusing(config):
         client = _client(settings)
         if paused and existing.state.name == "ACTIVE":
-            client.pause_schedule(name=existing.name, retry=again(), timeout=TIMEOUT_S)
+            client.pause_schedule(name=existing.name, retry=retry(), timeout=TIMEOUT_S)
         elif not paused and existing.state.name == "PAUSED":
-            client.resume_schedule(name=existing.name, retry=again(), timeout=TIMEOUT_S)
-        updated = client.get_schedule(name=existing.name, retry=again(), timeout=TIMEOUT_S)
+            client.resume_schedule(name=existing.name, retry=retry(), timeout=TIMEOUT_S)
+        updated = client.get_schedule(name=existing.name, retry=retry(), timeout=TIMEOUT_S)
     return _remote_schedule(updated, settings)
 
 
@@ -97,7 +97,7 @@ def delete_schedule(config: Configuration) -> bool:
         return False
     with _refusing(config):
         deletion = _client(vertex_settings(config)).delete_schedule(name=existing.name, timeout=TIMEOUT_S)
-        finished(deletion, TIMEOUT_S)
+        wait_for(deletion, TIMEOUT_S)
     return True
 
 
@@ -105,7 +105,7 @@ def _find(config: Configuration) -> "Schedule | None":
     settings = vertex_settings(config)
     request = {"parent": service_of(settings).parent, "filter": f'display_name="{config.name}"'}
     with _refusing(config):
-        schedules = list(_client(settings).list_schedules(request, retry=again(), timeout=TIMEOUT_S))
+        schedules = list(_client(settings).list_schedules(request, retry=retry(), timeout=TIMEOUT_S))
     if len(schedules) > 1:
         ids = ", ".join(schedule.name.rpartition("/")[2] for schedule in schedules)
         raise Refused(

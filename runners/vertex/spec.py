@@ -9,8 +9,9 @@ from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRu
 from tfx.orchestration.pipeline import Pipeline
 
 from components.pusher.component import RegistryPusher
-from components.vertex_push.component import PUSHED_MODEL_KEY, VertexPush
-from components.vertex_push.settings import VertexPlace
+from components.vertex_push.component import VertexPush
+from components.vertex_push.executor import PUSHED_MODEL_KEY
+from components.vertex_push.settings import VertexTarget
 from pipeline.config.configuration import Configuration
 from pipeline.config.vertex import VertexSettings, VertexStep
 from pipeline.create import create_pipeline
@@ -115,9 +116,9 @@ def _variables(environment: dict[str, str]) -> list[Spec]:
     return [{"name": name, "value": value} for name, value in environment.items()]
 
 
-def _push_target(settings: VertexSettings, name: str) -> VertexPlace:
+def _push_target(settings: VertexSettings, name: str) -> VertexTarget:
     """Return the project and location of Vertex AI that the pipeline pushes to."""
-    return VertexPlace(
+    return VertexTarget(
         project=settings.project,
         location=settings.location,
         api_endpoint=settings.api_endpoint,
@@ -157,7 +158,7 @@ def _add_push(pipeline: Pipeline, config: Configuration, settings: VertexSetting
     push = VertexPush(
         pushed_model=pusher.outputs[PUSHED_MODEL_KEY],
         settings=settings.push,
-        place=_push_target(settings, config.name),
+        target=_push_target(settings, config.name),
         serving_root=f"{locations.registry.rstrip('/')}/.vertex",
     )
     with pipeline.dsl_context_registry.temporary_mutable():

@@ -75,7 +75,7 @@ def test_verify_names_what_differs_and_ends_with_status_1(
     Path(pushed[0].path, "assets", "vocab.txt").write_text("other")
     assert command("models", "verify", "--registry", base) == 1
     note, broken, count = capsys.readouterr().out.splitlines()
-    assert note.startswith("note: .incoming-1: a push under way, or one that was killed")
+    assert note.startswith("note: .incoming-1: a push in progress, or a killed one")
     assert broken == f"broken: {pushed[0].number}: assets/vocab.txt has changed since the push"
     assert count == "1 of 2 versions as they were pushed"
 

@@ -89,7 +89,7 @@ def test_what_is_gone_is_done_without(run: Path, tmp_path: Path) -> None:
 
 def test_insights_of_another_version_are_not_misread(run: Path, tmp_path: Path) -> None:
     (tmp_path / "evaluation" / "insights.json").write_text('{"examples": 3, "colour": "blue"}')
-    assert "left no insights.json of this version" in rebuild_report(run)[0].read_text()
+    assert "left no insights.json that this version reads" in rebuild_report(run)[0].read_text()
 
 
 def test_a_folder_without_a_run_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -1,23 +1,23 @@
-"""From counts of scores to the curves that the report draws."""
+"""Curves of the report, computed from counts of scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.evaluation.insights.insights import ScoreCounts, probability_at
 
-# A curve on paper three fingers wide shows no more.
+# More points than this cannot be told apart in a small chart.
 _MOST_POINTS = 80
 
 
 @dataclass(frozen=True)
 class Cut:
-    """What a label's decisions would be if it were given from some probability on.
+    """Metrics of a label at one threshold.
 
     Attributes:
-        threshold: That probability.
-        precision: None where nothing would be given.
-        recall: Of the examples that have the label.
-        f1: Of both; 0 where nothing would be given.
+        threshold: Lowest probability at which the label is given.
+        precision: Precision; None if the label is given to no example.
+        recall: Recall.
+        f1: F1; 0 if the label is given to no example.
     """
 
     threshold: float
@@ -27,41 +27,45 @@ class Cut:
 
 
 def cuts(counts: ScoreCounts) -> list[Cut]:
-    """The label's decisions at every threshold that the counts tell apart, ascending, thinned to what can be seen.
+    """Compute a label's metrics at every threshold that the counts distinguish.
+
+    Args:
+        counts: Histogram of the label's scores.
 
     Returns:
-        None at all where no example has the label: there is nothing to find.
+        Cuts by ascending threshold, without points too close to be seen; empty if no example has the label.
     """
-    positives = sum(having for _, _, having in counts.histogram)
+    positives = sum(n_positive for _, _, n_positive in counts.histogram)
     if not positives:
         return []
     found: list[Cut] = []
-    true = given = 0
-    for place, without, having in reversed(counts.histogram):
-        true, given = true + having, given + without + having
-        found.append(Cut(probability_at(place), true / given, true / positives, 2 * true / (given + positives)))
+    true_positives = given = 0
+    for bin_, n_negative, n_positive in reversed(counts.histogram):
+        true_positives, given = true_positives + n_positive, given + n_negative + n_positive
+        precision, recall = true_positives / given, true_positives / positives
+        found.append(Cut(probability_at(bin_), precision, recall, 2 * true_positives / (given + positives)))
     found.reverse()
     lowest, highest = Cut(0.0, found[0].precision, found[0].recall, found[0].f1), Cut(1.0, None, 0.0, 0.0)
-    return _thinned([lowest, *found, highest])
+    return _thin_out([lowest, *found, highest])
 
 
-def precision_recall(of: Sequence[Cut]) -> list[tuple[float, float]]:
-    """(recall, precision) from the highest threshold to the lowest, beginning at no recall."""
-    points = [(cut.recall, cut.precision) for cut in reversed(of) if cut.precision is not None]
+def precision_recall(curve: Sequence[Cut]) -> list[tuple[float, float]]:
+    """Return (recall, precision) points from the highest threshold to the lowest, starting at a recall of 0."""
+    points = [(cut.recall, cut.precision) for cut in reversed(curve) if cut.precision is not None]
     return [(0.0, points[0][1]), *points] if points else []
 
 
-def _thinned(of: list[Cut]) -> list[Cut]:
-    """Without points that lie closer to the one kept before them than can be seen; the ends stay."""
+def _thin_out(curve: list[Cut]) -> list[Cut]:
+    """Drop points that are too close to the last one kept to be seen; keep both ends."""
     step = 1.5 / _MOST_POINTS
-    kept = [of[0]]
-    for cut in of[1:-1]:
+    kept = [curve[0]]
+    for cut in curve[1:-1]:
         last = kept[-1]
-        moved = max(
+        distance = max(
             abs(cut.threshold - last.threshold),
             abs(cut.recall - last.recall),
             abs((cut.precision or 0.0) - (last.precision or 0.0)),
         )
-        if moved >= step:
+        if distance >= step:
             kept.append(cut)
-    return [*kept, of[-1]]
+    return [*kept, curve[-1]]

@@ -1,4 +1,4 @@
-"""Tables of the report, as the template draws them: every one can be sorted, and read without a script."""
+"""Tables of the report, as the templates draw them: sortable on a screen, and readable without a script."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-# Numbers of labels and slices by the names they have in summary.json, in the order and words of a person.
+# Display names of metrics by their names in summary.json.
 _NAMES = {
     "examples": "examples",
     "support": "support",
@@ -22,22 +22,27 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Cell:
-    """What a cell shows.
+    """Cell of a table.
 
     Attributes:
-        shown: Its text, or markup of our own.
-        key: What it is sorted by; None sorts last.
-        look: A class of the style sheet.
+        shown: Its text, or our own markup.
+        key: Sort key; None sorts last.
+        css_class: Class of the style sheet.
     """
 
     shown: str | Markup
     key: float | str | None = None
-    look: str = ""
+    css_class: str = ""
 
 
 @dataclass(frozen=True)
 class Head:
-    """A column's name; `numeric`: its cells stand to the right."""
+    """Head of a column.
+
+    Attributes:
+        name: Name of the column.
+        numeric: Whether its cells are numbers, which are aligned to the right.
+    """
 
     name: str
     numeric: bool = True
@@ -45,14 +50,14 @@ class Head:
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose first column names its rows.
+    """Table whose first column names its rows.
 
     Attributes:
-        caption: What it shows.
-        heads: Of the columns.
-        rows: As many cells each.
-        name: Unique on the page, empty where nothing refers to it.
-        sortable: Whether a click on a head sorts.
+        caption: Caption.
+        heads: Heads of the columns.
+        rows: Cells of each row, one for each column.
+        name: Name that is unique on the page; empty if nothing refers to the table.
+        sortable: Whether a click on a head sorts the rows.
     """
 
     caption: str
@@ -62,52 +67,64 @@ class Table:
     sortable: bool = True
 
 
-def in_words(name: str) -> str:
-    """A metric's name as a person reads it: `macro_pr_auc` is macro PR AUC."""
-    if name in _NAMES:
-        return _NAMES[name]
-    kind, _, rest = name.partition("_")
-    return f"{kind} {_NAMES[rest]}" if rest in _NAMES else name.replace("_", " ")
+def display_name(metric: str) -> str:
+    """Return the display name of a metric.
+
+    Example:
+        >>> display_name("macro_pr_auc")
+        'macro PR AUC'
+    """
+    if metric in _NAMES:
+        return _NAMES[metric]
+    kind, _, rest = metric.partition("_")
+    return f"{kind} {_NAMES[rest]}" if rest in _NAMES else metric.replace("_", " ")
 
 
-def number(value: float | None, look: str = "") -> Cell:
-    """A metric: three digits."""
-    return Cell("–" if value is None else f"{value:.3f}", value, look)
+def number(value: float | None, css_class: str = "") -> Cell:
+    """Return the cell of a metric, with three decimals."""
+    return Cell("–" if value is None else f"{value:.3f}", value, css_class)
 
 
 def count(value: int | None) -> Cell:
-    """A whole number."""
+    """Return the cell of a whole number."""
     return Cell("–" if value is None else f"{value:,}", value)
 
 
-def text(value: str, look: str = "") -> Cell:
-    """Words."""
-    return Cell(value, value.casefold(), look)
+def text(value: str, css_class: str = "") -> Cell:
+    """Return the cell of a text."""
+    return Cell(value, value.casefold(), css_class)
 
 
-def change(now: float | None, before: float | None, better: int = 1) -> Cell:
-    """How much a metric changed, coloured by whether that is good.
+def change(value: float | None, baseline: float | None, direction: int = 1) -> Cell:
+    """Return the cell of a metric's change, coloured by whether it is an improvement.
 
     Args:
-        now: Its value.
-        before: What it was.
-        better: 1 if more is better, -1 if less is.
+        value: Value of the candidate.
+        baseline: Value of the baseline.
+        direction: 1 if higher is better, -1 if lower is better.
     """
-    if now is None or before is None:
+    if value is None or baseline is None:
         return Cell("–", None)
-    difference = now - before
-    look = "" if abs(difference) < 0.0005 else "up" if difference * better > 0 else "down"
-    return Cell(f"{difference:+.3f}".replace("-", "−"), difference, look)
+    difference = value - baseline
+    css_class = "" if abs(difference) < 0.0005 else "up" if difference * direction > 0 else "down"
+    return Cell(f"{difference:+.3f}".replace("-", "−"), difference, css_class)
 
 
-def interval(of: tuple[float, float]) -> str:
-    """Its bounds; of one that reaches below 0, such as a change's, so that the dash is not taken for a sign."""
-    low, high = (f"{bound:.3f}".replace("-", "−") for bound in of)
-    return f"{low} to {high}" if of[0] < 0 else f"{low}–{high}"
+def interval(bounds: tuple[float, float]) -> str:
+    """Return an interval as text.
+
+    Example:
+        >>> interval((0.48, 0.55))
+        '0.480–0.550'
+        >>> interval((-0.05, 0.02))  # spelled out, since a dash could be taken for a sign
+        '−0.050 to 0.020'
+    """
+    low, high = (f"{bound:.3f}".replace("-", "−") for bound in bounds)
+    return f"{low} to {high}" if bounds[0] < 0 else f"{low}–{high}"
 
 
 def any_number(value: Any) -> Cell | None:
-    """A cell of whatever a metric is: a count, a number, bounds of an interval; None of anything else."""
+    """Return the cell of a count, a metric or an interval; None if the value is none of these."""
     match value:
         case bool():
             return None

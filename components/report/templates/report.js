@@ -23,7 +23,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
-// A link to a label opens it.
+// Open the section of a label that a link leads to.
 const reveal = () => {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (target instanceof HTMLDetailsElement) { target.open = true; target.scrollIntoView(); }

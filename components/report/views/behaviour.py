@@ -1,4 +1,4 @@
-"""What a report says of the behavioural tests: each group, and the cases that did not pass."""
+"""Section of the report on the behavioural tests: each group, and the cases that failed."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,37 +8,45 @@ from itertools import takewhile
 
 from components.behaviour.results import Failure, GroupResult, Results, WrongLabel
 from components.report.drawing.tables import Cell, Head, Table, count, number, text
-from components.report.views.decision import outcome_cell
+from components.report.views.decision import status_cell
 
-_MOST_CHARACTERS = 1_000  # of a case's text
-_BEFORE = 200  # so many of them before what was edited
+_MOST_CHARACTERS = 1_000  # shown of a case's text
+_CONTEXT = 200  # characters of these before the first edited one
 
-# (whether it was edited, piece) pairs, which together are a text.
+# (edited, piece) pairs that together are a text.
 Pieces = Sequence[tuple[bool, str]]
 
 
 @dataclass(frozen=True)
 class FailureView:
-    """A case that did not pass.
+    """Case that failed.
 
     Attributes:
-        texts: (what it is, its pieces) pairs; empty where texts are left out.
-        row: The id of the test split's row that it is from; None: from the tests' file.
-        due: What makes labels due, and which these are.
-        given: What they were given to, likewise.
-        wrong: What is wrong with that.
+        texts: (name, pieces) pairs; empty if texts are not shown.
+        row: ID of the row of the test split that the case is from; None if it is from the tests' own file.
+        expected: What the expected labels are, in words, and these labels.
+        given: What the given labels are, in words, and these labels.
+        wrong: Labels that are wrong.
     """
 
     texts: Sequence[tuple[str, Pieces]]
     row: str | None
-    due: tuple[str, Sequence[str]]
+    expected: tuple[str, Sequence[str]]
     given: tuple[str, Sequence[str]]
     wrong: Sequence[WrongLabel]
 
 
 @dataclass(frozen=True)
 class GroupView:
-    """A group with cases that did not pass: the first ones, and how many there were of how many."""
+    """Group with failed cases.
+
+    Attributes:
+        name: Name of the group.
+        kind: What its cases are, in words.
+        failed: Number of cases that failed.
+        cases: Number of cases.
+        failures: The first failed cases.
+    """
 
     name: str
     kind: str
@@ -48,14 +56,14 @@ class GroupView:
 
 
 def groups_table(results: Results | None) -> Table | None:
-    """Each group; None where there is none."""
+    """Return a table of the groups; None if there are none."""
     if results is None or not results.groups:
         return None
-    heads = [Head("group", False), Head("outcome", False), Head("pass rate"), Head("bound"), Head("passed")]
+    heads = [Head("group", False), Head("status", False), Head("pass rate"), Head("bound"), Head("passed")]
     heads += [Head("cases"), Head("kind", False)]
     rows = [
         [
-            text(group.name), _outcome(group), number(group.rate), number(group.bound), count(group.passed),
+            text(group.name), _status(group), number(group.rate), number(group.bound), count(group.passed),
             count(group.cases), text(_kind(group)),
         ]
         for group in results.groups
@@ -64,7 +72,12 @@ def groups_table(results: Results | None) -> Table | None:
 
 
 def group_views(results: Results | None, *, texts: bool) -> list[GroupView]:
-    """The groups with cases that did not pass."""
+    """Return the groups with failed cases.
+
+    Args:
+        results: Results of the tests; None if there are none.
+        texts: Whether to show texts of the test split; those of the tests' own file are always shown.
+    """
     return [
         GroupView(
             name=group.name,
@@ -80,14 +93,14 @@ def group_views(results: Results | None, *, texts: bool) -> list[GroupView]:
 
 def _kind(group: GroupResult) -> str:
     if group.kind == "texts":
-        return "texts whose labels are beyond doubt"
-    return f"edits that must change no label: {(group.edit or '').replace('_', ' ')}"
+        return "texts with known labels"
+    return f"edits that must not change any label: {(group.edit or '').replace('_', ' ')}"
 
 
-def _outcome(group: GroupResult) -> Cell:
+def _status(group: GroupResult) -> Cell:
     if group.holds:
-        return outcome_cell("held" if group.bound else "only measured")
-    return outcome_cell("failed")
+        return status_cell("passed" if group.bound else "only measured")
+    return status_cell("failed")
 
 
 def _failure(failure: Failure, texts: bool) -> FailureView:
@@ -96,43 +109,43 @@ def _failure(failure: Failure, texts: bool) -> FailureView:
     return FailureView(
         texts=list(_texts(failure)) if shown else [],
         row=failure.row,
-        due=("labels unedited" if edited else "must be given", failure.expected),
-        given=("edited" if edited else "given", failure.given),
+        expected=("labels before the edit" if edited else "must be given", failure.expected),
+        given=("after the edit" if edited else "given", failure.given),
         wrong=failure.wrong,
     )
 
 
 def _texts(failure: Failure) -> Iterator[tuple[str, Pieces]]:
-    for name, asked, original in (
+    for name, tested, original in (
         ("", failure.text, failure.original),
         ("second text", failure.text_pair, failure.original_pair),
     ):
-        if asked is None:
+        if tested is None:
             continue
-        if original is None or original == asked:
-            yield name, [(False, _cut(asked, 0))]
+        if original is None or original == tested:
+            yield name, [(False, _cut(tested, 0))]
             continue
-        first = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(original, asked, strict=False)))
-        before, after = _cut(original, first), _cut(asked, first)
+        first = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(original, tested, strict=False)))
+        before, after = _cut(original, first), _cut(tested, first)
         prefix = f"{name}, " if name else ""
-        yield f"{prefix}unedited", [(False, before)]
-        yield f"{prefix}edited", _marked(before, after)
+        yield f"{prefix}original", [(False, before)]
+        yield f"{prefix}edited", _mark_edits(before, after)
 
 
 def _cut(whole: str, first: int) -> str:
-    """A text, or of a long one the part in which its first edited character is."""
+    """Return a text; of a long one, the part around its first edited character."""
     if len(whole) <= _MOST_CHARACTERS:
         return whole
-    start = max(0, first - _BEFORE)
+    start = max(0, first - _CONTEXT)
     end = start + _MOST_CHARACTERS
     return f"{'… ' * (start > 0)}{whole[start:end]}{' …' * (end < len(whole))}"
 
 
-def _marked(before: str, after: str) -> Pieces:
-    """The words that were edited; none where most were, as by upper case: that is seen without."""
-    here, there = (re.findall(r"\s+|\S+", each) for each in (before, after))
-    steps = SequenceMatcher(None, here, there, autojunk=False).get_opcodes()
-    pieces = [(step != "equal", "".join(there[low:high])) for step, _, _, low, high in steps if high > low]
-    if sum(len(piece) for changed, piece in pieces if changed) > len(after) / 2:
+def _mark_edits(before: str, after: str) -> Pieces:
+    """Mark the edited words; none if most of them are, as in upper case, which is visible without marks."""
+    words_before, words_after = (re.findall(r"\s+|\S+", each) for each in (before, after))
+    operations = SequenceMatcher(None, words_before, words_after, autojunk=False).get_opcodes()
+    pieces = [(tag != "equal", "".join(words_after[low:high])) for tag, _, _, low, high in operations if high > low]
+    if sum(len(piece) for edited, piece in pieces if edited) > len(after) / 2:
         return [(False, after)]
     return pieces

@@ -1,4 +1,4 @@
-"""What a report says of the data: counts, label frequencies, quarantine, copies, drift."""
+"""Section of the report on the data: counts, label frequencies, quarantine, copies, drift."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ _MOST_LABELS = 1_000
 
 @dataclass(frozen=True)
 class DataView:
-    """The section on the data.
+    """Content of the section.
 
     Attributes:
         facts: (name, value) pairs.
-        tables: Of splits, spans, labels, reasons, drift and contradictions, as far as there are any.
-        warnings: As the data gate gave them, and spans that were left out.
+        tables: Tables of labels, quarantine reasons, spans, drift, contradictions and retired labels, if there are any.
+        warnings: Spans that were left out, and warnings of the data gate.
     """
 
     facts: list[tuple[str, str]]
@@ -28,28 +28,28 @@ class DataView:
 
 
 def data_view(material: Material) -> DataView | None:
-    """None where the run ended before any data was read."""
+    """Return the content of the section; None if the run ended before any data was read."""
     rows, data, ingest = material.summary.rows, material.summary.data, material.ingest
     if rows is None:
         return None
     facts = [("read", f"{rows.read:,}"), ("accepted", f"{rows.accepted:,}"), ("quarantined", f"{rows.quarantined:,}")]
     splits = data.splits if data is not None else ingest.splits if ingest is not None else {}
-    facts += [(split, f"{number_of:,}") for split, number_of in splits.items()]
+    facts += [(split, f"{n_rows:,}") for split, n_rows in splits.items()]
     copies = data.duplicates if data is not None else None
     if copies is not None:
         facts.append(("texts with copies", f"{copies.texts:,} ({copies.rows:,} rows)"))
-        facts.append(("of them with contradictory labels", f"{copies.contradictory:,}"))
+        facts.append(("texts with contradictory labels", f"{copies.contradictory:,}"))
     tables = [_labels(material, ingest)] if ingest is not None and ingest.labels else []
     if ingest is not None and ingest.reasons:
-        reasons = [[text(reason), count(many)] for reason, many in ingest.reasons.items()]
-        tables.append(Table("Quarantined, by reason", [Head("reason", False), Head("rows")], reasons))
-    return DataView(facts, tables + _of_summary(material), _warnings(data) if data is not None else [])
+        reasons = [[text(reason), count(n_rows)] for reason, n_rows in ingest.reasons.items()]
+        tables.append(Table("Quarantined rows by reason", [Head("reason", False), Head("rows")], reasons))
+    return DataView(facts, tables + _summary_tables(material), _warnings(data) if data is not None else [])
 
 
 def left_out(data: DataSummary) -> str:
-    """Which spans were not read, and why; empty where all were."""
+    """Return which spans were left out, and why; empty if all were read."""
     spans = ", ".join(str(span) for span in data.incomplete_spans)
-    return f"Spans left out, as not every input has files of them: {spans}" if spans else ""
+    return f"Spans left out, because an input has no files for them: {spans}" if spans else ""
 
 
 def _warnings(data: DataSummary) -> list[str]:
@@ -58,28 +58,28 @@ def _warnings(data: DataSummary) -> list[str]:
 
 def _labels(material: Material, ingest: IngestReport) -> Table:
     metrics = material.summary.metrics
-    most = max(seen.count for seen in ingest.labels.values())
+    highest = max(each.count for each in ingest.labels.values())
     rows = []
-    for label, seen in list(ingest.labels.items())[:_MOST_LABELS]:
-        share = seen.count / ingest.accepted
-        bar = Markup('<span class="bar" style="width:{:.1f}%"></span>').format(100 * seen.count / most)
+    for label, found in list(ingest.labels.items())[:_MOST_LABELS]:
+        share = found.count / ingest.accepted
+        bar = Markup('<span class="bar" style="width:{:.1f}%"></span>').format(100 * found.count / highest)
         measured = metrics.per_label.get(label) if metrics is not None else None
         rows.append([
-            text(label), count(seen.count), Cell(f"{100 * share:.1f} %", share), Cell(bar, seen.count),
+            text(label), count(found.count), Cell(f"{100 * share:.1f} %", share), Cell(bar, found.count),
             count(None if measured is None else measured.support),
         ])  # fmt: skip
     rows.sort(key=lambda row: -(row[1].key if isinstance(row[1].key, int) else 0))
     heads = [Head("label", False), Head("rows"), Head("share of rows"), Head("", False), Head("in test")]
-    return Table("Label frequencies, all splits", heads, rows, "frequencies")
+    return Table("Label frequencies in all splits", heads, rows, "frequencies")
 
 
-def _of_summary(material: Material) -> list[Table]:
+def _summary_tables(material: Material) -> list[Table]:
     data, tables = material.summary.data, []
     if data is None:
         return []
     if data.spans:
         spans = [
-            [count_of(span.span), count_of(span.version), count(span.rows)] for span in data.spans
+            [identifier(span.span), identifier(span.version), count(span.rows)] for span in data.spans
         ]  # fmt: skip
         tables.append(Table("Spans", [Head("span"), Head("version"), Head("rows")], spans))
     if data.drift:
@@ -95,13 +95,13 @@ def _of_summary(material: Material) -> list[Table]:
             for each in data.duplicates.contradictions
         ]
         heads = [Head("rows", False), Head("their labels", False)]
-        tables.append(Table("Copies with contradictory labels, some of them", heads, contradictions))
+        tables.append(Table("Copies with contradictory labels (the first ones)", heads, contradictions))
     if data.retired_labels:
-        retired = [[text(label), count(many)] for label, many in data.retired_labels.items()]
-        tables.append(Table("Retired labels, left out", [Head("label", False), Head("rows")], retired))
+        retired = [[text(label), count(n_rows)] for label, n_rows in data.retired_labels.items()]
+        tables.append(Table("Retired labels, which are ignored", [Head("label", False), Head("rows")], retired))
     return tables
 
 
-def count_of(identifier: int | None) -> Cell:
-    """A number that names: without separators."""
-    return Cell("–" if identifier is None else str(identifier), identifier)
+def identifier(value: int | None) -> Cell:
+    """Return the cell of a number that is a name, without separators."""
+    return Cell("–" if value is None else str(value), value)

@@ -1,4 +1,4 @@
-"""What was decided of a model and why: the first screen of a report, and the gates."""
+"""First screen of the report, and the gates: what was decided, and why."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,26 +13,32 @@ from components.report.drawing.tables import (
     any_number,
     change,
     count,
-    in_words,
+    display_name,
     interval,
     number,
     text,
 )
 from components.report.summary import Summary
 
+_HEADLINES = {
+    "no_new_data": "No new data: no model was trained",
+    "refused": "Refused before a model was judged",
+    "failed": "Failed before a model was judged",
+}
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was decided, and why.
+    """Decision on the model.
 
     Attributes:
-        word: good, bad or stopped.
-        headline: In a few words.
-        why: Sentences.
-        reasons: What stood against it, one by one.
+        css_class: good, bad or stopped.
+        headline: The decision in a few words.
+        why: Explanation in full sentences.
+        reasons: Reasons against the model, or what ended the run.
     """
 
-    word: str
+    css_class: str
     headline: str
     why: str
     reasons: Sequence[str]
@@ -40,110 +46,112 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Figure:
-    """A number of the first screen."""
+    """Number of the first screen."""
 
     name: str
     value: str
     note: str
-    look: str = ""
+    css_class: str = ""
 
 
 def verdict(summary: Summary) -> Verdict:
-    """The decision on the first screen."""
-    if summary.metrics is None:
-        return Verdict("stopped", "Stopped before a model was judged", "Nothing was pushed.", summary.reasons)
-    why = [_what_was_asked(summary)]
+    """Return the decision of the first screen."""
+    if summary.outcome in _HEADLINES:
+        return Verdict("stopped", _HEADLINES[summary.outcome], "Nothing was pushed.", summary.reasons)
+    why = [_count_gates(summary)]
     if summary.canary is not None and not summary.canary.passed:
-        why.append("The canary did not pass.")
-    if not summary.blessed:
-        why.append("The model that is live stays live." if summary.baseline else "Nothing was pushed.")
-        return Verdict("bad", "Not blessed", " ".join(why), summary.reasons)
-    if summary.pushed is None:
+        why.append("The canary failed.")
+    if summary.pushed is not None:
+        version = summary.pushed.rstrip("/").rsplit("/", 1)[-1]
+        why.append(f"It is version {version} of the registry.")
+        return Verdict("good", "Blessed and pushed", " ".join(why), summary.reasons)
+    if summary.blessed:
         return Verdict("bad", "Blessed, but not pushed", " ".join(why), summary.reasons)
-    version = summary.pushed.rstrip("/").rsplit("/", 1)[-1]
-    why.append(f"It is version {version} of the registry.")
-    return Verdict("good", "Blessed and pushed", " ".join(why), summary.reasons)
+    why.append("The live model stays live." if summary.baseline else "Nothing was pushed.")
+    return Verdict("bad", "Not blessed", " ".join(why), summary.reasons)
 
 
 def figures(summary: Summary) -> list[Figure]:
-    """The numbers of the first screen."""
+    """Return the numbers of the first screen."""
     metrics = summary.metrics
     if metrics is None:
         return []
     found = []
     for name in ("macro_f1", "micro_f1", "macro_auc"):
-        now = getattr(metrics, name)
-        before = None if summary.baseline is None else getattr(summary.baseline, name)
-        moved = change(now, before)
+        value = getattr(metrics, name)
+        baseline = None if summary.baseline is None else getattr(summary.baseline, name)
+        moved = change(value, baseline)
         note = f"{moved.shown} vs baseline" if moved.key is not None else ""
-        found.append(Figure(in_words(name), str(number(now).shown), note, moved.look))
+        found.append(Figure(display_name(name), str(number(value).shown), note, moved.css_class))
     found.append(Figure("test rows", f"{metrics.examples:,}", f"{len(metrics.per_label)} labels"))
     return found
 
 
-def outcome(gate: GateResult) -> str:
-    """In a word or two: failed, held, not asked."""
+def gate_status(gate: GateResult) -> str:
+    """Return the status of a gate: passed, failed or not asked."""
     if not gate.passed:
         return "failed"
-    return "held" if was_asked(gate) else "not asked"
+    return "passed" if was_asked(gate) else "not asked"
 
 
 def was_asked(gate: GateResult) -> bool:
-    """Whether a gate decided anything; in summaries of older runs that is told by its bound."""
+    """Return whether a gate decided anything; gates of older runs lack the mark, but then also a bound."""
     return gate.asked and not (gate.passed and gate.bound is None)
 
 
 def gates_table(gates: Sequence[GateResult]) -> Table:
-    """Each gate with its value and bound, in the order of the configuration."""
-    heads = [Head("gate", False), Head("outcome", False), Head("value"), Head("bound"), Head("", False)]
-    more = [
+    """Return a table of the gates with value and bound, in the order of the configuration."""
+    heads = [Head("gate", False), Head("status", False), Head("value"), Head("bound"), Head("", False)]
+    optional = [
         (head, name)
         for head, name in (
             ("value, 95 %", "interval"), ("change vs baseline, 95 %", "change_interval"), ("rows", "support"),
         )
         if any(getattr(gate, name) is not None for gate in gates)
     ]  # fmt: skip
-    heads += [*(Head(head) for head, _ in more), Head("in words", False)]
+    heads += [*(Head(head) for head, _ in optional), Head("details", False)]
     rows = []
     for gate in gates:
-        shown = [text(gate.gate), outcome_cell(outcome(gate)), *_value_and_bound(gate)]
-        shown += [any_number(getattr(gate, name)) or Cell("–") for _, name in more]
-        rows.append([*shown, text(gate.note, "soft")])
-    return Table("What was asked of the model", heads, rows, "gates", sortable=False)
+        cells = [text(gate.gate), status_cell(gate_status(gate)), *_value_and_bound(gate)]
+        cells += [any_number(getattr(gate, name)) or Cell("–") for _, name in optional]
+        rows.append([*cells, text(gate.note, "soft")])
+    return Table("Gates", heads, rows, "gates", sortable=False)
 
 
 def gate_line(gate: GateResult) -> str:
-    """A gate in words, with its intervals, for where there is no table."""
-    said = [gate.note] if gate.note else []
-    said += [f"95 % interval {interval(gate.interval)}"] if gate.interval else []
-    said += [f"of the change {interval(gate.change_interval)}"] if gate.change_interval else []
-    return f"{gate.gate} ({'; '.join(said)})" if said else gate.gate
+    """Return a gate with its details and intervals in one line."""
+    details = [gate.note] if gate.note else []
+    details += [f"95 % interval {interval(gate.interval)}"] if gate.interval else []
+    details += [f"of the change {interval(gate.change_interval)}"] if gate.change_interval else []
+    return f"{gate.gate} ({'; '.join(details)})" if details else gate.gate
 
 
-def outcome_cell(word: str) -> Cell:
-    """What came of a gate, in its colour; what was not asked has none."""
-    return Cell(word, word, {"failed": "look down", "held": "look up"}.get(word, "look"))
+def status_cell(status: str) -> Cell:
+    """Return the cell of a status, coloured if it is passed or failed."""
+    return Cell(status, status, {"failed": "status down", "passed": "status up"}.get(status, "status"))
 
 
 def _value_and_bound(gate: GateResult) -> list[Cell]:
-    """With a bar of both, but for counts, which have no end to draw to."""
+    """Return value, bound and a bar of both; no bar for counts, which have no upper end."""
     if gate.gate.partition("[")[0].strip() in LABEL_COUNTS:
         return [*(Cell("–" if each is None else f"{each:,g}", each) for each in (gate.value, gate.bound)), Cell("")]
-    look = {"failed": "bad", "held": "good"}.get(outcome(gate), "unasked")
-    return [number(gate.value), number(gate.bound), Cell(bullet(gate.value, gate.bound, look), gate.value)]
+    css_class = {"failed": "bad", "passed": "good"}.get(gate_status(gate), "unasked")
+    return [number(gate.value), number(gate.bound), Cell(bullet(gate.value, gate.bound, css_class), gate.value)]
 
 
-def _what_was_asked(summary: Summary) -> str:
+def _count_gates(summary: Summary) -> str:
+    """Return how many gates failed, passed and were not asked, as a sentence."""
     asked = [gate for gate in summary.gates if was_asked(gate)]
     unasked = len(summary.gates) - len(asked)
     if not asked:
-        which = "could be asked" if unasked else "is configured"
-        note = summary.gates_note or f"no gate {which}: nothing was asked of the model"
+        cause = "no gate could be asked" if unasked else "no gate is configured"
+        note = summary.gates_note or f"{cause}: nothing was asked of the model"
         return f"{note[0].upper()}{note[1:]}."
     failed = sum(not gate.passed for gate in asked)
-    gates = f"{count(len(asked)).shown} gate{'s' * (len(asked) > 1)}{' that could be asked' if unasked else ''}"
-    if failed:
-        held = f"{failed} of {gates} did not hold."
-    else:
-        held = f"All {gates} held." if len(asked) > 1 else f"The only {gates.removeprefix('1 ')} held."
-    return f"{held} {count(unasked).shown} {'was' if unasked == 1 else 'were'} not asked." if unasked else held
+    passed = len(asked) - failed
+    if not failed and not unasked:
+        return f"All {count(passed).shown} gates passed." if passed > 1 else "The only gate passed."
+    counts = [(failed, "failed"), (passed, "passed"), (unasked, "was not asked" if unasked == 1 else "were not asked")]
+    (first, status), *others = [(many, status) for many, status in counts if many]
+    parts = [f"{count(first).shown} gate{'s' * (first > 1)} {status}"]
+    return f"{', '.join([*parts, *(f'{count(many).shown} {status}' for many, status in others)])}."

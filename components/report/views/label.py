@@ -1,4 +1,4 @@
-"""What a report shows of each label: its curves, what it is taken for, and the most confident mistakes."""
+"""Sections of the report on each label: curves, confusions, and the most confident mistakes."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from components.report.summary import LabelSummary
 from components.report.views.material import Material
 from components.report.views.training import Training
 
-# Of more labels, the commonest ones get curves: the page would be too large to open on a phone.
+# With more labels, only the most frequent ones get curves: the page would be too large to open on a phone.
 MOST_LABELS = 100
 _MOST_PAIRS = 12
 _DIAGONAL = Line("", "guide", [(0.0, 0.0), (1.0, 1.0)])
@@ -26,7 +26,18 @@ _DIAGONAL = Line("", "guide", [(0.0, 0.0), (1.0, 1.0)])
 
 @dataclass(frozen=True)
 class LabelView:
-    """One label."""
+    """Content of one label's section.
+
+    Attributes:
+        name: Name of the label.
+        measured: Metrics on the test split.
+        charts: Charts of the label.
+        confusions: Labels that were right where this one was wrongly given, the most frequent first.
+        false_positives: Number of rows that it was wrongly given to.
+        false_negatives: Number of rows that it was missed on.
+        wrongly_given: The most confident false positives.
+        missed: The most confident false negatives.
+    """
 
     name: str
     measured: LabelSummary
@@ -40,7 +51,12 @@ class LabelView:
 
 @dataclass(frozen=True)
 class MatrixRow:
-    """What was wrongly given: `cells` are (examples, shade 0..4) by the label that was right in its place."""
+    """Row of the confusion matrix.
+
+    Attributes:
+        given: Label that was wrongly given.
+        cells: (examples, shade 0..4) by the label that was missed instead.
+    """
 
     given: str
     cells: Sequence[tuple[int, int]]
@@ -48,12 +64,13 @@ class MatrixRow:
 
 @dataclass(frozen=True)
 class ConfusionView:
-    """Which labels are taken for which.
+    """Labels that are confused with each other.
 
     Attributes:
-        pairs: The most frequent ones.
-        columns: Of the matrix, the last one for examples without any label; empty where there is no matrix.
-        rows: Of the matrix.
+        pairs: The most frequent confusions.
+        columns: Labels of the matrix's columns, the last one for examples without any label; empty if there is no
+            matrix.
+        rows: Rows of the matrix.
     """
 
     pairs: list[Confusion]
@@ -62,7 +79,7 @@ class ConfusionView:
 
 
 def label_views(material: Material) -> tuple[list[LabelView], int]:
-    """Every label, or the commonest ones of many; and how many were left out."""
+    """Return the labels' sections, or those of the most frequent labels, and how many labels were left out."""
     metrics, insights = material.summary.metrics, material.insights
     if metrics is None:
         return [], 0
@@ -96,7 +113,7 @@ def label_views(material: Material) -> tuple[list[LabelView], int]:
 
 
 def confusion_view(insights: Insights | None) -> ConfusionView | None:
-    """The pairs and the matrix; None where nothing is known."""
+    """Return the confusions, with a matrix unless there are too many labels; None if they are not known."""
     if insights is None:
         return None
     pairs = [each for each in insights.confusions if each.right is not None and each.missed][:_MOST_PAIRS]
@@ -106,29 +123,29 @@ def confusion_view(insights: Insights | None) -> ConfusionView | None:
     missed: defaultdict[str, dict[str | None, int]] = defaultdict(dict)
     for each in insights.confusions:
         missed[each.given][each.right] = each.missed
-    most = max((each.missed for each in insights.confusions), default=0)
+    highest = max((each.missed for each in insights.confusions), default=0)
     columns: list[str | None] = [*labels, None]
     rows = [
-        MatrixRow(label, [(many, _shade(many, most)) for many in (missed[label].get(right, 0) for right in columns)])
+        MatrixRow(label, [(n, _shade(n, highest)) for n in (missed[label].get(right, 0) for right in columns)])
         for label in labels
     ]
     return ConfusionView(pairs, [*labels, "(no label)"], rows)
 
 
 def training_charts(training: Training | None, batches: int | None) -> list[Chart]:
-    """Losses over the epochs.
+    """Draw the losses by epoch.
 
     Args:
-        training: None where nothing is known.
-        batches: Of an epoch, to tell which epoch a step is in; None: unknown, steps are left out.
+        training: Losses; None if they are not known.
+        batches: Number of batches in an epoch, which maps steps to epochs; None leaves the steps out.
     """
     if training is None or not training.losses:
         return []
     epochs = len(training.losses)
     lines = []
     if batches and training.steps:
-        so_far = [(step / batches, loss) for step, loss in training.steps]
-        lines.append(Line("train, epoch so far", "steps", so_far))
+        running = [(step / batches, loss) for step, loss in training.steps]
+        lines.append(Line("train, running mean", "steps", running))
     ends = range(1, epochs + 1)
     lines.append(Line("train", "baseline", list(zip(ends, training.losses, strict=True)), dots=True))
     lines.append(Line("eval", "candidate", list(zip(ends, training.eval_losses, strict=False)), dots=True))
@@ -139,29 +156,29 @@ def training_charts(training: Training | None, batches: int | None) -> list[Char
 
 
 def calibration_charts(material: Material) -> list[Chart]:
-    """Reliability of all labels together."""
-    found = []
+    """Draw the reliability of all labels together, on the eval split and on the test split."""
+    charts = []
     curve = material.training.calibration if material.training is not None else None
     if curve is not None:
         calibrated = "after" in curve.reliability
-        looks = {"before": "baseline", "after": "candidate"} if calibrated else {"before": "candidate"}
-        lines = [Line(when, look, _points(curve.reliability[when]), dots=True) for when, look in looks.items()]
-        said = " and ".join(f"{error:.3f} {when}" for when, error in curve.error.items())
-        error = said if len(curve.error) > 1 else said.partition(" ")[0]
-        found.append(_reliability(f"Eval split; expected calibration error {error}", lines))
+        classes = {"before": "baseline", "after": "candidate"} if calibrated else {"before": "candidate"}
+        lines = [Line(when, each, _points(curve.reliability[when]), dots=True) for when, each in classes.items()]
+        errors = " and ".join(f"{error:.3f} {when}" for when, error in curve.error.items())
+        error = errors if len(curve.error) > 1 else errors.partition(" ")[0]
+        charts.append(_reliability(f"Eval split; expected calibration error {error}", lines))
     if material.insights is not None:
-        pooled = _points(_pooled(material.insights))
+        pooled = _points(_pool(material.insights))
         line = Line("candidate", "candidate", pooled, dots=True)
-        found.append(_reliability("Test split, the model as it was exported", [line]))
-    return found
+        charts.append(_reliability("Test split, the exported model", [line]))
+    return charts
 
 
 def _charts(label: str, measured: LabelSummary, insights: Insights) -> Iterator[Chart]:
-    of_candidate = cuts(insights.candidate[label])
-    before = (insights.baseline or {}).get(label)
-    if of_candidate:
-        yield _precision_recall(label, of_candidate, cuts(before) if before is not None else [], measured)
-        yield _thresholds(label, of_candidate, measured.threshold)
+    candidate = cuts(insights.candidate[label])
+    counts = (insights.baseline or {}).get(label)
+    if candidate:
+        yield _precision_recall(label, candidate, cuts(counts) if counts is not None else [], measured)
+        yield _thresholds(label, candidate, measured.threshold)
     yield _reliability(
         "Reliability",
         [Line("candidate", "candidate", _points(insights.candidate[label].reliability), dots=True)],
@@ -169,40 +186,40 @@ def _charts(label: str, measured: LabelSummary, insights: Insights) -> Iterator[
     )
 
 
-def _precision_recall(label: str, now: Sequence[Cut], before: Sequence[Cut], measured: LabelSummary) -> Chart:
-    lines = [Line("baseline", "baseline", precision_recall(before))] if before else []
-    lines.append(Line("candidate", "candidate", precision_recall(now)))
-    at_work: list[Point] = []
+def _precision_recall(label: str, candidate: Sequence[Cut], baseline: Sequence[Cut], measured: LabelSummary) -> Chart:
+    lines = [Line("baseline", "baseline", precision_recall(baseline))] if baseline else []
+    lines.append(Line("candidate", "candidate", precision_recall(candidate)))
+    operating_point: list[Point] = []
     if measured.precision is not None and measured.recall is not None:
-        at_work.append((measured.recall, measured.precision))
+        operating_point.append((measured.recall, measured.precision))
     return chart(
         "Precision and recall; the ring is at the threshold",
-        Axis("recall"), Axis("precision"), lines, of=label, marks=at_work,
+        Axis("recall"), Axis("precision"), lines, subject=label, marks=operating_point,
     )  # fmt: skip
 
 
-def _thresholds(label: str, of: Sequence[Cut], threshold: float) -> Chart:
+def _thresholds(label: str, curve: Sequence[Cut], threshold: float) -> Chart:
     lines = [
-        Line("precision", "precision", [(cut.threshold, cut.precision) for cut in of if cut.precision is not None]),
-        Line("recall", "recall", [(cut.threshold, cut.recall) for cut in of]),
-        Line("F1", "f1", [(cut.threshold, cut.f1) for cut in of]),
+        Line("precision", "precision", [(cut.threshold, cut.precision) for cut in curve if cut.precision is not None]),
+        Line("recall", "recall", [(cut.threshold, cut.recall) for cut in curve]),
+        Line("F1", "f1", [(cut.threshold, cut.f1) for cut in curve]),
     ]
     return chart(
-        "By threshold; the dashed line is the label's own",
-        Axis("threshold"), Axis(""), lines, of=label, cut=threshold,
+        "Metrics by threshold; the dashed line is the label's threshold",
+        Axis("threshold"), Axis(""), lines, subject=label, cut=threshold,
     )  # fmt: skip
 
 
 def _reliability(caption: str, lines: Sequence[Line], label: str = "") -> Chart:
-    return chart(caption, Axis("probability said"), Axis("frequency"), [_DIAGONAL, *lines], of=label)
+    return chart(caption, Axis("predicted probability"), Axis("observed frequency"), [_DIAGONAL, *lines], subject=label)
 
 
 def _points(bins: Sequence[Reliability]) -> list[Point]:
     return [(each.probability, each.frequency) for each in bins]
 
 
-def _pooled(insights: Insights) -> list[Reliability]:
-    """The bins of all labels together."""
+def _pool(insights: Insights) -> list[Reliability]:
+    """Return the reliability bins of all labels together."""
     by_bin: defaultdict[float, list[Reliability]] = defaultdict(list)
     for counts in insights.candidate.values():
         for each in counts.reliability:
@@ -210,9 +227,9 @@ def _pooled(insights: Insights) -> list[Reliability]:
     pooled = []
     for low, bins in sorted(by_bin.items()):
         examples = sum(each.examples for each in bins)
-        said = sum(each.probability * each.examples for each in bins) / examples
-        was = sum(each.frequency * each.examples for each in bins) / examples
-        pooled.append(Reliability(low=low, examples=examples, probability=said, frequency=was))
+        probability = sum(each.probability * each.examples for each in bins) / examples
+        frequency = sum(each.frequency * each.examples for each in bins) / examples
+        pooled.append(Reliability(low=low, examples=examples, probability=probability, frequency=frequency))
     return pooled
 
 
@@ -223,6 +240,6 @@ def _shown(mistakes: Sequence[Mistake], material: Material) -> list[Mistake]:
     return [mistake.model_copy(update={"text": "", "text_pair": None}) for mistake in first]
 
 
-def _shade(many: int, most: int) -> int:
-    """0 for none, then 1 to 4 by the square root of the share of the most: small numbers stay apart."""
-    return 0 if not many else min(4, 1 + int(4 * (many / most) ** 0.5 - 1e-9))
+def _shade(n: int, highest: int) -> int:
+    """Return 0 for none, else 1 to 4 by the square root of the share, which keeps small numbers apart."""
+    return 0 if not n else min(4, 1 + int(4 * (n / highest) ** 0.5 - 1e-9))

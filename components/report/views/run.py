@@ -1,68 +1,70 @@
-"""What a report says of a run, in tables: the metrics, the labels, the slices, the run itself."""
+"""Tables of the report: averages, labels, slices, durations and versions."""
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
+from components.evaluation.metrics.catalogue import LOWER_IS_BETTER
 from components.evaluation.metrics.values import Metrics
-from components.report.drawing.tables import Cell, Head, Table, any_number, change, count, in_words, number, text
+from components.report.drawing.tables import Cell, Head, Table, any_number, change, count, display_name, number, text
 from components.report.summary import MetricsSummary, Summary
 from components.report.views.material import Material
 
-# With fewer examples a label's numbers say little.
+# Below this number of examples, a label's metrics are too uncertain to rely on.
 FEW = 30
 _MOST_SLICES = 200
 _CANDIDATE, _BASELINE = "candidate", "baseline"
-# Of a label, shown first and in this order; whatever else is measured follows.
+# A label's metrics that are shown first and last, in this order; any others are between them and the end.
 _FIRST = ("support", "precision", "recall", "f1")
 _LAST = ("auc", "pr_auc", "threshold")
 _KINDS = ("macro", "micro", "weighted", "samples")
 
 
 def averages_table(summary: Summary) -> Table:
-    """Averages over the labels, and what is measured of whole examples, beside the baseline's."""
+    """Return a table of the averages over labels and the metrics of whole examples, beside the baseline's."""
     assert summary.metrics is not None
     values = _numbers(summary.metrics)
-    before = {} if summary.baseline is None else _numbers(summary.baseline)
-    ordered = sorted({**values, **before}, key=_kind)
-    bounds, changes = summary.metrics.intervals, summary.metrics.change_intervals
-    heads = [Head("metric", False), Head(_CANDIDATE), *([Head("95 % interval")] if bounds else [])]
-    heads += [Head(_BASELINE), Head("change"), *([Head("change, 95 %")] if changes else [])] if before else []
+    baseline = {} if summary.baseline is None else _numbers(summary.baseline)
+    ordered = sorted({**values, **baseline}, key=_kind)
+    intervals, change_intervals = summary.metrics.intervals, summary.metrics.change_intervals
+    heads = [Head("metric", False), Head(_CANDIDATE), *([Head("95 % interval")] if intervals else [])]
+    if baseline:
+        heads += [Head(_BASELINE), Head("change"), *([Head("change, 95 %")] if change_intervals else [])]
     rows = []
     for name in ordered:
-        row = [text(in_words(name)), _any(values.get(name)), *([_any(bounds.get(name))] if bounds else [])]
-        if before:
-            row += [_any(before.get(name)), _changed(name, values.get(name), before.get(name))]
-            row += [_any(changes.get(name))] if changes else []
+        row = [text(display_name(name)), _cell(values.get(name)), *([_cell(intervals.get(name))] if intervals else [])]
+        if baseline:
+            row += [_cell(baseline.get(name)), _change(name, values.get(name), baseline.get(name))]
+            row += [_cell(change_intervals.get(name))] if change_intervals else []
         rows.append(row)
     return Table("All labels together, on the test split", heads, rows, "averages")
 
 
 def labels_table(summary: Summary) -> Table:
-    """Every label, candidate against baseline."""
+    """Return a table of the labels, candidate against baseline."""
     assert summary.metrics is not None
     per_label = summary.metrics.per_label
-    before = {} if summary.baseline is None else summary.baseline.per_label
-    others = _more_of(per_label.values(), (*_FIRST, *_LAST))
-    heads = [Head("label", False), *(Head(in_words(name)) for name in _FIRST)]
-    heads += [Head("F1 of baseline"), Head("change")] if before else []
+    baseline = {} if summary.baseline is None else summary.baseline.per_label
+    others = _other_numbers(per_label.values(), (*_FIRST, *_LAST))
+    heads = [Head("label", False), *(Head(display_name(name)) for name in _FIRST)]
+    heads += [Head("F1 of baseline"), Head("change")] if baseline else []
     gated = list(dict.fromkeys(name.partition("[")[0] for name in summary.metrics.intervals if "[" in name))
-    heads += [Head(f"{in_words(name)}, 95 %") for name in gated]
-    heads += [Head(in_words(name)) for name in (*_LAST, *others)]
+    heads += [Head(f"{display_name(name)}, 95 %") for name in gated]
+    heads += [Head(display_name(name)) for name in (*_LAST, *others)]
     rows = []
     for label, measured in per_label.items():
         row = [text(label, "few" if measured.support < FEW else "")]
-        row += [_any(getattr(measured, name)) for name in _FIRST]
-        if before:
-            f1 = before[label].f1 if label in before else None
+        row += [_cell(getattr(measured, name)) for name in _FIRST]
+        if baseline:
+            f1 = baseline[label].f1 if label in baseline else None
             row += [number(f1), change(measured.f1, f1)]
-        row += [_any(summary.metrics.intervals.get(f"{name}[{label}]")) for name in gated]
-        rows.append(row + [_any(getattr(measured, name)) for name in (*_LAST, *others)])
+        row += [_cell(summary.metrics.intervals.get(f"{name}[{label}]")) for name in gated]
+        rows.append(row + [_cell(getattr(measured, name)) for name in (*_LAST, *others)])
     return Table("Each label at its own threshold, on the test split", heads, rows, "labels")
 
 
 def slices_tables(summary: Summary) -> tuple[list[Table], int]:
-    """One table a feature, its slices in the order of their names; and how many slices were left out of them."""
+    """Return one table for each sliced feature, and how many slices were left out."""
     by_feature: dict[str, list[str]] = defaultdict(list)
     for name in summary.slices:
         by_feature[" × ".join(part.partition("=")[0] for part in name.split(", "))].append(name)
@@ -75,31 +77,31 @@ def slices_tables(summary: Summary) -> tuple[list[Table], int]:
 
 
 def run_tables(material: Material) -> list[Table]:
-    """How long each step took, and what it was made with."""
+    """Return tables of the steps' durations and of the packages' versions."""
     summary, tables = material.summary, []
     if summary.durations_s:
-        seconds = [[text(step), Cell(f"{took:,.1f}", took)] for step, took in summary.durations_s.items()]
-        seconds.append([text("all steps"), Cell(f"{sum(summary.durations_s.values()):,.1f}", None, "sum")])
-        tables.append(Table("Duration", [Head("step", False), Head("seconds")], seconds, "durations"))
+        durations = [[text(step), Cell(f"{seconds:,.1f}", seconds)] for step, seconds in summary.durations_s.items()]
+        durations.append([text("all steps"), Cell(f"{sum(summary.durations_s.values()):,.1f}", None, "sum")])
+        tables.append(Table("Duration", [Head("step", False), Head("seconds")], durations, "durations"))
     if summary.versions:
         rows = [[text(package), text(version)] for package, version in summary.versions.items()]
         tables.append(Table("Versions", [Head("package", False), Head("version")], rows, "versions"))
     return tables
 
 
-def _slices_table(feature: str, slices: dict[str, dict[str, Metrics]], too_few: Container[str]) -> Table:
+def _slices_table(feature: str, slices: dict[str, dict[str, Metrics]], small: Container[str]) -> Table:
     has_baseline = any(_BASELINE in models for models in slices.values())
     heads = [Head(feature, False), Head("examples"), Head("micro F1"), Head("macro F1")]
     heads += [Head("micro F1 of baseline"), Head("change")] if has_baseline else []
     rows = []
     for name, models in slices.items():
-        metrics, before = models[_CANDIDATE], models.get(_BASELINE)
+        metrics, baseline = models[_CANDIDATE], models.get(_BASELINE)
         values = ", ".join(part.partition("=")[2] for part in name.split(", "))
-        look = "never" if name in too_few else "few" if metrics.examples < FEW else ""
-        row = [text(values, look), count(metrics.examples)]
+        css_class = "never" if name in small else "few" if metrics.examples < FEW else ""
+        row = [text(values, css_class), count(metrics.examples)]
         row += [number(metrics.micro_f1), number(metrics.macro_f1)]
         if has_baseline:
-            micro = None if before is None else before.micro_f1
+            micro = None if baseline is None else baseline.micro_f1
             row += [number(micro), change(metrics.micro_f1, micro)]
         rows.append(row)
     return Table(f"By {feature}", heads, rows)
@@ -111,14 +113,14 @@ def _kind(metric: str) -> int:
 
 
 def _numbers(metrics: MetricsSummary) -> dict[str, Any]:
-    """What is measured of all labels together; not what an older run did not measure."""
+    """Return the metrics of all labels together by name, without those that an older run did not compute."""
     left_out = {"per_label", "examples"}
     values = {name: getattr(metrics, name) for name in type(metrics).model_fields if name not in left_out}
     return {name: value for name, value in values.items() if value is not None and any_number(value) is not None}
 
 
-def _more_of(models: Iterable[Any], known: Sequence[str]) -> list[str]:
-    """Fields besides the known ones that can be shown as a number: of what others may measure."""
+def _other_numbers(models: Iterable[Any], known: Sequence[str]) -> list[str]:
+    """Return the names of further fields that are numbers, so that new metrics are shown without a change here."""
     found: dict[str, None] = {}
     for model in models:
         for name in type(model).model_fields:
@@ -128,10 +130,11 @@ def _more_of(models: Iterable[Any], known: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def _changed(name: str, now: Any, before: Any) -> Cell:
-    better = -1 if "loss" in name or "error" in name else 1
-    return change(now, before, better) if isinstance(now, float) and isinstance(before, float) else Cell("–")
+def _change(metric: str, value: Any, baseline: Any) -> Cell:
+    direction = -1 if metric in LOWER_IS_BETTER else 1
+    both = isinstance(value, float) and isinstance(baseline, float)
+    return change(value, baseline, direction) if both else Cell("–")
 
 
-def _any(value: Any) -> Cell:
+def _cell(value: Any) -> Cell:
     return any_number(value) or Cell("–")

@@ -1,4 +1,4 @@
-"""What training left behind, read without TensorFlow: losses by epoch and by step, and calibration."""
+"""Losses and calibration of a training, read from the Trainer's artifact without TensorFlow."""
 
 import json
 import struct
@@ -8,32 +8,38 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from components.common.files import list_files, open_seekable, read_bytes
-from components.common.settings import Settings
+from components.common.record import Value
 from components.evaluation.insights.insights import Reliability
 from components.example_gen.formats.framing import read_records
 
 _HISTORY = "history.json"
 _CALIBRATION = "calibration.json"
-# As Keras's TensorBoard callback calls the mean loss of the epoch so far.
+# Keras's TensorBoard callback writes the epoch's mean loss so far under this tag.
 _LOSS_TAG = "batch_loss"
 
 
-class CalibrationCurve(Settings):
-    """Reliability on the eval split, of all labels in use together, as the Trainer left it."""
-
-    method: str
-    error: dict[str, float] = Field(description="before, and where there was a calibration, after.")
-    reliability: dict[str, list[Reliability]] = Field(description="Likewise.")
-
-
-class Training(Settings):
-    """What came of a training.
+class CalibrationCurve(Value):
+    """Reliability on the eval split, of all labels in use together, as the Trainer computed it.
 
     Attributes:
-        losses: Of train, by epoch.
-        eval_losses: Likewise.
-        steps: (step, mean loss of its epoch so far); empty where no event file has any.
-        calibration: None where the Trainer left none.
+        method: Method of calibration.
+        error: Expected calibration error "before" calibration and, if there was any, "after" it.
+        reliability: Reliability bins, by the same keys.
+    """
+
+    method: str
+    error: dict[str, float]
+    reliability: dict[str, list[Reliability]]
+
+
+class Training(Value):
+    """Losses and calibration of a training.
+
+    Attributes:
+        losses: Loss on the train split, by epoch.
+        eval_losses: Loss on the eval split, by epoch.
+        steps: (step, mean loss of the epoch so far) pairs; empty if there are no event files.
+        calibration: Calibration; None if the Trainer wrote none.
     """
 
     losses: list[float]
@@ -43,8 +49,8 @@ class Training(Settings):
 
 
 def read_training(model_run_uri: str) -> Training | None:
-    """Reads the Trainer's model_run artifact; None where it has no history, as that of a training under way."""
-    history = _json(f"{model_run_uri}/{_HISTORY}")
+    """Read the Trainer's model_run artifact; return None if it has no history, as during a training."""
+    history = _read_json(f"{model_run_uri}/{_HISTORY}")
     if history is None:
         return None
     return Training(
@@ -56,7 +62,7 @@ def read_training(model_run_uri: str) -> Training | None:
 
 
 def _calibration(model_run_uri: str) -> CalibrationCurve | None:
-    found = _json(f"{model_run_uri}/{_CALIBRATION}")
+    found = _read_json(f"{model_run_uri}/{_CALIBRATION}")
     if found is None:
         return None
     try:
@@ -77,25 +83,25 @@ def _calibration(model_run_uri: str) -> CalibrationCurve | None:
             },
         )
     except (KeyError, ValidationError):
-        return None  # of an older form: the report does without
+        return None  # written by another version: the report does without
 
 
 def _step_losses(model_run_uri: str) -> Iterator[tuple[int, float]]:
-    # It ships with TensorBoard, and needs no TensorFlow.
+    # TensorBoard's own copy of the protocol buffer, which does not import TensorFlow.
     from tensorboard.compat.proto.event_pb2 import Event
 
     for path in list_files(f"{model_run_uri}/train/events.out.tfevents.*"):
         with open_seekable(path) as stream:
             for record in read_records(stream):
                 if not isinstance(record, bytes):
-                    break  # a training that was killed left half a record
+                    break  # the training was killed while it wrote this record
                 event = Event.FromString(record)
                 for value in event.summary.value:
                     if value.tag == _LOSS_TAG and len(value.tensor.tensor_content) == 4:
                         yield event.step, struct.unpack("<f", value.tensor.tensor_content)[0]
 
 
-def _json(path: str) -> dict[str, Any] | None:
+def _read_json(path: str) -> dict[str, Any] | None:
     try:
         found = json.loads(read_bytes(path))
     except FileNotFoundError:

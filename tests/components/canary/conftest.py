@@ -1,4 +1,4 @@
-"""One model for all of the canary's tests, of pairs of texts and trained in bfloat16: what could go wrong most."""
+"""One model for all tests of the canary: of pairs of texts, and trained in bfloat16, where most could go wrong."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.support.tiny_bert import write_tiny_bert
 
 @pytest.fixture(scope="package")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Trainer's Model artifact, as its real `run_fn` leaves it."""
+    """Return the Model artifact that the Trainer's real `run_fn` writes."""
     root = tmp_path_factory.mktemp("trained")
     bert = write_tiny_bert(root / "bert")
     config = TrainerConfig(

@@ -1,4 +1,4 @@
-"""The canary as TFX runs it: the artifact that the Pusher asks, and TFX's own InfraValidator besides."""
+"""The canary as TFX runs it: the artifact that the Pusher reads, and TFX's own InfraValidator beside it."""
 
 import json
 import shutil
@@ -14,7 +14,9 @@ from tfx.types import Artifact, Channel, standard_artifacts
 from tfx.utils import proto_utils
 
 from components.baseline.record import BaselineRecord, write_baseline
-from components.canary.component import Canary, Executor, infra_validator
+from components.canary.component import Canary
+from components.canary.executor import Executor
+from components.canary.infra_validator import infra_validator
 from components.canary.settings import CanarySettings, InfraValidatorSettings
 from components.canary.verdict import CanaryVerdict
 from tests.components.evaluation.small_model import artifact
@@ -24,7 +26,7 @@ from tests.components.preprocessing.transform import serialized
 def run(
     trained: Path, folder: Path, settings: CanarySettings, *, live: bool = False, validated: Artifact | None = None
 ) -> tuple[Artifact, CanaryVerdict]:
-    """Runs the executor on the model, with itself as the live one or without."""
+    """Run the executor on the model; the live model is the same one, or there is none."""
     baseline = artifact(standard_artifacts.Model, folder / "baseline")
     write_baseline(baseline.uri, BaselineRecord(has_baseline=live, version=7))
     if live:
@@ -39,19 +41,19 @@ def run(
     return blessing, CanaryVerdict.read(blessing.uri)
 
 
-def lets_through(blessing: Artifact) -> bool:
-    """What TFX's own Pusher makes of it."""
+def is_blessed(blessing: Artifact) -> bool:
+    """Return whether TFX's own Pusher accepts the blessing."""
     return bool(TfxPusher(None).CheckBlessing({"infra_blessing": [blessing]}))
 
 
-def test_a_model_as_the_trainer_exports_it_passes(trained: Path, tmp_path: Path) -> None:
+def test_passes_a_model_as_the_trainer_exports_it(trained: Path, tmp_path: Path) -> None:
     settings = CanarySettings(requests=["my own request", ("my money", "a second text")], latency_ratio=3)
     blessing, verdict = run(trained, tmp_path, settings, live=True)
     assert verdict.reasons == []
-    assert lets_through(blessing)
+    assert is_blessed(blessing)
     assert (Path(blessing.uri) / "INFRA_BLESSED").exists()
     found = verdict.findings
-    assert found.requests == 4 * 8 + 3 * 5 + 2  # signatures by requests, what is refused, the stored batch
+    assert found.requests == 4 * 8 + 3 * 5 + 2  # to 4 signatures, invalid ones to 3, the reference batch to 2
     assert found.compared_rows == 32
     assert found.largest_difference is not None
     assert found.largest_difference <= 1e-5
@@ -61,20 +63,20 @@ def test_a_model_as_the_trainer_exports_it_passes(trained: Path, tmp_path: Path)
     assert all(0 < latency.candidate_ms <= latency.bound_ms for latency in found.latency)
 
 
-def test_a_model_that_takes_too_much_memory_is_refused_for_that_reason(trained: Path, tmp_path: Path) -> None:
+def test_refuses_a_model_that_takes_too_much_memory(trained: Path, tmp_path: Path) -> None:
     blessing, verdict = run(trained, tmp_path, CanarySettings(memory_limit_mb=150))
-    assert not lets_through(blessing)
+    assert not is_blessed(blessing)
     assert (Path(blessing.uri) / "INFRA_NOT_BLESSED").exists()
     (reason,) = verdict.reasons
     assert reason.startswith("canary: the model's process held ")
     assert reason.endswith(" MiB while loading it, above the limit of 150 MiB")
 
 
-def test_what_tfx_infra_validator_refuses_is_refused(trained: Path, tmp_path: Path) -> None:
+def test_refuses_a_model_that_tfx_infra_validator_refuses(trained: Path, tmp_path: Path) -> None:
     refused = artifact(standard_artifacts.InfraBlessing, tmp_path / "validated")
     refused.set_int_custom_property("blessed", 0)
     blessing, verdict = run(trained, tmp_path, CanarySettings(memory_limit_mb=150), validated=refused)
-    assert not lets_through(blessing)
+    assert not is_blessed(blessing)
     assert verdict.reasons[1:] == ["TFX's InfraValidator did not bless the model; the log says why"]
 
 
@@ -99,7 +101,7 @@ def test_tfx_infra_validator_sends_raw_examples_to_the_model(trained: Path, tmp_
     )
     assert (validation.max_loading_time_seconds, validation.num_tries) == (300, 3)
 
-    # The requests themselves, made by TFX as the InfraValidator makes them.
+    # The requests themselves, built by TFX as in its InfraValidator.
     folder = tmp_path / "examples" / "Split-eval"
     folder.mkdir(parents=True)
     examples = artifact(standard_artifacts.Examples, tmp_path / "examples")
@@ -111,9 +113,9 @@ def test_tfx_infra_validator_sends_raw_examples_to_the_model(trained: Path, tmp_
     with tf.io.TFRecordWriter(str(folder / "rows.gz"), "GZIP") as writer:
         for row in rows:
             writer.write(row)
-    made = request_builder.build_requests("m", artifact(standard_artifacts.Model, trained), examples, requests)
-    assert [request.model_spec.signature_name for request in made] == ["serving_default"] * 2
-    sent = tf.make_ndarray(made[0].inputs["examples"]).tolist()
+    built = request_builder.build_requests("m", artifact(standard_artifacts.Model, trained), examples, requests)
+    assert [request.model_spec.signature_name for request in built] == ["serving_default"] * 2
+    sent = tf.make_ndarray(built[0].inputs["examples"]).tolist()
     assert sent[0] in rows
     serve = tf.saved_model.load(str(trained / "Format-Serving")).signatures["serving_default"]
     assert serve(examples=tf.constant(sent))["probabilities"].shape == (1, 3)

@@ -1,4 +1,4 @@
-"""The process that a model is tried in: bare, and ended when it crashes, hangs or takes too much memory."""
+"""The process that a model is tried in: without our packages, and killed when it hangs or takes too much memory."""
 
 import os
 import re
@@ -17,7 +17,7 @@ from components.canary.process import ModelError, Probe, ProbeDied
 
 
 def save(folder: Path, function: Callable[[tf.Tensor], tf.Tensor]) -> str:
-    """A SavedModel with one signature, `answer`, from texts."""
+    """Save a model with one signature, `answer`, that takes texts."""
     module = tf.Module()
     module.answer = tf.function(
         lambda texts: {"answer": function(texts)}, input_signature=[tf.TensorSpec([None], tf.string, name="texts")]
@@ -27,17 +27,17 @@ def save(folder: Path, function: Callable[[tf.Tensor], tf.Tensor]) -> str:
 
 
 def endless(texts: tf.Tensor) -> tf.Tensor:
-    """Ends if there is no text."""
+    """Loop forever, unless there is no text."""
     return tf.while_loop(lambda n: tf.size(texts) > tf.minimum(n, 0), lambda n: (n + 1,), (tf.constant(0),))[0]
 
 
 def greedy(texts: tf.Tensor) -> tf.Tensor:
-    """Holds a GiB for each text."""
+    """Allocate a GiB for each text."""
     return tf.reduce_sum(tf.random.uniform([tf.size(texts) * 1024, 512, 512]))
 
 
 def crashing(texts: tf.Tensor) -> tf.Tensor:
-    """Takes the process with it if there is a text."""
+    """Abort the process if there is a text."""
     with tf.control_dependencies([tf.cond(tf.size(texts) > 0, lambda: _abort(), lambda: tf.constant(0))]):
         return tf.identity(texts)
 
@@ -47,13 +47,13 @@ def _abort() -> tf.Tensor:
         return tf.constant(1)
 
 
-def far_from_home(texts: tf.Tensor) -> tf.Tensor:
-    """Runs only in the process that made it."""
+def bound_to_its_process(texts: tf.Tensor) -> tf.Tensor:
+    """Call a Python function, which exists only in the process that saved the model."""
     return tf.numpy_function(len, [texts], tf.int64)
 
 
 @pytest.mark.parametrize(
-    ("function", "options", "said"),
+    ("function", "options", "message"),
     [
         (endless, {"timeout_s": 1}, "had not finished answering a request (answer) after 1 s"),
         (greedy, {"memory_limit_mb": 900}, "MiB while answering a request (answer), above the limit of 900 MiB"),
@@ -61,22 +61,22 @@ def far_from_home(texts: tf.Tensor) -> tf.Tensor:
     ],
     ids=["hangs", "takes too much memory", "crashes"],
 )
-def test_a_process_that_does_not_answer_is_ended_and_says_why(
-    tmp_path: Path, function: Any, options: dict[str, Any], said: str
+def test_kills_a_process_that_does_not_answer_and_says_why(
+    tmp_path: Path, function: Any, options: dict[str, Any], message: str
 ) -> None:
     model = save(tmp_path / "model", function)
     with Probe(timeout_s=60, memory_limit_mb=options.get("memory_limit_mb")) as probe:
         probe.load(model)
         probe.ask("answer", {"texts": []})
         probe.timeout_s = options.get("timeout_s", 60)
-        with pytest.raises(ProbeDied, match=re.escape(said)):
+        with pytest.raises(ProbeDied, match=re.escape(message)):
             probe.ask("answer", {"texts": [b"a text"] * 2})
     with pytest.raises(ProcessLookupError):
         os.kill(probe.pid, 0)
 
 
-def test_an_error_is_told_and_the_process_lives_on(tmp_path: Path) -> None:
-    fails = save(tmp_path / "fails", far_from_home)
+def test_reports_an_error_and_keeps_the_process(tmp_path: Path) -> None:
+    fails = save(tmp_path / "fails", bound_to_its_process)
     sound = save(tmp_path / "sound", tf.strings.length)
     with Probe(timeout_s=60) as probe:
         with pytest.raises(ModelError, match="SavedModel file does not exist") as missing:
@@ -89,23 +89,23 @@ def test_an_error_is_told_and_the_process_lives_on(tmp_path: Path) -> None:
         assert (signatures["answer"].inputs, seconds > 0) == ({"texts": "string"}, True)
         answer = probe.ask("answer", {"texts": [b"", b"a\0b", "价格".encode()]})
         assert answer.outputs["answer"].tolist() == [0, 3, 6]
-        # Its own, whatever the process that started it has held.
+        # Its own memory, however much the parent process held.
         assert 100 < probe.peak_memory_mb < 1500
 
 
-def _bare(statement: str) -> subprocess.CompletedProcess[str]:
-    code = f"import runpy; runpy.run_path({script.__file__!r})['bare'](); {statement}"
+def _run_as_server(statement: str) -> subprocess.CompletedProcess[str]:
+    code = f"import runpy; runpy.run_path({script.__file__!r})['hide_packages'](); {statement}"
     return subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("module", ["components.registry", "tfx", "tf_keras", "keras_hub", "tensorflow_transform"])
-def test_a_bare_process_has_nothing_that_a_server_has_not(module: str) -> None:
-    ended = _bare(f"import sys; sys.path.insert(0, {str(Path(__file__).parents[3])!r}); import {module}")
+def test_hides_packages_that_a_server_does_not_have(module: str) -> None:
+    ended = _run_as_server(f"import sys; sys.path.insert(0, {str(Path(__file__).parents[3])!r}); import {module}")
     assert f"No module named '{module.partition('.')[0]}" in ended.stderr
-    assert _bare("import numpy").returncode == 0
+    assert _run_as_server("import numpy").returncode == 0
 
 
-def test_a_process_that_is_left_alone_ends(tmp_path: Path) -> None:
+def test_a_process_whose_parent_is_gone_ends(tmp_path: Path) -> None:
     model = save(tmp_path / "model", endless)
     starter = (
         "import json, subprocess, sys\n"
@@ -128,4 +128,4 @@ def test_a_process_that_is_left_alone_ends(tmp_path: Path) -> None:
         except ProcessLookupError:
             return
         time.sleep(0.2)
-    raise AssertionError("the process still runs")
+    raise AssertionError("the process is still running")

@@ -1,4 +1,4 @@
-"""A model as the Trainer exports it passes its trial; one that would fail in service does not, and is told why."""
+"""A model as the Trainer exports it passes the trial; one that would fail in service does not, with a reason."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,13 +27,11 @@ def model(trained: Path) -> str:
 
 @pytest.fixture(scope="module")
 def reference(trained: Path) -> Reference:
-    found = Reference.read(str(trained))
-    assert found is not None
-    return found
+    return Reference.read(str(trained))
 
 
 def altered(folder: Path, model: str, change: Callable[[tf.Tensor, Outputs], Outputs]) -> str:
-    """The model with another serve_text: what `change` makes of the texts and of what it said of them."""
+    """Save the model with another serve_text, whose outputs `change` computes from the texts and the real outputs."""
     module = tf.Module()
     module.original = tf.saved_model.load(model)
     signatures = dict(module.original.signatures)
@@ -48,23 +46,23 @@ def altered(folder: Path, model: str, change: Callable[[tf.Tensor, Outputs], Out
     return str(folder)
 
 
-def test_the_trainer_leaves_its_own_probabilities_beside_the_saved_model(model: str, reference: Reference) -> None:
+def test_the_trainer_writes_reference_probabilities_beside_the_saved_model(model: str, reference: Reference) -> None:
     assert len(reference.texts) == 32
     assert {"it is not broken", ""} <= set(reference.texts)
     assert any(text.startswith("thanks thanks") for text in reference.text_pairs or [])
     assert {label for row in reference.probabilities for label in row if not 0 < label < 1} == set()
-    # Rows of the eval split do not go where the model goes.
+    # Rows of the eval split must not go where the model goes.
     inside = b"".join(path.read_bytes() for path in Path(model).rglob("*") if path.is_file())
     assert PAIRS[0][0].encode() not in inside
 
 
-def test_every_wrong_answer_is_a_reason_in_one_line(tmp_path: Path, model: str, reference: Reference) -> None:
-    def wrong(texts: tf.Tensor, said: Outputs) -> Outputs:
+def test_gives_a_reason_of_one_line_for_every_wrong_answer(tmp_path: Path, model: str, reference: Reference) -> None:
+    def wrong(texts: tf.Tensor, outputs: Outputs) -> Outputs:
         has_nul = tf.strings.regex_full_match(texts, r"(?s)a\x00b")[:, tf.newaxis]
         is_row = tf.strings.regex_full_match(texts, "row 1.")[:, tf.newaxis]
         return {
-            "probabilities": tf.where(has_nul, float("nan"), said["probabilities"]),
-            "labels": tf.where(is_row, "", said["labels"]),
+            "probabilities": tf.where(has_nul, float("nan"), outputs["probabilities"]),
+            "labels": tf.where(is_row, "", outputs["labels"]),
         }
 
     path = altered(tmp_path / "wrong", model, wrong)
@@ -74,11 +72,11 @@ def test_every_wrong_answer_is_a_reason_in_one_line(tmp_path: Path, model: str, 
     assert not verdict.passed
     nul, rows, *batch = verdict.reasons
     assert nul == (
-        "canary: serve_text, asked NUL characters, probabilities is nan for label 'praise' in row 1, not from 0 to 1"
+        "canary: serve_text, given NUL characters, probabilities is nan for label 'praise' in row 1, not from 0 to 1"
     )
-    assert rows.startswith("canary: serve_text, asked many rows, labels gives [] in row 10, where the labels above ")
-    assert [reason.partition(" gives ")[0] for reason in batch] == ["canary: serve_text", "canary: serving_default"]
-    assert "in row 3 of the stored batch, the Trainer's own model 0." in batch[0]
+    assert rows.startswith("canary: serve_text, given many rows, labels is [] in row 10, where the labels above ")
+    assert [reason.partition(" returns ")[0] for reason in batch] == ["canary: serve_text", "canary: serving_default"]
+    assert "in row 3 of the Trainer's reference batch, the Trainer's own model 0." in batch[0]
     assert verdict.findings.largest_difference == pytest.approx(2e-5, rel=0.2)
     assert verdict.findings.latency_note == "not compared with a live model: it was set aside"
 
@@ -96,40 +94,38 @@ GOOD: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "fault"),
     [
         ("labels", GOOD["labels"], None),
-        ("labels", np.array([[b"b", b"", b""], [b"a", b"b", b""]], object), "labels gives [a, b] in row 1, where the "),
-        ("labels", GOOD["labels"][:1], "labels is string [1, 3] where string [2, 3] is due"),
-        ("probabilities", GOOD["probabilities"].astype(np.float64), "is float64 [2, 3] where float32 [2, 3] is due"),
+        ("labels", np.array([[b"b", b"", b""], [b"a", b"b", b""]], object), "labels is [a, b] in row 1, where the "),
+        ("labels", GOOD["labels"][:1], "labels is string [1, 3], expected string [2, 3]"),
+        ("probabilities", GOOD["probabilities"].astype(np.float64), "is float64 [2, 3], expected float32 [2, 3]"),
         ("probabilities", GOOD["probabilities"] + np.float32(0.2), "is 1.1 for label 'b' in row 0, not from 0 to 1"),
         ("probabilities", GOOD["probabilities"] + np.array([0, 0, 0.1], np.float32), "is above 0 for a retired label"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_an_answer_is_said(name: str, value: Any, said: str | None) -> None:
+def test_finds_faults_of_an_answer(name: str, value: Any, fault: str | None) -> None:
     found = list(faults("serve_text", GOOD | {name: value}, 2, RECORD))
-    assert said in found[0] if said else found == []
+    assert fault in found[0] if fault else found == []
 
 
-def test_an_answer_that_lacks_an_output_is_wrong() -> None:
+def test_finds_a_missing_output() -> None:
     assert list(faults("transform_features", {"token_ids": np.zeros((2, 5), np.int64)}, 2, RECORD)) == [
-        "gives no labels_multi_hot"
+        "returns no labels_multi_hot"
     ]
 
 
-def test_scores_above_one_half_are_those_of_labels_that_are_given() -> None:
+def test_scores_above_one_half_must_be_those_of_given_labels() -> None:
     scores = np.array([[0.4, 0.9, 0], [0.6, 0.5, 0]], np.float32)
     (fault,) = score_faults(scores, GOOD["probabilities"], RECORD)
-    assert fault.startswith(
-        "decision_scores says 0.5 of label 'b' in row 1, whose probability is 0.8 and threshold 0.3"
-    )
+    assert fault.startswith("decision_scores is 0.5 for label 'b' in row 1, whose probability is 0.8 and threshold 0.3")
 
 
 # === Latency ===
 
 
 def save_with_rounds(folder: Path, rounds: int) -> str:
-    """A model whose answer takes so many multiplications of matrices."""
+    """Save a model whose answer takes `rounds` matrix multiplications."""
     module = tf.Module()
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
@@ -145,7 +141,7 @@ def save_with_rounds(folder: Path, rounds: int) -> str:
     return str(folder)
 
 
-def test_a_model_slower_than_the_live_one_is_refused_and_a_broken_live_one_is_no_reason(tmp_path: Path) -> None:
+def test_refuses_a_model_slower_than_the_live_one_but_not_for_a_broken_live_one(tmp_path: Path) -> None:
     slow, fast = save_with_rounds(tmp_path / "slow", 60), save_with_rounds(tmp_path / "fast", 1)
     settings = CanarySettings(latency_ratio=2, latency_tolerance_ms=1)
     rows = [(b"a", b"")] * 3
@@ -161,4 +157,4 @@ def test_a_model_slower_than_the_live_one_is_refused_and_a_broken_live_one_is_no
         assert len(found.measured) == 2
         found = compare(candidate, live, str(tmp_path / "nothing"), rows, settings)
         assert (found.measured, found.reasons(settings)) == ([], [])
-        assert found.note.startswith("not compared: the live model cannot be loaded any more: OSError: SavedModel file")
+        assert found.note.startswith("not compared: the live model can no longer be loaded: OSError: SavedModel file")

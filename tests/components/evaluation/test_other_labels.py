@@ -293,7 +293,7 @@ def test_the_summary_says_what_was_compared(judge: Judge) -> None:
     version = judged.record.version
     assert judged.note == (
         f"version {version}; compared on 2 of 4 labels: all but shipping, shy; "
-        "what only it has is left out: praise, gone"
+        "labels that only the baseline has are left out: praise, gone"
     )
     candidate = registry.ModelRecord.read(str(Path(judged.baseline.uri).parent / "candidate" / "Format-Serving"))
     summary = _baseline_metrics(judged.evaluation.baseline, judged.baseline.uri, candidate)

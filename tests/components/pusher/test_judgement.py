@@ -1,6 +1,6 @@
 """Baseline, Evaluator, Blessing and Pusher together on the local runner: real drivers, executors, metadata and cache.
 
-The candidate is a folder that an Importer brings in; in a whole run a Trainer makes it.
+The candidate is a folder that an Importer imports; in a whole run a Trainer writes it.
 """
 
 import shutil
@@ -34,7 +34,12 @@ STEPS = ["RegistryBaseline", "MultiLabelEvaluator", "Blessing", "RegistryPusher"
 
 @dataclass(frozen=True)
 class Run:
-    """What a run left in the metadata: step -> whether it came from the cache, step -> output -> artifact."""
+    """A run, as the metadata has it.
+
+    Attributes:
+        cached: Whether the step was taken from the cache, by step.
+        outputs: Artifacts by step and output.
+    """
 
     cached: dict[str, bool]
     outputs: dict[str, dict[str, Any]]
@@ -58,7 +63,7 @@ class Run:
 
 
 class Workshop:
-    """Runs the three steps on a candidate, again and again, with one metadata store and one registry."""
+    """Runs the four steps on one candidate after another, with one metadata store and one registry."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -130,9 +135,9 @@ def _read_run(store: Any, before: set[int]) -> Run:
             continue
         cached[step] = execution.last_known_state == metadata_store_pb2.Execution.CACHED
         events = store.get_events_by_execution_ids([execution.id])
-        made = [event for event in events if event.type == metadata_store_pb2.Event.OUTPUT]
-        artifacts = {each.id: each for each in store.get_artifacts_by_id([event.artifact_id for event in made])}
-        outputs[step] = {event.path.steps[0].key: artifacts[event.artifact_id] for event in made}
+        of_outputs = [event for event in events if event.type == metadata_store_pb2.Event.OUTPUT]
+        artifacts = {each.id: each for each in store.get_artifacts_by_id([event.artifact_id for event in of_outputs])}
+        outputs[step] = {event.path.steps[0].key: artifacts[event.artifact_id] for event in of_outputs}
     return Run(cached, outputs)
 
 
@@ -141,8 +146,8 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     return Workshop(tmp_path_factory.mktemp("judgement"))
 
 
-def test_a_story_of_models(workshop: Workshop) -> None:
-    """In the order of life: each run meets what the runs before it left."""
+def test_judges_and_pushes_a_series_of_models(workshop: Workshop) -> None:
+    """Each run finds the registry, metadata and cache that the runs before it left."""
     first = workshop.model("first", small_model.good_probabilities())
     workshop.model("untrained", small_model.bad_probabilities())
     second = workshop.model("second", small_model.good_probabilities(seed=7))
@@ -158,12 +163,12 @@ def test_a_story_of_models(workshop: Workshop) -> None:
     assert run.pushed == version.path
     assert registry.ModelRecord.read(version.path).model_id == first
 
-    # The same again: all from the cache, although the registry has grown meanwhile.
+    # The same model again: every step is cached, although the registry has one more version.
     run = workshop.run("first")
     assert run.cached == dict.fromkeys(STEPS, True)
     assert registry.versions(workshop.registry) == [version]
 
-    # A model that has learnt nothing: not blessed, not pushed, for reasons in words.
+    # An untrained model is neither blessed nor pushed, with reasons.
     run = workshop.run("untrained")
     assert (run.blessed, run.pushed, run.compared_with) == (False, None, first)
     assert run.reasons == [
@@ -175,10 +180,10 @@ def test_a_story_of_models(workshop: Workshop) -> None:
     ]
     assert registry.versions(workshop.registry) == [version]
 
-    # A model that every threshold of TFMA lets through, and one gate does not that no threshold can say.
+    # A model that passes every TFMA threshold, but fails a gate that no threshold can express.
     run = workshop.run("lopsided")
-    evaluators = run.outputs["MultiLabelEvaluator"]["blessing"].custom_properties
-    assert (evaluators["blessed"].int_value, run.blessed, run.pushed) == (1, False, None)
+    of_evaluator = run.outputs["MultiLabelEvaluator"]["blessing"].custom_properties
+    assert (of_evaluator["blessed"].int_value, run.blessed, run.pushed) == (1, False, None)
     (reason,) = run.reasons
     assert reason.startswith("1 of 3 labels: f1[billing] is 0, below the bound of 0.1; not asked of shy, never")
     final = run.outputs["Blessing"]["blessing"]
@@ -186,14 +191,14 @@ def test_a_story_of_models(workshop: Workshop) -> None:
     assert final.custom_properties["blessing_message"].string_value == reason
     assert registry.versions(workshop.registry) == [version]
 
-    # The next good one is compared with the first, not with the bad ones.
+    # The next good model is compared with the first one, not with the bad ones.
     run = workshop.run("second")
     assert (run.blessed, run.compared_with, run.reasons) == (True, first, [])
     old, new = registry.versions(workshop.registry)
     assert (old, run.pushed) == (version, new.path)
     assert registry.ModelRecord.read(new.path).model_id == second
 
-    # Marked as TFX marks it, for whoever else reads it.
+    # The blessing is marked as TFX marks it, for other readers.
     final = run.outputs["Blessing"]["blessing"]
     assert (Path(final.uri) / "BLESSED").exists()
     assert final.custom_properties["current_model"].string_value == str(workshop.root / "second")
@@ -205,7 +210,7 @@ def test_a_story_of_models(workshop: Workshop) -> None:
     run = workshop.run("second")
     assert run.cached == dict.fromkeys(STEPS, True)
 
-    # Somebody removed the version: the same model is pushed again, once, although nothing else has changed.
+    # The version was removed: the same model is pushed again, once, although nothing else has changed.
     shutil.rmtree(new.path)
     run = workshop.run("second")
     assert run.cached == dict.fromkeys(STEPS, True) | {"RegistryPusher": False}
@@ -215,11 +220,11 @@ def test_a_story_of_models(workshop: Workshop) -> None:
     assert run.cached == dict.fromkeys(STEPS, True)
     assert run.pushed == again.path
 
-    # And somebody rolled it back: it is measured against what is served now, and not pushed again.
-    served = registry.rollback(workshop.registry)
+    # The version was rolled back: the model is compared with the live one, and not pushed again.
+    live = registry.rollback(workshop.registry)
     run = workshop.run("second")
     assert (run.blessed, run.compared_with, run.pushed) == (True, first, None)
-    assert registry.latest(workshop.registry) == served
+    assert registry.latest(workshop.registry) == live
     third = workshop.model("third", small_model.good_probabilities(seed=8))
     run = workshop.run("third")
     assert (run.blessed, run.compared_with) == (True, first)

@@ -1,4 +1,4 @@
-"""What is blessed is pushed, complete and once; what is not is not."""
+"""The Pusher pushes blessed models, complete and once, and no others."""
 
 import json
 from pathlib import Path
@@ -13,8 +13,8 @@ from components import registry
 from components.canary.verdict import CanaryVerdict
 from components.example_gen.artifacts import Quarantine
 from components.example_gen.report import IngestReport, SpanCount
-from components.pusher.component import Executor
-from components.pusher.outcome import Pushed, read_pushed
+from components.pusher.executor import Executor
+from components.pusher.push_result import PushResult
 from components.registry import CanaryFindings, ModelRecord, versions
 from tests.components.evaluation import small_model
 from tests.components.evaluation.small_model import artifact
@@ -29,8 +29,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return uri
 
 
-def run(model: Path, blessed: int | None, folder: Path, canary: Artifact | None = None, **more: Artifact) -> Artifact:
-    """Runs the executor; the registry is `folder/registry`."""
+def run(model: Path, blessed: int | None, folder: Path, canary: Artifact | None = None, **others: Artifact) -> Artifact:
+    """Run the executor; the registry is `folder/registry`."""
     blessing = artifact(standard_artifacts.ModelBlessing, folder / "blessing")
     if blessed is not None:
         blessing.set_int_custom_property("blessed", blessed)
@@ -41,7 +41,7 @@ def run(model: Path, blessed: int | None, folder: Path, canary: Artifact | None 
             "model": [artifact(standard_artifacts.Model, model)],
             "model_blessing": [blessing],
             **({"infra_blessing": [canary]} if canary else {}),
-            **{key: [each] for key, each in more.items()},
+            **{key: [each] for key, each in others.items()},
         },
         {"pushed_model": [pushed]},
         {"push_destination": proto_utils.proto_to_json(pusher_pb2.PushDestination(filesystem=filesystem))},
@@ -49,7 +49,7 @@ def run(model: Path, blessed: int | None, folder: Path, canary: Artifact | None 
     return pushed
 
 
-def test_a_blessed_model_becomes_the_latest_version(model: Path, tmp_path: Path) -> None:
+def test_pushes_a_blessed_model_as_the_latest_version(model: Path, tmp_path: Path) -> None:
     pushed = run(model, 1, tmp_path)
     (version,) = versions(str(tmp_path / "registry"))
     record = ModelRecord.read(version.path)
@@ -60,22 +60,22 @@ def test_a_blessed_model_becomes_the_latest_version(model: Path, tmp_path: Path)
     assert pushed.get_string_custom_property("pushed_version") == str(version.number)
 
 
-def test_the_artifact_says_where_the_model_is_and_holds_no_copy(model: Path, tmp_path: Path) -> None:
+def test_the_artifact_holds_the_path_of_the_model_and_no_copy(model: Path, tmp_path: Path) -> None:
     run(model, 1, tmp_path)
     (version,) = versions(str(tmp_path / "registry"))
     assert [path.name for path in (tmp_path / "pushed").rglob("*")] == ["pushed.json"]
-    said = json.loads((tmp_path / "pushed" / "pushed.json").read_text())
-    assert said == {"number": version.number, "path": version.path, "reason": ""}
+    content = json.loads((tmp_path / "pushed" / "pushed.json").read_text())
+    assert content == {"number": version.number, "path": version.path, "reason": ""}
 
 
 @pytest.mark.parametrize("blessed", [0, None])
-def test_a_model_that_is_not_blessed_is_not_pushed(model: Path, tmp_path: Path, blessed: int | None) -> None:
+def test_does_not_push_a_model_that_is_not_blessed(model: Path, tmp_path: Path, blessed: int | None) -> None:
     pushed = run(model, blessed, tmp_path)
     assert pushed.get_int_custom_property("pushed") == 0
     assert not (tmp_path / "registry").exists()
 
 
-def test_a_second_push_of_the_same_model_changes_nothing(model: Path, tmp_path: Path) -> None:
+def test_does_not_push_the_same_model_twice(model: Path, tmp_path: Path) -> None:
     first, second = run(model, 1, tmp_path), run(model, 1, tmp_path)
     assert len(versions(str(tmp_path / "registry"))) == 1
     assert first.get_string_custom_property("pushed_version") == second.get_string_custom_property("pushed_version")
@@ -88,14 +88,14 @@ def canary_of(folder: Path, *, passed: bool) -> Artifact:
     return canary
 
 
-def test_a_model_that_the_canary_refuses_is_not_pushed(model: Path, tmp_path: Path) -> None:
+def test_does_not_push_a_model_that_the_canary_refuses(model: Path, tmp_path: Path) -> None:
     pushed = run(model, 1, tmp_path, canary_of(tmp_path, passed=False))
     assert pushed.get_int_custom_property("pushed") == 0
-    assert read_pushed(pushed.uri) == Pushed()
+    assert PushResult.read(pushed.uri) == PushResult()
     assert not (tmp_path / "registry").exists()
 
 
-def test_the_record_says_what_the_model_was_trained_on_and_what_blessed_it(model: Path, tmp_path: Path) -> None:
+def test_records_what_the_model_was_trained_on_and_what_it_passed(model: Path, tmp_path: Path) -> None:
     quarantine = artifact(Quarantine, tmp_path / "quarantine")
     spans = [SpanCount(span=7, version=None, rows=9)]
     report = IngestReport(
@@ -117,17 +117,17 @@ def test_the_record_says_what_the_model_was_trained_on_and_what_blessed_it(model
     assert record.blessed_by.canary == CanaryFindings(peak_memory_mb=512)
 
 
-def test_a_model_that_was_rolled_back_is_not_pushed_again(model: Path, tmp_path: Path) -> None:
+def test_does_not_push_a_model_that_was_rolled_back(model: Path, tmp_path: Path) -> None:
     base = str(tmp_path / "registry")
     other = tmp_path / "other"
     small_model.export(other, small_model.bad_probabilities())
     run(other, 1, tmp_path)
     run(model, 1, tmp_path)
-    _, taken_back = versions(base)
+    _, withdrawn = versions(base)
     served = registry.rollback(base)
     pushed = run(model, 1, tmp_path)
     assert pushed.get_int_custom_property("pushed") == 0
-    said = read_pushed(pushed.uri)
-    assert said.path is None
-    assert f"the model is version {taken_back.number}, which was rolled back" in said.reason
+    result = PushResult.read(pushed.uri)
+    assert result.path is None
+    assert f"the model is version {withdrawn.number}, which was rolled back" in result.reason
     assert versions(base)[-1] == served

@@ -1,4 +1,4 @@
-"""Material for a report, made up: as many labels and rows as a test wants, and any text in every place for one."""
+"""Made-up material for a report, with any number of labels and rows, and any text wherever a text can be."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -36,18 +36,18 @@ def material(
     mistakes: int = 5,
     **changes: Any,
 ) -> Material:
-    """A run with a baseline; a gate, a group of behavioural tests and the canary speak against its model.
+    """Return a run with a baseline, in which a gate, a group of behavioural tests and the canary failed.
 
     Args:
-        labels: Of the model; the last one is missing in the baseline.
-        rows: Of the test split.
-        text: Wherever a run's own words go, and with a number behind it each row's text.
-        id_: Of each row, with its number.
+        labels: Labels of the model; the baseline lacks the last one.
+        rows: Number of rows of the test split.
+        text: Text for every place that takes one; with a number behind it, the text of each row.
+        id_: ID of each row, before its number.
         texts: Whether the report shows them.
         mistakes: Number of mistakes shown of each label and kind.
-        changes: To the summary.
+        changes: Attributes of the summary to change.
     """
-    made = Summary(
+    summary = Summary(
         outcome="not_blessed",
         blessed=False,
         pushed=None,
@@ -93,7 +93,7 @@ def material(
     return Material(
         name=text,
         when=WHEN,
-        summary=made.model_copy(update=_outcome_of(changes) | changes),
+        summary=summary.model_copy(update=_outcome_of(changes) | changes),
         texts=texts,
         mistakes=mistakes,
         configuration=f"name: {text}\n",
@@ -120,7 +120,7 @@ def material(
 
 
 def behaviour(labels: Sequence[str], text: str, id_: str) -> Results:
-    """Of texts, of edits, and of edits that are only measured; failures of the data and of the tests' own file."""
+    """Return a group of texts, one of edits and one that is only measured, with failures from both sources."""
     wrong = WrongLabel(label=labels[0], must_be_given=True, probability=0.31, threshold=0.4)
     moved = WrongLabel(label=labels[-1], must_be_given=False, probability=0.52, threshold=0.4, before=0.38)
     own = Failure(text=f"the tests' own {text}", expected=[labels[0]], given=[], wrong=[wrong])

@@ -1,10 +1,10 @@
-"""Reads a page as a browser's parser does, but for scripts: what is a tag, and what is text."""
+"""Parser of a page, which tells tags from text as a browser does, without running scripts."""
 
 from html.parser import HTMLParser
 
 
 class Page(HTMLParser):
-    """The tags of a page with their attributes, and its text without that of style and script."""
+    """Tags of a page with their attributes, and its text without that of style and script."""
 
     def __init__(self, source: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The report in a browser, headless Chromium: opened, sorted, on a phone, in print, without a script."""
+"""The report in headless Chromium: sorting, phones, print, contrast, and without its script."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -23,9 +23,9 @@ _LUMINANCE = """
     const [r, g, b] = colour.match(/[\\d.]+/g).map((each) => channel(Number(each) / 255));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
-  let element = document.querySelector(selector), behind = element;
-  while (getComputedStyle(behind).backgroundColor === "rgba(0, 0, 0, 0)") behind = behind.parentElement;
-  const pair = [getComputedStyle(element).color, getComputedStyle(behind).backgroundColor].map(luminance);
+  let element = document.querySelector(selector), background = element;
+  while (getComputedStyle(background).backgroundColor === "rgba(0, 0, 0, 0)") background = background.parentElement;
+  const pair = [getComputedStyle(element).color, getComputedStyle(background).backgroundColor].map(luminance);
   return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
 }
 """
@@ -36,7 +36,7 @@ Open = Callable[..., Page]
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        # Its sandbox cannot be had by root, nor in most containers; the page is our own.
+        # The sandbox does not work for root, nor in most containers; the page is our own.
         yield playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
 
 
@@ -48,21 +48,21 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def said() -> list[str]:
-    """What the page complains of: the console's lines, errors, and requests for anything but itself."""
+def complaints() -> list[str]:
+    """Return a list that collects the page's console lines, errors, and requests for anything but itself."""
     return []
 
 
 @pytest.fixture
-def open_page(browser: Browser, report: str, said: list[str]) -> Iterator[Open]:
+def open_page(browser: Browser, report: str, complaints: list[str]) -> Iterator[Open]:
     pages = []
 
     def opened(address: str = report, **context: Any) -> Page:
         page = browser.new_page(**context)
         pages.append(page)
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: said.append(request.url) if request.url != address else None)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: complaints.append(request.url) if request.url != address else None)
         page.goto(address)
         return page
 
@@ -75,23 +75,23 @@ def column(page: Page, table: str, number: int) -> list[str]:
     return page.locator(f"{table} tbody tr > :nth-child({number})").all_inner_texts()
 
 
-def test_it_opens_without_a_word(open_page: Open, said: list[str]) -> None:
+def test_opens_without_a_complaint(open_page: Open, complaints: list[str]) -> None:
     page = open_page(viewport={"width": 1280, "height": 900})
     assert page.locator("h1").inner_text() == "Not blessed"
     assert page.locator("#each summary").count() == len(LABELS)
-    assert said == []
+    assert complaints == []
 
 
-def test_the_first_screen_has_decision_reasons_and_gates(open_page: Open) -> None:
+def test_the_first_screen_shows_decision_reasons_and_gates(open_page: Open) -> None:
     for width, height in ((1280, 800), (390, 844)):
         page = open_page(viewport={"width": width, "height": height})
         for selector in ("h1", ".decision li", ".figures", "#gates tbody tr"):
-            place = page.locator(selector).first.bounding_box()
-            assert place is not None
-            assert place["y"] + min(place["height"], 60) <= height, selector
+            box = page.locator(selector).first.bounding_box()
+            assert box is not None
+            assert box["y"] + min(box["height"], 60) <= height, selector
 
 
-def test_a_click_on_a_head_sorts_and_another_turns_it_round(open_page: Open, said: list[str]) -> None:
+def test_a_click_on_a_head_sorts_and_another_reverses(open_page: Open, complaints: list[str]) -> None:
     page = open_page()
     heads = page.locator("#labels-table thead th")
     names = [name.split("\n")[0] for name in heads.all_inner_texts()]
@@ -105,15 +105,15 @@ def test_a_click_on_a_head_sorts_and_another_turns_it_round(open_page: Open, sai
     assert [float(value) for value in column(page, "#labels-table", f1)] == falling[::-1]
     for _ in range(2):
         heads.nth(change - 1).locator("button").click()
-        assert column(page, "#labels-table", change)[-1] == "–", "what has no number comes last, either way"
+        assert column(page, "#labels-table", change)[-1] == "–", "cells without a number come last, either way"
     assert heads.nth(f1 - 1).get_attribute("aria-sort") is None
     heads.nth(0).locator("button").click()
     after = column(page, "#labels-table", 1)
     assert after == sorted(before)
-    assert said == []
+    assert complaints == []
 
 
-def test_sorting_by_keyboard(open_page: Open) -> None:
+def test_sorts_by_keyboard(open_page: Open) -> None:
     page = open_page()
     page.locator("#labels-table thead button").nth(1).focus()
     page.keyboard.press("Enter")
@@ -127,15 +127,15 @@ def test_nothing_is_wider_than_the_screen(open_page: Open, width: int) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_a_label_keeps_its_name_in_sight_on_a_phone(open_page: Open) -> None:
+def test_keeps_a_label_s_name_visible_on_a_phone(open_page: Open) -> None:
     page = open_page(viewport={"width": 390, "height": 844})
     region, name = page.locator(".wide:has(#labels-table)"), page.locator("#labels-table tbody th").first
-    assert name.bounding_box()["height"] < 60, "not broken into syllables"  # type: ignore[index]
+    assert name.bounding_box()["height"] < 60, "it is not broken into syllables"  # type: ignore[index]
     region.evaluate("(element) => { element.scrollLeft = 200; }")
     assert name.bounding_box()["x"] >= 0  # type: ignore[index]
 
 
-def test_print_shows_what_is_folded_and_hides_what_is_for_a_screen(open_page: Open, tmp_path: Path) -> None:
+def test_print_unfolds_sections_and_hides_navigation(open_page: Open, tmp_path: Path) -> None:
     page = open_page()
     folded = page.locator("#label-1 > div")
     assert not folded.is_visible()
@@ -146,23 +146,23 @@ def test_print_shows_what_is_folded_and_hides_what_is_for_a_screen(open_page: Op
     assert (tmp_path / "report.pdf").stat().st_size > 50_000
 
 
-def test_it_reads_without_a_script(open_page: Open) -> None:
+def test_is_readable_without_its_script(open_page: Open) -> None:
     page = open_page(java_script_enabled=False)
     assert page.locator("#labels-table tbody tr").count() == len(LABELS)
-    assert page.locator("th button").count() == 0, "nothing that looks as if it sorted"
+    assert page.locator("th button").count() == 0, "no button that would do nothing"
     page.locator("#label-1 summary").click()
     assert page.locator("#label-1 svg.chart").first.is_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_words_stand_out_from_what_is_behind_them(open_page: Open, scheme: str) -> None:
+def test_texts_contrast_with_their_background(open_page: Open, scheme: str) -> None:
     page = open_page(color_scheme=scheme)
     for selector in ("body", "h1", ".soft", ".figures dt", "td.up", "td.down", "thead th", ".tag", "a"):
-        # WCAG 2.1, AA.
+        # Level AA of WCAG 2.1.
         assert page.evaluate(_LUMINANCE, selector) >= 4.5, selector
 
 
-def test_hostile_texts_run_nothing(open_page: Open, said: list[str], tmp_path: Path) -> None:
+def test_runs_no_hostile_text(open_page: Open, complaints: list[str], tmp_path: Path) -> None:
     text = " ".join(HOSTILE)
     write_page(str(tmp_path), material((text, "b", "c"), text=text, id_=text))
     page = open_page((tmp_path / "report.html").as_uri(), viewport={"width": 390, "height": 844})
@@ -171,4 +171,4 @@ def test_hostile_texts_run_nothing(open_page: Open, said: list[str], tmp_path: P
     assert page.evaluate("window.pwned") is None
     assert page.locator("h1").count() == 1
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert said == []
+    assert complaints == []

@@ -1,4 +1,4 @@
-"""The report as a file: what it says, that it says it safely, and how large it gets."""
+"""Content, safety and size of report.html."""
 
 import re
 from dataclasses import replace
@@ -10,13 +10,13 @@ from components.evaluation.insights.insights import MATRIX_LABELS
 from components.report.page import build_page
 from components.report.summary import Summary, failed_summary
 from components.report.views import decision
-from components.report.views import run as view
+from components.report.views import run as run_view
 from components.report.views.label import MOST_LABELS
 from components.report.views.material import Material
 from tests.components.report.made_up import material
 from tests.components.report.reading import Page
 
-HELD = GateResult(gate="macro_f1 >= 0.5", value=0.51, bound=0.5, passed=True, note="")
+PASSED = GateResult(gate="macro_f1 >= 0.5", value=0.51, bound=0.5, passed=True, note="")
 UNASKED = GateResult(gate="f1 in language=zh >= 0.5", value=None, bound=None, passed=True, note="few", asked=False)
 HOSTILE = [
     "<script>window.pwned = 1</script>",
@@ -33,64 +33,61 @@ HOSTILE = [
 ]
 
 
-def test_the_verdict_comes_first_and_says_why() -> None:
-    said = decision.verdict(material().summary)
-    assert (said.word, said.headline) == ("bad", "Not blessed")
-    assert said.why == (
-        "2 of 5 gates that could be asked did not hold. 1 was not asked. The canary did not pass. "
-        "The model that is live stays live."
-    )
+def test_the_decision_comes_first_with_its_reasons() -> None:
+    verdict = decision.verdict(material().summary)
+    assert (verdict.css_class, verdict.headline) == ("bad", "Not blessed")
+    assert verdict.why == ("2 gates failed, 3 passed, 1 was not asked. The canary failed. The live model stays live.")
     page = Page(build_page(material()))
     assert page.text.index("Not blessed") < page.text.index("macro_f1 is 0.51, below the bound of 0.6")
-    assert page.text.index("below the bound of 0.6") < page.text.index("What was asked of the model")
+    assert page.text.index("below the bound of 0.6") < page.text.index("Gates")
 
 
 @pytest.mark.parametrize(
-    ("changes", "word", "headline", "why"),
+    ("changes", "css_class", "headline", "why"),
     [
-        ({"blessed": True, "pushed": "/registry/1795436460", "reasons": [], "gates": [HELD], "canary": None}, "good",
-         "Blessed and pushed", "The only gate held. It is version 1795436460 of the registry."),
+        ({"blessed": True, "pushed": "/registry/1795436460", "reasons": [], "gates": [PASSED], "canary": None}, "good",
+         "Blessed and pushed", "The only gate passed. It is version 1795436460 of the registry."),
         ({"blessed": True, "pushed": "/registry/17", "reasons": [], "gates": []}, "good",
          "Blessed and pushed", "No gate is configured: nothing was asked of the model."),
         ({"blessed": True, "pushed": "/registry/17", "reasons": [], "gates": [UNASKED],
           "gates_note": "no gate could be asked: nothing was asked of the model"}, "good",
          "Blessed and pushed", "No gate could be asked: nothing was asked of the model."),
-        ({"blessed": True, "reasons": ["not pushed: it was rolled back"], "gates": [HELD]}, "bad",
-         "Blessed, but not pushed", "The only gate held."),
-        ({"reasons": ["canary: it died"], "gates": [HELD]}, "bad", "Not blessed", "held. The canary did not pass. The"),
+        ({"blessed": True, "reasons": ["not pushed: it was rolled back"], "gates": [PASSED]}, "bad",
+         "Blessed, but not pushed", "The only gate passed."),
+        ({"reasons": ["canary: it died"], "gates": [PASSED]}, "bad", "Not blessed", "passed. The canary failed. The"),
         ({"baseline": None}, "bad", "Not blessed", "Nothing was pushed."),
     ],
 )  # fmt: skip
-def test_every_outcome_has_its_words(changes: dict[str, object], word: str, headline: str, why: str) -> None:
+def test_each_outcome_has_its_headline(changes: dict[str, object], css_class: str, headline: str, why: str) -> None:
     made = material(**changes)  # type: ignore[arg-type]
-    said = decision.verdict(made.summary)
-    assert (said.word, said.headline) == (word, headline)
-    assert why in said.why
+    verdict = decision.verdict(made.summary)
+    assert (verdict.css_class, verdict.headline) == (css_class, headline)
+    assert why in verdict.why
     assert headline in Page(build_page(made)).text
 
 
-def test_gates_that_were_not_asked_are_counted() -> None:
-    for unasked in (UNASKED, UNASKED.model_copy(update={"asked": True})):  # as summaries of older runs have it
-        said = decision.verdict(material(blessed=True, pushed="/r/1", gates=[HELD, HELD, unasked]).summary)
-        assert said.why.startswith("All 2 gates that could be asked held. 1 was not asked.")
+def test_counts_gates_that_were_not_asked() -> None:
+    for unasked in (UNASKED, UNASKED.model_copy(update={"asked": True})):  # as in summaries of older runs
+        verdict = decision.verdict(material(blessed=True, pushed="/r/1", gates=[PASSED, PASSED, unasked]).summary)
+        assert verdict.why.startswith("2 gates passed, 1 was not asked.")
 
 
-def test_no_gates_is_said_in_so_many_words() -> None:
+def test_says_that_no_gate_is_configured() -> None:
     assert "nothing was asked of the model" in Page(build_page(material(gates=[]))).text
 
 
-def test_a_run_that_was_stopped_has_a_report_too() -> None:
+def test_reports_a_run_that_was_refused() -> None:
     stopped = Material(
         name="small", when=material().when, summary=failed_summary("rows.csv:3: unknown label 'x'", "refused"),
         texts=True, mistakes=5,
     )  # fmt: skip
     text = Page(build_page(stopped)).text
-    assert "Stopped before a model was judged" in text
+    assert "Refused before a model was judged" in text
     assert "rows.csv:3: unknown label 'x'" in text
     assert "Confusions" not in text
 
 
-def test_artifacts_that_are_gone_are_done_without() -> None:
+def test_reports_without_deleted_artifacts() -> None:
     made = material()
     bare = Material(name=made.name, when=made.when, summary=made.summary, texts=True, mistakes=5)
     text = Page(build_page(bare)).text
@@ -99,26 +96,26 @@ def test_artifacts_that_are_gone_are_done_without() -> None:
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_whatever_a_text_holds_is_text(hostile: str) -> None:
+def test_shows_hostile_texts_as_text(hostile: str) -> None:
     plain = Page(build_page(material(("a", "b", "c"))))
     source = build_page(material((hostile, f"{hostile} 2", "c"), text=hostile, id_=hostile))
     page = Page(source)
-    assert [tag for tag, _ in page.tags] == [tag for tag, _ in plain.tags], "not a tag more, nor less"
-    for (_, mine), (_, theirs) in zip(page.tags, plain.tags, strict=True):
-        assert mine.keys() == theirs.keys(), "nor an attribute"
+    assert [tag for tag, _ in page.tags] == [tag for tag, _ in plain.tags], "no tag more or less"
+    for (_, attributes), (_, expected) in zip(page.tags, plain.tags, strict=True):
+        assert attributes.keys() == expected.keys(), "no attribute more or less"
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", source), "controls are shown as pictures"
     visible = "".join(each if each.isprintable() else "" for each in hostile).split()[-1]
     assert visible in page.text
 
 
-def test_a_policy_allows_the_own_script_only() -> None:
+def test_the_content_security_policy_allows_only_the_own_script() -> None:
     source = build_page(material())
     (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', source)
     assert "default-src 'none'" in policy
     assert "script-src 'sha256-" in policy
 
 
-def test_nothing_is_fetched() -> None:
+def test_fetches_nothing() -> None:
     source = build_page(material())
     page = Page(source)
     assert not {"link", "img", "iframe", "object"} & {tag for tag, _ in page.tags}
@@ -129,27 +126,27 @@ def test_nothing_is_fetched() -> None:
     assert not re.search(r"https?://|@import|url\(", source)
 
 
-def test_without_texts_there_are_ids_only() -> None:
+def test_shows_only_ids_without_texts() -> None:
     made = material(text="secret words", texts=False)
     shown = Page(build_page(made)).text
     mistakes = shown[shown.rindex("Label by label") : shown.index("Calibration\n")]
     assert "secret words" not in mistakes
     assert re.search(r"row-\d+", mistakes)
-    assert "Texts are left out" in mistakes
+    assert "Texts are not shown" in mistakes
     with_texts = Page(build_page(material(text="secret words"))).text
     assert "secret words" in with_texts[with_texts.rindex("Label by label") : with_texts.index("Calibration\n")]
 
 
 @pytest.mark.parametrize("most", [0, 2])
-def test_as_many_mistakes_as_were_asked_for(most: int) -> None:
+def test_shows_the_configured_number_of_mistakes(most: int) -> None:
     made = material(mistakes=most)
     assert made.insights is not None
-    there = [found for each in made.insights.mistakes.values() for found in (each.wrongly_given, each.missed)]
+    expected = [found for each in made.insights.mistakes.values() for found in (each.wrongly_given, each.missed)]
     page = Page(build_page(made))
     lists = [attributes for tag, attributes in page.tags if tag == "ol" and attributes.get("class") == "mistakes"]
-    entries = len(re.findall(r"row-\d+ · right", page.text))
-    assert len(lists) == len(there) == 6
-    assert entries == sum(min(most, len(found)) for found in there)
+    entries = len(re.findall(r"row-\d+ · correct", page.text))
+    assert len(lists) == len(expected) == 6
+    assert entries == sum(min(most, len(found)) for found in expected)
 
 
 def test_28_labels_and_5000_rows_stay_below_5_megabytes() -> None:
@@ -160,32 +157,32 @@ def test_28_labels_and_5000_rows_stay_below_5_megabytes() -> None:
     assert Page(source).count("details") == 28 + len(("configuration", "plain", "typos"))
 
 
-def test_hundreds_of_labels_get_a_table_but_not_all_a_page() -> None:
+def test_only_the_most_frequent_of_many_labels_get_a_section() -> None:
     labels = [f"label {number}" for number in range(MOST_LABELS + 5)]
     source = build_page(material(labels, rows=150))
     page = Page(source)
     assert len(source.encode()) < 5_000_000
-    assert f"The {MOST_LABELS} commonest labels; 5 more" in page.text
+    assert f"The {MOST_LABELS} most frequent labels; 5 more" in page.text
     assert all(f">{label}<" in source for label in labels)
-    assert not any(attributes.get("class") == "matrix" for _, attributes in page.tags), "a wall of numbers"
+    assert not any(attributes.get("class") == "matrix" for _, attributes in page.tags), "it would be unreadable"
     assert len(labels) > MATRIX_LABELS
 
 
-def test_averages_stand_beside_the_baselines() -> None:
+def test_shows_averages_beside_the_baseline() -> None:
     made = material()
     assert made.summary.metrics is not None
     more = {"weighted_f1": 0.7, "hamming_loss": 0.02, "label_ranking_average_precision": 0.8}
     metrics = made.summary.metrics.model_copy(update={**more, "intervals": {"weighted_f1": (0.65, 0.75)}})
     before = metrics.model_copy(update={"hamming_loss": 0.03})
-    table = view.averages_table(made.summary.model_copy(update={"metrics": metrics, "baseline": before}))
+    table = run_view.averages_table(made.summary.model_copy(update={"metrics": metrics, "baseline": before}))
     rows = {row[0].shown: row for row in table.rows}
     assert [cell.shown for cell in rows["weighted F1"]][1:5] == ["0.700", "0.650–0.750", "0.700", "+0.000"]
-    assert rows["macro F1"][2].shown == "–", "there is an interval of what is gated only"
-    assert rows["Hamming loss"][4].look == "up", "less of it is better"
+    assert rows["macro F1"][2].shown == "–", "only gated metrics have an interval"
+    assert rows["Hamming loss"][4].css_class == "up", "lower is better"
     assert rows["label ranking average precision"][1].shown == "0.800"
 
 
-def test_every_table_says_what_its_rows_and_columns_are() -> None:
+def test_every_table_has_scopes_and_a_caption() -> None:
     page = Page(build_page(material()))
     heads = [attributes.get("scope") for tag, attributes in page.tags if tag == "th"]
     assert set(heads) == {"col", "row"}
@@ -195,47 +192,47 @@ def test_every_table_says_what_its_rows_and_columns_are() -> None:
     )
 
 
-def test_a_gate_that_was_not_asked_is_neither_held_nor_failed() -> None:
+def test_a_gate_that_was_not_asked_has_neither_passed_nor_failed() -> None:
     table = decision.gates_table(material().summary.gates)
-    assert [row[1].shown for row in table.rows] == ["failed", "held", "not asked", "held", "failed", "held"]
-    assert [row[1].look for row in table.rows][:3] == ["look down", "look up", "look"]
+    assert [row[1].shown for row in table.rows] == ["failed", "passed", "not asked", "passed", "failed", "passed"]
+    assert [row[1].css_class for row in table.rows][:3] == ["status down", "status up", "status"]
     assert 'class="unasked"' not in str(table.rows[0][4].shown)
     assert table.rows[2][-1].shown == "language=zh has 9 examples: not asked"
 
 
-def test_intervals_stand_beside_what_was_asked() -> None:
+def test_shows_intervals_beside_gated_metrics() -> None:
     made = material().summary
     table = decision.gates_table(made.gates)
-    assert [head.name for head in table.heads][5:] == ["value, 95 %", "change vs baseline, 95 %", "rows", "in words"]
+    assert [head.name for head in table.heads][5:] == ["value, 95 %", "change vs baseline, 95 %", "rows", "details"]
     assert [cell.shown for cell in table.rows[1]][5:8] == ["0.350–0.450", "−0.050 to 0.020", "100"]
     assert [cell.shown for cell in table.rows[0]][5:8] == ["0.480–0.550", "–", "–"]
-    (macro,) = (row for row in view.averages_table(made).rows if row[0].shown == "macro F1")
+    (macro,) = (row for row in run_view.averages_table(made).rows if row[0].shown == "macro F1")
     assert [macro[2].shown, macro[5].shown] == ["0.480–0.550", "−0.010 to 0.070"]
-    labels = view.labels_table(made)
-    place = [head.name for head in labels.heads].index("F1, 95 %")
-    assert [row[place].shown for row in labels.rows] == ["0.350–0.450", "–", "–"]
+    labels = run_view.labels_table(made)
+    column = [head.name for head in labels.heads].index("F1, 95 %")
+    assert [row[column].shown for row in labels.rows] == ["0.350–0.450", "–", "–"]
 
 
-def test_a_gate_on_a_count_is_a_whole_number_without_a_bar() -> None:
-    gate = HELD.model_copy(update={"gate": "false_positives[refund] <= 1200", "value": 0.0, "bound": 1200.0})
+def test_shows_a_count_as_a_whole_number_without_a_bar() -> None:
+    gate = PASSED.model_copy(update={"gate": "false_positives[refund] <= 1200", "value": 0.0, "bound": 1200.0})
     (row,) = decision.gates_table([gate]).rows
     assert [cell.shown for cell in row[2:5]] == ["0", "1,200", ""]
 
 
-def test_slices_that_never_gate_say_so() -> None:
+def test_marks_slices_that_are_not_gated() -> None:
     made = material()
-    (table,), _ = view.slices_tables(made.summary)
-    assert [row[0].look for row in table.rows] == ["", "never", ""]
+    (table,), _ = run_view.slices_tables(made.summary)
+    assert [row[0].css_class for row in table.rows] == ["", "never", ""]
     text = Page(build_page(made)).text
-    assert "zh too few: never gates" in text
+    assert "zh too few: not gated" in text
     assert "fewer than 50 examples (evaluation.min_support)" in text
 
 
-def test_spans_that_were_left_out_are_named() -> None:
-    assert "Spans left out, as not every input has files of them: 8, 9" in Page(build_page(material())).text
+def test_names_spans_that_were_left_out() -> None:
+    assert "Spans left out, because an input has no files for them: 8, 9" in Page(build_page(material())).text
 
 
-def test_a_summary_of_an_older_run_opens() -> None:
+def test_reads_the_summary_of_an_older_run() -> None:
     new = {"canary", "gates_note", "min_support", "small_slices"}
     older = material().summary.model_dump(mode="json", exclude=new)
     for gate in older["gates"]:
@@ -245,7 +242,7 @@ def test_a_summary_of_an_older_run_opens() -> None:
         del metrics["intervals"], metrics["change_intervals"]
     del older["data"]["incomplete_spans"]
     made = replace(material(), summary=Summary.model_validate(older), behaviour=None)
-    assert "2 of 5 gates that could be asked did not hold. 1 was not asked." in Page(build_page(made)).text
+    assert "2 gates failed, 3 passed, 1 was not asked." in Page(build_page(made)).text
     assert {"canary", "behaviour"}.isdisjoint(
         attributes.get("id") for tag, attributes in Page(build_page(made)).tags if tag == "section"
     )

@@ -1,4 +1,4 @@
-"""What the Trainer leaves, read without it: TensorBoard's own event files, history, calibration."""
+"""Reading of the Trainer's event files, history and calibration."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ def model_run(tmp_path: Path) -> Path:
 
     (tmp_path / "history.json").write_text(json.dumps({"loss": [0.5, 0.3], "val_loss": [0.4, 0.35]}))
     writer = tf.summary.create_file_writer(str(tmp_path / "train"))
-    # Keras's callback decides what is recorded, and leaves that behind where another test broke its training off.
+    # Keras's callback switches recording off, and leaves it off where another test interrupted its training.
     with writer.as_default(), tf.summary.record_if(True):
         for step, loss in ((50, 0.6), (100, 0.5)):
             tf.summary.scalar("batch_loss", loss, step=step)  # as Keras's TensorBoard callback
@@ -23,7 +23,7 @@ def model_run(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_losses_by_epoch_and_by_step(model_run: Path) -> None:
+def test_reads_losses_by_epoch_and_by_step(model_run: Path) -> None:
     training = read_training(str(model_run))
     assert training is not None
     assert (training.losses, training.eval_losses) == ([0.5, 0.3], [0.4, 0.35])
@@ -32,7 +32,7 @@ def test_losses_by_epoch_and_by_step(model_run: Path) -> None:
     assert training.calibration is None
 
 
-def test_an_event_file_that_a_kill_cut_short_is_read_as_far_as_it_goes(model_run: Path) -> None:
+def test_reads_a_truncated_event_file_up_to_its_last_whole_record(model_run: Path) -> None:
     (events,) = (model_run / "train").glob("events.*")
     events.write_bytes(events.read_bytes()[:-10])
     training = read_training(str(model_run))
@@ -40,11 +40,11 @@ def test_an_event_file_that_a_kill_cut_short_is_read_as_far_as_it_goes(model_run
     assert len(training.steps) == 2
 
 
-def test_a_training_under_way_has_no_history(tmp_path: Path) -> None:
+def test_returns_none_during_a_training(tmp_path: Path) -> None:
     assert read_training(str(tmp_path)) is None
 
 
-def test_calibration_as_the_trainer_writes_it(model_run: Path) -> None:
+def test_reads_calibration_and_ignores_that_of_another_version(model_run: Path) -> None:
     bins = [{"from": 0.0, "to": 0.1, "examples": 9, "probability": 0.04, "frequency": 0.0}]
     content = {"method": "platt", "expected_calibration_error": {"before": 0.04}, "reliability": {"before": bins}}
     (model_run / "calibration.json").write_text(json.dumps(content))

@@ -1,4 +1,4 @@
-"""What is pushed goes on to Vertex AI once, what is not pushed never: the real executor, a server that keeps state."""
+"""The real executor uploads pushed models to a stateful stand-in for Vertex AI, once, and no others."""
 
 import uuid
 from collections.abc import Iterator
@@ -10,11 +10,12 @@ import tensorflow as tf
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import Artifact, standard_artifacts
 
-from components.pusher.outcome import Pushed, read_pushed, write_pushed
+from components.pusher.push_result import PushResult
 from components.vertex_push import service
-from components.vertex_push.component import Executor, Outcome
-from components.vertex_push.settings import VertexPlace, VertexPushSettings
+from components.vertex_push.executor import Executor
+from components.vertex_push.settings import VertexPushSettings, VertexTarget
 from components.vertex_push.upload import split_traffic
+from components.vertex_push.upload_result import UploadResult
 from schema.errors import Refused
 from tests.components.evaluation.small_model import artifact
 from tests.components.pusher.test_pusher import run as push
@@ -34,60 +35,60 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VertexSe
 
 
 @pytest.fixture
-def hand_on(server: VertexServer, tmp_path: Path) -> Any:
-    """Runs the executor on what a push came to; returns its artifact and what it holds."""
+def upload(server: VertexServer, tmp_path: Path) -> Any:
+    """Return a function that runs the executor on a push result, and returns its artifact and result."""
 
-    def run(pushed: Pushed, serving: dict[str, Any] = PREBUILT, **settings: Any) -> tuple[Artifact, Outcome]:
+    def run(pushed: PushResult, serving: dict[str, Any] = PREBUILT, **settings: Any) -> tuple[Artifact, UploadResult]:
         before = artifact(standard_artifacts.PushedModel, tmp_path / "pushed")
-        write_pushed(before.uri, pushed)
-        made = artifact(standard_artifacts.PushedModel, tmp_path / uuid.uuid4().hex)
-        place = VertexPlace(
+        pushed.write(before.uri)
+        uploaded = artifact(standard_artifacts.PushedModel, tmp_path / uuid.uuid4().hex)
+        target = VertexTarget(
             project="my-project", location="europe-west4", api_endpoint=server.url, labels={"team": "support"}
         )
         Executor(BaseExecutor.Context(tmp_dir=str(tmp_path / "tmp"), unique_id="1")).Do(
             {"pushed_model": [before]},
-            {"vertex_model": [made]},
+            {"vertex_model": [uploaded]},
             {
                 "settings": VertexPushSettings(model="topics", serving=serving, **settings).model_dump_json(),
-                "place": place.model_dump_json(),
+                "target": target.model_dump_json(),
                 "serving_root": f"ram://{tmp_path.name}/registry/.vertex",
             },
         )
-        return made, Outcome.model_validate_json(Path(made.uri, "vertex.json").read_bytes())
+        return uploaded, UploadResult.read(uploaded.uri)
 
     return run
 
 
-def version(number: int) -> Pushed:
-    return Pushed(number=number, path=f"gs://bucket/registry/{number}")
+def version(number: int) -> PushResult:
+    return PushResult(number=number, path=f"gs://bucket/registry/{number}")
 
 
 @pytest.mark.parametrize("reason", ["", "not pushed: the model is version 7, which was rolled back"])
-def test_what_was_not_pushed_is_not_even_mentioned_there(server: VertexServer, hand_on: Any, reason: str) -> None:
-    made, outcome = hand_on(Pushed(reason=reason), endpoint=ENDPOINT)
-    assert outcome == Outcome()
-    assert made.get_int_custom_property("pushed") == 0
+def test_sends_nothing_if_nothing_was_pushed(server: VertexServer, upload: Any, reason: str) -> None:
+    artifact_, result = upload(PushResult(reason=reason), endpoint=ENDPOINT)
+    assert result == UploadResult()
+    assert artifact_.get_int_custom_property("pushed") == 0
     assert server.requests == []
 
 
 @pytest.mark.parametrize("blessed", [0, None])
-def test_what_is_not_blessed_reaches_neither_registry(
-    server: VertexServer, hand_on: Any, tmp_path: Path, blessed: int | None
+def test_a_model_that_is_not_blessed_reaches_neither_registry(
+    server: VertexServer, upload: Any, tmp_path: Path, blessed: int | None
 ) -> None:
     pushed = push(tmp_path / "model", blessed, tmp_path)
-    assert hand_on(read_pushed(pushed.uri), endpoint=ENDPOINT)[1] == Outcome()
+    assert upload(PushResult.read(pushed.uri), endpoint=ENDPOINT)[1] == UploadResult()
     assert not (tmp_path / "registry").exists()
     assert server.requests == []
 
 
-def test_each_push_is_a_version_of_one_model_and_the_latest_the_default(server: VertexServer, hand_on: Any) -> None:
+def test_each_push_is_a_version_of_one_model_and_the_latest_is_the_default(server: VertexServer, upload: Any) -> None:
     server.slow = True
-    made, outcome = hand_on(version(7))
-    assert outcome == Outcome(model=f"{MODEL}@1")
-    assert made.get_int_custom_property("pushed") == 1
-    assert made.get_string_custom_property("pushed_destination") == f"{MODEL}@1"
+    artifact_, result = upload(version(7))
+    assert result == UploadResult(model=f"{MODEL}@1")
+    assert artifact_.get_int_custom_property("pushed") == 1
+    assert artifact_.get_string_custom_property("pushed_destination") == f"{MODEL}@1"
     server.slow = False
-    assert hand_on(version(9))[1].model == f"{MODEL}@2"
+    assert upload(version(9))[1].model == f"{MODEL}@2"
     first, second = server.models[MODEL]
     assert list(first.version_aliases) == ["registry-7"]
     assert list(second.version_aliases) == ["default", "registry-9"]
@@ -97,24 +98,24 @@ def test_each_push_is_a_version_of_one_model_and_the_latest_the_default(server: 
     assert not server.endpoints
 
 
-def test_a_retry_makes_nothing_twice(server: VertexServer, hand_on: Any) -> None:
-    _, first = hand_on(version(7), endpoint=ENDPOINT)
-    _, again = hand_on(version(7), endpoint=ENDPOINT)
+def test_a_retry_creates_nothing_twice(server: VertexServer, upload: Any) -> None:
+    _, first = upload(version(7), endpoint=ENDPOINT)
+    _, again = upload(version(7), endpoint=ENDPOINT)
     assert first == again
     assert len(server.models[MODEL]) == 1
     (endpoint,) = server.endpoints.values()
     assert len(endpoint.deployed_models) == 1
 
 
-def test_a_retry_goes_on_where_the_first_try_broke_off(server: VertexServer, hand_on: Any) -> None:
+def test_a_retry_continues_where_the_first_try_failed(server: VertexServer, upload: Any) -> None:
     with (
         server.failing(":deployModel", 429, "Quota exceeded: custom_model_serving_cpus."),
         pytest.raises(
             Refused, match=r"endpoint topics: a quota is used up \(Quota exceeded: custom_model_serving_cpus\)"
         ),
     ):
-        hand_on(version(7), endpoint=ENDPOINT)
-    hand_on(version(7), endpoint=ENDPOINT)
+        upload(version(7), endpoint=ENDPOINT)
+    upload(version(7), endpoint=ENDPOINT)
     assert len(server.models[MODEL]) == 1
     (endpoint,) = server.endpoints.values()
     (deployed,) = endpoint.deployed_models
@@ -123,57 +124,55 @@ def test_a_retry_goes_on_where_the_first_try_broke_off(server: VertexServer, han
     assert (resources.machine_spec.machine_type, resources.max_replica_count) == ("n1-standard-2", 3)
 
 
-def test_the_new_version_takes_all_traffic_and_the_old_one_s_machines_go(server: VertexServer, hand_on: Any) -> None:
+def test_the_new_version_gets_all_traffic_and_the_old_one_is_undeployed(server: VertexServer, upload: Any) -> None:
     for number in (7, 9):
-        hand_on(version(number), endpoint=ENDPOINT)
+        upload(version(number), endpoint=ENDPOINT)
     (endpoint,) = server.endpoints.values()
     (deployed,) = endpoint.deployed_models
     assert deployed.model_version_id == "2"
     assert dict(endpoint.traffic_split) == {deployed.id: 100}
 
 
-def test_a_share_of_the_traffic_leaves_the_rest_and_what_a_person_changed_stays(
-    server: VertexServer, hand_on: Any
-) -> None:
+def test_leaves_the_rest_of_the_traffic_and_keeps_a_split_changed_by_hand(server: VertexServer, upload: Any) -> None:
     share = {**ENDPOINT, "traffic": 10}
     for number in (7, 9):
-        hand_on(version(number), endpoint=share)
+        upload(version(number), endpoint=share)
     (endpoint,) = server.endpoints.values()
     old, new = endpoint.deployed_models
     assert dict(endpoint.traffic_split) == {old.id: 90, new.id: 10}
     endpoint.traffic_split = {old.id: 40, new.id: 60}  # by hand
-    hand_on(version(9), endpoint=share)
+    upload(version(9), endpoint=share)
     assert dict(endpoint.traffic_split) == {old.id: 40, new.id: 60}
-    # The next one shares with the one that had most; the third serves nothing any more.
-    hand_on(version(11), endpoint=share)
+    # The next version shares with the one that had most; the third one receives no more traffic.
+    upload(version(11), endpoint=share)
     assert sorted(endpoint.traffic_split.values()) == [10, 90]
     assert [each.model_version_id for each in endpoint.deployed_models] == ["2", "3"]
 
 
-def test_other_models_behind_the_endpoint_are_left_alone(server: VertexServer, hand_on: Any) -> None:
-    hand_on(version(7), endpoint=ENDPOINT)
+def test_keeps_other_models_of_the_endpoint(server: VertexServer, upload: Any) -> None:
+    upload(version(7), endpoint=ENDPOINT)
     (endpoint,) = server.endpoints.values()
     endpoint.deployed_models[0].model = f"{PARENT}/models/others"
-    hand_on(version(9), endpoint=ENDPOINT)
+    upload(version(9), endpoint=ENDPOINT)
     assert [each.model for each in endpoint.deployed_models] == [f"{PARENT}/models/others", MODEL]
 
 
-def test_two_endpoints_of_one_name_are_left_to_a_person(server: VertexServer, hand_on: Any) -> None:
+def test_refuses_two_endpoints_of_one_name(server: VertexServer, upload: Any) -> None:
     for _ in range(2):
         server.create_endpoint(PARENT, {"displayName": "topics"}, {})
-    with pytest.raises(Refused, match=r"endpoint topics: there are 2 of the name \(1, 2\); delete all but one"):
-        hand_on(version(7), endpoint=ENDPOINT)
+    with pytest.raises(Refused, match=r"endpoint topics: 2 endpoints have this name \(1, 2\); delete all but one"):
+        upload(version(7), endpoint=ENDPOINT)
 
 
-def test_tensorflow_serving_gets_a_folder_with_a_numbered_version(
-    server: VertexServer, hand_on: Any, tmp_path: Path
+def test_gives_tensorflow_serving_a_folder_with_a_numbered_version(
+    server: VertexServer, upload: Any, tmp_path: Path
 ) -> None:
     path = f"ram://{tmp_path.name}/registry/7"
     tf.io.gfile.makedirs(f"{path}/variables")
     for name in ("saved_model.pb", "model.json", "variables/variables.index"):
         with tf.io.gfile.GFile(f"{path}/{name}", "w") as file:
             file.write(name)
-    hand_on(Pushed(number=7, path=path), {"image": "tensorflow-serving:2", "kind": "tensorflow_serving"})
+    upload(PushResult(number=7, path=path), {"image": "tensorflow-serving:2", "kind": "tensorflow_serving"})
     (model,) = server.models[MODEL]
     assert model.artifact_uri == f"ram://{tmp_path.name}/registry/.vertex/7"
     assert tf.io.gfile.exists(f"{model.artifact_uri}/1/variables/variables.index")
@@ -183,15 +182,15 @@ def test_tensorflow_serving_gets_a_folder_with_a_numbered_version(
     assert container.ports[0].container_port == 8080
 
 
-def test_no_access_is_one_line(server: VertexServer, hand_on: Any) -> None:
+def test_refuses_in_one_line_without_access(server: VertexServer, upload: Any) -> None:
     with (
         server.failing("/models", 403, "Permission 'aiplatform.models.get' denied."),
         pytest.raises(Refused, match=r"model topics@registry-7: no access \(Permission .* denied\); grant the account"),
     ):
-        hand_on(version(7))
+        upload(version(7))
 
 
-def test_traffic_adds_up() -> None:
+def test_traffic_adds_up_to_100() -> None:
     assert split_traffic({}, 10) == {"0": 100}
     assert split_traffic({"1": 100}, 100) == {"0": 100}
     assert split_traffic({"1": 30, "2": 70}, 10) == {"0": 10, "2": 90}

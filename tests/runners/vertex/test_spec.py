@@ -230,9 +230,9 @@ def test_parameters_name_nothing_of_this_machine(compiled: Compiled) -> None:
 def test_models_go_on_to_vertex_ai_after_the_registry(compiled: Compiled) -> None:
     push = compiled.tasks["VertexPush"]
     assert push["inputs"]["artifacts"]["pushed_model"]["taskOutputArtifact"]["producerTask"] == "RegistryPusher"
-    place = json.loads(_parameter(compiled, "VertexPush", "place"))
-    assert (place["project"], place["location"]) == ("my-project", "europe-west4")
-    assert place["kms_key"] == VERTEX["kms_key"]
+    target = json.loads(_parameter(compiled, "VertexPush", "target"))
+    assert (target["project"], target["location"]) == ("my-project", "europe-west4")
+    assert target["kms_key"] == VERTEX["kms_key"]
 
 
 def test_all_that_uses_beam_is_sent_to_dataflow(compiled: Compiled) -> None:

@@ -1,0 +1,102 @@
+"""Executor of the Pusher."""
+
+from typing import Any, ClassVar
+
+from absl import logging
+from pydantic import Field
+from tfx import types
+from tfx.components.pusher import executor as tfx_executor
+from tfx.proto import pusher_pb2
+from tfx.types import artifact_utils
+from tfx.types.standard_component_specs import (
+    EVALUATION_KEY,
+    INFRA_BLESSING_KEY,
+    MODEL_BLESSING_KEY,
+    PUSH_DESTINATION_KEY,
+    PUSHED_MODEL_KEY,
+)
+from tfx.utils import proto_utils
+
+from components import registry
+from components.canary.verdict import CanaryVerdict
+from components.common.record import Record
+from components.evaluation.results import read_evaluation
+from components.example_gen.report import IngestReport
+from components.pusher.push_result import PushResult
+from components.registry import BlessedBy, GateOutcome, ModelRecord, TrainedOn
+
+QUARANTINE_KEY = "quarantine"
+
+Artifacts = dict[str, list[types.Artifact]]
+
+
+class Executor(tfx_executor.Executor):  # type: ignore[misc]
+    """TFX's Pusher with the registry's push: complete or absent, and never the same model twice in a row.
+
+    The PushedModel artifact is marked as TFX marks it, and its pushed.json says where the model is. Unlike TFX's, it
+    holds no second copy of the model, which may be half a gigabyte. To what the Trainer wrote, the version's model.json
+    adds what the model was trained on and what it passed. A model that a rollback withdrew is not pushed.
+    """
+
+    def Do(  # noqa: N802 - TFX's name
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
+    ) -> None:
+        pushed_model = artifact_utils.get_single_instance(output_dict[PUSHED_MODEL_KEY])
+        result = self._push(input_dict, _base(exec_properties))
+        result.write(pushed_model.uri)
+        if result.path is None:
+            self._MarkNotPushed(pushed_model)
+        else:
+            self._MarkPushed(pushed_model, pushed_destination=result.path, pushed_version=str(result.number))
+
+    def _push(self, inputs: Artifacts, base: str) -> PushResult:
+        if not self.CheckBlessing(inputs):
+            return PushResult()
+        model_dir = self.GetModelPath(inputs)
+        record = ModelRecord.read(model_dir)
+        withdrawn = registry.withdrawn(base, record.model_id)
+        if withdrawn is not None:
+            return PushResult(
+                reason=f"not pushed: the model is version {withdrawn.number}, which was rolled back; "
+                f"`bert-multilabel models rollback --to {withdrawn.number}` makes it the latest again"
+            )
+        version = registry.push(model_dir, base, _complete(record, inputs))
+        logging.info("The registry's latest version is %s.", version.path)
+        return PushResult(number=version.number, path=version.path)
+
+
+class _Gates(Record):
+    """Gates of the final ModelBlessing, with the fields that a model's record repeats."""
+
+    FILE: ClassVar = "gates.json"
+
+    gates: list[GateOutcome] = Field(default=[])
+
+
+def _base(exec_properties: dict[str, Any]) -> str:
+    destination = pusher_pb2.PushDestination()
+    proto_utils.json_to_proto(exec_properties[PUSH_DESTINATION_KEY], destination)
+    base: str = destination.filesystem.base_directory
+    return base
+
+
+def _complete(record: ModelRecord, inputs: Artifacts) -> ModelRecord:
+    """Return the record with what only the steps before the push know."""
+    uris = {key: artifact_utils.get_single_instance(artifacts).uri for key, artifacts in inputs.items() if artifacts}
+    update: dict[str, Any] = {}
+    if QUARANTINE_KEY in uris:
+        report = IngestReport.read(uris[QUARANTINE_KEY])
+        update["trained_on"] = TrainedOn(digest=report.digest, rows=dict(report.splits), spans=report.spans)
+    if EVALUATION_KEY in uris:
+        active = [label for label in record.outputs if label is not None]
+        update["macro_f1"] = read_evaluation(uris[EVALUATION_KEY], active).candidate.macro_f1
+    canary = CanaryVerdict.read(uris[INFRA_BLESSING_KEY]).findings if INFRA_BLESSING_KEY in uris else None
+    update["blessed_by"] = BlessedBy(gates=_gates(uris[MODEL_BLESSING_KEY]), canary=canary)
+    return record.model_copy(update=update)
+
+
+def _gates(blessing_uri: str) -> list[GateOutcome]:
+    try:
+        return _Gates.read(blessing_uri).gates
+    except FileNotFoundError:
+        return []  # TFX's own Evaluator writes none

@@ -1,0 +1,49 @@
+"""Executor of the Report."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+
+from components.report.card import write_card
+from components.report.gather import gather_summary
+from components.report.page import write_page
+from components.report.settings import ReportSettings
+from components.report.views.material import gather_material
+
+Artifacts = dict[str, list[types.Artifact]]
+
+
+class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
+    """Writes summary.json, report.html and model_card.md into the RunReport."""
+
+    def Do(  # noqa: N802 - TFX's name
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
+    ) -> None:
+        uris = {key: artifact_utils.get_single_instance(artifacts).uri for key, artifacts in input_dict.items()}
+        folder = artifact_utils.get_single_instance(output_dict["report"]).uri
+        summary = gather_summary(
+            quarantine_uri=uris["quarantine"],
+            data_verdict_uri=uris["data_verdict"],
+            model_uri=uris["model"],
+            baseline_uri=uris["baseline"],
+            evaluation_uri=uris["evaluation"],
+            blessing_uri=uris["blessing"],
+            canary_uri=uris["canary"],
+            pushed_uri=uris["pushed_model"],
+        )
+        summary.write(folder)
+        settings = ReportSettings.model_validate_json(exec_properties["settings"])
+        material = gather_material(
+            uris | {"results": uris["behaviour"]},
+            summary,
+            configuration=json.loads(exec_properties["configuration"]),
+            when=datetime.now(UTC),
+            texts=settings.texts,
+            mistakes=settings.mistakes,
+        )
+        write_page(folder, material)
+        write_card(folder, material)
