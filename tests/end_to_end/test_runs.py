@@ -239,7 +239,7 @@ def test_an_unknown_label_stops_the_run_before_training(tmp_path: Path, capfd: p
     assert not (project.folder / "work" / "artifacts" / "Trainer").exists()
     assert not project.registry.exists()
     (stopped,) = project.runs.iterdir()
-    assert "Stopped before a model was judged" in (stopped / "report.html").read_text()
+    assert "Refused before a model was judged" in (stopped / "report.html").read_text()
     assert command("history", str(project.folder / "work")) == 0
     assert "stopped" in capfd.readouterr().out
 
