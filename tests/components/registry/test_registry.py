@@ -1,4 +1,4 @@
-"""A push is complete or absent, whatever happens to it."""
+"""Pushes, rollbacks and checks of the registry; a push is complete or absent, whatever interrupts it."""
 
 import json
 import random
@@ -61,12 +61,12 @@ def base(tmp_path: Path) -> str:
     return str(tmp_path / "registry" / "classifier")
 
 
-def test_a_record_is_read_as_it_was_written(model: str) -> None:
+def test_reads_a_record_as_it_was_written(model: str) -> None:
     assert ModelRecord.read(model) == record_of("graph")
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (None, "model.json: cannot be read (no such file or directory)"),
         ("{", "model.json: the file: Invalid JSON"),
@@ -74,12 +74,12 @@ def test_a_record_is_read_as_it_was_written(model: str) -> None:
         ("\udcff", "model.json: the file: Invalid JSON"),
     ],
 )
-def test_a_record_that_is_none_is_refused_in_one_line(tmp_path: Path, content: str | None, said: str) -> None:
+def test_refuses_a_missing_or_damaged_record_in_one_line(tmp_path: Path, content: str | None, message: str) -> None:
     if content is not None:
         (tmp_path / "model.json").write_bytes(content.encode(errors="surrogateescape"))
     with pytest.raises(Refused) as refused:
         ModelRecord.read(str(tmp_path))
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
@@ -88,7 +88,7 @@ def test_an_empty_registry_has_no_versions(base: str) -> None:
     assert latest(base) is None
 
 
-def test_a_push_adds_a_complete_version_named_by_the_time(model: str, base: str) -> None:
+def test_adds_a_complete_version_named_by_the_time(model: str, base: str) -> None:
     before = int(time.time())
     version = push(model, base, record_of("enriched"))
     assert before <= version.number <= int(time.time())
@@ -100,21 +100,21 @@ def test_a_push_adds_a_complete_version_named_by_the_time(model: str, base: str)
     assert [path.name for path in Path(base).iterdir() if path.name.isdigit()] == [str(version.number)]
 
 
-def test_anyone_may_read_a_version(model: str, base: str) -> None:
+def test_other_users_may_read_a_version(model: str, base: str) -> None:
     """TensorFlow Serving runs as another user."""
     path = Path(push(model, base, record_of("a")).path)
     assert path.stat().st_mode & 0o055 == 0o055
     assert (path / "saved_model.pb").stat().st_mode & 0o044 == 0o044
 
 
-def test_versions_grow_even_within_a_second_and_against_a_clock_set_back(model: str, base: str) -> None:
-    Path(base, "99999999999").mkdir(parents=True)  # not complete, but its number is taken
+def test_numbers_ascend_within_a_second_and_after_the_clock_was_set_back(model: str, base: str) -> None:
+    Path(base, "99999999999").mkdir(parents=True)  # incomplete, but its number is taken
     numbers = [push(model, base, record_of(model_id)).number for model_id in "abc"]
     assert numbers == [100000000000, 100000000001, 100000000002]
     assert [version.number for version in versions(base)] == numbers
 
 
-def test_the_latest_model_is_not_pushed_again_but_an_earlier_one_is(model: str, base: str) -> None:
+def test_does_not_push_the_latest_model_again_but_an_earlier_one(model: str, base: str) -> None:
     first = push(model, base, record_of("a"))
     assert push(model, base, record_of("a")) == first
     push(model, base, record_of("b"))
@@ -130,7 +130,7 @@ def test_only_complete_numbered_folders_are_versions(model: str, base: str) -> N
     assert versions(base) == [version]
 
 
-def test_what_is_no_model_is_not_pushed(tmp_path: Path, base: str) -> None:
+def test_refuses_to_push_a_folder_without_a_model(tmp_path: Path, base: str) -> None:
     with pytest.raises(Refused, match=r"there is no saved_model\.pb"):
         push(str(tmp_path), base, record_of("a"))
     assert not Path(base).exists()
@@ -161,8 +161,8 @@ else:
 
 
 @pytest.mark.parametrize("do", ["push", "rollback"])
-@pytest.mark.parametrize("at", [1, 2, 3, 4, 5, 6])  # a file each, the record, and the rename
-def test_a_killed_push_leaves_the_old_version_served_and_the_next_one_tidies_up(
+@pytest.mark.parametrize("at", [1, 2, 3, 4, 5, 6])  # each file, the record, and the rename
+def test_a_killed_push_changes_no_version_and_the_next_one_cleans_up(
     tmp_path: Path, model: str, base: str, at: int, do: str
 ) -> None:
     old = [push(make_model(tmp_path / name, name), base, record_of(name)) for name in ("older", "old")]
@@ -179,8 +179,8 @@ def test_a_killed_push_leaves_the_old_version_served_and_the_next_one_tidies_up(
     assert list(check_registry(base)) == []
 
 
-def test_a_push_killed_at_any_moment_leaves_whole_versions_only(tmp_path: Path, base: str) -> None:
-    """At times of its own choosing, so also inside what the steps above are made of."""
+def test_a_push_killed_at_a_random_moment_leaves_only_whole_versions(tmp_path: Path, base: str) -> None:
+    """Random moments also fall inside the steps of the test above."""
     models = [make_model(tmp_path / name, name * 300_000) for name in "ab"]
     code = (
         "import sys\nfrom components import registry\n"
@@ -203,7 +203,7 @@ def test_a_push_killed_at_any_moment_leaves_whole_versions_only(tmp_path: Path, 
     assert list(check_registry(base)) == []
 
 
-def test_pushes_at_the_same_time_do_not_disturb_each_other(tmp_path: Path, base: str) -> None:
+def test_concurrent_pushes_do_not_interfere(tmp_path: Path, base: str) -> None:
     models = [make_model(tmp_path / name, name) for name in "abcdefgh"]
     with ThreadPoolExecutor(8) as pool:
         pushed = list(pool.map(lambda model: push(model, base, ModelRecord.read(model)), models))
@@ -212,8 +212,8 @@ def test_pushes_at_the_same_time_do_not_disturb_each_other(tmp_path: Path, base:
     assert all(len(files(version.path)) == 4 for version in versions(base))
 
 
-def test_a_registry_may_be_remote(model: str) -> None:
-    """TensorFlow's file system in memory stands for an object store."""
+def test_pushes_to_a_remote_registry(model: str) -> None:
+    """TensorFlow's in-memory file system stands in for an object store."""
     base = "ram://registry/classifier"
     assert versions(base) == []
     first = push(model, base, record_of("a"))
@@ -226,7 +226,7 @@ def test_a_registry_may_be_remote(model: str) -> None:
         ModelRecord.read("ram://registry/nothing")
 
 
-def test_a_remote_model_can_be_copied_here(model: str, tmp_path: Path) -> None:
+def test_copies_a_remote_model_to_a_local_folder(model: str, tmp_path: Path) -> None:
     version: Version = push(model, "ram://registry/other", record_of("a"))
     registry.copy_model(version.path, str(tmp_path / "copy"))
     assert files(tmp_path / "copy") == files(model)
@@ -239,7 +239,7 @@ def pushed(tmp_path: Path, base: str, names: str) -> list[Version]:
     return [push(make_model(tmp_path / name, name), base, record_of(name)) for name in names]
 
 
-def test_a_rollback_serves_a_copy_of_the_version_before(tmp_path: Path, base: str) -> None:
+def test_rolls_back_to_a_copy_of_the_previous_version(tmp_path: Path, base: str) -> None:
     first, second = pushed(tmp_path, base, "ab")
     copy = rollback(base)
     assert versions(base) == [first, second, copy]
@@ -254,7 +254,7 @@ def test_a_rollback_serves_a_copy_of_the_version_before(tmp_path: Path, base: st
     assert list(check_registry(base)) == []
 
 
-def test_rollbacks_go_further_back_each_time_and_to_whatever_version_is_named(tmp_path: Path, base: str) -> None:
+def test_rolls_back_further_each_time_or_to_the_given_version(tmp_path: Path, base: str) -> None:
     first, second, third = pushed(tmp_path, base, "abc")
     assert ModelRecord.read(rollback(base).path).rolled_back_to == second.number
     assert ModelRecord.read(rollback(base).path).rolled_back_to == first.number
@@ -267,7 +267,7 @@ def test_rollbacks_go_further_back_each_time_and_to_whatever_version_is_named(tm
     assert push(str(tmp_path / "c"), base, record_of("c")) == again
 
 
-def test_what_cannot_be_rolled_back_to_is_refused(tmp_path: Path, base: str) -> None:
+def test_refuses_impossible_rollbacks(tmp_path: Path, base: str) -> None:
     with pytest.raises(Refused, match="no model was pushed there"):
         rollback(base)
     assert not Path(base).exists()
@@ -282,15 +282,15 @@ def test_what_cannot_be_rolled_back_to_is_refused(tmp_path: Path, base: str) -> 
     assert versions(base) == [first, second]
 
 
-# === Whether it is whole ===
+# === Integrity ===
 
 
-def test_every_difference_from_what_was_pushed_is_named(tmp_path: Path, base: str) -> None:
-    sound, hurt, unread, old = pushed(tmp_path, base, "abcd")
-    Path(hurt.path, "variables", "variables.index").write_text("c")
-    Path(hurt.path, "assets", "vocab.txt").unlink()
-    Path(hurt.path, "assets", "more.txt").touch()
-    Path(unread.path, "model.json").write_text("{")
+def test_names_every_difference_from_what_was_pushed(tmp_path: Path, base: str) -> None:
+    intact, damaged, unreadable, old = pushed(tmp_path, base, "abcd")
+    Path(damaged.path, "variables", "variables.index").write_text("c")
+    Path(damaged.path, "assets", "vocab.txt").unlink()
+    Path(damaged.path, "assets", "more.txt").touch()
+    Path(unreadable.path, "model.json").write_text("{")
     Path(old.path, "model.json").write_text(
         ModelRecord.read(old.path).model_copy(update={"files": {}}).model_dump_json()
     )
@@ -300,16 +300,16 @@ def test_every_difference_from_what_was_pushed_is_named(tmp_path: Path, base: st
     found = list(check_registry(base))
     assert [(finding.where, finding.what.split(":")[0]) for finding in found if finding.broken] == [
         ("5", "has no saved_model.pb"),
-        (str(hurt.number), "assets/vocab.txt is missing"),
-        (str(hurt.number), "variables/variables.index has changed since the push"),
-        (str(hurt.number), "assets/more.txt was not pushed"),
-        (str(unread.number), "model.json"),
+        (str(damaged.number), "assets/vocab.txt is missing"),
+        (str(damaged.number), "variables/variables.index has changed since the push"),
+        (str(damaged.number), "assets/more.txt was not pushed"),
+        (str(unreadable.number), "model.json"),
     ]
     assert [finding.where for finding in found if not finding.broken] == ["6", str(old.number)]
-    assert not [finding for finding in found if finding.where == str(sound.number)]
+    assert not [finding for finding in found if finding.where == str(intact.number)]
 
 
-def test_a_record_of_an_older_release_is_read(tmp_path: Path) -> None:
+def test_reads_a_record_of_an_older_release(tmp_path: Path) -> None:
     content = record_of("a").model_dump(
         include={"model_id", "labels", "thresholds", "checkpoint", "created", "versions"}
     )
@@ -317,7 +317,7 @@ def test_a_record_of_an_older_release_is_read(tmp_path: Path) -> None:
     assert ModelRecord.read(str(tmp_path)) == record_of("a")
 
 
-def test_a_remote_registry_can_be_rolled_back_and_checked(model: str) -> None:
+def test_rolls_back_and_checks_a_remote_registry(model: str) -> None:
     base = "ram://registry/rolled"
     first, _ = (push(model, base, record_of(model_id)) for model_id in "ab")
     copy = rollback(base)

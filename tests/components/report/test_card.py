@@ -58,9 +58,9 @@ def test_escapes_hostile_texts(hostile: str) -> None:
 @pytest.mark.parametrize("gone", [["data", "metrics"], ["metrics"], ["baseline"], ["rows", "data", "metrics"]])
 def test_a_run_may_end_at_any_step(gone: list[str]) -> None:
     whole = material()
-    made = replace(whole, summary=whole.summary.model_copy(update=dict.fromkeys(gone)))
-    assert made.summary.reasons[0].split()[0] in build_card(made)
-    assert made.summary.reasons[0] in Page(build_page(made)).text
+    run = replace(whole, summary=whole.summary.model_copy(update=dict.fromkeys(gone)))
+    assert run.summary.reasons[0].split()[0] in build_card(run)
+    assert run.summary.reasons[0] in Page(build_page(run)).text
 
 
 def test_says_that_no_model_was_judged() -> None:

@@ -59,11 +59,11 @@ def test_the_decision_comes_first_with_its_reasons() -> None:
     ],
 )  # fmt: skip
 def test_each_outcome_has_its_headline(changes: dict[str, object], css_class: str, headline: str, why: str) -> None:
-    made = material(**changes)  # type: ignore[arg-type]
-    verdict = decision.verdict(made.summary)
+    run = material(**changes)  # type: ignore[arg-type]
+    verdict = decision.verdict(run.summary)
     assert (verdict.css_class, verdict.headline) == (css_class, headline)
     assert why in verdict.why
-    assert headline in Page(build_page(made)).text
+    assert headline in Page(build_page(run)).text
 
 
 def test_counts_gates_that_were_not_asked() -> None:
@@ -88,8 +88,8 @@ def test_reports_a_run_that_was_refused() -> None:
 
 
 def test_reports_without_deleted_artifacts() -> None:
-    made = material()
-    bare = Material(name=made.name, when=made.when, summary=made.summary, texts=True, mistakes=5)
+    run = material()
+    bare = Material(name=run.name, when=run.when, summary=run.summary, texts=True, mistakes=5)
     text = Page(build_page(bare)).text
     assert "left no insights.json" in text
     assert "Each label at its own threshold" in text
@@ -127,8 +127,8 @@ def test_fetches_nothing() -> None:
 
 
 def test_shows_only_ids_without_texts() -> None:
-    made = material(text="secret words", texts=False)
-    shown = Page(build_page(made)).text
+    run = material(text="secret words", texts=False)
+    shown = Page(build_page(run)).text
     mistakes = shown[shown.rindex("Label by label") : shown.index("Calibration\n")]
     assert "secret words" not in mistakes
     assert re.search(r"row-\d+", mistakes)
@@ -139,10 +139,10 @@ def test_shows_only_ids_without_texts() -> None:
 
 @pytest.mark.parametrize("most", [0, 2])
 def test_shows_the_configured_number_of_mistakes(most: int) -> None:
-    made = material(mistakes=most)
-    assert made.insights is not None
-    expected = [found for each in made.insights.mistakes.values() for found in (each.wrongly_given, each.missed)]
-    page = Page(build_page(made))
+    run = material(mistakes=most)
+    assert run.insights is not None
+    expected = [found for each in run.insights.mistakes.values() for found in (each.wrongly_given, each.missed)]
+    page = Page(build_page(run))
     lists = [attributes for tag, attributes in page.tags if tag == "ol" and attributes.get("class") == "mistakes"]
     entries = len(re.findall(r"row-\d+ · correct", page.text))
     assert len(lists) == len(expected) == 6
@@ -150,9 +150,9 @@ def test_shows_the_configured_number_of_mistakes(most: int) -> None:
 
 
 def test_28_labels_and_5000_rows_stay_below_5_megabytes() -> None:
-    made = material([f"label {number}" for number in range(28)], rows=5_000, text="long words " * 100,
+    run = material([f"label {number}" for number in range(28)], rows=5_000, text="long words " * 100,
                     mistakes=20)  # fmt: skip
-    source = build_page(made)
+    source = build_page(run)
     assert len(source.encode()) < 5_000_000
     assert Page(source).count("details") == 28 + len(("configuration", "plain", "typos"))
 
@@ -169,12 +169,12 @@ def test_only_the_most_frequent_of_many_labels_get_a_section() -> None:
 
 
 def test_shows_averages_beside_the_baseline() -> None:
-    made = material()
-    assert made.summary.metrics is not None
+    run = material()
+    assert run.summary.metrics is not None
     more = {"weighted_f1": 0.7, "hamming_loss": 0.02, "label_ranking_average_precision": 0.8}
-    metrics = made.summary.metrics.model_copy(update={**more, "intervals": {"weighted_f1": (0.65, 0.75)}})
+    metrics = run.summary.metrics.model_copy(update={**more, "intervals": {"weighted_f1": (0.65, 0.75)}})
     before = metrics.model_copy(update={"hamming_loss": 0.03})
-    table = run_view.averages_table(made.summary.model_copy(update={"metrics": metrics, "baseline": before}))
+    table = run_view.averages_table(run.summary.model_copy(update={"metrics": metrics, "baseline": before}))
     rows = {row[0].shown: row for row in table.rows}
     assert [cell.shown for cell in rows["weighted F1"]][1:5] == ["0.700", "0.650–0.750", "0.700", "+0.000"]
     assert rows["macro F1"][2].shown == "–", "only gated metrics have an interval"
@@ -201,14 +201,14 @@ def test_a_gate_that_was_not_asked_has_neither_passed_nor_failed() -> None:
 
 
 def test_shows_intervals_beside_gated_metrics() -> None:
-    made = material().summary
-    table = decision.gates_table(made.gates)
+    summary = material().summary
+    table = decision.gates_table(summary.gates)
     assert [head.name for head in table.heads][5:] == ["value, 95 %", "change vs baseline, 95 %", "rows", "details"]
     assert [cell.shown for cell in table.rows[1]][5:8] == ["0.350–0.450", "−0.050 to 0.020", "100"]
     assert [cell.shown for cell in table.rows[0]][5:8] == ["0.480–0.550", "–", "–"]
-    (macro,) = (row for row in run_view.averages_table(made).rows if row[0].shown == "macro F1")
+    (macro,) = (row for row in run_view.averages_table(summary).rows if row[0].shown == "macro F1")
     assert [macro[2].shown, macro[5].shown] == ["0.480–0.550", "−0.010 to 0.070"]
-    labels = run_view.labels_table(made)
+    labels = run_view.labels_table(summary)
     column = [head.name for head in labels.heads].index("F1, 95 %")
     assert [row[column].shown for row in labels.rows] == ["0.350–0.450", "–", "–"]
 
@@ -220,10 +220,10 @@ def test_shows_a_count_as_a_whole_number_without_a_bar() -> None:
 
 
 def test_marks_slices_that_are_not_gated() -> None:
-    made = material()
-    (table,), _ = run_view.slices_tables(made.summary)
+    run = material()
+    (table,), _ = run_view.slices_tables(run.summary)
     assert [row[0].css_class for row in table.rows] == ["", "never", ""]
-    text = Page(build_page(made)).text
+    text = Page(build_page(run)).text
     assert "zh too few: not gated" in text
     assert "fewer than 50 examples (evaluation.min_support)" in text
 
@@ -241,8 +241,8 @@ def test_reads_the_summary_of_an_older_run() -> None:
     for metrics in (older["metrics"], older["baseline"]):
         del metrics["intervals"], metrics["change_intervals"]
     del older["data"]["incomplete_spans"]
-    made = replace(material(), summary=Summary.model_validate(older), behaviour=None)
-    assert "2 gates failed, 3 passed, 1 was not asked." in Page(build_page(made)).text
+    run = replace(material(), summary=Summary.model_validate(older), behaviour=None)
+    assert "2 gates failed, 3 passed, 1 was not asked." in Page(build_page(run)).text
     assert {"canary", "behaviour"}.isdisjoint(
-        attributes.get("id") for tag, attributes in Page(build_page(made)).tags if tag == "section"
+        attributes.get("id") for tag, attributes in Page(build_page(run)).tags if tag == "section"
     )
