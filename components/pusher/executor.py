@@ -23,7 +23,7 @@ from components.common.record import Record
 from components.evaluation.results import read_evaluation
 from components.example_gen.report import IngestReport
 from components.pusher.push_result import PushResult
-from components.registry import BlessedBy, GateOutcome, ModelRecord, TrainedOn
+from components.registry import BlessedBy, ModelRecord, PassedGate, TrainedOn
 
 QUARANTINE_KEY = "quarantine"
 
@@ -70,7 +70,7 @@ class _Gates(Record):
 
     FILE: ClassVar = "gates.json"
 
-    gates: list[GateOutcome] = Field(default=[])
+    gates: list[PassedGate] = Field(default=[])
 
 
 def _base(exec_properties: dict[str, Any]) -> str:
@@ -95,7 +95,7 @@ def _complete(record: ModelRecord, inputs: Artifacts) -> ModelRecord:
     return record.model_copy(update=update)
 
 
-def _gates(blessing_uri: str) -> list[GateOutcome]:
+def _gates(blessing_uri: str) -> list[PassedGate]:
     try:
         return _Gates.read(blessing_uri).gates
     except FileNotFoundError:

@@ -14,9 +14,9 @@ from components.registry.record import (
     BlessedBy,
     CalibrationRecord,
     CanaryFindings,
-    GateOutcome,
     Latency,
     ModelRecord,
+    PassedGate,
     TrainedOn,
 )
 from components.registry.store import (
@@ -35,9 +35,9 @@ __all__ = [
     "CalibrationRecord",
     "CanaryFindings",
     "Finding",
-    "GateOutcome",
     "Latency",
     "ModelRecord",
+    "PassedGate",
     "TrainedOn",
     "Version",
     "check_registry",

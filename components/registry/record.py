@@ -38,7 +38,7 @@ class TrainedOn(Value):
     spans: list[SpanCount] = Field(default=[])
 
 
-class GateOutcome(Value):
+class PassedGate(Value):
     """A gate that the model passed.
 
     A type of its own rather than the evaluation's, so that records stay readable when that one changes.
@@ -113,7 +113,7 @@ class BlessedBy(Value):
         canary: Measurements of the canary; None if there was none.
     """
 
-    gates: list[GateOutcome] = Field(default=[])
+    gates: list[PassedGate] = Field(default=[])
     canary: CanaryFindings | None = None
 
 

@@ -1,4 +1,4 @@
-"""Labels that the summary keeps for a slice."""
+"""Summary of a run: labels that it keeps for a slice."""
 
 from components.evaluation.metrics.catalogue import AVERAGES, LABEL_RATES
 from components.evaluation.metrics.values import LabelMetrics, Metrics
