@@ -1,13 +1,13 @@
-"""How each step works, in the order the data meets them."""
+"""The steps of the pipeline, one folder each, in the order the data meets them."""
 
 from importlib import import_module
 from typing import Any
 
-# In a container of Kubeflow or Vertex, TFX imports an artifact's class by its TYPE_NAME, "components.Quarantine". Found
-# when asked for, so that whoever asks for none imports no TFX.
+# In the containers of Kubeflow and Vertex AI, TFX imports an artifact's class by its TYPE_NAME, such as
+# "components.Quarantine". The classes are imported on demand, so that importing this package does not import TFX.
 _ARTIFACTS = {
     "BehaviourResults": "components.behaviour.artifacts",
-    "DataVerdict": "components.data_gate.component",
+    "DataVerdict": "components.data_gate.artifacts",
     "Quarantine": "components.example_gen.artifacts",
     "RunReport": "components.report.artifacts",
 }

@@ -32,7 +32,6 @@ from pipeline.config.configuration import Configuration
 from pipeline.locations import Locations, local_locations
 from pipeline.work_dir import WorkDir
 from schema.domains import string_domains
-from schema.infer import schema_text
 from schema.label_list import label_list, read_schema
 
 
@@ -64,7 +63,7 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         examples=example_gen.outputs["examples"],
         stats_options=statistics_options(len(labels.names), by_span=spans and config.examples.spans.last != 1),
     )
-    schema_import = SchemaImport(text=schema_text(complete_schema(schema, config.data_gate, spans=spans)))
+    schema_import = SchemaImport(complete_schema(schema, config.data_gate, spans=spans))
     example_validator = tfx.components.ExampleValidator(
         statistics=statistics_gen.outputs["statistics"], schema=schema_import.outputs["schema"]
     )
@@ -74,7 +73,7 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         anomalies=example_validator.outputs["anomalies"],
         quarantine=example_gen.outputs["quarantine"],
         schema=schema_import.outputs["schema"],
-        settings=config.data_gate.model_dump_json(),
+        settings=config.data_gate,
         registry=locations.registry,
     )
     # Texts become token ids and label lists become multi-hot vectors, in one graph that serving shares.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from components.checkpoints.find import is_path
 from components.checkpoints.handle import is_handle
-from components.common.files import is_remote, scheme_of
+from components.common.files import is_remote, url_scheme
 from pipeline.config.configuration import Configuration
 from pipeline.work_dir import WorkDir
 from schema.errors import Refused
@@ -44,9 +44,9 @@ class Locations:
 
     def __post_init__(self) -> None:
         for key, path in (("registry", self.registry), ("input_base", self.input_base)):
-            if is_remote(path) and scheme_of(path) not in _SUPPORTED_SCHEMES:
+            if is_remote(path) and url_scheme(path) not in _SUPPORTED_SCHEMES:
                 raise Refused(
-                    f"{key} {path}: TensorFlow cannot open {scheme_of(path)}://; of the object stores it opens gs://"
+                    f"{key} {path}: TensorFlow cannot open {url_scheme(path)}://; of the object stores it opens gs://"
                     " only; mount the bucket as a folder or volume and give that path (docs/paths.md)"
                 )
         if is_remote(self.checkpoint) and not is_handle(self.checkpoint):

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from components.common.stderr import redirected_stderr
-from components.data_gate.verdict import read_verdict
+from components.data_gate.verdict import Verdict
 from components.example_gen.report import IngestReport
 from components.example_gen.sources.sources import Sources
 from components.report.summary import DataSummary, Summary, failed_summary, summarize_data, summarize_rows
@@ -90,7 +90,7 @@ def check_data(config: Configuration, console: Console, runner: Runner) -> None:
         with _failure_summarized(folder, console):
             result = _run(config, folder, console, runner, until="DataGate")
     report = IngestReport.read(result.artifacts["TextExampleGen"]["quarantine"])
-    verdict = read_verdict(result.artifacts["DataGate"]["verdict"])
+    verdict = Verdict.read(result.artifacts["DataGate"]["verdict"])
     show_data(console, summarize_rows(report), summarize_data(report, verdict))
     if report.quarantined:
         _show_quarantine_command(folder, console)

@@ -12,7 +12,7 @@ from components.behaviour.cases import EditCase, Question, edit_cases, text_case
 from components.behaviour.judge import Answers, judge_edits, judge_texts
 from components.behaviour.results import Results
 from components.behaviour.settings import BehaviourTests
-from components.common.files import list_files, literal
+from components.common.files import escape_glob, list_files
 from components.common.progress import PROGRESS
 from components.registry import ModelRecord
 from schema.features import ID, TEXT, TEXT_PAIR
@@ -81,7 +81,7 @@ def read_texts(split: str, most: int, seed: int) -> list[Question]:
 
 
 def _questions_in(split: str) -> Iterator[Question]:
-    files = list_files(f"{literal(split)}/*")
+    files = list_files(f"{escape_glob(split)}/*")
     for record in tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator():
         feature = tf.train.Example.FromString(record).features.feature
         row, text, *pair = (

@@ -1,7 +1,7 @@
-"""Local files without TensorFlow, remote ones through TFX's file systems: the same few functions for both.
+"""Local files without TensorFlow and remote files through TFX's file systems, by the same functions.
 
-TFX's `fileio` imports TensorFlow, which takes seconds; the configuration is checked without it, so it is imported only
-where a path has a scheme. Of object stores TensorFlow opens `gs://` alone.
+TFX's `fileio` imports TensorFlow, which takes seconds. The configuration is checked without it, so it is imported only
+for paths that have a scheme. Of object stores, TensorFlow opens `gs://` alone.
 """
 
 import errno
@@ -17,78 +17,84 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-# What reading a *.gz that is cut short or is no gzip at all raises.
+# Errors of reading a *.gz file that is cut short or is not gzip at all.
 DECOMPRESSION_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
+
+_BUFFER_BYTES = 1 << 20
 
 
 def is_remote(path: str) -> bool:
+    """Return whether a path has a scheme, such as `gs://`."""
     return "://" in path
 
 
-def scheme_of(path: str) -> str:
-    """What stands before `://`; empty for a local path."""
+def url_scheme(path: str) -> str:
+    """Return the scheme of a path, without `://`; empty for a local path."""
     return path.partition("://")[0] if is_remote(path) else ""
 
 
 def display(path: str) -> str:
-    """The path as a user would write it: relative, where it lies below the working directory."""
+    """Return a path for messages: relative if it is below the working directory."""
     return path if is_remote(path) or not Path(path).is_relative_to(Path.cwd()) else os.path.relpath(path)
 
 
-def literal(path: str) -> str:
-    """A pattern that matches this path alone, where it holds characters that mean something in patterns."""
+def escape_glob(path: str) -> str:
+    """Return a glob pattern that matches this path alone."""
     return path if is_remote(path) else glob.escape(path)
 
 
 def list_files(pattern: str) -> list[str]:
-    """The files, never folders, that match a glob pattern, sorted."""
+    """Return the files, without folders, that match a glob pattern, sorted."""
     if is_remote(pattern):
         return sorted(path for path in _fileio().glob(pattern) if not _fileio().isdir(path))
     return sorted(path for path in glob.glob(pattern) if Path(path).is_file())  # noqa: PTH207 - as TFX's driver does
 
 
-def size_of(path: str) -> int:
-    """Bytes, as stored."""
+def file_size(path: str) -> int:
+    """Return the size of a file in bytes, as stored."""
     return int(_fileio().stat(path).length) if is_remote(path) else Path(path).stat().st_size
 
 
-def modified(path: str) -> float:
-    """When a file was last changed, in seconds since 1970; more than one file system keeps whole seconds only."""
+def modification_time(path: str) -> float:
+    """Return the time of a file's last change, in seconds since 1970. Some file systems keep whole seconds only."""
     return float(_fileio().stat(path).mtime_nsec) / 1e9 if is_remote(path) else Path(path).stat().st_mtime
 
 
 def open_input(path: str) -> BinaryIO:
-    """Opens a file to be read once, front to back; *.gz is decompressed."""
+    """Open a file to be read once, front to back; *.gz is decompressed."""
     if not is_remote(path):
         return cast(BinaryIO, gzip.open(path)) if path.endswith(".gz") else Path(path).open("rb")
-    stream = io.BufferedReader(_RemoteFile(path), 1 << 20)
+    stream = io.BufferedReader(_RemoteReader(path), _BUFFER_BYTES)
     return cast(BinaryIO, gzip.GzipFile(fileobj=stream) if path.endswith(".gz") else stream)
 
 
 def open_seekable(path: str) -> BinaryIO:
-    """Opens a file, as stored, to be read in any order."""
-    return cast(BinaryIO, io.BufferedReader(_RemoteFile(path), 1 << 20)) if is_remote(path) else Path(path).open("rb")
+    """Open a file, as stored, to be read in any order."""
+    if not is_remote(path):
+        return Path(path).open("rb")
+    return cast(BinaryIO, io.BufferedReader(_RemoteReader(path), _BUFFER_BYTES))
 
 
 def exists(path: str) -> bool:
+    """Return whether a file or a folder exists."""
     return bool(_fileio().exists(path)) if is_remote(path) else Path(path).exists()
 
 
 def list_folder(folder: str) -> list[str]:
-    """The names in a folder, none if it is not there."""
+    """Return the names in a folder, in no order; none if the folder does not exist."""
     if not exists(folder):
         return []
     return list(_fileio().listdir(folder)) if is_remote(folder) else [path.name for path in Path(folder).iterdir()]
 
 
 def read_bytes(path: str) -> bytes:
-    """The whole file as stored.
+    """Read a whole file, as stored.
 
     Raises:
-        FileNotFoundError: There is none.
+        FileNotFoundError: The file does not exist.
     """
     if is_remote(path):
-        if not exists(path):  # each file system has an error of its own; this is the local one's
+        if not exists(path):  # every remote file system has an error of its own; raise the local one
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         with _fileio().open(path, "rb") as file:
             return cast(bytes, file.read())
@@ -96,22 +102,27 @@ def read_bytes(path: str) -> bytes:
 
 
 def write_whole(path: str, content: Any) -> None:
-    """Writes a file that is there complete or not at all: beside its place, then renamed."""
+    """Write a file atomically: into a temporary file beside it, which is then renamed.
+
+    Args:
+        path: Path of the file, which is replaced if it exists.
+        content: Bytes, or any object that has a buffer of bytes.
+    """
     with create_whole(path) as file:
         file.write(content)
 
 
 @contextmanager
 def create_whole(path: str) -> Iterator[BinaryIO]:
-    """Opens a file for writing that is there complete, when the context is left without an error, or not at all."""
+    """Open a file for writing that appears, complete, when the context is left without an error."""
     partial = f"{path}.{uuid.uuid4().hex}.partial"
-    with io.BufferedWriter(_RemoteSink(partial), 1 << 20) if is_remote(path) else Path(partial).open("wb") as file:
-        yield cast(BinaryIO, file)
+    with _create(partial) as file:
+        yield file
     rename(partial, path)
 
 
 def rename(source: str, target: str) -> None:
-    """Puts a finished file in its place, over what may be there."""
+    """Rename a file, and replace the target if it exists."""
     if is_remote(target):
         _fileio().rename(source, target, overwrite=True)
     else:
@@ -119,6 +130,7 @@ def rename(source: str, target: str) -> None:
 
 
 def make_folder(path: str) -> None:
+    """Create a folder and its parents; do nothing if it exists."""
     if is_remote(path):
         _fileio().makedirs(path)
     else:
@@ -126,7 +138,7 @@ def make_folder(path: str) -> None:
 
 
 def remove_file(path: str) -> None:
-    """Removes a file that is there."""
+    """Remove a file, which must exist."""
     if is_remote(path):
         _fileio().remove(path)
     else:
@@ -134,11 +146,17 @@ def remove_file(path: str) -> None:
 
 
 def remove_folder(path: str) -> None:
-    """Removes a folder and what it holds, if it is there."""
+    """Remove a folder with its contents; do nothing if it does not exist."""
     if not is_remote(path):
         shutil.rmtree(path, ignore_errors=True)
     elif _fileio().exists(path):
         _fileio().rmtree(path)
+
+
+def _create(path: str) -> BinaryIO:
+    if is_remote(path):
+        return cast(BinaryIO, io.BufferedWriter(_RemoteWriter(path), _BUFFER_BYTES))
+    return Path(path).open("wb")
 
 
 def _fileio() -> Any:
@@ -147,8 +165,8 @@ def _fileio() -> Any:
     return fileio
 
 
-class _RemoteFile(io.RawIOBase):
-    """What TFX opens, as Python's own buffering and decompression want it."""
+class _RemoteReader(io.RawIOBase):
+    """File of TFX's `fileio` with the interface that Python's buffering and decompression need."""
 
     def __init__(self, path: str) -> None:
         self._file = _fileio().open(path, "rb")
@@ -176,8 +194,8 @@ class _RemoteFile(io.RawIOBase):
         super().close()
 
 
-class _RemoteSink(io.RawIOBase):
-    """Likewise for writing: TensorFlow's file takes bytes, and not what else Python's own files take."""
+class _RemoteWriter(io.RawIOBase):
+    """File of TFX's `fileio` for writing. TensorFlow's file takes bytes only; Python's own take any buffer."""
 
     def __init__(self, path: str) -> None:
         self._file = _fileio().open(path, "wb")

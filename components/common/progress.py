@@ -1,7 +1,7 @@
-"""How a step says how far it is, without knowing who listens.
+"""Progress of a step, reported without knowing who listens.
 
-A component logs one-line messages to `PROGRESS`; whoever runs the pipeline shows them: the command line as a line that
-changes in place, a container as its log.
+A component logs one-line messages to `PROGRESS`. What runs the pipeline shows them: the command line as a line that
+changes in place, a container in its log.
 """
 
 import logging

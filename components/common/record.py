@@ -1,7 +1,7 @@
-"""Base classes of what steps leave in files for other steps, for reports and for programs.
+"""Base classes of what steps find out and leave in files, for other steps, reports and programs.
 
-Settings say what a person chose and refuse unknown keys. Records say what happened: they are immutable as well, but
-ignore keys they do not know, so that a file written by a newer version can still be read.
+Settings are what a person chooses, and refuse unknown keys. Records are immutable as well, but ignore unknown keys, so
+that a file of a newer version can still be read.
 """
 
 from typing import ClassVar, Self
@@ -19,10 +19,20 @@ class Value(BaseModel):
 
 
 class Record(Value):
-    """JSON file of a folder, local or remote, that is there complete or not at all.
+    """JSON file in a folder, local or remote, written atomically.
 
     Attributes:
         FILE: Name of the file in its folder.
+
+    Example:
+        >>> import tempfile
+        >>> class Count(Record):
+        ...     FILE = "count.json"
+        ...     rows: int
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Count(rows=3).write(folder)
+        ...     Count.read(folder).rows
+        3
     """
 
     FILE: ClassVar[str]
@@ -30,11 +40,10 @@ class Record(Value):
     def write(self, folder: str) -> None:
         """Write the record into a folder, which is created if it does not exist.
 
-        Kubeflow's launcher creates only the parent of an output's folder. Characters that UTF-8 cannot hold, such as
-        the lone surrogates of a damaged text, are written as question marks.
+        Kubeflow's launcher creates only the parent of an output's folder.
         """
         make_folder(folder)
-        write_whole(f"{folder}/{self.FILE}", f"{self.model_dump_json(indent=2)}\n".encode("utf-8", "replace"))
+        write_whole(f"{folder}/{self.FILE}", f"{self.model_dump_json(indent=2)}\n".encode())
 
     @classmethod
     def read(cls, folder: str) -> Self:

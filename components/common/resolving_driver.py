@@ -1,4 +1,4 @@
-"""What the drivers of this project have in common."""
+"""The base of this project's drivers."""
 
 from tfx.dsl.components.base import base_driver
 from tfx.orchestration import metadata
@@ -6,10 +6,10 @@ from tfx.orchestration.portable import base_driver as portable_base_driver
 
 
 class ResolvingDriver(base_driver.BaseDriver, portable_base_driver.BaseDriver):  # type: ignore[misc]
-    """Base of a driver whose `run` puts what it resolves into the execution's properties, before the cache is asked.
+    """Driver whose `run` adds what it resolves to the execution's properties before TFX looks into the cache.
 
-    Two bases: TFX checks the class of a component's driver against the first and runs it as the second, as with the
-    driver of its own ExampleGen.
+    It has two bases, like the driver of TFX's ExampleGen: TFX checks the class of a component's driver against the
+    first and runs it as the second.
     """
 
     def __init__(self, metadata_handle: metadata.Metadata) -> None:

@@ -1,6 +1,6 @@
-"""The base of every settings model.
+"""The base of all settings: what a person chooses.
 
-Each component declares its own settings beside its code. `pipeline.config.configuration` composes them into the
+Each component declares its settings beside its code. `pipeline.config.configuration` composes them into the
 configuration, and they travel to the component's executor as JSON.
 """
 
@@ -10,15 +10,15 @@ from components.common.files import make_folder, write_whole
 
 
 class Settings(BaseModel):
-    """Immutable, and strict about keys: an unknown key is an error, never ignored."""
+    """Immutable settings. An unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def write_json(folder: str, name: str, value: Settings) -> None:
-    """Writes it as a file of a folder, local or remote, complete or not at all.
+def write_json(folder: str, name: str, value: BaseModel) -> None:
+    """Write a model as a JSON file into a folder, which is created if it does not exist.
 
-    The folder is made: of an output, Kubeflow's launcher makes the parent only.
+    Kubeflow's launcher creates only the parent of an output's folder.
     """
     make_folder(folder)
     write_whole(f"{folder}/{name}", f"{value.model_dump_json(indent=2)}\n".encode())

@@ -1,4 +1,4 @@
-"""Drift of the newest span against the one last trained on, as TensorFlow Data Validation measures it."""
+"""Drift of the newest span since the last training, as TensorFlow Data Validation measures it."""
 
 from collections.abc import Container, Mapping
 from typing import Any
@@ -15,62 +15,68 @@ _MEASURES = {
 }
 
 
-def of_labels(
-    statistics: statistics_pb2.DatasetFeatureStatisticsList, renamed: Mapping[str, str], kept: Container[str]
+def with_present_labels(
+    statistics: statistics_pb2.DatasetFeatureStatisticsList, aliases: Mapping[str, str], kept: Container[str]
 ) -> statistics_pb2.DatasetFeatureStatisticsList:
-    """The statistics with labels by their present names, and without those that only one of two label lists has.
+    """Return statistics with labels under their present names, and only those of `kept`.
 
-    A label that a person adds or retires is no drift.
+    A label that a person has added or retired is not drift.
+
+    Args:
+        statistics: Statistics of one data set.
+        aliases: Former name of a label -> its present name.
+        kept: Labels to keep: those of both data sets that are compared.
     """
     result = statistics_pb2.DatasetFeatureStatisticsList()
     result.CopyFrom(statistics)
     for feature in result.datasets[0].features:
         if feature.path.step[:] == [LABELS]:
-            _rename(feature.string_stats.rank_histogram.buckets, "label", renamed, kept)
-            _rename(feature.string_stats.top_values, "value", renamed, kept)
+            _rename(feature.string_stats.rank_histogram.buckets, "label", aliases, kept)
+            _rename(feature.string_stats.top_values, "value", aliases, kept)
     return result
 
 
 def measure_drift(
     statistics: statistics_pb2.DatasetFeatureStatisticsList,
-    before: statistics_pb2.DatasetFeatureStatisticsList,
+    previous: statistics_pb2.DatasetFeatureStatisticsList,
     schema: schema_pb2.Schema,
 ) -> list[Drift]:
-    """Measures every feature that the schema has a drift comparator for.
+    """Measure the drift of every feature that has a drift comparator in the schema.
 
     Args:
-        statistics: Of one data set.
-        before: Of the one to compare with.
-        schema: With the comparators.
+        statistics: Statistics of one data set.
+        previous: Statistics of the data set to compare with.
+        schema: Schema with the comparators.
     """
-    anomalies = tfdv.validate_statistics(statistics, schema, previous_statistics=before)
+    anomalies = tfdv.validate_statistics(statistics, schema, previous_statistics=previous)
     return [
         Drift(
             feature=".".join(info.path.step),
-            measure=_MEASURES[measured.type],
-            value=measured.value,
-            bound=measured.threshold,
+            measure=_MEASURES[measurement.type],
+            value=measurement.value,
+            bound=measurement.threshold,
         )
         for info in anomalies.drift_skew_info
-        for measured in info.drift_measurements
+        for measurement in info.drift_measurements
     ]
 
 
-def drift_in_words(found: list[Drift], against: str) -> list[str]:
-    """One sentence for each feature that has moved too far."""
+def describe_drift(drift: list[Drift], compared_with: str) -> list[str]:
+    """Return one sentence for each feature whose drift is above its bound."""
     return [
-        f"'{each.feature}' has drifted from {against}: {each.measure} is {each.value:.3g}, above the bound of"
-        f" {each.bound:g} (data_gate.{'label' if each.feature == 'labels' else 'length'}_drift)"
-        for each in found
+        f"'{each.feature}' has drifted from {compared_with}: {each.measure} is {each.value:.3g}, above the bound of"
+        f" {each.bound:g} (data_gate.{'label' if each.feature == LABELS else 'length'}_drift)"
+        for each in drift
         if each.value > each.bound
     ]
 
 
-def _rename(counts: Any, name: str, renamed: Mapping[str, str], kept: Container[str]) -> None:
-    """Changes a repeated field of counts, each called by its field `name`."""
+def _rename(counts: Any, name_field: str, aliases: Mapping[str, str], kept: Container[str]) -> None:
+    """Rename or remove the messages of a repeated field, whose names are in `name_field`."""
     for index in reversed(range(len(counts))):
-        label = renamed.get(getattr(counts[index], name), getattr(counts[index], name))
+        name = getattr(counts[index], name_field)
+        label = aliases.get(name, name)
         if label in kept:
-            setattr(counts[index], name, label)
+            setattr(counts[index], name_field, label)
         else:
             del counts[index]

@@ -1,35 +1,24 @@
-"""What the data gate found on data that it let pass: `verdict.json`. Needs neither TensorFlow nor TFDV."""
+"""The data gate's findings on data that passed. Needs neither TensorFlow nor TFDV."""
 
 from pydantic import Field
 
-from components.common.files import read_bytes
-from components.common.settings import Settings, write_json
-
-_FILE = "verdict.json"
+from components.common.record import Record, Value
 
 
-class Drift(Settings):
-    """How far a feature has moved."""
+class Drift(Value):
+    """Drift of one feature."""
 
-    feature: str = Field(description="labels, text_length, or another one that the schema has a comparator for.")
+    feature: str = Field(description="labels, text_length, or another feature with a drift comparator in the schema.")
     measure: str = Field(description="l_infinity or jensen_shannon.")
-    value: float = Field(description="Between 0, no change, and 1.")
-    bound: float = Field(description="Above it, the run stops.")
+    value: float = Field(description="Between 0, no drift, and 1.")
+    bound: float = Field(description="Greatest value that does not stop the run.")
 
 
-class Verdict(Settings):
-    """What the gate found."""
+class Verdict(Record):
+    """Findings on data that passed the data gate."""
+
+    FILE = "verdict.json"
 
     compared_with: str = Field(description="The data that drift was measured against; empty if there was none.")
     drift: list[Drift]
     warnings: list[str]
-
-
-def write_verdict(uri: str, verdict: Verdict) -> None:
-    """Writes the verdict into an artifact."""
-    write_json(uri, _FILE, verdict)
-
-
-def read_verdict(uri: str) -> Verdict:
-    """Reads the verdict of an artifact."""
-    return Verdict.model_validate_json(read_bytes(f"{uri}/{_FILE}"))

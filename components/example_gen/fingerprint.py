@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
-from components.common.files import modified
+from components.common.files import modification_time
 from components.example_gen.parsing.settings import IndexedLabels
 from components.example_gen.settings import ExamplesSettings
 from components.example_gen.sources.sources import InputFile, Sources
@@ -33,11 +33,11 @@ def fingerprint(settings: ExamplesSettings, sources: Sources, project: str = "")
 
 
 def _describe_files(files: Sequence[InputFile]) -> list[list[str | int | float]]:
-    return [[file.name, file.size, modified(file.path)] for file in files]
+    return [[file.name, file.size, modification_time(file.path)] for file in files]
 
 
 def _describe_label_names(settings: ExamplesSettings) -> list[list[str | int | float]]:
     if not isinstance(settings.labels, IndexedLabels):
         return []
     path = f"{settings.input_base.rstrip('/')}/{settings.labels.names}"
-    return [[settings.labels.names, modified(path)]]
+    return [[settings.labels.names, modification_time(path)]]

@@ -9,7 +9,7 @@ from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, Mo
 
 from components.behaviour.artifacts import BehaviourResults
 from components.common.settings import Settings
-from components.data_gate.component import DataVerdict
+from components.data_gate.artifacts import DataVerdict
 from components.example_gen.artifacts import Quarantine
 from components.report.artifacts import RunReport
 from components.report.executor import Executor

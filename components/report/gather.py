@@ -8,7 +8,7 @@ from components.baseline.record import BaselineRecord, read_baseline
 from components.baseline.shared_labels import outputs_in_terms_of
 from components.blessing.judgement import read_judgement
 from components.canary.verdict import CanaryVerdict
-from components.data_gate.verdict import read_verdict
+from components.data_gate.verdict import Verdict
 from components.evaluation import results
 from components.evaluation.metrics.values import Metrics
 from components.example_gen.report import IngestReport
@@ -55,7 +55,7 @@ def gather_summary(
         pushed=pushed.path,
         reasons=[*judged.reasons, *canary.reasons, *filter(None, [pushed.reason])],
         rows=summarize_rows(ingest),
-        data=summarize_data(ingest, read_verdict(data_verdict_uri)),
+        data=summarize_data(ingest, Verdict.read(data_verdict_uri)),
         metrics=_with_thresholds(evaluation.candidate, model.outputs, model.thresholds),
         baseline=_baseline_metrics(evaluation.baseline, baseline_uri, model),
         baseline_note=_baseline_note(baseline, active),

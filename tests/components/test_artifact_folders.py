@@ -8,7 +8,6 @@ import pytest
 
 from components.baseline.record import BaselineRecord, read_baseline, write_baseline
 from components.blessing.judgement import Judgement, read_judgement, write_judgement
-from components.data_gate.verdict import Verdict, read_verdict, write_verdict
 
 
 @pytest.mark.parametrize(
@@ -16,7 +15,6 @@ from components.data_gate.verdict import Verdict, read_verdict, write_verdict
     [
         (write_baseline, read_baseline, BaselineRecord(has_baseline=False)),
         (write_judgement, read_judgement, Judgement(blessed=True, reasons=[])),
-        (write_verdict, read_verdict, Verdict(compared_with="", drift=[], warnings=[])),
     ],
 )
 def test_what_is_written_into_an_artifact_without_a_folder_is_read_again(

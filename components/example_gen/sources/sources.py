@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.common.files import display, is_remote, list_files, literal, size_of
+from components.common.files import display, escape_glob, file_size, is_remote, list_files
 from components.example_gen.formats.values import printable
 from components.example_gen.sources.bigquery.queries import Query, find_queries, has_span
 from components.example_gen.sources.settings import SourceSettings
@@ -73,7 +73,7 @@ class Sources:
 
     @property
     def newest(self) -> tuple[int, int]:
-        """Newest span and version, to be compared with `components.training_log.log.Trained.newest`."""
+        """Newest span and version, to be compared with `components.training_log.log.TrainingEntry.newest`."""
         return newest(self.spans)
 
 
@@ -153,7 +153,7 @@ def _parse(settings: SourceSettings, index: int) -> SpanPattern | None:
 
 def _matching_files(settings: SourceSettings, index: int, pattern: str | None = None) -> list[str]:
     base, own = settings.input_base.rstrip("/"), settings.inputs[index].source
-    paths = list_files(f"{literal(base)}/{pattern or own}")
+    paths = list_files(f"{escape_glob(base)}/{pattern or own}")
     if not paths and not is_remote(base) and Path(base, own).is_dir():
         raise Refused(f"{display(f'{base}/{own}')}: is a folder; set examples.inputs[{index}].pattern to its files")
     if not paths:
@@ -210,7 +210,7 @@ def _input_files(
         for span, path in matches:
             name = path.removeprefix(settings.input_base.rstrip("/") + "/")
             _refuse_undecodable_name(name)
-            files.append(InputFile(len(files), index, path, name, size_of(path), span))
+            files.append(InputFile(len(files), index, path, name, file_size(path), span))
     return files
 
 

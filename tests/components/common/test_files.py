@@ -10,12 +10,12 @@ import pytest
 
 from components.common.files import (
     create_whole,
+    file_size,
     list_folder,
     make_folder,
-    modified,
+    modification_time,
     open_seekable,
     read_bytes,
-    size_of,
     write_whole,
 )
 
@@ -35,8 +35,8 @@ def test_whatever_holds_bytes_is_written(folder: str, content: object) -> None:
     write_whole(f"{folder}/file", content)
     assert read_bytes(f"{folder}/file") == b"bytes"
     assert list_folder(folder) == ["file"]
-    assert size_of(f"{folder}/file") == 5
-    assert modified(f"{folder}/file") >= 0
+    assert file_size(f"{folder}/file") == 5
+    assert modification_time(f"{folder}/file") >= 0
 
 
 def test_what_others_write_into_an_open_file_is_written(folder: str) -> None:

@@ -1,4 +1,4 @@
-"""Drift as TFDV measures it, of the newest span alone."""
+"""Measure drift of the newest span with TFDV."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import jensenshannon
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.data_gate.drift import drift_in_words, measure_drift, of_labels
+from components.data_gate.drift import describe_drift, measure_drift, with_present_labels
 from components.data_gate.schema import complete_schema
 from components.data_gate.settings import DataGateSettings, LabelDrift
 from components.data_gate.verdict import Drift
@@ -26,11 +26,11 @@ GATE = DataGateSettings(label_drift=LabelDrift(bound=0.2), length_drift=0.3)
 
 
 def statistics_of(folder: Path, rows: list[tuple[str, str, int]], *, by_span: bool) -> Any:
-    """Of rows (text, label, span)."""
+    """Return the statistics of rows (text, label, span)."""
     folder.mkdir()
     with tf.io.TFRecordWriter(str(folder / "rows")) as writer:
-        for number, (text, label, span) in enumerate(rows):
-            writer.write(serialize(LabelledText(str(number), text, [label], []), [], span))
+        for index, (text, label, span) in enumerate(rows):
+            writer.write(serialize(LabelledText(str(index), text, [label], []), [], span))
     options = statistics_options(len(LABELS), by_span=by_span)
     return tfdv.generate_statistics_from_tfrecord(str(folder / "rows"), stats_options=options)
 
@@ -47,13 +47,13 @@ def drift_between(before: Any, now: Any) -> dict[str, Drift]:
     return {each.feature: each for each in measure_drift(now, before, schema())}
 
 
-def test_the_same_data_has_not_drifted(tmp_path: Path) -> None:
+def test_the_same_data_has_no_drift(tmp_path: Path) -> None:
     same = newest_span_only(statistics_of(tmp_path / "a", rows(60, 40), by_span=False), 1)
     found = drift_between(same, same)
     assert {name: drift.value for name, drift in found.items()} == {"labels": 0.0, "text_length": 0.0}
 
 
-def test_labels_and_lengths_drift_by_their_measures(tmp_path: Path) -> None:
+def test_measures_drift_of_labels_and_text_lengths(tmp_path: Path) -> None:
     before = newest_span_only(statistics_of(tmp_path / "a", rows(60, 40), by_span=False), 1)
     now = newest_span_only(statistics_of(tmp_path / "b", rows(30, 70, length=300), by_span=False), 1)
     found = drift_between(before, now)
@@ -61,13 +61,13 @@ def test_labels_and_lengths_drift_by_their_measures(tmp_path: Path) -> None:
     assert found["labels"].value == pytest.approx(0.3)
     assert found["text_length"].measure == "jensen_shannon"
     assert found["text_length"].value == pytest.approx(1.0)  # no length in common
-    assert drift_in_words(list(found.values()), "span 7") == [
+    assert describe_drift(list(found.values()), "span 7") == [
         "'labels' has drifted from span 7: l_infinity is 0.3, above the bound of 0.2 (data_gate.label_drift)",
         "'text_length' has drifted from span 7: jensen_shannon is 1, above the bound of 0.3 (data_gate.length_drift)",
     ]
 
 
-def test_jensen_shannon_of_labels_is_that_of_scipy(tmp_path: Path) -> None:
+def test_jensen_shannon_divergence_agrees_with_scipy(tmp_path: Path) -> None:
     before = newest_span_only(statistics_of(tmp_path / "a", rows(60, 40), by_span=False), 1)
     now = newest_span_only(statistics_of(tmp_path / "b", rows(30, 70), by_span=False), 1)
     gate = DataGateSettings(label_drift=LabelDrift(measure="jensen_shannon"))
@@ -80,7 +80,7 @@ def test_jensen_shannon_of_labels_is_that_of_scipy(tmp_path: Path) -> None:
     assert found.value == pytest.approx(jensenshannon(p, [0.3, 0.7], base=2) ** 2)
 
 
-def test_of_several_spans_the_newest_alone_is_measured(tmp_path: Path) -> None:
+def test_measures_only_the_newest_of_several_spans(tmp_path: Path) -> None:
     several = statistics_of(tmp_path / "a", rows(90, 10, span=1) + rows(10, 90, span=2), by_span=True)
     before = newest_span_only(several, 1)
     assert newest_span_only(several, 2).datasets[0].num_examples == 100
@@ -88,7 +88,7 @@ def test_of_several_spans_the_newest_alone_is_measured(tmp_path: Path) -> None:
     assert drift_between(before, newest_span_only(several, 2))["labels"].value == pytest.approx(0.8)
 
 
-def test_the_curated_schema_goes_before_the_configuration() -> None:
+def test_bounds_of_the_curated_schema_override_the_configuration() -> None:
     curated = infer_schema(LABELS, [])
     labels = next(feature for feature in curated.feature if feature.name == "labels")
     labels.drift_comparator.infinity_norm.threshold = 0.5
@@ -99,13 +99,13 @@ def test_the_curated_schema_goes_before_the_configuration() -> None:
     assert "text_length" not in {feature.name for feature in curated.feature}
 
 
-def test_a_renamed_or_retired_label_is_no_drift(tmp_path: Path) -> None:
-    def of(name: str, *labels: str) -> Any:
+def test_a_renamed_or_retired_label_is_not_drift(tmp_path: Path) -> None:
+    def statistics(name: str, *labels: str) -> Any:
         rows = [("x" * 10, labels[n % len(labels)], 1) for n in range(60)]
         return newest_span_only(statistics_of(tmp_path / name, rows, by_span=False), 1)
 
-    before, now = of("a", "joy", "dread", "pride"), of("b", "joy", "fear")
-    renamed, shared = {"dread": "fear"}, {"joy", "fear"}
+    before, now = statistics("a", "joy", "dread", "pride"), statistics("b", "joy", "fear")
+    aliases, shared = {"dread": "fear"}, {"joy", "fear"}
     assert drift_between(before, now)["labels"].value > 0.3
-    after = drift_between(of_labels(before, renamed, shared), of_labels(now, {}, shared))
+    after = drift_between(with_present_labels(before, aliases, shared), with_present_labels(now, {}, shared))
     assert after["labels"].value == pytest.approx(0)

@@ -1,9 +1,9 @@
-"""What stops a run, and in which words."""
+"""Reasons against data, as sentences."""
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from components.data_gate.reasons import (
-    anomalies_in_words,
+    describe_anomalies,
     labels_without_rows,
     shares_above_bounds,
     unknown_labels,
@@ -11,7 +11,7 @@ from components.data_gate.reasons import (
 )
 from components.data_gate.settings import DataGateSettings
 from components.example_gen.report import IngestReport, LabelCount
-from components.training_log.log import Trained
+from components.training_log.log import TrainingEntry
 from schema.label_list import LabelList
 
 
@@ -30,34 +30,35 @@ def test_known_labels_pass() -> None:
     assert unknown_labels(_report(refund=3, praise=2), LabelList(("praise", "refund", "unused"))) == []
 
 
-def test_retired_labels_and_old_names_are_known_but_never_suggested() -> None:
+def test_retired_labels_and_former_names_are_known_but_never_suggested() -> None:
     labels = LabelList(("praise", "refund"), frozenset({"refund"}), {"thanks": "praise"})
     assert unknown_labels(_report(refund=3, thanks=2), labels) == []
-    words = "; ".join(unknown_labels(_report(refnd=3), labels))
-    assert "did you mean" not in words
-    assert "bert-multilabel labels add" in words
+    sentences = "; ".join(unknown_labels(_report(refnd=3), labels))
+    assert "did you mean" not in sentences
+    assert "bert-multilabel labels add" in sentences
 
 
-def test_an_unknown_label_is_named_with_count_line_and_neighbour() -> None:
-    words = "; ".join(unknown_labels(_report(refnd=3), LabelList(("praise", "refund"))))
+def test_an_unknown_label_is_named_with_its_rows_and_the_nearest_label() -> None:
+    sentences = "; ".join(unknown_labels(_report(refnd=3), LabelList(("praise", "refund"))))
     assert (
-        "label 'refnd' is not in the domain of 'labels' (3 rows, first at rows.csv:3, did you mean 'refund'?)" in words
+        "label 'refnd' is not in the domain of 'labels' (3 rows, first at rows.csv:3, did you mean 'refund'?)"
+        in sentences
     )
 
 
-def test_of_many_unknown_labels_the_commonest_are_named() -> None:
-    words = "; ".join(unknown_labels(_report(a=1, b=9, c=8, d=7, e=2), LabelList(("refund",))))
+def test_names_only_the_most_frequent_of_many_unknown_labels() -> None:
+    sentences = "; ".join(unknown_labels(_report(a=1, b=9, c=8, d=7, e=2), LabelList(("refund",))))
     for label in "bcd":
-        assert f"label '{label}'" in words
-    assert "and 2 more unknown labels" in words
+        assert f"label '{label}'" in sentences
+    assert "and 2 more unknown labels" in sentences
 
 
-def test_only_errors_stop_a_run() -> None:
+def test_only_anomalies_that_are_errors_stop_a_run() -> None:
     anomalies = anomalies_pb2.Anomalies()
     anomalies.anomaly_info["text"].severity = anomalies_pb2.AnomalyInfo.ERROR
     anomalies.anomaly_info["text"].description = "The feature was present in fewer examples than expected."
     anomalies.anomaly_info["id"].severity = anomalies_pb2.AnomalyInfo.WARNING
-    assert anomalies_in_words(anomalies, "eval split") == [
+    assert describe_anomalies(anomalies, "eval split") == [
         "eval split, feature 'text': The feature was present in fewer examples than expected."
     ]
 
@@ -75,33 +76,33 @@ def _quarantined(**reasons: int) -> IngestReport:
     )
 
 
-def test_shares_up_to_their_bounds_pass() -> None:
+def test_accepts_shares_up_to_their_bounds() -> None:
     assert shares_above_bounds(_quarantined(blank_text=10), DataGateSettings()) == []
 
 
-def test_too_many_blank_or_quarantined_rows_are_told_with_share_and_bound() -> None:
+def test_names_share_and_bound_of_too_many_blank_or_quarantined_rows() -> None:
     blank = shares_above_bounds(_quarantined(blank_text=11), DataGateSettings(quarantined=0.5))
     assert blank == ["1.10% of the rows have a blank text, more than data_gate.blank_texts allows (1.00%)"]
     (quarantined,) = shares_above_bounds(_quarantined(blank_text=5, invalid_UTF=6), DataGateSettings())
     assert quarantined.startswith("1.10% of the rows are quarantined (5 blank text, 6 invalid UTF), more than")
 
 
-def test_copies_are_not_the_fault_of_the_data() -> None:
+def test_duplicates_in_other_splits_do_not_count_as_unusable() -> None:
     report = _quarantined(**{"a copy of the text is in another split".replace(" ", "_"): 900})
     assert shares_above_bounds(report, DataGateSettings()) == []
 
 
-def test_a_label_that_had_rows_and_has_none_has_vanished() -> None:
-    before = Trained(digest="d", spans=[], labels={"refund": 10, "rare": 9, "praise": 50}, known=[], rows=100)
-    (sentence,) = vanished_labels(_report(praise=1), before, ["praise", "refund", "rare"], DataGateSettings())
-    assert "label 'refund' has vanished: 10 rows in the data trained on before, none now" in sentence
-    # One that the schema has retired is not missed.
-    assert vanished_labels(_report(praise=1), before, ["praise", "rare"], DataGateSettings()) == []
-    assert vanished_labels(_report(), before, ["refund"], DataGateSettings(vanished_label=None)) == []
+def test_a_label_that_had_rows_and_has_none_now_has_vanished() -> None:
+    previous = TrainingEntry(digest="d", spans=[], labels={"refund": 10, "rare": 9, "praise": 50}, known=[], rows=100)
+    (sentence,) = vanished_labels(_report(praise=1), previous, ["praise", "refund", "rare"], DataGateSettings())
+    assert "label 'refund' has vanished: 10 rows in the data last trained on, none now" in sentence
+    # A label that the schema has retired may vanish.
+    assert vanished_labels(_report(praise=1), previous, ["praise", "rare"], DataGateSettings()) == []
+    assert vanished_labels(_report(), previous, ["refund"], DataGateSettings(vanished_label=None)) == []
     assert vanished_labels(_report(), None, ["refund"], DataGateSettings()) == []
 
 
-def test_labels_that_no_row_has_are_a_warning() -> None:
+def test_warns_of_labels_without_rows() -> None:
     assert labels_without_rows(_report(a=1), ["a"]) == []
     assert labels_without_rows(_report(a=1), ["a", "b"]) == ["no row has the label b"]
     assert labels_without_rows(_report(), list("abcd")) == ["no row has any of 4 labels: a, b, c, ..."]

@@ -10,7 +10,7 @@ import pytest
 
 from components.example_gen.report import IngestReport
 from components.report.summary import Summary
-from components.schema_import.component import FILE_NAME
+from components.schema_import.schema_file import SCHEMA_FILE
 from tests.runners.kubeflow.backend import Backend, Run
 from tests.runners.kubeflow.test_spec import compile_project
 from tests.runners.kubeflow.warm_backend import WarmBackend
@@ -103,7 +103,7 @@ def test_a_first_run_pushes(cluster: Cluster) -> None:
     assert not run.failed
     assert not run.cached
     assert len(run.executed) == 17
-    assert "labels" in (Path(run.outputs["SchemaImport"]["schema"]["uri"]) / FILE_NAME).read_text()
+    assert "labels" in (Path(run.outputs["SchemaImport"]["schema"]["uri"]) / SCHEMA_FILE).read_text()
     summary = Summary.read(run.outputs["Report"]["report"]["uri"])
     assert summary.pushed is not None
     assert (Path(summary.pushed) / "saved_model.pb").is_file()

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from components.example_gen.report import IngestReport
-from components.schema_import.component import FILE_NAME
+from components.schema_import.schema_file import SCHEMA_FILE
 from tests.runners.kubeflow.warm_backend import WarmBackend
 from tests.runners.vertex.test_spec import PLACE, compile_project
 from tests.support.small_project import make_project
@@ -26,7 +26,7 @@ def test_the_first_steps_run_from_what_the_job_says_alone(tmp_path: Path) -> Non
     assert set(run.executed) == {"NewData", "TextExampleGen", "SchemaImport"}
     report = IngestReport.read(run.outputs["TextExampleGen"]["quarantine"]["uri"])
     assert (report.rows_read, report.accepted) == (60, 60)
-    assert "labels" in (Path(run.outputs["SchemaImport"]["schema"]["uri"]) / FILE_NAME).read_text()
+    assert "labels" in (Path(run.outputs["SchemaImport"]["schema"]["uri"]) / SCHEMA_FILE).read_text()
 
 
 def test_a_step_past_its_time_is_ended(tmp_path: Path) -> None:

@@ -1,0 +1,9 @@
+"""The artifact type of the data gate."""
+
+from tfx.types.artifact import Artifact
+
+
+class DataVerdict(Artifact):  # type: ignore[misc]
+    """Verdict on the data: `verdict.json`, a `components.data_gate.verdict.Verdict`."""
+
+    TYPE_NAME = "components.DataVerdict"

@@ -1,0 +1,128 @@
+"""Executor of `DataGate`."""
+
+from typing import Any
+
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+from tfx.types.standard_component_specs import ANOMALIES_KEY, SCHEMA_KEY, STATISTICS_KEY
+
+from components.common.files import read_bytes
+from components.data_gate import reasons
+from components.data_gate.drift import describe_drift, measure_drift, with_present_labels
+from components.data_gate.settings import DataGateSettings
+from components.data_gate.verdict import Drift, Verdict
+from components.example_gen.report import IngestReport
+from components.schema_import.schema_file import read_schema_file
+from components.training_log.log import TrainingEntry, entry_before
+from components.training_log.statistics import train_statistics
+from schema.errors import Refused
+from schema.label_list import LabelList, label_list
+
+QUARANTINE_KEY = "quarantine"
+REGISTRY_KEY = "registry"
+SETTINGS_KEY = "settings"
+VERDICT_KEY = "verdict"
+
+
+class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
+    """Judge of a run's data."""
+
+    def Do(  # noqa: N802 - TFX's name
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Judge the data and write the verdict.
+
+        Raises:
+            Refused: The data may not be trained on: it has a label that the schema does not know, another anomaly that
+                ExampleValidator found, too many quarantined or blank rows, a label that has vanished, or too much drift
+                since the last training.
+        """
+        inputs = {key: artifact_utils.get_single_instance(artifacts) for key, artifacts in input_dict.items()}
+        verdict = judge(
+            statistics=inputs[STATISTICS_KEY],
+            anomalies=inputs[ANOMALIES_KEY],
+            report=IngestReport.read(inputs[QUARANTINE_KEY].uri),
+            schema=read_schema_file(inputs[SCHEMA_KEY].uri),
+            settings=DataGateSettings.model_validate_json(exec_properties[SETTINGS_KEY]),
+            registry=exec_properties[REGISTRY_KEY],
+        )
+        verdict.write(artifact_utils.get_single_uri(output_dict[VERDICT_KEY]))
+
+
+def judge(
+    *,
+    statistics: types.Artifact,
+    anomalies: types.Artifact,
+    report: IngestReport,
+    schema: schema_pb2.Schema,
+    settings: DataGateSettings,
+    registry: str,
+) -> Verdict:
+    """Judge the data of a run.
+
+    Args:
+        statistics: StatisticsGen's artifact.
+        anomalies: ExampleValidator's artifact.
+        report: ExampleGen's report.
+        schema: The completed schema.
+        settings: The bounds.
+        registry: Folder of the registry, which has the training log.
+
+    Raises:
+        Refused: The data may not be trained on; the message gives every reason.
+    """
+    labels = label_list(schema)
+    previous = entry_before(registry, report)
+    entry = None if previous is None else previous.entry
+    compared_with = "" if entry is None else _describe(entry)
+    drift: list[Drift] = []
+    if previous is not None:
+        drift = _drift_since(previous.entry, previous.statistics, train_statistics(statistics, report), schema, labels)
+    against = [
+        *reasons.unknown_labels(report, labels),
+        *reasons.shares_above_bounds(report, settings),
+        *reasons.vanished_labels(report, entry, labels.active, settings),
+        *describe_drift(drift, compared_with),
+    ]
+    # An unknown label is an anomaly as well, but TFDV's description of it says less.
+    against = against or _anomalies(anomalies)
+    if against:
+        raise Refused("the data may not be trained on: " + "; ".join(against))
+    return Verdict(
+        compared_with=compared_with, drift=drift, warnings=reasons.labels_without_rows(report, labels.active)
+    )
+
+
+def _drift_since(
+    entry: TrainingEntry,
+    before: bytes,
+    now: statistics_pb2.DatasetFeatureStatisticsList,
+    schema: schema_pb2.Schema,
+    labels: LabelList,
+) -> list[Drift]:
+    """Measure drift over the labels that are in use now and were then."""
+    shared = set(labels.active).intersection(labels.aliases.get(label, label) for label in entry.known)
+    previous = statistics_pb2.DatasetFeatureStatisticsList.FromString(before)
+    return measure_drift(
+        with_present_labels(now, {}, shared), with_present_labels(previous, labels.aliases, shared), schema
+    )
+
+
+def _anomalies(artifact: types.Artifact) -> list[str]:
+    """Return a sentence for each anomaly of every split."""
+    sentences = []
+    for split in artifact_utils.decode_split_names(artifact.split_names):
+        found = anomalies_pb2.Anomalies.FromString(read_bytes(f"{artifact.uri}/Split-{split}/SchemaDiff.pb"))
+        sentences += reasons.describe_anomalies(found, f"{split} split")
+    return sentences
+
+
+def _describe(entry: TrainingEntry) -> str:
+    if entry.spans:
+        return f"span {entry.spans[-1].span}, trained on {entry.when}"
+    return f"the data trained on {entry.when}"
