@@ -1,7 +1,7 @@
 """Checks of a configuration that need no TensorFlow and take well under a second."""
 
-from components.behaviour.reading import read_tests
 from components.behaviour.settings import BehaviourTests
+from components.behaviour.tests_file import read_tests
 from components.checkpoints.find import Checkpoint, check_vocabulary, find_checkpoint
 from components.evaluation.gates.checks import Known, check_gates
 from components.evaluation.gates.gate import parse_gate

@@ -138,7 +138,7 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
     behaviour = BehaviouralTests(
         model=trainer.outputs["model"],
         examples=example_gen.outputs["examples"],
-        tests=behavioural_tests(config, labels).model_dump_json(),
+        settings=behavioural_tests(config, labels),
     )
     # All gates: TFMA's thresholds and those that TFMA has no threshold for. What the Evaluator rejects stays rejected.
     blessing = Blessing(

@@ -1,9 +1,9 @@
-"""What the behavioural tests make."""
+"""The artifact type of the behavioural tests."""
 
 from tfx.types.artifact import Artifact
 
 
 class BehaviourResults(Artifact):  # type: ignore[misc]
-    """How the candidate did: `results.json`, a `components.behaviour.results.Results`."""
+    """Results of the candidate: `results.json`, a `components.behaviour.results.Results`."""
 
     TYPE_NAME = "components.BehaviourResults"

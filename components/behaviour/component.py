@@ -1,34 +1,52 @@
-"""Behavioural tests as a step: what the candidate says to texts whose labels are beyond doubt, and to edited ones."""
+"""The behavioural tests as a TFX component."""
 
-from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
-from tfx.dsl.component.experimental.decorators import component
-from tfx.types.standard_artifacts import Examples, Model
+from typing import ClassVar
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.standard_component_specs import EXAMPLES_KEY, MODEL_KEY
 
 from components.behaviour.artifacts import BehaviourResults
+from components.behaviour.executor import RESULTS_KEY, SETTINGS_KEY, Executor
+from components.behaviour.settings import BehaviourTests
 
 
-@component  # type: ignore[untyped-decorator]
-def BehaviouralTests(  # noqa: N802 - a component class
-    model: InputArtifact[Model],
-    examples: InputArtifact[Examples],
-    results: OutputArtifact[BehaviourResults],
-    tests: Parameter[str],
-) -> None:
-    """Measures, and leaves it to the gates to judge; `tests` is a `BehaviourTests` as JSON.
+class BehaviouralTestsSpec(ComponentSpec):  # type: ignore[misc]
+    """Interface of `BehaviouralTests`."""
 
-    The tests themselves are the parameter, not their file: an edit of it is a new execution, and a remote step needs no
-    file.
+    PARAMETERS: ClassVar = {SETTINGS_KEY: ExecutionParameter(type=str)}
+    INPUTS: ClassVar = {
+        MODEL_KEY: ChannelParameter(type=standard_artifacts.Model),
+        EXAMPLES_KEY: ChannelParameter(type=standard_artifacts.Examples),
+    }
+    OUTPUTS: ClassVar = {RESULTS_KEY: ChannelParameter(type=BehaviourResults)}
+
+
+class BehaviouralTests(base_component.BaseComponent):  # type: ignore[misc]
+    """Tests the candidate on texts whose labels are beyond doubt, and on edits that must change no label.
+
+    It measures; `Blessing` decides. The tests themselves are the parameter, not their file: an edit of the file causes
+    a new execution, and a remote step needs no file.
+
+    Args:
+        model: The candidate.
+        examples: Raw Examples with a split named test.
+        settings: The tests.
+
+    Outputs:
+        results: `BehaviourResults`, the outcome of every group of tests.
     """
-    from tfx.types import artifact_utils
-    from tfx.utils import path_utils
 
-    from components.behaviour.ask import judge_model
-    from components.behaviour.results import write_results
-    from components.behaviour.settings import BehaviourTests
+    SPEC_CLASS = BehaviouralTestsSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    found = judge_model(
-        path_utils.serving_model_path(model.uri),
-        artifact_utils.get_split_uri([examples], "test"),
-        BehaviourTests.model_validate_json(tests),
-    )
-    write_results(results.uri, found)
+    def __init__(self, model: types.BaseChannel, examples: types.BaseChannel, settings: BehaviourTests) -> None:
+        spec = BehaviouralTestsSpec(
+            model=model,
+            examples=examples,
+            settings=settings.model_dump_json(),
+            results=types.Channel(type=BehaviourResults),
+        )
+        super().__init__(spec=spec)

@@ -1,7 +1,6 @@
-"""Edits that leave a text's meaning alone, and so must leave its labels alone.
+"""Edits that keep a text's meaning, and so must not change its labels.
 
-Each takes a text and whatever it draws from, and gives the edited text: the same one for the same draws. None splits a
-letter from the marks upon it.
+Every edit returns the same text for the same draws, and keeps a letter together with its combining marks.
 """
 
 import random
@@ -17,13 +16,13 @@ _WORD = re.compile(r"[^\W\d_][\w'’]*")
 _FINAL_PUNCTUATION = re.compile(r"[.!?…。！？]+$")
 
 
-def edit_of(group: EditsGroup, names: Sequence[str], rng: random.Random) -> Edit:
-    """The edit that a group asks for.
+def make_edit(group: EditsGroup, names: Sequence[str], rng: random.Random) -> Edit:
+    """Return the edit of a group.
 
     Args:
-        group: Names it, and its choices.
-        names: The values of the slot that `group.names` names; of no matter to other edits.
-        rng: What is drawn is drawn from it.
+        group: The group, which names the edit.
+        names: Values of the slot `group.names`; used by the edit names alone.
+        rng: Generator of all draws.
     """
     match group.edit:
         case "typos":
@@ -39,34 +38,48 @@ def edit_of(group: EditsGroup, names: Sequence[str], rng: random.Random) -> Edit
         case "whitespace":
             return whitespace
         case "names":
-            return other_names(names, rng)
+            return exchange_names(names, rng)
 
 
 def typos(text: str, times: int, rng: random.Random) -> str:
-    """Swaps two neighbouring letters of a word, `times` times, never one letter twice.
+    """Swap neighbouring letters of words, no letter twice.
 
-    Only letters that differ, and only of scripts that are spelled letter by letter: to swap two Han characters is no
-    slip of a finger. Where a text has fewer such places, there are fewer typos.
+    Only letters that differ are swapped, and only in scripts that are spelled letter by letter: nobody swaps two Han
+    characters by a slip of the finger.
+
+    Args:
+        text: The text.
+        times: Number of swaps; fewer where the text has no room for as many.
+        rng: Generator of the draws.
+
+    Example:
+        >>> typos("my money back", 1, random.Random(1))
+        'my moeny back'
     """
-    places = [at for at in range(len(text) - 1) if _can_be_swapped(text, at)]
-    rng.shuffle(places)
+    positions = [position for position in range(len(text) - 1) if _can_be_swapped(text, position)]
+    rng.shuffle(positions)
     chosen: list[int] = []
-    for place in places:
-        if len(chosen) < times and all(abs(place - other) > 1 for other in chosen):
-            chosen.append(place)
+    for position in positions:
+        if len(chosen) < times and all(abs(position - other) > 1 for other in chosen):
+            chosen.append(position)
     letters = list(text)
-    for place in chosen:
-        letters[place], letters[place + 1] = letters[place + 1], letters[place]
+    for position in chosen:
+        letters[position], letters[position + 1] = letters[position + 1], letters[position]
     return "".join(letters)
 
 
 def title_case(text: str) -> str:
-    """Every Word With A Capital; what follows an apostrophe is not a word of its own."""
+    """Capitalize every word. What follows an apostrophe is part of the word before it.
+
+    Example:
+        >>> title_case("don't panic")
+        "Don't Panic"
+    """
     return _WORD.sub(lambda word: word[0][0].upper() + word[0][1:].lower(), text)
 
 
 def punctuation(text: str) -> str:
-    """Takes the final stops, question and exclamation marks away; puts a full stop where there are none."""
+    """Remove the final stops, question and exclamation marks; add a full stop if there are none."""
     body = text.rstrip()
     if not body:
         return text
@@ -76,29 +89,34 @@ def punctuation(text: str) -> str:
 
 
 def whitespace(text: str) -> str:
-    """A blank becomes two, and one comes before and behind the text."""
+    """Double every space, and put one before and one after the text."""
     return f" {text.replace(' ', '  ')} " if text.strip() else text
 
 
-def other_names(names: Sequence[str], rng: random.Random) -> Edit:
-    """Exchanges each of the names for another of them: one name for one other, wherever it stands in the texts."""
+def exchange_names(names: Sequence[str], rng: random.Random) -> Edit:
+    """Return an edit that replaces each name by another one, the same wherever the name occurs.
+
+    Args:
+        names: The names.
+        rng: Generator of the draws.
+    """
     chosen: dict[str, str] = {}
 
-    def replaced(found: re.Match[str]) -> str:
-        name = found[0]
+    def replacement(match: re.Match[str]) -> str:
+        name = match[0]
         if name not in chosen:
             chosen[name] = rng.choice([other for other in names if other != name] or [name])
         return chosen[name]
 
     longest_first = sorted(set(names), key=lambda name: (-len(name), name))
     pattern = re.compile("|".join(_whole(name) for name in longest_first))
-    return lambda text: pattern.sub(replaced, text)
+    return lambda text: pattern.sub(replacement, text)
 
 
-def _can_be_swapped(text: str, at: int) -> bool:
-    first, second = text[at], text[at + 1]
-    on_second = text[at + 2] if at + 2 < len(text) else ""
-    return first != second and _is_spelled(first) and _is_spelled(second) and not _is_mark(on_second)
+def _can_be_swapped(text: str, position: int) -> bool:
+    first, second = text[position], text[position + 1]
+    following = text[position + 2] if position + 2 < len(text) else ""
+    return first != second and _is_spelled(first) and _is_spelled(second) and not _is_mark(following)
 
 
 def _is_spelled(character: str) -> bool:
@@ -106,17 +124,17 @@ def _is_spelled(character: str) -> bool:
 
 
 def _is_wide(character: str) -> bool:
-    """Of Han, Kana, Hangul and their punctuation, which no blanks part into words."""
+    """Return whether a character is Han, Kana, Hangul or their punctuation, which are written without spaces."""
     return unicodedata.east_asian_width(character) in "WF"
 
 
 def _is_mark(character: str) -> bool:
-    """Belongs to the letter before it: an accent, a vowel sign, a joiner."""
+    """Return whether a character belongs to the letter before it: an accent, a vowel sign or a joiner."""
     return bool(character) and (unicodedata.category(character).startswith("M") or character in "\u200c\u200d")
 
 
 def _whole(name: str) -> str:
-    """A pattern of the name where it is no part of a longer word."""
+    """Return a pattern that matches a name where it is not part of a longer word."""
     before = "" if not name or _is_wide(name[0]) else r"(?<!\w)"
-    behind = "" if not name or _is_wide(name[-1]) else r"(?!\w)"
-    return f"{before}{re.escape(name)}{behind}"
+    after = "" if not name or _is_wide(name[-1]) else r"(?!\w)"
+    return f"{before}{re.escape(name)}{after}"

@@ -11,7 +11,8 @@ from tfx.types.standard_component_specs import BLESSING_KEY, EVALUATION_KEY, MOD
 from tfx.utils import io_utils, path_utils
 
 from components.baseline.record import BaselineRecord, read_baseline
-from components.behaviour import results as behaviour_results
+from components.behaviour.results import Results
+from components.behaviour.results import gate_results as behaviour_gate_results
 from components.blessing.judge import gate_results, small_slices
 from components.blessing.judgement import BlessingSettings, Judgement, judgement, write_judgement
 from components.evaluation.gates.gate import parse_gate
@@ -54,7 +55,7 @@ def _judge(inputs: dict[str, types.Artifact], baseline: BaselineRecord, settings
         no_baseline="the baseline was set aside" if baseline.set_aside else "no baseline yet",
     )
     if BEHAVIOUR_KEY in inputs:
-        results += behaviour_results.gate_results(behaviour_results.read_results(inputs[BEHAVIOUR_KEY].uri))
+        results += behaviour_gate_results(Results.read(inputs[BEHAVIOUR_KEY].uri))
     return judgement(
         results,
         evaluator_blessed=model_utils.is_model_blessed(inputs[MODEL_BLESSING_KEY]),

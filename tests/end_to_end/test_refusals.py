@@ -74,7 +74,7 @@ def test_behavioural_tests_of_a_label_that_does_not_exist(project: Project) -> N
     (project.folder / "behaviour.yaml").write_text(tests)
     project.configure(behaviour="behaviour.yaml")
     line = _refused(project)
-    assert "behaviour.yaml:2: texts[0].given[0]: there is no label 'refunds'; did you mean 'refund'?" in line
+    assert "behaviour.yaml:2: key 'texts[0].given[0]': there is no label 'refunds'; did you mean 'refund'?" in line
 
 
 def test_gate_on_a_slice_that_is_not_made(project: Project) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from components.behaviour.results import write_results
 from components.evaluation.insights.insights import write_insights
 from pipeline.report import rebuild_report
 from schema.errors import Refused
@@ -33,7 +32,7 @@ def run(tmp_path: Path) -> Path:
     made.ingest.write(str(uris["quarantine"]))
     made.model.write(str(uris["model"] / "Format-Serving"))
     assert made.behaviour is not None
-    write_results(str(uris["results"]), made.behaviour)
+    made.behaviour.write(str(uris["results"]))
     write_insights(str(uris["evaluation"]), made.insights)
     (uris["model_run"] / "history.json").write_text(json.dumps({"loss": [0.4, 0.3], "val_loss": [0.5, 0.4]}))
     (folder / "artifacts.json").write_text(json.dumps({"Steps": {key: str(uri) for key, uri in uris.items()}}))

@@ -98,7 +98,7 @@ def _kind(group: GroupResult) -> str:
 
 
 def _status(group: GroupResult) -> Cell:
-    if group.holds:
+    if group.meets_bound:
         return status_cell("passed" if group.bound else "only measured")
     return status_cell("failed")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from components.behaviour.results import Results, read_results
+from components.behaviour.results import Results
 from components.evaluation.insights.insights import Insights, read_insights
 from components.example_gen.report import IngestReport
 from components.registry import ModelRecord
@@ -124,7 +124,7 @@ def _ingest(uri: str | None) -> IngestReport | None:
 
 def _behaviour(uri: str | None) -> Results | None:
     try:
-        return None if uri is None else read_results(uri)
+        return None if uri is None else Results.read(uri)
     except FileNotFoundError:
         return None
 

@@ -1,4 +1,4 @@
-"""A model that gives a label where its text has the label's very name, exported with what serving needs."""
+"""Model that gives a label to every text that contains its name, exported as for serving."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,13 +12,13 @@ THRESHOLDS = [0.5, 0.3, 1.0, 0.7]
 
 
 class KeywordModel(tf.Module):  # type: ignore[misc]
-    """0.9 where the label's name is in the text, or in its pair; else 0.1. What is retired has 0."""
+    """Probability 0.9 for a label whose name is in the text or its pair, 0.1 for others, 0 for retired ones."""
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "texts")])  # type: ignore[untyped-decorator]
     def serve_text(self, texts: tf.Tensor) -> dict[str, tf.Tensor]:
         tf.debugging.assert_less_equal(tf.size(texts), 256)  # a server's limit
-        found = [tf.strings.regex_full_match(texts, f"(?s).*{label}.*") for label in LABELS]
-        return {"probabilities": tf.where(tf.stack(found, axis=1), 0.9, 0.1) * [1.0, 1.0, 0.0, 1.0]}
+        matches = [tf.strings.regex_full_match(texts, f"(?s).*{label}.*") for label in LABELS]
+        return {"probabilities": tf.where(tf.stack(matches, axis=1), 0.9, 0.1) * [1.0, 1.0, 0.0, 1.0]}
 
     @tf.function(  # type: ignore[untyped-decorator]
         input_signature=[tf.TensorSpec([None], tf.string, "texts"), tf.TensorSpec([None], tf.string, "text_pairs")]
@@ -28,7 +28,7 @@ class KeywordModel(tf.Module):  # type: ignore[misc]
 
 
 def export(model_dir: Path, *, pair: bool = False) -> Path:
-    """Writes it with its model.json."""
+    """Export the model with its model.json; return the folder."""
     model = KeywordModel()
     serve = model.serve_pair if pair else model.serve_text
     tf.saved_model.save(model, str(model_dir), signatures={"serve_text": serve})
@@ -46,12 +46,12 @@ def export(model_dir: Path, *, pair: bool = False) -> Path:
 
 
 def write_test_split(folder: Path, texts: Sequence[str]) -> None:
-    """Raw tf.Examples as the ExampleGen writes them, in two files; row rN has the N-th text."""
+    """Write raw tf.Examples as ExampleGen does, in two files. Row rN has the N-th text, counted from 0."""
     folder.mkdir(parents=True)
     for part in range(2):
         with tf.io.TFRecordWriter(str(folder / f"data_tfrecord-0000{part}-of-00002.gz"), "GZIP") as writer:
-            for number in range(part, len(texts), 2):
-                values = {"id": f"r{number}", "text": texts[number]}
+            for index in range(part, len(texts), 2):
+                values = {"id": f"r{index}", "text": texts[index]}
                 feature = {
                     name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.encode()]))
                     for name, value in values.items()

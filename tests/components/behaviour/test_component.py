@@ -1,4 +1,4 @@
-"""The step on the local runner, with real drivers, metadata and cache: what it keeps from being pushed."""
+"""Run the component with TFX's local runner: real drivers, metadata and cache."""
 
 from pathlib import Path
 from typing import Any
@@ -10,19 +10,19 @@ from tfx.orchestration import metadata
 from tfx.types import standard_artifacts
 
 from components.behaviour.component import BehaviouralTests
-from components.behaviour.results import read_results
+from components.behaviour.results import Results
 from components.behaviour.settings import BehaviourTests
 from tests.components.behaviour import keyword_model
 
 
-def asking(bound: float) -> BehaviourTests:
-    """Half of it passes."""
+def half_passing(bound: float) -> BehaviourTests:
+    """Return tests half of whose cases pass."""
     cases = [{"text": "refund", "given": ["refund"]}, {"text": "refund", "given": ["billing"]}]
     return BehaviourTests.model_validate({"texts": [{"name": "g", "pass_rate": bound, "cases": cases}]})
 
 
 class Workshop:
-    """Runs the step, the blessing and the push on one candidate, again and again."""
+    """Folder in which the component runs on one candidate, again and again."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -31,12 +31,10 @@ class Workshop:
         keyword_model.write_test_split(root / "examples" / "Split-test", ["refund", "billing"])
 
     def run(self, tests: BehaviourTests) -> dict[str, Any]:
-        """Returns the executions of the last run, by step."""
+        """Run the component and return all executions, the last one of each step."""
         examples = self._import("examples", standard_artifacts.Examples, properties={"split_names": '["test"]'})
         model = self._import("model", standard_artifacts.Model)
-        behaviour = BehaviouralTests(
-            model=model.outputs["result"], examples=examples.outputs["result"], tests=tests.model_dump_json()
-        )
+        behaviour = BehaviouralTests(model=model.outputs["result"], examples=examples.outputs["result"], settings=tests)
         tfx.orchestration.LocalDagRunner().run(
             tfx.dsl.Pipeline(
                 pipeline_name="behaviour",
@@ -52,7 +50,7 @@ class Workshop:
 
     def results(self) -> Any:
         newest = max((self.root / "root" / "BehaviouralTests" / "results").iterdir(), key=lambda path: int(path.name))
-        return read_results(str(newest))
+        return Results.read(str(newest))
 
     def _import(self, name: str, kind: Any, **options: Any) -> Any:
         return tfx.dsl.Importer(source_uri=str(self.root / name), artifact_type=kind, **options).with_id(name)
@@ -67,15 +65,15 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     return Workshop(tmp_path_factory.mktemp("behaviour"))
 
 
-def test_other_tests_are_asked_anew_and_the_same_are_not(workshop: Workshop) -> None:
-    workshop.run(asking(0.6))
+def test_runs_changed_tests_and_takes_unchanged_ones_from_the_cache(workshop: Workshop) -> None:
+    workshop.run(half_passing(0.6))
     assert [group.passed for group in workshop.results().groups] == [1]
-    assert not workshop.results().groups[0].holds
+    assert not workshop.results().groups[0].meets_bound
 
-    executions = workshop.run(asking(0.5))
+    executions = workshop.run(half_passing(0.5))
     assert not cached(executions["BehaviouralTests"])
-    assert workshop.results().groups[0].holds
-    assert cached(workshop.run(asking(0.5))["BehaviouralTests"])
+    assert workshop.results().groups[0].meets_bound
+    assert cached(workshop.run(half_passing(0.5))["BehaviouralTests"])
 
     workshop.run(BehaviourTests())
     assert workshop.results().groups == []

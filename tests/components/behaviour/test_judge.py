@@ -1,19 +1,17 @@
-"""Tests against a real SavedModel, of which is known what it says."""
+"""Run behavioural tests on a SavedModel whose answers are known."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from components.behaviour.ask import judge_model, read_texts
+from components.behaviour.executor import run_tests, sample_texts
 from components.behaviour.results import (
     MOST_FAILURES,
     Failure,
     GroupResult,
     Results,
     gate_results,
-    read_results,
-    write_results,
 )
 from components.behaviour.settings import BehaviourTests
 from tests.components.behaviour import keyword_model
@@ -44,13 +42,13 @@ def edits(edit: str, bound: float = 1, **group: Any) -> dict[str, Any]:
     }
 
 
-def judged(model: str, tests: dict[str, Any], test_split: str = "/nowhere") -> GroupResult:
-    (group,) = judge_model(model, test_split, BehaviourTests.model_validate(tests)).groups
+def run_group(model: str, tests: dict[str, Any], test_split: str = "/nowhere") -> GroupResult:
+    (group,) = run_tests(model, test_split, BehaviourTests.model_validate(tests)).groups
     return group
 
 
-def test_texts_with_labels_that_must_and_must_not_be_given(model: str) -> None:
-    group = judged(
+def test_judges_texts_by_labels_that_must_and_must_not_be_given(model: str) -> None:
+    group = run_group(
         model,
         texts(
             {"text": "refund", "given": ["refund"], "not_given": ["*"]},
@@ -60,7 +58,7 @@ def test_texts_with_labels_that_must_and_must_not_be_given(model: str) -> None:
             bound=0.5,
         ),
     )
-    assert (group.cases, group.passed, group.rate, group.holds) == (4, 2, 0.5, True)
+    assert (group.cases, group.passed, group.rate, group.meets_bound) == (4, 2, 0.5, True)
     unwanted, missing = group.failures
     assert (unwanted.expected, unwanted.given) == (["refund"], ["refund", "shipping"])
     assert [(wrong.label, wrong.must_be_given, wrong.threshold) for wrong in unwanted.wrong] == [
@@ -70,9 +68,9 @@ def test_texts_with_labels_that_must_and_must_not_be_given(model: str) -> None:
     assert missing.wrong[0].probability == pytest.approx(0.1)
 
 
-def test_edits_that_change_what_is_given(model: str) -> None:
-    group = judged(model, edits("upper_case", 0.6, texts=["refund and billing", "no keyword"]))
-    assert (group.cases, group.passed, group.holds) == (2, 1, False)
+def test_an_edit_that_changes_the_labels_given_fails(model: str) -> None:
+    group = run_group(model, edits("upper_case", 0.6, texts=["refund and billing", "no keyword"]))
+    assert (group.cases, group.passed, group.meets_bound) == (2, 1, False)
     (failure,) = group.failures
     assert (failure.original, failure.text) == ("refund and billing", "REFUND AND BILLING")
     assert (failure.expected, failure.given) == (["billing", "refund"], [])
@@ -85,13 +83,13 @@ def test_edits_that_change_what_is_given(model: str) -> None:
     )
 
 
-def test_a_name_that_matters_to_the_model(model: str) -> None:
-    group = judged(model, edits("names", names="label", texts=["my {label}", "nothing"]))
+def test_exchanging_names_that_matter_to_the_model_fails(model: str) -> None:
+    group = run_group(model, edits("names", names="label", texts=["my {label}", "nothing"]))
     assert (group.cases, group.passed) == (4, 0)
 
 
-def test_texts_of_the_test_split_are_named_by_row_and_never_quoted(model: str, test_split: str) -> None:
-    group = judged(model, edits("upper_case", test_texts=250), test_split)
+def test_names_texts_of_the_test_split_by_row_and_never_quotes_them(model: str, test_split: str) -> None:
+    group = run_group(model, edits("upper_case", test_texts=250), test_split)
     assert (group.cases, len(group.failures)) == (250, MOST_FAILURES)
     assert group.failures[0].row is not None
     (gate,) = gate_results(Results(groups=[group]))
@@ -99,36 +97,36 @@ def test_texts_of_the_test_split_are_named_by_row_and_never_quoted(model: str, t
     assert "REFUND" not in gate.note
 
 
-def test_which_texts_are_drawn_depends_on_the_seed_alone(test_split: str, tmp_path: Path) -> None:
-    chosen = read_texts(test_split, 20, seed=0)
+def test_the_sample_of_texts_depends_on_the_seed_alone(test_split: str, tmp_path: Path) -> None:
+    chosen = sample_texts(test_split, 20, seed=0)
     assert len({question.text for question in chosen}) == 20
     keyword_model.write_test_split(tmp_path / "reversed", list(reversed(ROWS)))
-    assert [one.text for one in read_texts(str(tmp_path / "reversed"), 20, seed=0)] == [one.text for one in chosen]
-    assert read_texts(test_split, 10, seed=0) == chosen[:10]
-    assert read_texts(test_split, 20, seed=1) != chosen
-    every = read_texts(test_split, 10_000, seed=0)
-    assert sorted(one.text for one in every) == sorted(set(ROWS))
-    assert {one.row for one in every if one.text == "refund 0"} == {"r0"}
+    assert [one.text for one in sample_texts(str(tmp_path / "reversed"), 20, seed=0)] == [one.text for one in chosen]
+    assert sample_texts(test_split, 10, seed=0) == chosen[:10]
+    assert sample_texts(test_split, 20, seed=1) != chosen
+    everything = sample_texts(test_split, 10_000, seed=0)
+    assert sorted(one.text for one in everything) == sorted(set(ROWS))
+    assert {one.row for one in everything if one.text == "refund 0"} == {"r0"}
 
 
-def test_a_group_without_a_case_holds_nothing(model: str, test_split: str) -> None:
-    group = judged(model, edits("names", 0.1, names="label", texts=["none"]), test_split)
-    assert (group.cases, group.rate, group.holds) == (0, None, False)
-    assert group.model_copy(update={"bound": 0.0}).holds, "it is only measured"
+def test_a_group_without_cases_fails_unless_it_only_measures(model: str, test_split: str) -> None:
+    group = run_group(model, edits("names", 0.1, names="label", texts=["none"]), test_split)
+    assert (group.cases, group.rate, group.meets_bound) == (0, None, False)
+    assert group.model_copy(update={"bound": 0.0}).meets_bound, "a bound of 0 only measures"
     (gate,) = gate_results(Results(groups=[group]))
     assert gate.note == "behaviour[g] has no case: edit names changes none of its texts"
 
 
-def test_a_model_of_pairs(tmp_path: Path) -> None:
+def test_asks_a_model_of_pairs(tmp_path: Path) -> None:
     model = str(keyword_model.export(tmp_path, pair=True))
-    asked = texts({"text": "my ", "text_pair": "refund", "given": ["refund"]}, {"text": "", "text_pair": ""}, given=[])
-    assert judged(model, asked).passed == 2
-    group = judged(model, edits("upper_case", texts=[{"text": "my", "text_pair": "refund"}]))
+    tests = texts({"text": "my ", "text_pair": "refund", "given": ["refund"]}, {"text": "", "text_pair": ""}, given=[])
+    assert run_group(model, tests).passed == 2
+    group = run_group(model, edits("upper_case", texts=[{"text": "my", "text_pair": "refund"}]))
     assert (group.failures[0].original_pair, group.failures[0].text_pair) == ("refund", "REFUND")
 
 
-def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
+def test_reads_the_results_that_were_written(tmp_path: Path) -> None:
     failure = Failure(text="é\n", expected=["a"], given=[], wrong=[])
     results = Results(groups=[GroupResult(name="g", kind="texts", cases=2, passed=1, bound=0.5, failures=[failure])])
-    write_results(str(tmp_path / "results"), results)
-    assert read_results(str(tmp_path / "results")) == results
+    results.write(str(tmp_path / "results"))
+    assert Results.read(str(tmp_path / "results")) == results
