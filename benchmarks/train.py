@@ -123,8 +123,8 @@ def _train(job: dict[str, Any]) -> dict[str, Any]:
     """Run this project's side of a measurement, with the Trainer's own input pipeline, model, optimizer and steps."""
     import keras
 
+    from components.checkpoints.architecture import Architecture
     from components.checkpoints.backbone import build_backbone
-    from components.checkpoints.checkpoint import Architecture
     from components.checkpoints.find import BUNDLED, find_checkpoint, load_backbone
     from components.trainer.cpu import optimize_training_for_cpu
     from components.trainer.input_pipeline import length_grouped_batches, occurring_token_ids

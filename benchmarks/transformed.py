@@ -30,7 +30,9 @@ def write_transformed(
         Token ids of each text, and labels float32 [n, n_labels].
     """
     tokenizer = BertTokenizer(
-        read_vocabulary(str(checkpoint.vocabulary)), lower_case=checkpoint.lower_case, max_tokens=max_tokens
+        read_vocabulary(str(checkpoint.vocabulary)),
+        lower_case=checkpoint.tokenization.lower_case,
+        max_tokens=max_tokens,
     )
     ids: list[list[int]] = tokenizer(tf.constant(list(texts))).to_list()
     labels = np.zeros((len(texts), n_labels), np.float32)

@@ -47,9 +47,10 @@ def check_without_data(config: Configuration) -> None:
     check_gates([parse_gate(gate) for gate in config.evaluation.gates], known)
     checkpoint = find_checkpoint(config.checkpoint)
     check_vocabulary(checkpoint)
-    if config.max_tokens > checkpoint.max_positions:
+    positions = checkpoint.architecture.positions
+    if config.max_tokens > positions:
         raise Refused(
-            f"max_tokens is {config.max_tokens}, but checkpoint {config.checkpoint} has {checkpoint.max_positions} "
+            f"max_tokens is {config.max_tokens}, but checkpoint {config.checkpoint} has {positions} "
             "positions; lower max_tokens"
         )
     _check_layers(config, checkpoint)
@@ -113,8 +114,9 @@ def _check_pair(config: Configuration, features: set[str], checkpoint: Checkpoin
         )
     if config.max_tokens < LEAST_PAIR_TOKENS:
         raise Refused(f"max_tokens is {config.max_tokens}; pairs of texts need at least {LEAST_PAIR_TOKENS}")
-    if checkpoint.segments < 2:
+    segments = checkpoint.architecture.segments
+    if segments < 2:
         raise Refused(
-            f"checkpoint {config.checkpoint} has {checkpoint.segments} segment embedding (type_vocab_size); pairs of "
+            f"checkpoint {config.checkpoint} has {segments} segment embedding (type_vocab_size); pairs of "
             "texts need 2, so give another checkpoint or leave examples.text_pair out"
         )

@@ -88,11 +88,11 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
             "preprocessing": PreprocessingSettings(
                 tokenizer=TokenizerSettings(
                     checkpoint=locations.checkpoint,
-                    lower_case=checkpoint.lower_case,
-                    strip_accents=checkpoint.strip_accents,
+                    lower_case=checkpoint.tokenization.lower_case,
+                    strip_accents=checkpoint.tokenization.strip_accents,
                     max_tokens=config.max_tokens,
                     truncation=config.truncation,
-                    special_tokens=checkpoint.spelling.special_tokens,
+                    special_tokens=checkpoint.tokenization.special_tokens,
                 ),
                 labels=labels.names,
                 retired=tuple(name for name in labels.names if name in labels.retired),

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.checkpoints.find import is_path
-from components.checkpoints.handle import is_handle
+from components.checkpoints.find import is_handle, is_path
 from components.common.files import is_remote, url_scheme
 from pipeline.config.configuration import Configuration
 from pipeline.work_dir import WorkDir

@@ -1,4 +1,4 @@
-"""Making a KerasHub BERT and filling it."""
+"""Construction of a KerasHub BERT, and assignment of its weights."""
 
 from collections.abc import Callable, Collection
 from typing import Any
@@ -7,7 +7,7 @@ import keras
 import keras_hub
 import numpy as np
 
-from components.checkpoints.checkpoint import Activation, Architecture
+from components.checkpoints.architecture import Activation, Architecture
 
 
 def _gelu_tanh(inputs: Any) -> Any:
@@ -22,9 +22,9 @@ _ACTIVATIONS: dict[Activation, Callable[[Any], Any]] = {
 
 
 def build_backbone(architecture: Architecture) -> Any:
-    """Makes a `keras_hub.models.BertBackbone` of this size, initialised as for pretraining.
+    """Build a `keras_hub.models.BertBackbone`, initialised as for pretraining.
 
-    KerasHub's has the approximate GELU and an epsilon of 1e-12 fixed; here they are the checkpoint's.
+    KerasHub fixes the approximate GELU and an epsilon of 1e-12. Here they follow the architecture.
     """
     backbone = keras_hub.models.BertBackbone(
         vocabulary_size=architecture.vocabulary_size,
@@ -44,42 +44,43 @@ def build_backbone(architecture: Architecture) -> Any:
     return backbone
 
 
-def fill(backbone: Any, read: Callable[[str], Any], names: Collection[str] | None = None) -> None:
-    """Assigns the variables.
+def assign_weights(backbone: Any, read: Callable[[str], Any], names: Collection[str] | None = None) -> None:
+    """Assign the variables of a backbone.
 
     Args:
-        backbone: From `build_backbone`.
-        read: From a name as `bert_shapes` has it to the value, of the shape there.
-        names: Those that are assigned; None for all.
+        backbone: Model of `build_backbone`.
+        read: Function from a name of `bert_shapes` to the value, in the shape of `bert_shapes`.
+        names: Names of the variables to assign; None for all.
     """
     for name, variable in _variables(backbone).items():
         if names is None or name in names:
-            # Attention's kernels and biases: KerasHub keeps the heads apart, in the same order.
+            # KerasHub has an axis for the attention heads, in the same order.
             variable.assign(np.reshape(read(name), variable.shape))
 
 
 def _variables(backbone: Any) -> dict[str, Any]:
+    """Return the variables of a backbone by the names of `bert_shapes`."""
     variables = {
         "embeddings/word_embeddings": backbone.token_embedding.embeddings,
         "embeddings/position_embeddings": backbone.position_embedding.position_embeddings,
         "embeddings/token_type_embeddings": backbone.segment_embedding.embeddings,
-        **_of(backbone.embeddings_layer_norm, "embeddings/LayerNorm"),
-        **_of(backbone.pooled_dense, "pooler/dense"),
+        **_layer_variables(backbone.embeddings_layer_norm, "embeddings/LayerNorm"),
+        **_layer_variables(backbone.pooled_dense, "pooler/dense"),
     }
-    for number, layer in enumerate(backbone.transformer_layers):
-        name, attention = f"encoder/layer_{number}", layer._self_attention_layer
-        variables |= _of(attention.query_dense, f"{name}/attention/self/query")
-        variables |= _of(attention.key_dense, f"{name}/attention/self/key")
-        variables |= _of(attention.value_dense, f"{name}/attention/self/value")
-        variables |= _of(attention.output_dense, f"{name}/attention/output/dense")
-        variables |= _of(layer._self_attention_layer_norm, f"{name}/attention/output/LayerNorm")
-        variables |= _of(layer._feedforward_intermediate_dense, f"{name}/intermediate/dense")
-        variables |= _of(layer._feedforward_output_dense, f"{name}/output/dense")
-        variables |= _of(layer._feedforward_layer_norm, f"{name}/output/LayerNorm")
+    for index, layer in enumerate(backbone.transformer_layers):
+        name, attention = f"encoder/layer_{index}", layer._self_attention_layer
+        variables |= _layer_variables(attention.query_dense, f"{name}/attention/self/query")
+        variables |= _layer_variables(attention.key_dense, f"{name}/attention/self/key")
+        variables |= _layer_variables(attention.value_dense, f"{name}/attention/self/value")
+        variables |= _layer_variables(attention.output_dense, f"{name}/attention/output/dense")
+        variables |= _layer_variables(layer._self_attention_layer_norm, f"{name}/attention/output/LayerNorm")
+        variables |= _layer_variables(layer._feedforward_intermediate_dense, f"{name}/intermediate/dense")
+        variables |= _layer_variables(layer._feedforward_output_dense, f"{name}/output/dense")
+        variables |= _layer_variables(layer._feedforward_layer_norm, f"{name}/output/LayerNorm")
     return variables
 
 
-def _of(layer: Any, name: str) -> dict[str, Any]:
+def _layer_variables(layer: Any, name: str) -> dict[str, Any]:
     if isinstance(layer, keras.layers.LayerNormalization):
         return {f"{name}/gamma": layer.gamma, f"{name}/beta": layer.beta}
     return {f"{name}/kernel": layer.kernel, f"{name}/bias": layer.bias}

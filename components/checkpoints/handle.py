@@ -7,19 +7,23 @@ from functools import cache
 from pathlib import Path
 
 from components.checkpoints import hugging_face, preset
-from components.checkpoints.checkpoint import shard_names
+from components.checkpoints.weights import shard_names
 from schema.errors import Refused
 
 _SCHEMES = ("hf://", "kaggle://")
 
 
 def is_handle(source: str) -> bool:
-    return source.startswith(_SCHEMES) or source in built_in()
+    """Return whether a source is a handle or a built-in name, and so is fetched."""
+    return source.startswith(_SCHEMES) or source in built_in_names()
 
 
 @cache
-def built_in() -> frozenset[str]:
-    """The names that KerasHub has for BERTs on Kaggle. Its list is data: read so, it does not import Keras."""
+def built_in_names() -> frozenset[str]:
+    """Return KerasHub's names of the BERTs on Kaggle.
+
+    Its list is a file of data. It is run by itself, because importing KerasHub imports Keras.
+    """
     spec = importlib.util.find_spec("keras_hub")
     if spec is None or spec.origin is None:
         return frozenset()
@@ -28,29 +32,29 @@ def built_in() -> frozenset[str]:
 
 
 def fetch(source: str) -> Path:
-    """Fetches the files into the cache of KerasHub's own download, those that are not there yet.
+    """Fetch the files that are not yet in KerasHub's download cache.
 
     Returns:
-        The folder that they are in, which is then as any other.
+        The folder of the files, which is in one of the formats.
 
     Raises:
-        Refused: It cannot be reached, or is no checkpoint.
+        Refused: The source cannot be reached, or is not a checkpoint.
     """
-    config = _fetch(source, hugging_face.CONFIG)
+    config = _fetch_file(source, hugging_face.CONFIG)
     if config is None:
         raise Refused(f"checkpoint {source}: no {hugging_face.CONFIG} there; give a BERT of Hugging Face or KerasHub")
-    kind = preset if preset.is_config(config) else hugging_face
-    for name in kind.SPELLING:
-        _fetch(source, name)
-    if _fetch(source, kind.WEIGHTS) is None and (shards := _fetch(source, kind.SHARDS)) is not None:
+    module = preset if preset.is_preset_config(config) else hugging_face
+    for name in module.TOKENIZER_FILES:
+        _fetch_file(source, name)
+    if _fetch_file(source, module.WEIGHTS) is None and (shards := _fetch_file(source, module.SHARDS)) is not None:
         for name in shard_names(shards):
-            _fetch(source, name)
+            _fetch_file(source, name)
     return config.parent
 
 
-def _fetch(source: str, name: str) -> Path | None:
-    """The file's place in the cache, or None where the hub has no such file."""
-    # What `from_preset` fetches each of its files with; KerasHub has no public name for it.
+def _fetch_file(source: str, name: str) -> Path | None:
+    """Return the path of a file in the cache, or None if the hub has no such file."""
+    # The function with which `from_preset` fetches each of its files; KerasHub has no public name for it.
     from keras_hub.src.utils.preset_utils import get_file
 
     try:
@@ -59,7 +63,7 @@ def _fetch(source: str, name: str) -> Path | None:
         if not _is_unreachable(error):
             return None
         reason: Exception = error
-    # Whatever Kaggle's, Hugging Face's and the HTTP libraries have: no two share a base class.
+    # Errors of Kaggle's, Hugging Face's and the HTTP libraries, which share no base class.
     except Exception as error:
         reason = error
     message = str(reason.__cause__ or reason).strip() or type(reason).__name__
@@ -70,7 +74,7 @@ def _fetch(source: str, name: str) -> Path | None:
 
 
 def _is_unreachable(error: FileNotFoundError) -> bool:
-    """Whether it was Hugging Face that could not be asked: KerasHub reports that as a missing file."""
+    """Return whether Hugging Face could not be reached, which KerasHub reports as a missing file."""
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     return isinstance(error.__cause__, LocalEntryNotFoundError)

@@ -1,4 +1,4 @@
-"""Reading a checkpoint's vocabulary: needs no TensorFlow for a local file."""
+"""Vocabulary of a checkpoint, and its special tokens. Needs no TensorFlow for a local file."""
 
 import json
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from schema.errors import Refused
 
-_LONGEST_TOKEN_BYTES = 256  # FastBertTokenizer's, not counting a piece's ##
+_LONGEST_TOKEN_BYTES = 256  # FastBertTokenizer's limit, without the ## of a word piece
 
 
 class SpecialTokens(NamedTuple):
@@ -23,37 +23,37 @@ BERT_TOKENS = SpecialTokens()
 
 
 def read_vocabulary(path: str, special_tokens: SpecialTokens = BERT_TOKENS) -> list[str]:
-    """Reads the tokens in the order of their ids.
+    """Read the tokens of a vocabulary, in the order of their ids.
 
     Args:
-        path: a vocab.txt, one token a line, or (told by the suffix) Hugging Face's tokenizer.json, which holds the
-            same; anything that `tf.io.gfile` opens.
-        special_tokens: those that must be in it.
+        path: A vocab.txt with one token a line, or, with the suffix .json, Hugging Face's tokenizer.json, which holds
+            the same; any path that `tf.io.gfile` opens.
+        special_tokens: Tokens that the vocabulary must have.
 
     Raises:
-        Refused: no such file, not UTF-8, empty, a token given twice or not one that TensorFlow Text can look up, or a
-            special token missing.
+        Refused: The file does not exist, is not UTF-8 or is empty; a token occurs twice or cannot be looked up by
+            TensorFlow Text; or a special token is missing.
     """
     text = _read(path)
     if path.endswith(".json"):
-        tokens = _tokens_of_json(path, text)
+        tokens = _parse_json(path, text)
     else:
-        # Not splitlines(): it also splits at characters that a multilingual vocabulary may hold.
+        # Not splitlines(), which also splits at characters that a multilingual vocabulary may have.
         tokens = [line.strip() or line for line in text.rstrip("\r\n").split("\n")]
-    _check_vocabulary(path, tokens, special_tokens)
+    _check_tokens(path, tokens, special_tokens)
     return tokens
 
 
 def _read(path: str) -> str:
     try:
-        return _bytes(path).decode("utf-8-sig")
+        return _read_bytes(path).decode("utf-8-sig")
     except OSError as error:
         raise Refused(f"vocabulary {path} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise Refused(f"vocabulary {path} is not UTF-8 text (byte {error.start}); give the vocab.txt") from error
 
 
-def _bytes(path: str) -> bytes:
+def _read_bytes(path: str) -> bytes:
     if "://" not in path:
         return Path(path).read_bytes()
     import tensorflow as tf
@@ -66,7 +66,7 @@ def _bytes(path: str) -> bytes:
     return content
 
 
-def _tokens_of_json(path: str, text: str) -> list[str]:
+def _parse_json(path: str, text: str) -> list[str]:
     try:
         ids: dict[str, int] = json.loads(text)["model"]["vocab"]
         tokens = sorted(ids, key=lambda token: ids[token])
@@ -75,36 +75,36 @@ def _tokens_of_json(path: str, text: str) -> list[str]:
     for expected, token in enumerate(tokens):
         if ids[token] != expected:
             raise Refused(
-                f"vocabulary {path}: {token!r} has the id {ids[token]} where {expected} is due; "
+                f"vocabulary {path}: {token!r} has the id {ids[token]} where {expected} is expected; "
                 "restore the checkpoint's own file"
             )
     return tokens
 
 
-def _check_vocabulary(path: str, tokens: Sequence[str], special_tokens: Sequence[str]) -> None:
+def _check_tokens(path: str, tokens: Sequence[str], special_tokens: Sequence[str]) -> None:
     if list(tokens) in ([], [""]):
         raise Refused(f"vocabulary {path} is empty; give the vocab.txt of the checkpoint")
-    seen: dict[str, int] = {}
-    for number, token in enumerate(tokens, start=1):
-        if token in seen:
+    lines: dict[str, int] = {}
+    for line, token in enumerate(tokens, start=1):
+        if token in lines:
             raise Refused(
-                f"vocabulary {path} has {token!r} twice, in lines {seen[token]} and {number}; "
+                f"vocabulary {path} has {token!r} twice, in lines {lines[token]} and {line}; "
                 "a line's number is its token's id, so restore the checkpoint's own file"
             )
-        seen[token] = number
-        _check_token(path, number, token)
-    missing = [token for token in special_tokens if token not in seen]
+        lines[token] = line
+        _check_token(path, line, token)
+    missing = [token for token in special_tokens if token not in lines]
     if missing:
-        raise Refused(f"vocabulary {path} has no {' '.join(missing)}; a BERT checkpoint's vocab.txt has")
+        raise Refused(f"vocabulary {path} has no {' '.join(missing)}; restore the checkpoint's own file")
 
 
-def _check_token(path: str, number: int, token: str) -> None:
-    """Refuses what FastBertTokenizer would end in a RuntimeError over."""
+def _check_token(path: str, line: int, token: str) -> None:
+    """Refuse a token on which FastBertTokenizer would fail with a RuntimeError."""
     n_bytes = len(token.removeprefix("##").encode())
     if n_bytes > _LONGEST_TOKEN_BYTES:
-        wrong = f"a token of {n_bytes} bytes ({token[:20]!r}...), more than {_LONGEST_TOKEN_BYTES}"
+        problem = f"a token of {n_bytes} bytes ({token[:20]!r}...), more than {_LONGEST_TOKEN_BYTES}"
     elif "\0" in token:
-        wrong = f"a NUL byte ({token[:20]!r})"
+        problem = f"a NUL byte ({token[:20]!r})"
     else:
         return
-    raise Refused(f"vocabulary {path}, line {number}: {wrong}; is it the checkpoint's own vocab.txt?")
+    raise Refused(f"vocabulary {path}, line {line}: {problem}; is it the checkpoint's own vocab.txt?")

@@ -59,7 +59,7 @@ def _decode_texts(evaluation: tf.data.Dataset, checkpoint: Checkpoint) -> tuple[
         batches = [[inputs[name].numpy() for name in _INPUTS] for inputs, _ in evaluation.take(_BATCHES)]
     rows = [row for batch in batches for row in zip(*batch, strict=True)]
     chosen = rows[:: max(1, len(rows) // _TEXTS)][:_TEXTS]
-    special = checkpoint.spelling.special_tokens
+    special = checkpoint.tokenization.special_tokens
     vocabulary = read_vocabulary(str(checkpoint.vocabulary), special)
     texts, text_pairs = (
         [_decode(ids[(mask == 1) & (segments == segment)], vocabulary, special) for ids, mask, segments in chosen]

@@ -1,4 +1,4 @@
-"""One set of BERT weights in every format that is read. The names are written out here anew, not the code's."""
+"""Write the same BERT weights in every supported format, with names of variables that are independent of the code's."""
 
 import json
 import re
@@ -23,7 +23,7 @@ def tensors_of(hugging_face: Path) -> Tensors:
 
 
 def google_name(name: str) -> str:
-    """Google's name of a Hugging Face tensor, as Transformers' converter from Google's format pairs them."""
+    """Return Google's name of a Hugging Face tensor, as in Transformers' converter from Google's format."""
     name = re.sub(r"layer\.(\d+)", r"layer_\1", name)
     for own, google in (("LayerNorm.weight", "LayerNorm.gamma"), ("LayerNorm.bias", "LayerNorm.beta")):
         name = name.replace(own, google)
@@ -39,21 +39,21 @@ def write_google(
     changed: Mapping[str, np.ndarray | None] | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Writes Google's format with the variables that pretraining leaves beside the encoder's.
+    """Write Google's format, with the variables that pretraining leaves beside the encoder's; return the folder.
 
     Args:
-        folder: Made where it is not.
-        hugging_face: The folder whose weights it gets.
-        prefix: Of the checkpoint's files.
-        changed: Variables with other values, or without one.
-        config: Other values for bert_config.json.
+        folder: Folder to write; created if it does not exist.
+        hugging_face: Folder with the weights.
+        prefix: Name of the checkpoint's files, without suffixes.
+        changed: Variables to replace, or to leave out if None.
+        config: Keys of bert_config.json to replace.
     """
     import tensorflow as tf
 
     folder.mkdir(parents=True, exist_ok=True)
-    settings = json.loads((hugging_face / "config.json").read_text())
-    settings = {key: settings[key] for key in _CONFIG} | {"initializer_range": 0.02} | dict(config or {})
-    (folder / "bert_config.json").write_text(json.dumps(settings))
+    bert_config = json.loads((hugging_face / "config.json").read_text())
+    bert_config = {key: bert_config[key] for key in _CONFIG} | {"initializer_range": 0.02} | dict(config or {})
+    (folder / "bert_config.json").write_text(json.dumps(bert_config))
     shutil.copy(hugging_face / "vocab.txt", folder)
     variables: dict[str, np.ndarray | None] = {}
     for name, value in tensors_of(hugging_face).items():
@@ -83,7 +83,15 @@ def write_hugging_face(
     shards: int = 1,
     changed: Mapping[str, np.ndarray | None] | None = None,
 ) -> Path:
-    """Copies a folder, its tensors under names with a prefix, in so many shards, some changed or left out."""
+    """Copy a Hugging Face folder with other names or values of its tensors; return the new folder.
+
+    Args:
+        folder: Folder to write; created if it does not exist.
+        hugging_face: Folder to copy.
+        prefix: Prefix of the tensors' names.
+        shards: Number of files of weights.
+        changed: Tensors to replace, or to leave out if None.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for path in hugging_face.iterdir():
         if path.is_file() and path.suffix in (".json", ".txt"):
@@ -95,15 +103,22 @@ def write_hugging_face(
         save_file(tensors, folder / "model.safetensors")
         return folder
     names = [f"model-{number:05}-of-{shards:05}.safetensors" for number in range(1, shards + 1)]
-    places = {key: names[number % shards] for number, key in enumerate(sorted(tensors))}
+    files = {key: names[index % shards] for index, key in enumerate(sorted(tensors))}
     for name in names:
-        save_file({key: tensors[key] for key, place in places.items() if place == name}, folder / name)
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
+        save_file({key: tensors[key] for key, file in files.items() if file == name}, folder / name)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": files}))
     return folder
 
 
 def write_preset(folder: Path, hugging_face: Path, *, max_shard_size: float = 10, **tokenizer: bool) -> Path:
-    """Has KerasHub read a Hugging Face folder and save it as a preset; `tokenizer` are its BertTokenizer's settings."""
+    """Let KerasHub read a Hugging Face folder and save it as a preset; return the preset's folder.
+
+    Args:
+        folder: Folder to write.
+        hugging_face: Folder to read.
+        max_shard_size: Size of a file of weights, in GB.
+        **tokenizer: Settings of the BertTokenizer.
+    """
     import keras_hub
 
     from components.checkpoints.vocabulary import read_vocabulary

@@ -1,4 +1,4 @@
-"""A BERT small enough for tests: the real format, random weights."""
+"""BERT small enough for tests, in the real format with random weights."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _HIDDEN, _LAYERS, _HEADS, _INTERMEDIATE, _POSITIONS = 16, 2, 2, 32, 64
 def write_tiny_bert(
     folder: Path, *, seed: int = 0, lower_case: bool = True, vocabulary: Sequence[str] = VOCABULARY
 ) -> Path:
-    """Writes a Hugging Face BERT folder with 2 layers of width 16 and random weights; returns it."""
+    """Write a Hugging Face BERT folder with 2 layers of width 16 and random weights; return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     config = {
         "model_type": "bert",
@@ -46,9 +46,9 @@ def write_tiny_bert(
     return folder
 
 
-def _random_weights(rng: np.random.Generator, n_words: int) -> dict[str, np.ndarray]:
+def _random_weights(rng: np.random.Generator, n_tokens: int) -> dict[str, np.ndarray]:
     shapes = {
-        "embeddings.word_embeddings.weight": (n_words, _HIDDEN),
+        "embeddings.word_embeddings.weight": (n_tokens, _HIDDEN),
         "embeddings.position_embeddings.weight": (_POSITIONS, _HIDDEN),
         "embeddings.token_type_embeddings.weight": (2, _HIDDEN),
         "pooler.dense.weight": (_HIDDEN, _HIDDEN),

@@ -1,4 +1,4 @@
-"""Handles: fetched through KerasHub's own download, then as any folder."""
+"""Fetch checkpoints by handle, through KerasHub's download."""
 
 import hashlib
 import os
@@ -26,7 +26,7 @@ _COMMIT = "0" * 40
 
 
 class _Hub(BaseHTTPRequestHandler):
-    """As much of Hugging Face's hub as a download of single files asks for."""
+    """Fake of Hugging Face's hub that serves single files."""
 
     def __init__(self, folder: Path, *rest: object) -> None:
         self._folder = folder
@@ -39,10 +39,10 @@ class _Hub(BaseHTTPRequestHandler):
         self._answer(body=True)
 
     def _answer(self, *, body: bool) -> None:
-        place = self.path.split("?")[0].removeprefix("/someone/tiny-bert/resolve/main/")
-        place = place.removeprefix(f"/someone/tiny-bert/resolve/{_COMMIT}/")
-        path = self._folder / place
-        found = path.is_file() and not place.startswith("/")
+        name = self.path.split("?")[0].removeprefix("/someone/tiny-bert/resolve/main/")
+        name = name.removeprefix(f"/someone/tiny-bert/resolve/{_COMMIT}/")
+        path = self._folder / name
+        found = path.is_file() and not name.startswith("/")
         content = path.read_bytes() if found else b""
         self.send_response(200 if found else 404)
         self.send_header("X-Repo-Commit", _COMMIT)
@@ -69,7 +69,7 @@ def hub(tmp_path: Path) -> Iterator[str]:
 
 
 def _find(source: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    # In a process of its own: Hugging Face's library reads these when it is imported.
+    # In its own process, because Hugging Face's library reads these variables when it is imported.
     program = (
         "import sys\nfrom components.checkpoints.find import find_checkpoint\nfrom schema.errors import Refused\n"
         "try: print(find_checkpoint(sys.argv[1]).fingerprint())\n"
@@ -81,22 +81,22 @@ def _find(source: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_hugging_face_hub(tmp_path: Path, hub: str) -> None:
-    ended = _find("hf://someone/tiny-bert", HF_ENDPOINT=hub, HF_HOME=str(tmp_path / "cache"))
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.split()[-1] == find_checkpoint(str(tmp_path / "hub")).fingerprint()
+def test_fetches_from_the_hugging_face_hub(tmp_path: Path, hub: str) -> None:
+    process = _find("hf://someone/tiny-bert", HF_ENDPOINT=hub, HF_HOME=str(tmp_path / "cache"))
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.split()[-1] == find_checkpoint(str(tmp_path / "hub")).fingerprint()
 
 
-def test_without_a_network_one_line_says_so(tmp_path: Path) -> None:
-    ended = _find("hf://someone/tiny-bert", HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path))
-    (line,) = [line for line in ended.stderr.splitlines() if line.startswith("REFUSED")]
+def test_refuses_in_one_line_without_a_network(tmp_path: Path) -> None:
+    process = _find("hf://someone/tiny-bert", HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path))
+    (line,) = [line for line in process.stderr.splitlines() if line.startswith("REFUSED")]
     assert "checkpoint hf://someone/tiny-bert: config.json cannot be fetched: " in line
     assert line.endswith("without a network, give the path of a folder")
 
 
-def _from_folder(folder: Path, asked: list[str]) -> object:
+def _from_folder(folder: Path, requests: list[str]) -> object:
     def get_file(preset: str, name: str) -> str:
-        asked.append(f"{preset} {name}")
+        requests.append(f"{preset} {name}")
         if not (folder / name).is_file():
             raise FileNotFoundError(name)
         return str(folder / name)
@@ -105,18 +105,18 @@ def _from_folder(folder: Path, asked: list[str]) -> object:
 
 
 @pytest.mark.parametrize("source", ["kaggle://someone/bert/keras/tiny", "bert_tiny_en_uncased"])
-def test_keras_presets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+def test_fetches_keras_presets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
     tiny = write_tiny_bert(tmp_path / "tiny")
     preset = write_preset(tmp_path / "preset", tiny, max_shard_size=1e-5, lowercase=True)
-    asked: list[str] = []
-    monkeypatch.setattr(_GET_FILE, _from_folder(preset, asked))
+    requests: list[str] = []
+    monkeypatch.setattr(_GET_FILE, _from_folder(preset, requests))
     checkpoint = find_checkpoint(source)
-    assert (checkpoint.kind, checkpoint.source, checkpoint.max_positions) == ("preset", source, 64)
+    assert (checkpoint.format, checkpoint.source, checkpoint.architecture.positions) == ("preset", source, 64)
     assert load_backbone(checkpoint).num_layers == 2
-    assert f"{source} assets/tokenizer/vocabulary.txt" in asked
+    assert f"{source} assets/tokenizer/vocabulary.txt" in requests
 
 
-def test_whatever_a_download_fails_of_ends_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_failure_of_a_download_ends_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def get_file(*_: str) -> str:
         raise RuntimeError("403\nForbidden")
 
@@ -125,7 +125,7 @@ def test_whatever_a_download_fails_of_ends_in_one_line(monkeypatch: pytest.Monke
         find_checkpoint("kaggle://someone/bert/keras/secret")
 
 
-def test_a_handle_of_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refuses_a_handle_without_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_GET_FILE, _from_folder(tmp_path, []))
     with pytest.raises(Refused, match=r"no config\.json there"):
         find_checkpoint("hf://someone/nothing")
@@ -134,8 +134,8 @@ def test_a_handle_of_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         find_checkpoint("hf://someone/half")
 
 
-def test_the_built_in_names_are_kerashubs() -> None:
-    assert handle.built_in() == set(keras_hub.models.BertBackbone.presets)
+def test_built_in_names_are_those_of_kerashub() -> None:
+    assert handle.built_in_names() == set(keras_hub.models.BertBackbone.presets)
 
 
 @pytest.mark.parametrize(
@@ -143,5 +143,5 @@ def test_the_built_in_names_are_kerashubs() -> None:
     [("minilm-l6", False), ("hf://a/b", False), ("kaggle://a/b/keras/c", False), ("bert_base_en", False),
      ("./bert_base_en", True), ("bert", True), ("/models/bert", True)],
 )  # fmt: skip
-def test_names_and_handles_are_no_paths(source: str, path: bool) -> None:
+def test_names_and_handles_are_not_paths(source: str, path: bool) -> None:
     assert is_path(source) is path

@@ -1,4 +1,4 @@
-"""What is wrong with a checkpoint is said in one line that names it."""
+"""Refuse wrong checkpoints in one line that names them."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ _SMALL = np.zeros((3, 5), np.float32)
 
 @pytest.fixture(scope="module")
 def formats(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny BERT in each format."""
+    """Return a folder with a tiny BERT in each format."""
     folder = tmp_path_factory.mktemp("formats")
     tiny = write_tiny_bert(folder / "hugging_face")
     write_google(folder / "google", tiny)
@@ -29,7 +29,7 @@ def formats(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copy(formats: Path, tmp_path: Path) -> Callable[[str], Path]:
-    return lambda kind: Path(shutil.copytree(formats / kind, tmp_path / kind))
+    return lambda name: Path(shutil.copytree(formats / name, tmp_path / name))
 
 
 def refused(folder: Path) -> str:
@@ -40,7 +40,7 @@ def refused(folder: Path) -> str:
 
 
 def edit(path: Path, **changes: Any) -> None:
-    """Changes keys of a JSON file; of a Keras object's, those of its configuration."""
+    """Change keys of a JSON file, or of the configuration of a Keras object."""
     content = json.loads(path.read_text())
     inner = content["config"] if "class_name" in content else content
     inner.update(changes)
@@ -53,7 +53,7 @@ _OTHER = {"bert/encoder/layer_1/attention/self/key/kernel": _SMALL}
 
 
 @pytest.mark.parametrize(
-    ("changed", "words"),
+    ("changed", "message"),
     [
         (_NO_BIAS, "no bert/pooler/dense/bias"),
         (_SURPLUS, "surplus bert/encoder/layer_2/output/dense/bias"),
@@ -62,15 +62,15 @@ _OTHER = {"bert/encoder/layer_1/attention/self/key/kernel": _SMALL}
         ({"discriminator/dense/kernel": _SMALL}, "surplus discriminator/dense/kernel"),
     ],
 )
-def test_google_variables_are_named(tmp_path: Path, formats: Path, changed: Any, words: str) -> None:
+def test_names_wrong_variables_of_google(tmp_path: Path, formats: Path, changed: Any, message: str) -> None:
     folder = write_google(tmp_path, formats / "hugging_face", changed=changed)
     line = refused(folder)
     assert line.startswith(f"checkpoint {folder}: bert_model.ckpt.index does not hold the model of bert_config.json")
-    assert line.endswith(words)
+    assert line.endswith(message)
 
 
 @pytest.mark.parametrize(
-    ("changed", "words"),
+    ("changed", "message"),
     [
         ({"pooler.dense.bias": None}, "no pooler.dense.bias"),
         ({"encoder.layer.2.output.dense.bias": _SMALL}, "surplus encoder.layer.2.output.dense.bias"),
@@ -81,14 +81,14 @@ def test_google_variables_are_named(tmp_path: Path, formats: Path, changed: Any,
         ({"encoder.layer.0.intermediate.dense.weight": _SMALL}, "is [3, 5] instead of [32, 16]"),
     ],
 )
-def test_hugging_face_tensors_are_named(tmp_path: Path, formats: Path, changed: Any, words: str) -> None:
+def test_names_wrong_tensors_of_hugging_face(tmp_path: Path, formats: Path, changed: Any, message: str) -> None:
     line = refused(write_hugging_face(tmp_path, formats / "hugging_face", changed=changed))
     assert "model.safetensors does not hold the model of config.json" in line
-    assert words in line
+    assert message in line
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "message"),
     [
         ({"num_layers": 3}, "no layers/transformer_encoder_2/_self_attention_layer/query_dense/vars/0, "),
         ({"num_layers": 1}, "surplus layers/transformer_encoder_1/_feedforward_intermediate_dense/vars/0, "),
@@ -97,59 +97,59 @@ def test_hugging_face_tensors_are_named(tmp_path: Path, formats: Path, changed: 
         ({"max_sequence_length": 128}, "layers/position_embedding/vars/0 is [64, 16] instead of [128, 16]"),
     ],
 )
-def test_preset_variables_are_named(copy: Callable[[str], Path], changes: Any, words: str) -> None:
+def test_names_wrong_variables_of_a_preset(copy: Callable[[str], Path], changes: Any, message: str) -> None:
     folder = copy("preset")
     edit(folder / "config.json", **changes)
-    assert words in refused(folder)
+    assert message in refused(folder)
 
 
-@pytest.mark.parametrize(("kind", "file"), [("google", "bert_model.ckpt.index"), ("preset", "model.weights.h5")])
-def test_damaged_files_are_refused(copy: Callable[[str], Path], kind: str, file: str) -> None:
-    folder = copy(kind)
+@pytest.mark.parametrize(("name", "file"), [("google", "bert_model.ckpt.index"), ("preset", "model.weights.h5")])
+def test_refuses_damaged_files(copy: Callable[[str], Path], name: str, file: str) -> None:
+    folder = copy(name)
     (folder / file).write_bytes(b"not weights")
     assert f"{file} cannot be read: " in refused(folder)
 
 
 @pytest.mark.parametrize(
-    ("kind", "vocabulary", "config", "key"),
+    ("name", "vocabulary", "config", "key"),
     [
         ("google", "vocab.txt", "bert_config.json", "vocab_size"),
         ("hugging_face", "vocab.txt", "config.json", "vocab_size"),
         ("preset", "assets/tokenizer/vocabulary.txt", "config.json", "vocabulary_size"),
     ],
 )
-@pytest.mark.parametrize("words", [len(VOCABULARY) - 1, len(VOCABULARY) + 1])
-def test_a_vocabulary_of_another_model(
-    copy: Callable[[str], Path], kind: str, vocabulary: str, config: str, key: str, words: int
+@pytest.mark.parametrize("n_tokens", [len(VOCABULARY) - 1, len(VOCABULARY) + 1])
+def test_refuses_the_vocabulary_of_another_model(
+    copy: Callable[[str], Path], name: str, vocabulary: str, config: str, key: str, n_tokens: int
 ) -> None:
-    folder = copy(kind)
-    (folder / vocabulary).write_text("\n".join([*VOCABULARY, "extra"][:words]) + "\n", encoding="utf-8")
+    folder = copy(name)
+    (folder / vocabulary).write_text("\n".join([*VOCABULARY, "extra"][:n_tokens]) + "\n", encoding="utf-8")
     line = refused(folder)
-    assert f"has {words} tokens, the embedding table {len(VOCABULARY)} rows; they belong to different models" in line
-    # A table that is padded to a round size is no other model's.
+    assert f"has {n_tokens} tokens, the embedding table {len(VOCABULARY)} rows; they belong to different models" in line
+    # A table that is padded to a round size fits.
     edit(folder / config, **{key: 64})
     check_vocabulary(find_checkpoint(str(folder)))
 
 
 @pytest.mark.parametrize(
-    ("kind", "file", "words"),
+    ("name", "file", "message"),
     [
-        ("google", "bert_config.json", "no bert_config.json in it; as it should be Google's BERT folder"),
-        ("google", "vocab.txt", "no vocab.txt in it; as it should be Google's BERT folder"),
+        ("google", "bert_config.json", "no bert_config.json in it; make it Google's BERT folder"),
+        ("google", "vocab.txt", "no vocab.txt in it; make it Google's BERT folder"),
         ("google", "bert_model.ckpt.index", "no bert_model.ckpt.index in it"),
         ("google", "bert_model.ckpt.data-00000-of-00001", "no bert_model.ckpt.data-00000-of-00001 in it"),
-        ("hugging_face", "model.safetensors", "no model.safetensors in it; as it should be a Hugging Face folder"),
-        ("preset", "model.weights.h5", "no model.weights.h5 in it; as it should be a KerasHub preset"),
+        ("hugging_face", "model.safetensors", "no model.safetensors in it; make it a Hugging Face folder"),
+        ("preset", "model.weights.h5", "no model.weights.h5 in it; make it a KerasHub preset"),
         ("preset", "assets/tokenizer/vocabulary.txt", "no assets/tokenizer/vocabulary.txt in it"),
     ],
 )
-def test_what_the_nearest_kind_lacks_is_named(copy: Callable[[str], Path], kind: str, file: str, words: str) -> None:
-    folder = copy(kind)
+def test_names_what_the_nearest_format_lacks(copy: Callable[[str], Path], name: str, file: str, message: str) -> None:
+    folder = copy(name)
     (folder / file).unlink()
-    assert words in refused(folder)
+    assert message in refused(folder)
 
 
-def test_a_folder_that_is_two_or_none(copy: Callable[[str], Path], tmp_path: Path) -> None:
+def test_refuses_a_folder_in_two_formats_or_none(copy: Callable[[str], Path], tmp_path: Path) -> None:
     both = copy("google")
     shutil.copytree(copy("hugging_face"), both, dirs_exist_ok=True)
     assert "at once; keep each in a folder of its own" in refused(both)
@@ -157,7 +157,7 @@ def test_a_folder_that_is_two_or_none(copy: Callable[[str], Path], tmp_path: Pat
     assert "no checkpoint in it; give Google's BERT folder" in refused(tmp_path / "empty")
 
 
-def test_weights_of_pytorch_alone_are_refused_with_the_way_to_convert_them(copy: Callable[[str], Path]) -> None:
+def test_refuses_weights_of_pytorch_with_the_command_to_convert_them(copy: Callable[[str], Path]) -> None:
     folder = copy("hugging_face")
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     line = refused(folder)
@@ -165,13 +165,13 @@ def test_weights_of_pytorch_alone_are_refused_with_the_way_to_convert_them(copy:
     assert f"save_pretrained('{folder}')" in line
 
 
-def test_a_shard_that_is_missing_is_named(tmp_path: Path, formats: Path) -> None:
+def test_names_a_missing_shard(tmp_path: Path, formats: Path) -> None:
     folder = write_hugging_face(tmp_path, formats / "hugging_face", shards=2)
     (folder / "model-00002-of-00002.safetensors").unlink()
     assert "no model-00002-of-00002.safetensors in it, which model.safetensors.index.json names" in refused(folder)
 
 
-def test_google_checkpoints_of_which_none_is_the_last(tmp_path: Path, formats: Path) -> None:
+def test_refuses_google_checkpoints_of_different_names(tmp_path: Path, formats: Path) -> None:
     folder = write_google(tmp_path, formats / "hugging_face")
     write_google(folder, formats / "hugging_face", prefix="model.ckpt-5")
     line = refused(folder)
@@ -180,7 +180,7 @@ def test_google_checkpoints_of_which_none_is_the_last(tmp_path: Path, formats: P
     assert "model.ckpt-6: no such folder" in refused(folder / "model.ckpt-6")
 
 
-def test_a_tensorflow_2_checkpoint_is_refused(copy: Callable[[str], Path]) -> None:
+def test_refuses_a_tensorflow_2_checkpoint(copy: Callable[[str], Path]) -> None:
     import tensorflow as tf
 
     folder = copy("google")
@@ -191,11 +191,11 @@ def test_a_tensorflow_2_checkpoint_is_refused(copy: Callable[[str], Path]) -> No
 
 
 @pytest.mark.parametrize(
-    ("kind", "file", "changes", "words"),
+    ("name", "file", "changes", "message"),
     [
         ("google", "bert_config.json", {"hidden_size": None}, "no hidden_size in it"),
         ("google", "bert_config.json", {"num_hidden_layers": "two"}, "num_hidden_layers is 'two', not a number"),
-        ("google", "bert_config.json", {"num_attention_heads": 3}, "a width of 16 cannot be shared by 3 heads"),
+        ("google", "bert_config.json", {"num_attention_heads": 3}, "a width of 16 cannot be divided among 3 heads"),
         ("google", "bert_config.json", {"hidden_act": "swish"}, "hidden_act 'swish' is not supported; known: gelu"),
         ("google", "bert_config.json", {"max_position_embeddings": 512}, "is [64, 16] instead of [512, 16]"),
         ("hugging_face", "config.json", {"position_embedding_type": "relative_key"}, "only encoders with absolute"),
@@ -207,15 +207,15 @@ def test_a_tensorflow_2_checkpoint_is_refused(copy: Callable[[str], Path]) -> No
         ("preset", "tokenizer.json", {"suffix_indicator": "@@"}, "suffix_indicator is '@@'"),
     ],
 )  # fmt: skip
-def test_configurations_that_are_no_berts(
-    copy: Callable[[str], Path], kind: str, file: str, changes: Any, words: str
+def test_refuses_configurations_that_are_not_a_berts(
+    copy: Callable[[str], Path], name: str, file: str, changes: Any, message: str
 ) -> None:
-    folder = copy(kind)
+    folder = copy(name)
     edit(folder / file, **changes)
-    assert words in refused(folder)
+    assert message in refused(folder)
 
 
-def test_presets_of_other_classes(copy: Callable[[str], Path]) -> None:
+def test_refuses_presets_of_other_classes(copy: Callable[[str], Path]) -> None:
     folder = copy("preset")
     path = folder / "tokenizer.json"
     path.write_text(path.read_text().replace("BertTokenizer", "XLMRobertaTokenizer"))

@@ -1,4 +1,4 @@
-"""What read_vocabulary takes and refuses."""
+"""Read vocabularies, or refuse damaged ones."""
 
 from pathlib import Path
 
@@ -12,14 +12,14 @@ from schema.errors import Refused
 SPECIAL = b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n"
 
 
-def written(folder: Path, content: bytes) -> str:
+def write_vocabulary(folder: Path, content: bytes) -> str:
     path = folder / "vocab.txt"
     path.write_bytes(content)
     return str(path)
 
 
-def test_lines_are_tokens_in_the_order_of_their_ids(tmp_path: Path) -> None:
-    assert read_vocabulary(written(tmp_path, SPECIAL + b"the\n##ing\n")) == [
+def test_reads_a_token_from_every_line(tmp_path: Path) -> None:
+    assert read_vocabulary(write_vocabulary(tmp_path, SPECIAL + b"the\n##ing\n")) == [
         *("[PAD]", "[UNK]", "[CLS]", "[SEP]"),
         *("the", "##ing"),
     ]
@@ -35,12 +35,12 @@ def test_lines_are_tokens_in_the_order_of_their_ids(tmp_path: Path) -> None:
     ],
     ids=["no last newline", "blank last line", "carriage returns", "byte order mark"],
 )
-def test_line_ends_do_not_matter(tmp_path: Path, content: bytes) -> None:
-    assert read_vocabulary(written(tmp_path, content))[3:] == ["[SEP]", "the"]
+def test_accepts_any_line_ends(tmp_path: Path, content: bytes) -> None:
+    assert read_vocabulary(write_vocabulary(tmp_path, content))[3:] == ["[SEP]", "the"]
 
 
-def test_a_token_that_looks_like_a_line_end_is_kept(tmp_path: Path) -> None:
-    tokens = read_vocabulary(written(tmp_path, SPECIAL + "\u2028\n\x85\nx\n".encode()))
+def test_keeps_a_token_that_looks_like_a_line_end(tmp_path: Path) -> None:
+    tokens = read_vocabulary(write_vocabulary(tmp_path, SPECIAL + "\u2028\n\x85\nx\n".encode()))
     assert tokens[4:] == ["\u2028", "\x85", "x"]
 
 
@@ -58,27 +58,29 @@ def test_a_token_that_looks_like_a_line_end_is_kept(tmp_path: Path) -> None:
         (SPECIAL + b"the\n\0\n", r"line 6: a NUL byte"),
     ],
 )
-def test_a_broken_file_is_refused_in_one_line(tmp_path: Path, content: bytes, message: str) -> None:
-    path = written(tmp_path, content)
+def test_refuses_a_damaged_file_in_one_line(tmp_path: Path, content: bytes, message: str) -> None:
+    path = write_vocabulary(tmp_path, content)
     with pytest.raises(Refused, match=message) as refused:
         read_vocabulary(path)
     assert path in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
-def test_the_longest_tokens_that_are_taken_can_be_looked_up(tmp_path: Path) -> None:
+def test_tensorflow_text_takes_the_longest_accepted_tokens(tmp_path: Path) -> None:
     longest = [b"a" * 256, b"##" + b"b" * 256, "é".encode() * 128]
-    tokenizer = BertTokenizer(read_vocabulary(written(tmp_path, SPECIAL + b"\n".join(longest))), lower_case=True)
-    # Of letters: Google's limit of 200 characters a word comes first.
+    tokenizer = BertTokenizer(
+        read_vocabulary(write_vocabulary(tmp_path, SPECIAL + b"\n".join(longest))), lower_case=True
+    )
+    # In letters, Google's limit of 200 characters a word is lower.
     assert tokenizer(tf.constant(["é" * 128])).to_list() == [[2, 1, 3]], "lower case strips accents"
     assert tokenizer(tf.constant(["a" * 256])).to_list() == [[2, 1, 3]]
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_refuses_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"missing\.txt cannot be read"):
         read_vocabulary(str(tmp_path / "missing.txt"))
 
 
-def test_a_folder_is_refused(tmp_path: Path) -> None:
+def test_refuses_a_folder(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="cannot be read"):
         read_vocabulary(str(tmp_path))

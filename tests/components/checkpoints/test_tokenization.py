@@ -1,4 +1,4 @@
-"""Case, accents and special tokens are the checkpoint's own; no TensorFlow is needed to know them."""
+"""Read case, accents and special tokens of a checkpoint, without TensorFlow."""
 
 import json
 import subprocess
@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from components.checkpoints.find import BUNDLED, find_checkpoint
-from components.checkpoints.spelling import is_cased, read_spelling
+from components.checkpoints.tokenization import is_cased, read_tokenization
 from components.checkpoints.vocabulary import SpecialTokens, read_vocabulary
 
 _SPECIAL = ["[PAD]", "[unused1]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 _REPOSITORY = Path(__file__).parents[3]
 
 
-def written(folder: Path, tokens: list[str], **files: Any) -> Path:
+def write_files(folder: Path, tokens: list[str], **files: Any) -> Path:
     vocabulary = folder / "vocab.txt"
     vocabulary.write_text("\n".join([*_SPECIAL, *tokens]) + "\n", encoding="utf-8")
     for name, content in files.items():
@@ -29,7 +29,7 @@ def written(folder: Path, tokens: list[str], **files: Any) -> Path:
     [
         (["the", "##ing", "ß", "ı"], False),
         (["the", "The", "##ING"], True),
-        # As Chinese BERT's.
+        # As in Chinese BERT's vocabulary.
         (["<S>", "<T>", "的", "##的", "你", "abc"], False),
         (["The", "der", "Москва", "москва", "京"], True),
         # Letters without a lower case, and a stray capital among hundreds.
@@ -37,10 +37,10 @@ def written(folder: Path, tokens: list[str], **files: Any) -> Path:
     ],
     ids=["uncased", "cased", "chinese", "multilingual", "stray"],
 )
-def test_a_vocabulary_tells_whether_it_is_cased(tmp_path: Path, tokens: list[str], cased: bool) -> None:
-    spelling = read_spelling(tmp_path, written(tmp_path, tokens))
-    assert spelling.lower_case is not cased
-    assert spelling.strip_accents is None, "BERT's rule: exactly where it lower-cases"
+def test_derives_the_case_from_the_vocabulary(tmp_path: Path, tokens: list[str], cased: bool) -> None:
+    tokenization = read_tokenization(tmp_path, write_files(tmp_path, tokens))
+    assert tokenization.lower_case is not cased
+    assert tokenization.strip_accents is None, "BERT's rule: strip accents if lower-casing"
 
 
 def test_the_bundled_vocabulary_is_uncased() -> None:
@@ -61,32 +61,32 @@ _NORMALIZER = {"type": "BertNormalizer", "lowercase": False, "strip_accents": Fa
         ({"tokenizer_config": {}}, True, None),
     ],
 )  # fmt: skip
-def test_the_tokenizers_own_configuration_counts(
+def test_the_configuration_of_the_tokenizer_overrides_the_vocabulary(
     tmp_path: Path, files: dict[str, Any], lower_case: bool, strip_accents: bool | None
 ) -> None:
-    spelling = read_spelling(tmp_path, written(tmp_path, ["the"], **files))
-    assert (spelling.lower_case, spelling.strip_accents) == (lower_case, strip_accents)
+    tokenization = read_tokenization(tmp_path, write_files(tmp_path, ["the"], **files))
+    assert (tokenization.lower_case, tokenization.strip_accents) == (lower_case, strip_accents)
 
 
-def test_special_tokens_of_other_names_are_followed(tmp_path: Path) -> None:
+def test_reads_special_tokens_of_other_names(tmp_path: Path) -> None:
     config = {"cls_token": "<s>", "sep_token": {"content": "</s>", "special": True}, "pad_token": "<pad>"}
-    vocabulary = written(
+    vocabulary = write_files(
         tmp_path, ["<s>", "</s>", "<unk>", "<pad>"], tokenizer_config=config, special_tokens_map={"unk_token": "<unk>"}
     )
-    assert read_spelling(tmp_path, vocabulary).special_tokens == SpecialTokens("<pad>", "<unk>", "<s>", "</s>")
+    assert read_tokenization(tmp_path, vocabulary).special_tokens == SpecialTokens("<pad>", "<unk>", "<s>", "</s>")
 
 
-def test_special_tokens_of_other_names_are_written(tmp_path: Path) -> None:
+def test_tokenizes_with_special_tokens_of_other_names(tmp_path: Path) -> None:
     import tensorflow as tf
 
     from components.preprocessing.tokenizer import BertTokenizer
 
-    vocabulary = read_vocabulary(str(written(tmp_path, ["<s>", "</s>", "<unk>", "the"])))
+    vocabulary = read_vocabulary(str(write_files(tmp_path, ["<s>", "</s>", "<unk>", "the"])))
     tokenizer = BertTokenizer(
         vocabulary, lower_case=True, special_tokens=SpecialTokens("[PAD]", "<unk>", "<s>", "</s>")
     )
     ids = tokenizer(tf.constant(["the xyz", "[CLS]"])).to_list()
-    assert [[vocabulary[number] for number in row] for row in ids] == [
+    assert [[vocabulary[token_id] for token_id in row] for row in ids] == [
         ["<s>", "the", "<unk>", "</s>"],
         ["<s>", "<unk>", "<unk>", "<unk>", "</s>"],
     ]
