@@ -1,19 +1,20 @@
-"""The classes of characters that BERT's tokenization knows, as regular expressions for TensorFlow's RE2.
+"""Classes of characters in BERT's tokenization, as regular expressions for TensorFlow's RE2.
 
-The rules are those of `tokenization.py` in https://github.com/google-research/bert. They rest on Python's Unicode
-tables, and TensorFlow has three others: RE2's and TensorFlow Text's are newer than Python 3.11's, that of
-`tf.strings.lower` is older. `unassigned` takes care of what Python's lack. What `tf.strings.lower` lacks, the letters
-that came with Unicode 14, is in no BERT's vocabulary; only a capital sigma beside such a one may be lowered otherwise.
+The rules are those of `tokenization.py` in https://github.com/google-research/bert. They depend on Python's Unicode
+tables, and TensorFlow has three others: those of RE2 and TensorFlow Text are newer than Python 3.11's, that of
+`tf.strings.lower` is older. `unassigned_characters` handles characters that Python's tables lack. The characters that
+`tf.strings.lower` lacks, the letters of Unicode 14, are in no BERT's vocabulary; only a capital sigma beside one of them
+may be lower-cased differently.
 """
 
 import sys
 import unicodedata
 from collections.abc import Iterable
 
-# Well-formed UTF-8. Written as two ranges, because RE2 lets overlong and surrogate encodings pass as `.`.
+# Well-formed UTF-8, as two ranges, because `.` in RE2 matches overlong and surrogate encodings as well.
 WELL_FORMED = r"[\x00-\x{D7FF}\x{E000}-\x{10FFFF}]*"
 
-# Tab, newline, carriage return and all of \p{Z}, which is where str.split() splits. The ASCII space is left out:
+# Tab, newline, carriage return and all of \p{Z}: where str.split() splits. The ASCII space is left out, because
 # replacing every space by itself would cost four times as much.
 SPACES = r"[\t\n\r\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]"
 
@@ -22,7 +23,7 @@ DROPPED = r"[\x{FFFD}\p{Cc}\p{Cf}]"
 
 ACCENTS = r"\p{Mn}"
 
-# A character of these is a word by itself: Chinese, punctuation, and what ASCII has besides ($ + < = > ^ ` | ~).
+# Characters that are words by themselves: Chinese, punctuation, and ASCII's other symbols ($ + < = > ^ ` | ~).
 _CHINESE = (
     (0x4E00, 0x9FFF),
     (0x3400, 0x4DBF),
@@ -36,11 +37,11 @@ _CHINESE = (
 SINGLE = r"[!-/:-@\[-`{-~\p{P}" + "".join(rf"\x{{{first:X}}}-\x{{{last:X}}}" for first, last in _CHINESE) + "]"
 
 
-def stranger(vocabulary: Iterable[str]) -> str:
-    """A character that is a letter to BERT and in no token: a word with it in is [UNK].
+def unknown_character(vocabulary: Iterable[str]) -> str:
+    """Return a character that BERT treats as a letter and that is in no token, so that a word with it is [UNK].
 
     Raises:
-        ValueError: the vocabulary has every private-use character.
+        ValueError: The vocabulary has every private-use character.
     """
     known = set().union(*vocabulary)
     for code in range(0xE000, 0xF900):
@@ -49,11 +50,11 @@ def stranger(vocabulary: Iterable[str]) -> str:
     raise ValueError("the vocabulary has every character of U+E000-U+F8FF: none is left to stand for [UNK]")
 
 
-def unassigned(vocabulary: Iterable[str]) -> str:
-    """The class of the characters that are unassigned in Python's Unicode tables and in no token.
+def unassigned_characters(vocabulary: Iterable[str]) -> str:
+    """Return the class of characters that Python's Unicode tables do not assign and that are in no token.
 
-    To Google's code such a character is a letter, so its word is [UNK]; newer tables may call it punctuation, a mark
-    or a control. Replacing it by the `stranger` gives Google's answer whatever the tables say.
+    Google's code treats such a character as a letter, so that its word is [UNK]. Newer tables may call it punctuation,
+    a mark or a control character. Replacing it by the `unknown_character` gives Google's ids whatever the tables say.
     """
     known = set().union(*vocabulary)
     ranges: list[list[int]] = []
@@ -69,5 +70,5 @@ def unassigned(vocabulary: Iterable[str]) -> str:
 
 
 def _is_chinese(code: int) -> bool:
-    """Whether Google's code splits the character off: it asks for the block, assigned or not."""
+    """Return whether Google's code splits a character off, which depends on its block and not on its assignment."""
     return any(first <= code <= last for first, last in _CHINESE)

@@ -1,4 +1,4 @@
-"""What Transform does to a batch of raw examples, traced once into the graph that serving runs too."""
+"""Transform's preprocessing of raw examples, traced once into the graph that serving runs too."""
 
 from typing import Any
 
@@ -16,22 +16,22 @@ Batch = dict[str, tf.Tensor | tf.SparseTensor]
 
 
 def preprocessing_fn(inputs: Batch, custom_config: dict[str, Any]) -> Batch:
-    """Token ids and multi-hot labels of raw examples; segment ids too where the schema has a second text.
+    """Return token ids and multi-hot labels of raw examples, and segment ids if the schema has a second text.
 
-    No output needs more than its own input, so the graph can be applied to texts alone.
+    No output depends on another's input, so the graph can be applied to texts alone.
 
     Args:
-        inputs: `text` string [n, 1], `labels` sparse string [n, None], `id` string [n, 1], and of pairs `text_pair`
-            string [n, 1]; others are left alone.
-        custom_config: a JSON `PreprocessingSettings` under "preprocessing".
+        inputs: `text` string [n, 1], `labels` sparse string [n, None], `id` string [n, 1] and, in examples of text
+            pairs, `text_pair` string [n, 1]. Other features are ignored.
+        custom_config: `PreprocessingSettings` as JSON under "preprocessing".
 
     Returns:
-        What `components.preprocessing.features` lists: token ids (and segment ids of pairs) sparse int64 [n, None],
-        labels float32 [n, n_labels], id string [n].
+        The features of `components.preprocessing.features`: token ids (and segment ids of pairs) sparse int64
+        [n, None], labels float32 [n, n_labels], id string [n].
 
     Raises:
-        pydantic.ValidationError: the settings are not such.
-        Refused: the vocabulary cannot be used, or there is no such checkpoint.
+        pydantic.ValidationError: The settings are not valid.
+        Refused: The vocabulary cannot be used, or the checkpoint does not exist.
     """
     settings = PreprocessingSettings.model_validate(custom_config["preprocessing"])
     tokenizer = tft.make_and_track_object(lambda: _tokenizer(settings.tokenizer), name="bert_tokenizer")
@@ -43,15 +43,15 @@ def preprocessing_fn(inputs: Batch, custom_config: dict[str, Any]) -> Batch:
 
 
 def multi_hot(labels: tf.SparseTensor, names: tuple[str, ...], retired: tuple[str, ...] = ()) -> tf.Tensor:
-    """1 for each label that a row has, however often; a name not in `names`, or retired, counts for nothing.
+    """Return a multi-hot vector for each row. Unknown and retired labels count for nothing.
 
     Args:
-        labels: string [n, None].
-        names: one for each column.
-        retired: those of them whose column is always 0.
+        labels: Labels of the rows, string [n, None]; a label may be repeated.
+        names: Label of each element.
+        retired: Labels whose element is always 0.
 
     Returns:
-        float32 [n, len(names)].
+        float32 [n, len(names)] of 0 and 1.
     """
     matches = tf.cast(labels.values[:, tf.newaxis] == tf.constant(names), tf.float32)
     if retired:
@@ -62,7 +62,7 @@ def multi_hot(labels: tf.SparseTensor, names: tuple[str, ...], retired: tuple[st
 
 def _tokens(tokenizer: BertTokenizer, inputs: Batch) -> Batch:
     texts = tf.squeeze(inputs[raw.TEXT], axis=1)
-    # Sparse, because Transform would file a ragged tensor under another name than its own.
+    # Sparse, because Transform would write a ragged tensor under another name.
     if raw.TEXT_PAIR not in inputs:
         return {features.TOKEN_IDS: tokenizer(texts).to_sparse()}
     token_ids, segment_ids = tokenizer.pair(texts, tf.squeeze(inputs[raw.TEXT_PAIR], axis=1))
@@ -81,6 +81,7 @@ def _tokenizer(settings: TokenizerSettings) -> BertTokenizer:
 
 
 def _vocabulary(settings: TokenizerSettings) -> str:
+    """Return the path of the vocabulary."""
     if settings.checkpoint is None:
         assert settings.vocabulary is not None
         return settings.vocabulary

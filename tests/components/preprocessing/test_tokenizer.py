@@ -1,4 +1,4 @@
-"""The ids are those that BERT was pretrained with: Google's, and Hugging Face's where that agrees with Google."""
+"""Compare token ids with Google's, and with Hugging Face's where it agrees with Google."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tests.components.preprocessing.texts import GOOGLE_ONLY, HARD
 
 UNCASED, CASED, LOWER_WITH_ACCENTS = "uncased", "cased", "lower case with accents"
 KINDS = (UNCASED, CASED, LOWER_WITH_ACCENTS)
-_UNCUT = 100_000
+_UNLIMITED = 100_000
 _SETTINGS: dict[str, dict[str, Any]] = {
     UNCASED: {"lower_case": True},
     CASED: {"lower_case": False},
@@ -34,7 +34,7 @@ def vocabulary(kind: str) -> tuple[str, ...]:
 
 @cache
 def in_graph(kind: str) -> BertTokenizer:
-    return BertTokenizer(vocabulary(kind), max_tokens=_UNCUT, **_SETTINGS[kind])
+    return BertTokenizer(vocabulary(kind), max_tokens=_UNLIMITED, **_SETTINGS[kind])
 
 
 @cache
@@ -75,15 +75,15 @@ def test_hard_texts_have_hugging_faces_ids(kind: str) -> None:
 
 
 def test_a_spelled_special_token_is_text() -> None:
-    numbers = {token: number for number, token in enumerate(uncased_vocabulary())}
-    assert ids(UNCASED, ["[MASK]"]) == [[numbers[token] for token in ("[CLS]", "[", "mask", "]", "[SEP]")]]
+    token_ids = {token: index for index, token in enumerate(uncased_vocabulary())}
+    assert ids(UNCASED, ["[MASK]"]) == [[token_ids[token] for token in ("[CLS]", "[", "mask", "]", "[SEP]")]]
 
 
 def test_a_word_of_200_characters_is_split_and_one_of_201_is_unknown() -> None:
-    numbers = {token: number for number, token in enumerate(uncased_vocabulary())}
+    token_ids = {token: index for index, token in enumerate(uncased_vocabulary())}
     split, unknown = ids(UNCASED, ["a" * 200, "a" * 201])
-    assert numbers["[UNK]"] not in split
-    assert unknown == [numbers["[CLS]"], numbers["[UNK]"], numbers["[SEP]"]]
+    assert token_ids["[UNK]"] not in split
+    assert unknown == [token_ids["[CLS]"], token_ids["[UNK]"], token_ids["[SEP]"]]
 
 
 # === Any text ===
@@ -91,7 +91,7 @@ def test_a_word_of_200_characters_is_split_and_one_of_201_is_unknown() -> None:
 _INTERESTING = st.sampled_from(
     "aAbIiİıſΣßẞéÉ\u0301\u0307\u0327,.'’-#[] \t\n\u00a0\u2028\0\x85\u200d\ufffd天豈ﬁ…Ｆ①😀가"
 )
-# Not Σ: see components.preprocessing.characters about those that Unicode 14 brought.
+# Without Σ, because of the letters of Unicode 14: see components.preprocessing.characters.
 _ANYTHING = st.characters(exclude_categories=["Cs"], exclude_characters="Σ")
 _WORDS = st.sampled_from(["playing", "Zürich", "unaffable", "x" * 199, "y" * 200, "é" * 201, "[MASK]"])
 _TEXTS = st.text(_ANYTHING) | st.text(_INTERESTING) | st.lists(_WORDS | _INTERESTING, max_size=8).map("".join)
@@ -106,7 +106,7 @@ def test_any_texts_have_googles_ids(kind: str, texts: list[str]) -> None:
 
 @pytest.mark.parametrize("kind", [UNCASED, CASED])
 def test_every_character_has_googles_ids(kind: str) -> None:
-    # Planes 4-13 are empty, 15 and 16 are private use: a sample of those does.
+    # Planes 4-13 are empty, 15 and 16 are private use: a sample of them is enough.
     codes = [*range(0xD800), *range(0xE000, 0x3_2400), *range(0xE_0000, 0xE_0200), *range(0x4_0000, 0x11_0000, 0x1111)]
     texts = [f"a{chr(code)}b" for code in codes]
     ours, theirs = ids(kind, texts), google_ids(kind, texts)
@@ -129,7 +129,7 @@ def goemotions() -> list[str]:
 
 
 @pytest.mark.parametrize("kind", [UNCASED, CASED])
-def test_every_goemotions_text_has_both_references_ids(kind: str, goemotions: list[str]) -> None:
+def test_every_text_of_goemotions_has_the_ids_of_both_references(kind: str, goemotions: list[str]) -> None:
     ours = ids(kind, goemotions)
     for theirs in (hugging_face_ids(kind, goemotions), google_ids(kind, goemotions)):
         assert [text for text, a, b in zip(goemotions, ours, theirs, strict=True) if a != b] == []
@@ -151,14 +151,14 @@ _BROKEN = [
 
 
 @pytest.mark.parametrize("broken", _BROKEN)
-def test_what_is_not_utf8_is_dropped(broken: bytes) -> None:
+def test_drops_bytes_that_are_not_utf_8(broken: bytes) -> None:
     good = "Good text…"
     assert ids(UNCASED, [broken, good.encode()]) == google_ids(UNCASED, [broken.decode("utf-8", "ignore"), good])
 
 
 @settings(max_examples=200, deadline=None)
 @given(broken=st.lists(st.binary() | st.text().map(lambda text: text.encode()[:-1]), min_size=1, max_size=4))
-def test_any_bytes_are_read_as_google_reads_them(broken: list[bytes]) -> None:
+def test_reads_any_bytes_like_google(broken: list[bytes]) -> None:
     assert ids(UNCASED, broken) == google_ids(UNCASED, [each.decode("utf-8", "ignore") for each in broken])
 
 
@@ -166,27 +166,27 @@ def test_any_bytes_are_read_as_google_reads_them(broken: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("max_tokens", [3, 4, 8])
-def test_sequences_are_cut_at_their_end(max_tokens: int) -> None:
+def test_truncates_sequences_at_their_end(max_tokens: int) -> None:
     texts = ["one two three four five six seven", "one", ""]
     tokenizer = BertTokenizer(uncased_vocabulary(), lower_case=True, max_tokens=max_tokens)
     whole = google_ids(UNCASED, texts)
     assert tokenizer(tf.constant(texts)).to_list() == [[*row[:-1][: max_tokens - 1], row[-1]] for row in whole]
 
 
-def test_an_empty_batch_gives_no_rows() -> None:
+def test_returns_no_rows_for_an_empty_batch() -> None:
     tokens = in_graph(UNCASED)(tf.constant([], tf.string))
     assert tokens.to_list() == []
     assert tokens.dtype == tf.int64
 
 
-def test_fewer_than_three_tokens_leave_no_room() -> None:
+def test_refuses_fewer_than_three_tokens() -> None:
     with pytest.raises(ValueError, match=r"at least 3.*got 2"):
         BertTokenizer(uncased_vocabulary(), lower_case=True, max_tokens=2)
 
 
-def test_a_vocabulary_with_private_use_characters_keeps_them() -> None:
-    plain = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "\ue000", "##\ue001", "\u0378"]
-    tokenizer = BertTokenizer(plain, lower_case=True)
+def test_keeps_private_use_characters_of_the_vocabulary() -> None:
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "\ue000", "##\ue001", "\u0378"]
+    tokenizer = BertTokenizer(tokens, lower_case=True)
     texts = ["\ue000\ue001 \u0378", "\ue002", "z" * 201]
     assert tokenizer(tf.constant(texts)).to_list() == [[2, 4, 5, 6, 3], [2, 1, 3], [2, 1, 3]]
 
@@ -204,18 +204,18 @@ print(json.dumps([tokenizer(tf.constant(texts)).to_list() for tokenizer in token
 
 
 @pytest.mark.parametrize("locale", ["tr_TR.UTF-8", "lt_LT.UTF-8"])
-def test_the_hosts_locale_changes_no_id(locale: str) -> None:
-    # ICU reads the variable itself: the locale need not be installed.
+def test_ids_do_not_depend_on_the_locale_of_the_host(locale: str) -> None:
+    # ICU reads the variable itself, so the locale need not be installed.
     texts = [HARD["turkish i"], HARD["lithuanian letters"], "THIS IS ISTANBUL"]
-    plain = [token for token in cased_vocabulary() if len(token.removeprefix("##")) == 1 or token.startswith("[")]
-    done = subprocess.run(
+    letters = [token for token in cased_vocabulary() if len(token.removeprefix("##")) == 1 or token.startswith("[")]
+    process = subprocess.run(
         [sys.executable, "-c", _PRINT_IDS],
-        input=json.dumps([plain, texts]),
+        input=json.dumps([letters, texts]),
         env={**os.environ, "LC_ALL": locale},
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=True,
     )
-    references = [GoogleTokenizer(plain, lower_case=True, strip_accents=strip) for strip in (True, False)]
-    assert json.loads(done.stdout) == [[reference.ids(text) for text in texts] for reference in references]
+    references = [GoogleTokenizer(letters, lower_case=True, strip_accents=strip) for strip in (True, False)]
+    assert json.loads(process.stdout) == [[reference.ids(text) for text in texts] for reference in references]

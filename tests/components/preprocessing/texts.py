@@ -45,7 +45,7 @@ HARD = {
     "other scripts": "Привет МИР Ёлка Γειά σου مرحبا שלום नमस्ते สวัสดี",
 }
 
-# Where Hugging Face's tokenizer does otherwise than Google's.
+# Texts for which Hugging Face's tokenizer differs from Google's.
 GOOGLE_ONLY = {
     "final sigma": "ΟΔΥΣΣΕΥΣ ΣΑΣ ΑΣ. Σ ΑΣ\u0301 ΑΣ’Σ",
     "private use": "a\ue000b \U000f0000 \U0010fffd",

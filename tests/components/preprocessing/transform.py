@@ -1,4 +1,4 @@
-"""Transform's own executor over rows that a test writes down."""
+"""Run Transform's executor on rows of a test."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,13 +18,13 @@ Row = Mapping[str, Sequence[str]]
 def run_transform(
     root: Path, rows: Sequence[Row], labels: Sequence[str], tokenizer: Mapping[str, Any], *, pair: bool = False
 ) -> Path:
-    """Writes a transform graph to `graph` and transformed examples to `examples/Split-train` below `root`.
+    """Write a transform graph to `graph` and examples to `examples/Split-train` below `root`; return `root`.
 
     Args:
-        root: An empty folder; returned.
-        rows: The strings of each feature.
+        root: Empty folder.
+        rows: Strings of each feature.
         labels: The label list.
-        tokenizer: JSON of `TokenizerSettings`.
+        tokenizer: `TokenizerSettings` as JSON.
         pair: Whether the schema has a second text.
     """
     examples, schema = standard_artifacts.Examples(), standard_artifacts.Schema()
@@ -50,7 +50,7 @@ def run_transform(
         },
         {key: [artifact] for key, artifact in outputs.items()},
         {
-            standard_component_specs.PREPROCESSING_FN_KEY: ("components.preprocessing.preprocessing.preprocessing_fn"),
+            standard_component_specs.PREPROCESSING_FN_KEY: "components.preprocessing.preprocessing.preprocessing_fn",
             standard_component_specs.CUSTOM_CONFIG_KEY: json.dumps({"preprocessing": settings}),
             standard_component_specs.DISABLE_STATISTICS_KEY: 1,
         },
@@ -59,13 +59,13 @@ def run_transform(
 
 
 def transformed_examples(root: Path) -> tf.Tensor:
-    """What `run_transform` wrote, string [n]: serialized tf.Examples in the order of the rows."""
+    """Return the examples that `run_transform` wrote: serialized tf.Examples in the order of the rows, string [n]."""
     files = [str(path) for path in (root / "examples" / "Split-train").iterdir()]
     return next(iter(tf.data.TFRecordDataset(files, "GZIP").batch(1_000_000)))
 
 
 def serialized(row: Row) -> bytes:
-    """A tf.Example of strings."""
+    """Return a serialized tf.Example of strings."""
     features = {
         name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.encode() for value in values]))
         for name, values in row.items()
