@@ -3,8 +3,8 @@
 The rules are those of `tokenization.py` in https://github.com/google-research/bert. They depend on Python's Unicode
 tables, and TensorFlow has three others: those of RE2 and TensorFlow Text are newer than Python 3.11's, that of
 `tf.strings.lower` is older. `unassigned_characters` handles characters that Python's tables lack. The characters that
-`tf.strings.lower` lacks, the letters of Unicode 14, are in no BERT's vocabulary; only a capital sigma beside one of them
-may be lower-cased differently.
+`tf.strings.lower` lacks, the letters of Unicode 14, are in no BERT's vocabulary; only a capital sigma beside one may be
+lower-cased differently.
 """
 
 import sys
