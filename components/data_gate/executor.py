@@ -15,7 +15,7 @@ from components.data_gate.settings import DataGateSettings
 from components.data_gate.verdict import Drift, Verdict
 from components.example_gen.report import IngestReport
 from components.schema_import.schema_file import read_schema_file
-from components.training_log.log import TrainingEntry, entry_before
+from components.training_log.log import LoggedTraining, TrainingEntry, entry_before
 from components.training_log.statistics import train_statistics
 from schema.errors import Refused
 from schema.label_list import LabelList, label_list
@@ -80,9 +80,7 @@ def judge(
     previous = entry_before(registry, report)
     entry = None if previous is None else previous.entry
     compared_with = "" if entry is None else _describe(entry)
-    drift: list[Drift] = []
-    if previous is not None:
-        drift = _drift_since(previous.entry, previous.statistics, train_statistics(statistics, report), schema, labels)
+    drift = [] if previous is None else _drift_since(previous, train_statistics(statistics, report), schema, labels)
     against = [
         *reasons.unknown_labels(report, labels),
         *reasons.shares_above_bounds(report, settings),
@@ -99,17 +97,16 @@ def judge(
 
 
 def _drift_since(
-    entry: TrainingEntry,
-    before: bytes,
+    training: LoggedTraining,
     now: statistics_pb2.DatasetFeatureStatisticsList,
     schema: schema_pb2.Schema,
     labels: LabelList,
 ) -> list[Drift]:
-    """Measure drift over the labels that are in use now and were then."""
-    shared = set(labels.active).intersection(labels.aliases.get(label, label) for label in entry.known)
-    previous = statistics_pb2.DatasetFeatureStatisticsList.FromString(before)
+    """Measure drift over the labels that are in use now and were at that training."""
+    shared = set(labels.active).intersection(labels.aliases.get(label, label) for label in training.entry.known)
+    before = statistics_pb2.DatasetFeatureStatisticsList.FromString(training.statistics)
     return measure_drift(
-        with_present_labels(now, {}, shared), with_present_labels(previous, labels.aliases, shared), schema
+        with_present_labels(now, {}, shared), with_present_labels(before, labels.aliases, shared), schema
     )
 
 

@@ -7,7 +7,7 @@ from schema.features import LABELS, SPAN, TEXT_LENGTH
 
 
 def complete_schema(schema: schema_pb2.Schema, settings: DataGateSettings, *, spans: bool) -> schema_pb2.Schema:
-    """Return the schema that ExampleValidator and the data gate hold statistics against.
+    """Return the schema that ExampleValidator and the data gate compare statistics with.
 
     Args:
         schema: The schema as a person curates it. Its own bounds on drift are kept.

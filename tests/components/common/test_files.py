@@ -1,4 +1,4 @@
-"""What is written to a path with a scheme is what is written to a local one."""
+"""Read and write local files and files of a path with a scheme by the same functions."""
 
 import io
 import uuid
@@ -22,7 +22,7 @@ from components.common.files import (
 
 @pytest.fixture(params=["local", "remote"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    # TensorFlow's file system in memory: a path with a scheme, whose files take bytes alone.
+    # The remote one is TensorFlow's file system in memory, whose files take bytes only.
     folder = str(tmp_path / "folder") if request.param == "local" else f"ram://{uuid.uuid4().hex}/folder"
     make_folder(folder)
     return folder
@@ -31,7 +31,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.mark.parametrize(
     "content", [b"bytes", memoryview(b"bytes"), pa.py_buffer(b"bytes")], ids=["b", "view", "arrow"]
 )
-def test_whatever_holds_bytes_is_written(folder: str, content: object) -> None:
+def test_writes_any_buffer_of_bytes(folder: str, content: object) -> None:
     write_whole(f"{folder}/file", content)
     assert read_bytes(f"{folder}/file") == b"bytes"
     assert list_folder(folder) == ["file"]
@@ -39,8 +39,8 @@ def test_whatever_holds_bytes_is_written(folder: str, content: object) -> None:
     assert modification_time(f"{folder}/file") >= 0
 
 
-def test_what_others_write_into_an_open_file_is_written(folder: str) -> None:
-    numbers = np.arange(1 << 19)  # 4 MiB: more than is buffered
+def test_other_libraries_can_write_into_an_open_file(folder: str) -> None:
+    numbers = np.arange(1 << 19)  # 4 MiB, more than the buffer
     with create_whole(f"{folder}/file.npz") as file:
         np.savez(file, numbers=numbers)
     with open_seekable(f"{folder}/file.npz") as file, np.load(io.BytesIO(file.read())) as read:
