@@ -1,6 +1,5 @@
 """Changes of the label list in the schema's file, and what the next run makes of them."""
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from components.common.files import write_whole
 from components.evaluation.gates.checks import check_labels
 from components.evaluation.gates.gate import parse_gate
 from schema.errors import Refused
@@ -146,18 +146,12 @@ def _refusals(gates: Sequence[str], labels: LabelList) -> list[str]:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Replace a file as a whole. A symbolic link stays one, and the file keeps its permissions.
+    """Replace a file as a whole.
 
     Raises:
         Refused: The file cannot be written.
     """
-    path = path.resolve()
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     try:
-        partial.write_bytes(text.encode())
-        partial.chmod(path.stat().st_mode & 0o7777)
-        partial.replace(path)
+        write_whole(str(path), text.encode())
     except OSError as error:
         raise Refused(f"{path}: cannot be written ({error.strerror}); nothing was changed") from None
-    finally:
-        partial.unlink(missing_ok=True)

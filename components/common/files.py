@@ -13,7 +13,7 @@ import shutil
 import uuid
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -114,11 +114,22 @@ def write_whole(path: str, content: Any) -> None:
 
 @contextmanager
 def create_whole(path: str) -> Iterator[BinaryIO]:
-    """Open a file for writing that appears, complete, when the context is left without an error."""
-    partial = f"{path}.{uuid.uuid4().hex}.partial"
-    with _create(partial) as file:
-        yield file
-    rename(partial, path)
+    """Open a file for writing that appears, complete, when the context is left without an error.
+
+    A local file that it replaces keeps its permissions, and a symbolic link to it stays one.
+    """
+    target = path if is_remote(path) else os.path.realpath(path)
+    partial = f"{target}.{uuid.uuid4().hex}.partial"
+    try:
+        with _create(partial) as file:
+            yield file
+        if not is_remote(target) and Path(target).exists():
+            shutil.copymode(target, partial)
+        rename(partial, target)
+    except BaseException:
+        with suppress(Exception):  # the partial file may not exist; report the first error
+            remove_file(partial)
+        raise
 
 
 def rename(source: str, target: str) -> None:

@@ -45,3 +45,23 @@ def test_other_libraries_can_write_into_an_open_file(folder: str) -> None:
         np.savez(file, numbers=numbers)
     with open_seekable(f"{folder}/file.npz") as file, np.load(io.BytesIO(file.read())) as read:
         assert np.array_equal(read["numbers"], numbers)
+
+
+def test_an_interrupted_file_does_not_appear(folder: str) -> None:
+    write_whole(f"{folder}/file", b"before")
+    with pytest.raises(ZeroDivisionError), create_whole(f"{folder}/file") as file:  # noqa: PT012
+        file.write(b"after")
+        raise ZeroDivisionError
+    assert read_bytes(f"{folder}/file") == b"before"
+    assert list_folder(folder) == ["file"]
+
+
+def test_a_replaced_file_keeps_its_permissions_and_links_to_it(tmp_path: Path) -> None:
+    file, link = tmp_path / "file", tmp_path / "link"
+    file.write_bytes(b"before")
+    file.chmod(0o640)
+    link.symlink_to(file)
+    write_whole(str(link), b"after")
+    assert link.is_symlink()
+    assert file.read_bytes() == b"after"
+    assert file.stat().st_mode & 0o777 == 0o640
