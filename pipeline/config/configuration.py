@@ -78,7 +78,7 @@ class Configuration(Settings):
         None, description="TFX's InfraValidator with TensorFlow Serving, in addition to the canary; null: not used."
     )
     report: ReportSettings = Field(ReportSettings(), description="Contents of report.html and model_card.md.")
-    beam: BeamSettings = Field(BeamSettings(), description="Where the components' Beam work runs.")
+    beam: BeamSettings = Field(BeamSettings(), description="Where Beam does the work of the components.")
     runner: RunnerSettings = Field(RunnerSettings(), description="Where the pipeline runs.")
     concurrency: ConcurrencySettings = Field(
         ConcurrencySettings(), description="What a run does if another run of the pipeline is in progress."
