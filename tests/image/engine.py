@@ -1,34 +1,22 @@
-"""Build and run the Dockerfile without a container engine: each stage is a folder, each RUN a chroot in it.
+"""Container engine of the image's tests: Podman, or Docker.
 
-Every chroot has mounts and processes of its own (`unshare`), which the kernel removes with it, so that nothing stays
-mounted in any case. It needs root and util-linux; the base image needs mmdebstrap, apt's mirror and the network.
+Where no container registry can be reached, two stand-ins are built under names of their own: Debian 13 with Debian 12's
+package of Python 3.11 for `python:3.11-slim-trixie`, and Beam's `boot`, compiled from its Go module of the same
+version, for Beam's image. The Dockerfile takes both names as build arguments.
 """
 
 import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.image.dockerfile import (
-    Dockerfile,
-    Instruction,
-    Stage,
-    context,
-    pairs,
-    parse,
-    parse_command,
-    parse_copy,
-    substitute,
-)
-
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# How this machine reaches package indexes: passed to builds, never stored in an image.
-_NETWORK = ("PIP_", "UV_", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-_NOT_INSIDE = frozenset({"PIP_CERT", "PIP_FIND_LINKS", "PIP_CONFIG_FILE"})
-_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-# Python 3.11 and its dependencies come from Debian 12, everything else from Debian 13.
+_ROOT = Path(__file__).parents[2]
+PYTHON_IMAGE = "localhost/bert-multilabel-test/python:3.11"
+BOOT_IMAGE = "localhost/bert-multilabel-test/boot"
+_BOOT_MODULE = "github.com/apache/beam/sdks/v2/python/container"
+# Python 3.11 and what it needs come from Debian 12, everything else from Debian 13.
 _PREFERENCES = """\
 Package: *
 Pin: release n=bookworm
@@ -38,211 +26,185 @@ Package: python3 python3-minimal libpython3-stdlib python3-distutils python3-lib
 Pin: release n=bookworm
 Pin-Priority: 1001
 """
-# $1: root; $2: user; $3: working directory; $4: "yes" for the network; $5...: pairs of bind mounts, "--", a command.
-_ENTER = """\
-set -eu
-root=$1 user=$2 folder=$3 network=$4
-shift 4
-mount -t proc proc "$root/proc"
-mount --rbind /dev "$root/dev"
-mount -t tmpfs tmpfs "$root/mnt"
-hostname container
-echo "127.0.0.1 localhost container" > "$root/mnt/hosts"
-touch "$root/etc/hosts"
-mount --bind "$root/mnt/hosts" "$root/etc/hosts"
-if [ "$network" = yes ]; then
-    touch "$root/etc/resolv.conf"
-    mount --bind /etc/resolv.conf "$root/etc/resolv.conf"
-    if [ -f "$CERTIFICATES" ]; then cp "$CERTIFICATES" "$root/mnt/certificates"; fi
-else
-    ip link set lo up
-fi
-while [ "$1" != -- ]; do
-    mkdir -p "$root$2"
-    mount --bind "$1" "$root$2"
-    shift 2
-done
-shift
-exec chroot --userspec="$user" "$root" /usr/bin/env -i --chdir="$folder" "$@"
-"""
+# The host's certificates and nothing else, for hosts behind a proxy with a certificate of its own: the build sees
+# them, the image does not keep them.
+_CERTIFICATES = Path("/etc/ssl/certs")
+_PIP = "[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n"
+_UV = "native-tls = true\n"
 
 
 @dataclass(frozen=True)
 class Image:
-    """A stage that was built.
+    """Image that commands run in, each in a container of its own.
 
     Attributes:
-        root: Root of its file system.
-        environment: Environment variables, from ENV.
-        user: Uid or name, from USER.
-        folder: Working directory, from WORKDIR.
-        entrypoint: Command, from ENTRYPOINT.
+        name: Name with tag.
+        engine: podman or docker.
     """
 
-    root: Path
-    environment: dict[str, str] = field(default_factory=lambda: {"PATH": _PATH})
-    user: str = "root"
-    folder: str = "/"
-    entrypoint: tuple[str, ...] = ()
+    name: str
+    engine: str
 
     def run(
         self,
         *command: str,
+        entrypoint: str | None = None,
         mounts: Mapping[Path, str] | None = None,
-        network: bool = False,
         environment: Mapping[str, str] | None = None,
+        memory: str = "8g",
         timeout_s: float = 1200,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command in the image, as a container would.
+        """Run a command as a cluster would: no network, no capabilities, a read-only root file system.
+
+        Writable are the mounts, /tmp and the user's home, the latter two in memory.
 
         Args:
-            command: Program and arguments, without the entry point.
-            mounts: Folders of this machine, and their paths in the container.
-            network: Whether the command can use this machine's network.
-            environment: Variables in addition to the image's.
-            timeout_s: Seconds after which the command is killed.
+            command: Arguments of the entry point; program and arguments if `entrypoint` is empty.
+            entrypoint: Replaces the image's; empty: none.
+            mounts: Folders of this machine and their paths in the container.
+            environment: Variables besides the image's.
+            memory: Bound on memory, above which the kernel kills the container.
+            timeout_s: Seconds after which the container is killed.
         """
-        uid, gid, home = self._account()
-        variables = {"HOME": home, **self.environment, **(environment or {})}
-        assigned = [f"{name}={value}" for name, value in variables.items()]
-        binds = [word for outside, inside in (mounts or {}).items() for word in (str(outside), inside)]
-        apart = ["--mount", "--pid", "--fork", "--kill-child", "--ipc", "--uts", *([] if network else ["--net"])]
+        program = command[:1] if entrypoint == "" else ()
+        words = command[len(program) :]
+        arguments = [
+            "--rm", "--network", "none", "--read-only", "--cap-drop", "all", "--security-opt", "no-new-privileges",
+            "--memory", memory, "--tmpfs", "/tmp:exec,mode=1777", "--tmpfs", "/home/bert:mode=1777",
+        ]  # fmt: skip
+        for outside, inside in (mounts or {}).items():
+            arguments += ["--volume", f"{outside}:{inside}"]
+        for name, value in (environment or {}).items():
+            arguments += ["--env", f"{name}={value}"]
+        if program or entrypoint:
+            arguments += ["--entrypoint", entrypoint or program[0]]
         return subprocess.run(
-            ["unshare", *apart, "--", "sh", "-c", _ENTER, "sh", str(self.root), f"{uid}:{gid}", self.folder,
-             "yes" if network else "no", *binds, "--", *assigned, *command],
+            [self.engine, *_global_flags(self.engine), "run", *_run_flags(self.engine), *arguments, self.name, *words],
             capture_output=True, text=True, check=False, timeout=timeout_s,
-            env={"PATH": _PATH, "CERTIFICATES": str(_CERTIFICATES)},
         )  # fmt: skip
 
-    def _account(self) -> tuple[str, str, str]:
-        for line in (self.root / "etc/passwd").read_text().splitlines():
-            name, _, uid, gid, _, home, _ = line.split(":")
-            if self.user in (name, uid):
-                return uid, gid, home
-        return self.user, "0", "/"
+    def configuration(self, key: str) -> str:
+        """Return a field of the image's configuration, such as `.Config.User`."""
+        return _output(self.engine, "image", "inspect", "--format", f"{{{{{key}}}}}", self.name)
+
+    @property
+    def megabytes(self) -> int:
+        """Size of all layers on disk, in MB of a million bytes."""
+        return int(self.configuration(".Size")) // 1_000_000
 
 
 @dataclass
 class Engine:
-    """Builder of stages.
+    """Builder of images by `scripts/image.sh`, which `make image` calls.
 
     Attributes:
-        repository: The build context.
-        work: Folder in which stages are built.
-        images: Root folders of the images that FROM names.
-        arguments: Build arguments.
+        work: Folder for what only builds need.
+        name: podman or docker.
     """
 
-    repository: Path
     work: Path
-    images: dict[str, Path]
-    arguments: dict[str, str] = field(default_factory=dict)
-    _built: dict[str, Image] = field(default_factory=dict)
+    name: str = field(default_factory=lambda: find_engine() or "")
 
-    def __post_init__(self) -> None:
-        self._file: Dockerfile = parse((self.repository / "Dockerfile").read_text())
-        self._context = context(self.repository, (self.repository / ".dockerignore").read_text())
-        self._global = {name: self.arguments.get(name, default) for name, default in self._file.arguments.items()}
+    def build(self, variant: str) -> Image:
+        """Build a variant: cpu, cuda or beam.
 
-    def build(self, target: str | None = None) -> Image:
-        """Build a stage and the stages that it needs."""
-        return self._stage(self._file.stage(target))
-
-    def _stage(self, stage: Stage) -> Image:
-        if stage.name in self._built:
-            return self._built[stage.name]
-        base = self._base(substitute(stage.base, self._global))
-        image = replace(base, root=self.work / stage.name) if stage.instructions else base
-        if stage.instructions:
-            _copy_tree(base.root, image.root)
-        known: dict[str, str] = {}
-        for instruction in stage.instructions:
-            if instruction.name == "ARG":
-                known |= {name: self.arguments.get(name, value) for name, value in pairs(instruction.value).items()}
-            else:
-                image = self._apply(instruction, image, known)
-        self._built[stage.name] = image
-        return image
-
-    def _apply(self, instruction: Instruction, image: Image, known: Mapping[str, str]) -> Image:
-        if instruction.name == "RUN":  # the shell expands its variables
-            self._run(image, instruction.value, known)
-            return image
-        value = substitute(instruction.value, image.environment | dict(known))
-        match instruction.name:
-            case "ENV":
-                return replace(image, environment=image.environment | pairs(value))
-            case "USER":
-                return replace(image, user=value)
-            case "WORKDIR":
-                (image.root / value.lstrip("/")).mkdir(parents=True, exist_ok=True)
-                return replace(image, folder=value)
-            case "ENTRYPOINT":
-                return replace(image, entrypoint=tuple(parse_command(value)))
-        self._copy(image, value)
-        return image
-
-    def _base(self, name: str) -> Image:
-        if name in {stage.name for stage in self._file.stages}:
-            return self._stage(self._file.stage(name))
-        return Image(self.images[name])
-
-    def _run(self, image: Image, value: str, known: Mapping[str, str]) -> None:
-        passed = {
-            name: value for name, value in os.environ.items() if name.startswith(_NETWORK) and name not in _NOT_INSIDE
-        }
-        if _CERTIFICATES.exists():
-            passed |= dict.fromkeys(("PIP_CERT", "SSL_CERT_FILE"), "/mnt/certificates")
-        ended = image.run(*parse_command(value), network=True, environment=passed | dict(known))
+        Raises:
+            RuntimeError: It could not be built; the message has the end of the build's output.
+        """
+        tag = f"localhost/bert-multilabel-test:{variant}"
+        arguments = ["--build-arg", f"PYTHON_IMAGE={self._python()}"]
+        if variant == "beam":
+            arguments += ["--build-arg", f"BEAM_IMAGE={BOOT_IMAGE}"]
+        ended = subprocess.run(
+            [str(_ROOT / "scripts" / "image.sh"), tag, variant],
+            env=os.environ | {"BUILD_ARGUMENTS": " ".join([*self._build_flags(), *arguments])},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
         if ended.returncode:
-            raise RuntimeError(f"RUN {value}: exit status {ended.returncode}\n{ended.stdout}\n{ended.stderr}")
+            raise RuntimeError(f"make image VARIANT={variant}: {ended.stdout[-2000:]}\n{ended.stderr[-2000:]}")
+        return Image(tag, self.name)
 
-    def _copy(self, image: Image, value: str) -> None:
-        copy = parse_copy(value)
-        target = image.root / os.path.join(image.folder, copy.target).lstrip("/")  # noqa: PTH118 - keeps the last slash
-        for source in copy.sources:
-            if copy.stage is not None:
-                _copy_tree(self._base(copy.stage).root / source.lstrip("/"), target)
-                continue
-            files = [file for file in self._context if file == Path(source) or Path(source) in file.parents]
-            if not files:
-                raise FileNotFoundError(f"COPY {value}: no {source} in the context")
-            for file in files:
-                below = target / file.relative_to(source) if file != Path(source) else target
-                inside = below / file.name if below == target and copy.target.endswith("/") else below
-                inside.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(self.repository / file, inside)
+    def import_boot(self, beam_version: str) -> None:
+        """Compile Beam's `boot` and import it as the image that the Dockerfile copies it from."""
+        subprocess.run(
+            ["go", "install", f"{_BOOT_MODULE}@v{beam_version}"],
+            check=True, env=os.environ | {"GOBIN": str(self.work / "bin"), "CGO_ENABLED": "0"},
+        )  # fmt: skip
+        boot = self.work / "boot/opt/apache/beam/boot"
+        boot.parent.mkdir(parents=True)
+        (self.work / "bin/container").rename(boot)
+        packed = self.work / "boot.tar"
+        subprocess.run(
+            ["tar", "--create", "--file", str(packed), "--directory", str(self.work / "boot"), "."], check=True
+        )
+        _output(self.name, "import", str(packed), BOOT_IMAGE)
+
+    def _python(self) -> str:
+        """Return the name of the base image; the stand-in is built once and kept."""
+        if subprocess.run([self.name, "image", "inspect", PYTHON_IMAGE], capture_output=True, check=False).returncode:
+            packed = self.work / "base.tar"
+            _make_debian(packed)
+            _output(self.name, "import", "--change", "ENV PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+                    str(packed), PYTHON_IMAGE)  # fmt: skip
+        return PYTHON_IMAGE
+
+    def _build_flags(self) -> Sequence[str]:
+        settings = self.work / "settings"
+        (settings / "uv").mkdir(parents=True, exist_ok=True)
+        (settings / "pip.conf").write_text(_PIP)
+        (settings / "uv" / "uv.toml").write_text(_UV)
+        if self.name == "docker":
+            return ["--network", "host"]
+        return [
+            "--isolation", "oci", "--network", "host", "--pull=never", "--ulimit", "nofile=10000:10000",
+            "--volume", f"{_CERTIFICATES}:{_CERTIFICATES}:ro", "--volume", f"{settings}/pip.conf:/etc/pip.conf:ro",
+            "--volume", f"{settings}/uv:/etc/uv:ro",
+        ]  # fmt: skip
 
 
-def _copy_tree(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not target.exists():
-        subprocess.run(["cp", "--archive", str(source), str(target)], check=True)
-    else:
-        subprocess.run(["cp", "--archive", f"{source}/.", str(target)], check=True)
+def find_engine() -> str | None:
+    """Return the engine that answers here, None if none does."""
+    for name in ("podman", "docker"):
+        if shutil.which(name) and subprocess.run([name, "info"], capture_output=True, check=False).returncode == 0:
+            return name
+    return None
 
 
-def make_base(root: Path) -> None:
-    """Create a Debian 13 in place of python:3.11-slim-trixie, which only container registries have.
+def missing_tools() -> Sequence[str]:
+    """Return what this machine lacks for building and running the image."""
+    missing = [tool for tool in ("apt-get", "mmdebstrap", "tar") if shutil.which(tool) is None]
+    if find_engine() is None:
+        missing.append("podman (or docker)")
+    return missing if os.geteuid() == 0 else ["root", *missing]
 
-    Its Python 3.11 is that of Debian 12, on the libraries of Debian 13.
-    """
+
+def _global_flags(engine: str) -> Sequence[str]:
+    # Debian 12's Podman looks for crun, which knows no version 1 control groups.
+    return ["--runtime", "runc"] if engine == "podman" and shutil.which("runc") else []
+
+
+def _run_flags(engine: str) -> Sequence[str]:
+    return ["--ulimit", "nofile=10000:10000", "--ulimit", "nproc=20000:20000"] if engine == "podman" else []
+
+
+def _make_debian(target: Path) -> None:
+    """Write a tar of Debian 13 with Debian 12's Python 3.11 on Debian 13's libraries."""
     mirror = _mirror()
-    sources = root.with_suffix(".list")
+    sources = target.with_suffix(".list")
     sources.write_text(f"deb {mirror} trixie main\ndeb {mirror} bookworm main\n")
-    preferences = root.with_suffix(".preferences")
+    preferences = target.with_suffix(".preferences")
     preferences.write_text(_PREFERENCES)
     packages = "ca-certificates,libpython3.11-dev,python3.11,python3.11-venv"
     subprocess.run(
         ["mmdebstrap", "--mode=root", "--variant=minbase", "--quiet", f"--include={packages}",
-         f"--setup-hook=upload {preferences} /etc/apt/preferences.d/python", "trixie", str(root), str(sources)],
+         f"--setup-hook=upload {preferences} /etc/apt/preferences.d/python",
+         '--customize-hook=ln -s /usr/bin/python3.11 "$1/usr/local/bin/python"', "trixie", str(target), str(sources)],
         check=True,
     )  # fmt: skip
-    (root / "usr/local/bin/python").symlink_to("/usr/bin/python3.11")
 
 
 def _mirror() -> str:
-    """Return the address of Debian that this machine's apt uses."""
+    """Return the address that this machine's apt has Debian from."""
     listed = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(COMPONENT) $(REPO_URI)", "Created-By: Packages"],
         capture_output=True, text=True, check=True,
@@ -250,15 +212,5 @@ def _mirror() -> str:
     return next(uri for component, uri in map(str.split, listed) if component == "main" and "security" not in uri)
 
 
-def megabytes(*paths: Path) -> int:
-    """Return the disk usage of files and folders, in MB (10^6 bytes)."""
-    listed = subprocess.run(
-        ["du", "--summarize", "--total", "--block-size=1", *map(str, paths)], capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-    return int(listed[-1].split()[0]) // 1_000_000
-
-
-def missing_tools() -> Sequence[str]:
-    """Return what this machine lacks to build images."""
-    missing = [tool for tool in ("apt-get", "ip", "mmdebstrap", "unshare") if shutil.which(tool) is None]
-    return missing if os.geteuid() == 0 else ["root", *missing]
+def _output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
