@@ -13,7 +13,7 @@ from components.example_gen.sources.settings import SourceSettings
 
 # pydantic takes the fields of the last base first.
 class ExamplesSettings(ColumnSettings, BigQuerySettings, FormatSettings, SourceSettings):
-    """What the ExampleGen reads, and how."""
+    """Settings of TextExampleGen."""
 
     split_by: Literal["id", "text", "group"] = Field(
         default="text",

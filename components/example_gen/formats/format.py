@@ -1,4 +1,4 @@
-"""Description of an input format: what a module of a format offers to the table in `formats.py`."""
+"""Input format as the table in `formats.py` lists it, and the options with which its files are read."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass

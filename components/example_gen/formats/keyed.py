@@ -1,4 +1,4 @@
-"""What JSON Lines and TFRecord share: there is no header, and every row names its own fields."""
+"""Tables from formats without a header, in which every row names its own fields: JSON Lines and TFRecord."""
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping

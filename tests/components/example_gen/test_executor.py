@@ -99,15 +99,15 @@ def test_writes_rows_as_examples(tmp_path: Path) -> None:
     write_file(data / "eval.csv", f"{header}\n2,na\u00efve \u2028 text,,\n")
     write_file(data / "test.csv.gz", gzip.compress(f"{header}\n3,c,joy|joy,chat\n".encode()))
     inputs = [{"pattern": f"{split}.csv*", "split": split} for split in SPLITS]
-    done = Ingested(tmp_path, settings_for(data, id="id", slices=["channel"], inputs=inputs))
+    ingested = Ingested(tmp_path, settings_for(data, id="id", slices=["channel"], inputs=inputs))
 
-    assert done.split("train") == [
+    assert ingested.split("train") == [
         {"id": ["1"], "text": ['two\r\nlines, "quoted"'], "labels": ["joy", "fear"], "channel": ["mail"]}
     ]
-    assert done.split("eval") == [{"id": ["2"], "text": ["na\u00efve \u2028 text"], "labels": [], "channel": [""]}]
-    assert done.split("test") == [{"id": ["3"], "text": ["c"], "labels": ["joy"], "channel": ["chat"]}]
-    assert done.report == IngestReport(
-        digest=done.report.digest,
+    assert ingested.split("eval") == [{"id": ["2"], "text": ["na\u00efve \u2028 text"], "labels": [], "channel": [""]}]
+    assert ingested.split("test") == [{"id": ["3"], "text": ["c"], "labels": ["joy"], "channel": ["chat"]}]
+    assert ingested.report == IngestReport(
+        digest=ingested.report.digest,
         read=3,
         accepted=3,
         quarantined=0,
@@ -118,20 +118,20 @@ def test_writes_rows_as_examples(tmp_path: Path) -> None:
             "joy": LabelCount(count=2, first="train.csv:2"),
         },
     )
-    assert done.quarantined == []
+    assert ingested.quarantined == []
 
 
 def test_sets_the_properties_that_tfx_expects(tmp_path: Path) -> None:
     write_file(tmp_path / "data" / "a.csv", csv_text(distinct_rows()))
-    done = Ingested(tmp_path, settings_for(tmp_path / "data"))
-    assert decode_split_names(done.examples.split_names) == ["train", "eval", "test"]
-    assert examples_utils.get_payload_format(done.examples) == example_gen_pb2.FORMAT_TF_EXAMPLE
-    assert examples_utils.get_file_format(done.examples) == "tfrecords_gzip"
-    assert sorted(path.name for path in Path(done.examples.uri).iterdir()) == [
+    ingested = Ingested(tmp_path, settings_for(tmp_path / "data"))
+    assert decode_split_names(ingested.examples.split_names) == ["train", "eval", "test"]
+    assert examples_utils.get_payload_format(ingested.examples) == example_gen_pb2.FORMAT_TF_EXAMPLE
+    assert examples_utils.get_file_format(ingested.examples) == "tfrecords_gzip"
+    assert sorted(path.name for path in Path(ingested.examples.uri).iterdir()) == [
         f"Split-{name}" for name in sorted(SPLITS)
     ]
-    assert files_in(Path(done.examples.uri)) == ["data_tfrecord-00000-of-00001.gz"] * 3
-    assert sorted(files_in(Path(done.quarantine.uri))) == ["report.json", "rows.parquet"]
+    assert files_in(Path(ingested.examples.uri)) == ["data_tfrecord-00000-of-00001.gz"] * 3
+    assert sorted(files_in(Path(ingested.quarantine.uri))) == ["report.json", "rows.parquet"]
 
 
 def test_reads_goemotions(tmp_path: Path) -> None:
@@ -148,13 +148,15 @@ def test_reads_goemotions(tmp_path: Path) -> None:
         inputs=[{"pattern": "train.tsv", "split": "train"}, {"pattern": "dev.tsv", "split": {"eval": 1, "test": 1}}],
     )
     write_file(data / "dev.tsv", "".join(f'That\u2019s no "joke {n}\t1\tdev{n}\n' for n in range(20)))
-    done = Ingested(tmp_path, settings)
-    assert {"id": ["eebbqej"], "text": ['"Hello, [NAME]" she said'], "labels": ["admiration", "anger"]} in done.split(
-        "train"
-    )
-    assert done.report.splits["train"] == 40
-    assert done.report.labels["amusement"] == LabelCount(count=20, first="dev.tsv:1")
-    assert done.report.quarantined == 0
+    ingested = Ingested(tmp_path, settings)
+    assert {
+        "id": ["eebbqej"],
+        "text": ['"Hello, [NAME]" she said'],
+        "labels": ["admiration", "anger"],
+    } in ingested.split("train")
+    assert ingested.report.splits["train"] == 40
+    assert ingested.report.labels["amusement"] == LabelCount(count=20, first="dev.tsv:1")
+    assert ingested.report.quarantined == 0
 
 
 def test_accepts_or_quarantines_every_row_with_file_line_and_reason(tmp_path: Path) -> None:
@@ -175,8 +177,8 @@ def test_accepts_or_quarantines_every_row_with_file_line_and_reason(tmp_path: Pa
         + long
         + b"8,  ,joy\n",
     )
-    done = Ingested(tmp_path, settings_for(data, **by_file(id="id")))
-    assert [(row.file, row.line, row.reason) for row in done.quarantined] == [
+    ingested = Ingested(tmp_path, settings_for(data, **by_file(id="id")))
+    assert [(row.file, row.line, row.reason) for row in ingested.quarantined] == [
         ("train.csv", 3, "invalid UTF-8: byte 0xe9 on line 3"),
         ("train.csv", 4, "wrong number of fields: 2 instead of 3"),
         ("train.csv", 5, "malformed quote: ',' expected after '\"'"),
@@ -185,9 +187,9 @@ def test_accepts_or_quarantines_every_row_with_file_line_and_reason(tmp_path: Pa
         ("train.csv", 10, "blank text"),
         ("test.csv", 3, "blank id"),
     ]
-    assert done.quarantined[0].raw == "2,caf\\xe9,joy"
-    assert len(done.quarantined[4].raw) == 2000
-    assert done.report.model_dump(include={"rows_read", "accepted", "quarantined", "reasons", "splits"}) == {
+    assert ingested.quarantined[0].raw == "2,caf\\xe9,joy"
+    assert len(ingested.quarantined[4].raw) == 2000
+    assert ingested.report.model_dump(include={"rows_read", "accepted", "quarantined", "reasons", "splits"}) == {
         "read": 11,
         "accepted": 4,
         "quarantined": 7,
@@ -201,8 +203,8 @@ def test_accepts_or_quarantines_every_row_with_file_line_and_reason(tmp_path: Pa
         },
         "splits": {"train": 2, "eval": 1, "test": 1},
     }
-    assert done.report.labels["joy"] == LabelCount(count=3, first="train.csv:2")
-    assert sum(len(done.split(name)) for name in SPLITS) == done.report.accepted
+    assert ingested.report.labels["joy"] == LabelCount(count=3, first="train.csv:2")
+    assert sum(len(ingested.split(name)) for name in SPLITS) == ingested.report.accepted
 
 
 def test_quarantines_rows_with_invalid_labels(tmp_path: Path) -> None:
@@ -210,17 +212,17 @@ def test_quarantines_rows_with_invalid_labels(tmp_path: Path) -> None:
         bad = "bad,-1,0\n" if split == "train" else ""
         write_file(tmp_path / "a" / f"{split}.csv", f"text,toxic,insult\n{split},1,0\n{bad}")
     indicators = {"kind": "indicators", "columns": ["toxic", "insult"]}
-    done = Ingested(tmp_path / "1", settings_for(tmp_path / "a", **by_file(labels=indicators)))
-    assert [row.reason for row in done.quarantined] == ["label column is neither 0 nor 1: '-1' in column 'toxic'"]
-    assert done.split("eval") == [{"id": ["eval.csv:2"], "text": ["eval"], "labels": ["toxic"]}]
+    ingested = Ingested(tmp_path / "1", settings_for(tmp_path / "a", **by_file(labels=indicators)))
+    assert [row.reason for row in ingested.quarantined] == ["label column is neither 0 nor 1: '-1' in column 'toxic'"]
+    assert ingested.split("eval") == [{"id": ["eval.csv:2"], "text": ["eval"], "labels": ["toxic"]}]
 
     write_file(tmp_path / "b" / "names.txt", "joy\nfear\n")
     for split in ("eval", "test"):
         write_file(tmp_path / "b" / f"{split}.csv", csv_text([f"{split},1"]))
     write_file(tmp_path / "b" / "train.csv", csv_text(["train,0", "bad,2", "bad,joy"]))
     indices = {"kind": "indices", "column": "labels", "names": "names.txt"}
-    done = Ingested(tmp_path / "2", settings_for(tmp_path / "b", **by_file(labels=indices)))
-    assert [row.reason for row in done.quarantined] == [
+    ingested = Ingested(tmp_path / "2", settings_for(tmp_path / "b", **by_file(labels=indices)))
+    assert [row.reason for row in ingested.quarantined] == [
         "label index out of range: 2 is not in 0 to 1",
         "label index is not a number: 'joy'",
     ]
@@ -228,10 +230,10 @@ def test_quarantines_rows_with_invalid_labels(tmp_path: Path) -> None:
 
 def test_an_unterminated_quote_costs_no_other_row(tmp_path: Path) -> None:
     write_file(tmp_path / "data" / "a.csv", csv_text([*distinct_rows(), '"never closed,joy', *distinct_rows()]))
-    done = Ingested(tmp_path, settings_for(tmp_path / "data"))
-    (row,) = done.quarantined
+    ingested = Ingested(tmp_path, settings_for(tmp_path / "data"))
+    (row,) = ingested.quarantined
     assert (row.line, row.reason) == (42, "unterminated quote: no quote closes it before the end of the file")
-    assert done.report.accepted == 80
+    assert ingested.report.accepted == 80
 
 
 def test_order_and_bytes_are_the_same_in_every_run_and_shuffled(
@@ -259,11 +261,11 @@ def test_reads_a_folder_that_is_named_like_a_pattern(tmp_path: Path) -> None:
 def test_shards_large_splits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_file(tmp_path / "data" / "a.csv", csv_text(distinct_rows(200)))
     monkeypatch.setattr(runs, "_PARTITION_BYTES", 2000)
-    done = Ingested(tmp_path, settings_for(tmp_path / "data"))
-    assert sorted(files_in(Path(done.examples.uri) / "Split-train")) == [
+    ingested = Ingested(tmp_path, settings_for(tmp_path / "data"))
+    assert sorted(files_in(Path(ingested.examples.uri) / "Split-train")) == [
         f"data_tfrecord-{shard:05d}-of-00003.gz" for shard in range(3)
     ]
-    assert len(done.split("train")) == done.report.splits["train"]
+    assert len(ingested.split("train")) == ingested.report.splits["train"]
 
 
 @pytest.mark.parametrize(
@@ -301,9 +303,9 @@ def test_reads_remote_files(tmp_path: Path) -> None:
     files.write_whole(f"{base}/a.csv", content.encode())
     files.write_whole(f"{base}/b.csv.gz", gzip.compress(content.encode()))
     inputs = [{"pattern": "*.csv*", "split": {"train": 2, "eval": 1, "test": 1}}]
-    done = Ingested(tmp_path, settings_for(base, inputs=inputs))
-    assert done.report.rows_read == 80
-    assert done.report.labels["joy"].first == "a.csv:3"
+    ingested = Ingested(tmp_path, settings_for(base, inputs=inputs))
+    assert ingested.report.rows_read == 80
+    assert ingested.report.labels["joy"].first == "a.csv:3"
 
     files.make_folder(f"{base}/folder")
     files.write_whole(f"{base}/folder/x", b"x")

@@ -39,12 +39,12 @@ FORMATS = [
 ]
 
 
-def all_examples(done: Ingested) -> list[tuple[str, str, str, tuple[str, ...]]]:
+def all_examples(ingested: Ingested) -> list[tuple[str, str, str, tuple[str, ...]]]:
     """Return (split, id, text, labels) of all examples."""
     return sorted(
         (split, example["id"][0], example["text"][0], tuple(example["labels"]))
         for split in SPLITS
-        for example in done.split(split)
+        for example in ingested.split(split)
     )
 
 
@@ -73,15 +73,19 @@ def test_reads_the_same_examples_from_every_format_and_loses_no_row(
     tmp_path: Path, name: str, suffix: str, expected: list[tuple[str, str, str, tuple[str, ...]]]
 ) -> None:
     write_data(tmp_path, name, encoders.encode(ROWS, name), suffix)
-    done = Ingested(tmp_path, settings_of(tmp_path, name))
-    assert all_examples(done) == expected
-    assert (done.report.rows_read, done.report.accepted, done.report.quarantined) == (VALID_ROWS + 2, VALID_ROWS, 2)
+    ingested = Ingested(tmp_path, settings_of(tmp_path, name))
+    assert all_examples(ingested) == expected
+    assert (ingested.report.rows_read, ingested.report.accepted, ingested.report.quarantined) == (
+        VALID_ROWS + 2,
+        VALID_ROWS,
+        2,
+    )
     first_line = 2 if name in ("csv", "tsv") else 1  # below the header
-    assert [(row.line, row.reason) for row in done.quarantined] == [
+    assert [(row.line, row.reason) for row in ingested.quarantined] == [
         (first_line + VALID_ROWS, "blank text"),
         (first_line + VALID_ROWS + 1, "blank id"),
     ]
-    assert "k_blank" in done.quarantined[0].raw
+    assert "k_blank" in ingested.quarantined[0].raw
 
 
 @pytest.mark.parametrize("method", ["EXPORT", "DIRECT_READ"])
@@ -123,21 +127,21 @@ def test_reads_lists_of_labels_and_pairs(tmp_path: Path, name: str) -> None:
     rows = [{"text": f"a {n}", "reply": f"b {n}", "tags": ["joy", "fear"][: n % 3]} for n in range(40)]
     write_data(tmp_path, name, encoders.encode(rows, name))
     labels = {"kind": "list", "column": "tags"}
-    done = Ingested(tmp_path, settings_of(tmp_path, name, id=None, text_pair="reply", labels=labels))
-    assert done.report.accepted == 40
-    examples = [example for split in SPLITS for example in done.split(split)]
+    ingested = Ingested(tmp_path, settings_of(tmp_path, name, id=None, text_pair="reply", labels=labels))
+    assert ingested.report.accepted == 40
+    examples = [example for split in SPLITS for example in ingested.split(split)]
     assert {example["text"][0]: example["text_pair"][0] for example in examples} == {
         f"a {n}": f"b {n}" for n in range(40)
     }
-    assert done.report.labels["joy"].count == 26
+    assert ingested.report.labels["joy"].count == 26
 
 
 def test_renames_labels_and_drops_retired_ones(tmp_path: Path) -> None:
     write_data(tmp_path, "csv", encoders.encode(ROWS, "csv"))
     changes = LabelChanges(renamed={"joy": "delight"}, retired=("anger",))
-    done = Ingested(tmp_path, settings_of(tmp_path, "csv"), label_changes=changes.model_dump_json())
-    assert {label: seen.count for label, seen in done.report.labels.items()} == {"fear": 30, "delight": 30}
-    assert done.report.retired_labels == {"anger": 30}
+    ingested = Ingested(tmp_path, settings_of(tmp_path, "csv"), label_changes=changes.model_dump_json())
+    assert {label: seen.count for label, seen in ingested.report.labels.items()} == {"fear": 30, "delight": 30}
+    assert ingested.report.retired_labels == {"anger": 30}
 
 
 def test_keeps_groups_together_and_copies_of_a_text_too(tmp_path: Path) -> None:
@@ -146,44 +150,44 @@ def test_keeps_groups_together_and_copies_of_a_text_too(tmp_path: Path) -> None:
         for n in range(600)
     ]
     write_data(tmp_path, "csv", encoders.encode(rows, "csv"))
-    done = Ingested(tmp_path, settings_of(tmp_path, "csv", group="user", split_by="group", slices=["user"]))
+    ingested = Ingested(tmp_path, settings_of(tmp_path, "csv", group="user", split_by="group", slices=["user"]))
     splits_of_text, splits_of_user = defaultdict(set), defaultdict(set)
     for split in SPLITS:
-        for example in done.split(split):
+        for example in ingested.split(split):
             splits_of_text[example["text"][0]].add(split)
             splits_of_user[example["user"][0]].add(split)
     assert {len(splits) for splits in splits_of_text.values()} == {1}
     assert {len(splits) for splits in splits_of_user.values()} == {1}
-    report = done.report
+    report = ingested.report
     assert report.rows_read == 600 == report.accepted + report.quarantined
     assert report.reasons == {"a copy of the text is in another split": report.quarantined}
     duplicates = report.duplicates
     assert (duplicates.texts, duplicates.rows, duplicates.contradictory) == (150, 600, 150)
     assert duplicates.contradictions[0].labels in (["joy", "fear"], [["joy"], ["fear"]])
-    assert len(done.quarantined) == report.quarantined
-    assert '"text"' in done.quarantined[0].raw
+    assert len(ingested.quarantined) == report.quarantined
+    assert '"text"' in ingested.quarantined[0].raw
 
 
 def test_sets_aside_train_rows_whose_text_is_in_the_test_file(tmp_path: Path) -> None:
     write_file(tmp_path / "data" / "train.csv", csv_text([*distinct_rows(), "Seen  TEXT,joy"]))
     write_file(tmp_path / "data" / "test.csv", csv_text(["seen text,joy", "unseen text,"]))
     inputs = [{"pattern": "train.csv", "split": {"train": 2, "eval": 1}}, {"pattern": "test.csv", "split": "test"}]
-    done = Ingested(tmp_path, settings_for(tmp_path / "data", inputs=inputs))
-    assert [(row.file, row.line, row.reason) for row in done.quarantined] == [
+    ingested = Ingested(tmp_path, settings_for(tmp_path / "data", inputs=inputs))
+    assert [(row.file, row.line, row.reason) for row in ingested.quarantined] == [
         ("train.csv", 42, "a copy of the text is in another split: test")
     ]
-    assert len(done.split("test")) == 2
-    assert done.report.labels["joy"] == LabelCount(count=21, first="train.csv:3")
+    assert len(ingested.split("test")) == 2
+    assert ingested.report.labels["joy"] == LabelCount(count=21, first="train.csv:3")
 
 
 def test_reads_the_newest_spans_and_counts_their_rows(tmp_path: Path) -> None:
     for day in (1, 2, 3):
         write_file(tmp_path / "data" / f"{day}" / "a.csv", csv_text(f"text {n} of {day},joy" for n in range(30)))
     inputs = [{"pattern": "{SPAN}/*.csv", "split": SHARED}]
-    done = Ingested(tmp_path, settings_for(tmp_path / "data", inputs=inputs, spans={"last": 2}))
-    assert [(span.span, span.rows) for span in done.report.spans] == [(2, 30), (3, 30)]
-    assert done.examples.span == 3
-    assert {example["text"][0].split()[-1] for example in done.split("train")} == {"2", "3"}
+    ingested = Ingested(tmp_path, settings_for(tmp_path / "data", inputs=inputs, spans={"last": 2}))
+    assert [(span.span, span.rows) for span in ingested.report.spans] == [(2, 30), (3, 30)]
+    assert ingested.examples.span == 3
+    assert {example["text"][0].split()[-1] for example in ingested.split("train")} == {"2", "3"}
 
 
 def test_the_digest_does_not_depend_on_files(tmp_path: Path) -> None:
@@ -211,16 +215,16 @@ def test_damaged_files_give_rows_quarantined_rows_or_a_refusal(
         content[int(flip * (len(content) - 1))] ^= 0x55
     base = tmp_path_factory.mktemp("damaged")
     write_data(base, name, bytes(content[: int(len(content) * cut)]) + noise)
-    done, refusal = None, ""
+    ingested, refusal = None, ""
     try:
-        done = Ingested(base, settings_of(base, name))
+        ingested = Ingested(base, settings_of(base, name))
     except Refused as refused:
         refusal = str(refused)
-    if done is None:
+    if ingested is None:
         assert refusal.isprintable()
         assert files_in(base / "examples") == []
         return
-    report = done.report
+    report = ingested.report
     assert report.rows_read == report.accepted + report.quarantined
-    assert sum(len(done.split(split)) for split in SPLITS) == report.accepted
-    assert len(done.quarantined) == report.quarantined
+    assert sum(len(ingested.split(split)) for split in SPLITS) == report.accepted
+    assert len(ingested.quarantined) == report.quarantined

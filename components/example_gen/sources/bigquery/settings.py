@@ -8,7 +8,7 @@ from components.common.settings import Settings
 
 
 class BigQuerySettings(Settings):
-    """How BigQuery's rows are read."""
+    """Settings of reading from BigQuery."""
 
     read_method: Literal["EXPORT", "DIRECT_READ"] = Field(
         default="EXPORT",

@@ -61,9 +61,11 @@ def with_pipes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_ingests_the_format(tmp_path: Path) -> None:
     write_file(tmp_path / "data" / "a.psv", CONTENT)
-    done = Ingested(tmp_path, settings_for(tmp_path / "data", format="pipes", inputs=INPUTS))
-    assert (done.report.accepted, done.report.labels["joy"].count) == (60, 30)
-    assert [(row.line, row.reason, row.raw) for row in done.quarantined] == [(62, "wrong number of fields", "no label")]
+    ingested = Ingested(tmp_path, settings_for(tmp_path / "data", format="pipes", inputs=INPUTS))
+    assert (ingested.report.accepted, ingested.report.labels["joy"].count) == (60, 30)
+    assert [(row.line, row.reason, row.raw) for row in ingested.quarantined] == [
+        (62, "wrong number of fields", "no label")
+    ]
 
 
 def test_sniffs_the_format(tmp_path: Path) -> None:
