@@ -99,9 +99,8 @@ def _resolve(location: Location, model: type[BaseModel]) -> tuple[Location, list
     keys: list[str] = []
     path: list[str | int] = []
     for part in location:
-        member = _member_called(part, annotation)
-        if member is not None:
-            annotation = member
+        if _is_tag(part, annotation):
+            annotation = next((each for each in _models(annotation) if _is_tag_of(part, each)), annotation)
             continue
         path.append(part)
         keys = sorted({key for each in _models(annotation) for key in each.model_fields})
@@ -109,12 +108,22 @@ def _resolve(location: Location, model: type[BaseModel]) -> tuple[Location, list
     return tuple(path), keys
 
 
-def _member_called(part: str | int, annotation: Any) -> type[BaseModel] | None:
-    """Return the member of a union that pydantic calls `part`, or None if `part` is a key."""
+def _is_tag(part: str | int, annotation: Any) -> bool:
+    """Return whether a part of a location names a member of a union, and is not a key or an index."""
+    if isinstance(part, int) or annotation is None:
+        return False
     models = _models(annotation)
-    if len(models) < 2 or any(part in each.model_fields for each in models):
-        return None
-    return next((each for each in models if part == each.__name__ or part in _literals(each)), None)
+    is_key = any(part in each.model_fields for each in models)
+    if is_key or any(get_origin(each) is dict for each in _members(annotation)):
+        return False
+    return not models or any(_is_tag_of(part, each) for each in models)
+
+
+def _is_tag_of(part: str | int, model: type[BaseModel]) -> bool:
+    """Return whether pydantic calls a model `part` in a union: by its name, or by the value of its discriminator."""
+    annotations = (field.annotation for field in model.model_fields.values())
+    literals = {value for each in annotations if get_origin(each) is Literal for value in get_args(each)}
+    return part == model.__name__ or part in literals
 
 
 def _below(annotation: Any, part: str | int) -> Any:
@@ -139,9 +148,3 @@ def _members(annotation: Any) -> Iterator[Any]:
             yield from _members(each)
     else:
         yield annotation
-
-
-def _literals(model: type[BaseModel]) -> set[Any]:
-    """Return the values that a model's discriminator may have."""
-    annotations = (field.annotation for field in model.model_fields.values())
-    return {value for each in annotations if get_origin(each) is Literal for value in get_args(each)}

@@ -28,6 +28,8 @@ class Whole(Settings):
     cases: list[Annotated[Case, Field(description="A case.")]] = Field(default=[])
     named: dict[str, Case] | None = None
     mode: Literal["head", "head_tail"] = "head"
+    layers: Literal["all"] | int = "all"
+    requests: list[str | list[str]] = Field(default=[])
 
 
 def problem(**content: Any) -> Problem:
@@ -51,6 +53,8 @@ def problem(**content: Any) -> Problem:
         ({"loss": {"kind": "focal", "gama": 1}}, "unknown key 'loss.gama'; did you mean 'gamma'?"),
         ({"loss": {"kind": "plain", "gamma": 1}}, "unknown key 'loss.gamma'; known here: kind"),
         ({"mode": "tail"}, "key 'mode': Input should be 'head' or 'head_tail', got 'tail'; did you mean 'head_tail'?"),
+        ({"layers": "some"}, "key 'layers': Input should be 'all', got 'some'"),
+        ({"requests": ["a", 3]}, "key 'requests[1]': Input should be a valid string, got 3"),
         ({"mode": "xyz"}, "key 'mode': Input should be 'head' or 'head_tail', got 'xyz'"),
     ],
 )
