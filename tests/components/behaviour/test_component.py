@@ -21,7 +21,7 @@ def half_passing(bound: float) -> BehaviourTests:
     return BehaviourTests.model_validate({"texts": [{"name": "g", "pass_rate": bound, "cases": cases}]})
 
 
-class Workshop:
+class Workspace:
     """Folder in which the component runs on one candidate, again and again."""
 
     def __init__(self, root: Path) -> None:
@@ -61,19 +61,19 @@ def cached(execution: Any) -> bool:
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    return Workshop(tmp_path_factory.mktemp("behaviour"))
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return Workspace(tmp_path_factory.mktemp("behaviour"))
 
 
-def test_runs_changed_tests_and_takes_unchanged_ones_from_the_cache(workshop: Workshop) -> None:
-    workshop.run(half_passing(0.6))
-    assert [group.passed for group in workshop.results().groups] == [1]
-    assert not workshop.results().groups[0].meets_bound
+def test_runs_changed_tests_and_takes_unchanged_ones_from_the_cache(workspace: Workspace) -> None:
+    workspace.run(half_passing(0.6))
+    assert [group.passed for group in workspace.results().groups] == [1]
+    assert not workspace.results().groups[0].meets_bound
 
-    executions = workshop.run(half_passing(0.5))
+    executions = workspace.run(half_passing(0.5))
     assert not cached(executions["BehaviouralTests"])
-    assert workshop.results().groups[0].meets_bound
-    assert cached(workshop.run(half_passing(0.5))["BehaviouralTests"])
+    assert workspace.results().groups[0].meets_bound
+    assert cached(workspace.run(half_passing(0.5))["BehaviouralTests"])
 
-    workshop.run(BehaviourTests())
-    assert workshop.results().groups == []
+    workspace.run(BehaviourTests())
+    assert workspace.results().groups == []

@@ -101,12 +101,13 @@ def test_the_sample_of_texts_depends_on_the_seed_alone(test_split: str, tmp_path
     chosen = sample_texts(test_split, 20, seed=0)
     assert len({question.text for question in chosen}) == 20
     keyword_model.write_test_split(tmp_path / "reversed", list(reversed(ROWS)))
-    assert [one.text for one in sample_texts(str(tmp_path / "reversed"), 20, seed=0)] == [one.text for one in chosen]
+    reordered = sample_texts(str(tmp_path / "reversed"), 20, seed=0)
+    assert [question.text for question in reordered] == [question.text for question in chosen]
     assert sample_texts(test_split, 10, seed=0) == chosen[:10]
     assert sample_texts(test_split, 20, seed=1) != chosen
     everything = sample_texts(test_split, 10_000, seed=0)
-    assert sorted(one.text for one in everything) == sorted(set(ROWS))
-    assert {one.row for one in everything if one.text == "refund 0"} == {"r0"}
+    assert sorted(question.text for question in everything) == sorted(set(ROWS))
+    assert {question.row for question in everything if question.text == "refund 0"} == {"r0"}
 
 
 def test_a_group_without_cases_fails_unless_it_only_measures(model: str, test_split: str) -> None:
