@@ -3,6 +3,7 @@
 `make docs` puts it into the documentation; `python -m pipeline.config.reference` prints it.
 """
 
+import re
 import sys
 import types
 from collections.abc import Iterator
@@ -114,7 +115,7 @@ def _row(name: str, field: FieldInfo, sections: dict[type[BaseModel], _Section])
     inner = [model for _, model in _models(field.annotation, "")]
     kind = _cell(_type(field))
     if inner:
-        kind = kind.replace("mapping", f"[mapping](#{sections[inner[0]].anchor})", 1)
+        kind = re.sub("mappings?", rf"[\g<0>](#{sections[inner[0]].anchor})", kind, count=1)
     description = field.description or (inner[0].__doc__ if inner else "") or ""
     return f"| {' | '.join((f'`{name}`', kind, _cell(_default(field)), _text(description)))} |"
 
