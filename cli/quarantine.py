@@ -1,4 +1,4 @@
-"""`bert-multilabel quarantine`: why rows were turned away, with examples."""
+"""Quarantined rows of a run, counted by reason, with examples."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -13,36 +13,36 @@ from pipeline.run_folder import find_quarantine
 _SHOWN_CHARACTERS = 160
 
 
-def show_quarantine(run: Path, console: Console, *, reason: str | None, examples: int) -> None:
-    """Prints each reason with its count and first rows.
+def show_quarantine(path: Path, console: Console, *, reason: str | None, examples: int) -> None:
+    """Print each reason with its count and its first rows.
 
     Args:
-        run: As `find_quarantine` takes it.
-        console: Where to.
-        reason: Only reasons that begin like this; None: all.
-        examples: Rows of each.
+        path: The run's folder, or a working directory, which stands for its newest run that has a quarantine.
+        console: Where to print.
+        reason: Beginning of the reasons to print; None: all.
+        examples: Number of rows to print of each reason.
 
     Raises:
-        Refused: There is no such run.
+        Refused: There is no such run, or it has read no data.
     """
-    uri = find_quarantine(run)
+    uri = find_quarantine(path)
     report = IngestReport.read(uri)
     console.print(f"{report.rows_read} rows read, {report.accepted} accepted, {report.quarantined} quarantined")
-    first: defaultdict[str, list[QuarantinedRow]] = defaultdict(list)
+    first_rows: defaultdict[str, list[QuarantinedRow]] = defaultdict(list)
     for row in read_rows(uri) if report.quarantined else ():
-        rows = first[row.reason.partition(": ")[0]]
+        rows = first_rows[row.reason.partition(": ")[0]]
         if len(rows) < examples:
             rows.append(row)
     for name, count in report.reasons.items():
         if reason is None or name.startswith(reason):
             console.print(Text(f"{count} {name}", style="bold"))
-            for row in first[name]:
-                _show(console, row)
-    console.print(Text(f"All of them: {uri}/rows.parquet"), soft_wrap=True)
+            for row in first_rows[name]:
+                _show_row(console, row)
+    console.print(Text(f"All rows: {uri}/rows.parquet"), soft_wrap=True)
 
 
-def _show(console: Console, row: QuarantinedRow) -> None:
+def _show_row(console: Console, row: QuarantinedRow) -> None:
     detail = row.reason.partition(": ")[2]
     raw = row.raw if len(row.raw) <= _SHOWN_CHARACTERS else row.raw[:_SHOWN_CHARACTERS] + "..."
-    # repr: a raw row may hold what a terminal obeys.
+    # As repr, since a raw row may hold control sequences that a terminal would obey.
     console.print(Text(f"  {row.file}:{row.line}  {detail}\n    {raw!r}"), soft_wrap=True, highlight=False)

@@ -39,7 +39,8 @@ def init(
     from rich.console import Console
     from rich.text import Text
 
-    from cli.init.project import Hints, write_project
+    from cli.init.columns import Hints
+    from cli.init.project import write_project
 
     project = write_project(data, output, Hints(text, labels, delimiter, label_names))
     console = Console()

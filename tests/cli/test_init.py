@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from cli.init.project import Hints, write_project
+from cli.init.columns import Hints
+from cli.init.project import write_project
 from components.example_gen.check import check_inputs
 from pipeline.check import check_configuration
 from pipeline.config.loading import load_configuration
@@ -127,10 +128,10 @@ def test_positions_in_a_list_of_labels(tmp_path: Path, file_format: str, positio
 @pytest.mark.parametrize(
     ("labels", "names", "message"),
     [
-        ("3", "names.txt", "column 'labels' holds '3', no position in "),
-        ("joy", "names.txt", "column 'labels' holds 'joy', no position in "),
+        ("3", "names.txt", "column 'labels' holds '3', not a line number of "),
+        ("joy", "names.txt", "column 'labels' holds 'joy', not a line number of "),
         ("1", "none.txt", "no such list of labels"),
-        ("1", "../names.txt", "it must lie in .*, beside the data, or below"),
+        ("1", "../names.txt", "must be in .*, beside the data, or below"),
     ],
 )
 def test_positions_that_lead_nowhere_are_refused(tmp_path: Path, labels: str, names: str, message: str) -> None:
@@ -218,5 +219,5 @@ def test_what_cannot_be_told_is_refused(tmp_path: Path, content: str, options: d
 def test_curated_files_are_never_overwritten(tmp_path: Path) -> None:
     content = "text,labels\nx,a\n"
     _init(tmp_path, "a.csv", content)
-    with pytest.raises(Refused, match="already there"):
+    with pytest.raises(Refused, match="exists already"):
         _init(tmp_path, "a.csv", content)

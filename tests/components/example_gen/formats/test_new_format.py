@@ -10,7 +10,8 @@ from typing import BinaryIO
 import pytest
 from pydantic import ValidationError
 
-from cli.init.project import Hints, write_project
+from cli.init.columns import Hints
+from cli.init.project import write_project
 from components.example_gen.check import check_inputs
 from components.example_gen.formats import formats
 from components.example_gen.formats.format import FileOptions, Format
