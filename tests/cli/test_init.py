@@ -1,5 +1,6 @@
-"""`init`: where text and labels are found, and that what it writes runs as it stands."""
+"""Tests of `init`: how it finds text and labels, and that a run accepts what it writes."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from cli.init.columns import Hints
 from cli.init.project import write_project
 from components.example_gen.check import check_inputs
 from pipeline.check import check_configuration
+from pipeline.config.json_schema import json_schema
 from pipeline.config.loading import load_configuration
 from schema.errors import Refused
 from schema.label_list import label_list, read_schema
@@ -16,14 +18,15 @@ from tests.components.example_gen import encoders
 
 
 def _init(tmp_path: Path, name: str, content: str | bytes, **options: Any) -> tuple[Path, str]:
+    """Run init on a file with this content; return the path of the configuration, and what init prints."""
     data = tmp_path / name
     data.write_bytes(content.encode() if isinstance(content, str) else content)
-    written = write_project(data, tmp_path / "out", Hints(**options))
-    return written.configuration, written.describe()
+    project = write_project(data, tmp_path / "out", Hints(**options))
+    return project.configuration, project.describe()
 
 
-def test_delimited_labels(tmp_path: Path) -> None:
-    path, words = _init(
+def test_finds_delimited_labels_and_their_delimiter(tmp_path: Path) -> None:
+    path, printed = _init(
         tmp_path, "tickets.csv",
         'id,body,tags,channel\n1,"refund, please",billing;refund,chat\n2,it is slow,speed,mail\n3,hello there,,chat\n',
     )  # fmt: skip
@@ -34,10 +37,10 @@ def test_delimited_labels(tmp_path: Path) -> None:
     assert config.examples.labels.model_dump() == {"kind": "delimited", "column": "tags", "delimiter": ";"}
     assert config.examples.slices == ("channel",)
     assert label_list(read_schema(config.schema_file)).names == ("billing", "refund", "speed")
-    assert "3 rows" in words
+    assert "3 rows" in printed
 
 
-def test_indicator_columns(tmp_path: Path) -> None:
+def test_finds_indicator_columns(tmp_path: Path) -> None:
     path, _ = _init(tmp_path, "toxic.tsv", "id\tcomment_text\ttoxic\tinsult\na1\tyou are kind\t0\t0\na2\tfool\t1\t1\n")
     config = load_configuration(path)
     check_configuration(config)
@@ -46,12 +49,12 @@ def test_indicator_columns(tmp_path: Path) -> None:
     assert label_list(read_schema(config.schema_file)).names == ("toxic", "insult")
 
 
-def test_labels_with_blanks_inside_are_not_cut_at_them(tmp_path: Path) -> None:
+def test_does_not_split_labels_at_blanks_if_there_is_another_delimiter(tmp_path: Path) -> None:
     path, _ = _init(tmp_path, "a.csv", "text,labels\nx y z,account access|late delivery\nq r s,late delivery\n")
     assert label_list(read_schema(load_configuration(path).schema_file)).names == ("account access", "late delivery")
 
 
-def test_columns_can_be_named(tmp_path: Path) -> None:
+def test_uses_the_columns_and_the_delimiter_of_hints(tmp_path: Path) -> None:
     path, _ = _init(
         tmp_path, "a.csv", "title,story,kind\nx,y y y,a+b\nx,z z z,a\n", text="title", labels="kind", delimiter="+"
     )
@@ -69,12 +72,12 @@ TYPED = [
 
 @pytest.mark.parametrize("file_format", ["jsonl", "parquet", "tfrecord"])
 @pytest.mark.parametrize("suffix", ["", ".gz"])
-def test_list_labels(tmp_path: Path, file_format: str, suffix: str) -> None:
+def test_finds_lists_of_labels(tmp_path: Path, file_format: str, suffix: str) -> None:
     if suffix and file_format == "parquet":
         return
     content = encoders.encode(TYPED, file_format)
     name = f"data [1]{encoders.SUFFIXES[file_format]}{suffix}"
-    path, words = _init(tmp_path, name, encoders.gzipped(content) if suffix else content)
+    path, printed = _init(tmp_path, name, encoders.gzipped(content) if suffix else content)
     config = load_configuration(path)
     check_configuration(config)
     assert len(check_inputs(config.examples).files) == 1
@@ -83,11 +86,11 @@ def test_list_labels(tmp_path: Path, file_format: str, suffix: str) -> None:
     assert config.examples.id == "id"
     assert config.examples.slices == ("channel", "score")
     assert label_list(read_schema(config.schema_file)).names == ("anger", "joy")
-    assert "3 rows; text in 'text'" in words
+    assert "3 rows; text in 'text'" in printed
 
 
 @pytest.mark.parametrize("file_format", ["csv", "tsv", "jsonl", "parquet", "tfrecord"])
-def test_0_and_1_of_any_type(tmp_path: Path, file_format: str) -> None:
+def test_finds_indicator_columns_of_any_type(tmp_path: Path, file_format: str) -> None:
     typed = file_format not in ("csv", "tsv")
     values = [(True, 1.0), (False, 0.0), (True, 0.0)] if typed else [("1", "1"), ("0", "0"), ("1", "0")]
     rows = [{"body": f"some text {a}", "insult": a, "rude": b} for a, b in values]
@@ -99,7 +102,7 @@ def test_0_and_1_of_any_type(tmp_path: Path, file_format: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file_format", "positions", "delimiter"),
+    ("file_format", "indices", "delimiter"),
     [
         ("csv", ["2,0", "", "1"], ","),
         ("tsv", ["2|0", "", "1"], "|"),
@@ -110,8 +113,10 @@ def test_0_and_1_of_any_type(tmp_path: Path, file_format: str) -> None:
         ("tfrecord", ["2;0", "", "1"], ";"),
     ],
 )
-def test_positions_in_a_list_of_labels(tmp_path: Path, file_format: str, positions: list[Any], delimiter: str) -> None:
-    rows = [{"text": f"text {n}", "label": value} for n, value in enumerate(positions)]
+def test_finds_labels_given_as_line_numbers(
+    tmp_path: Path, file_format: str, indices: list[Any], delimiter: str
+) -> None:
+    rows = [{"text": f"text {n}", "label": value} for n, value in enumerate(indices)]
     names = tmp_path / "lists" / "names.txt"
     names.parent.mkdir()
     names.write_text("joy\nanger\nfear\n")
@@ -134,7 +139,9 @@ def test_positions_in_a_list_of_labels(tmp_path: Path, file_format: str, positio
         ("1", "../names.txt", "must be in .*, beside the data, or below"),
     ],
 )
-def test_positions_that_lead_nowhere_are_refused(tmp_path: Path, labels: str, names: str, message: str) -> None:
+def test_refuses_line_numbers_that_the_file_does_not_have(
+    tmp_path: Path, labels: str, names: str, message: str
+) -> None:
     base = tmp_path / "data"
     base.mkdir()
     for folder in (base, tmp_path):
@@ -143,7 +150,7 @@ def test_positions_that_lead_nowhere_are_refused(tmp_path: Path, labels: str, na
         _init(base, "a.csv", f"text,labels\nsome text,{labels}\n", label_names=base / names)
 
 
-def test_a_column_that_rows_lack_or_that_no_example_can_have_is_no_slice(tmp_path: Path) -> None:
+def test_a_column_that_is_not_in_every_row_or_has_a_reserved_name_is_not_a_slice(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [{"text": f"text {n}", "labels": ["a"], "span": str(n), "": "x"} for n in range(4)]
     rows[0]["channel"] = "mail"
     rows[1]["channel"] = "chat"
@@ -161,7 +168,9 @@ def test_a_column_that_rows_lack_or_that_no_example_can_have_is_no_slice(tmp_pat
         (["joy|anger", "joy", "fear"], "delimited", ("anger", "fear", "joy")),
     ],
 )
-def test_lists_of_one_in_every_example(tmp_path: Path, values: list[Any], kind: str, names: tuple[str, ...]) -> None:
+def test_lists_of_one_in_every_example_hold_labels_or_delimited_labels(
+    tmp_path: Path, values: list[Any], kind: str, names: tuple[str, ...]
+) -> None:
     rows = [{"text": f"text {n}", "labels": value} for n, value in enumerate(values)]
     path, _ = _init(tmp_path, "a.tfrecord", encoders.encode(rows, "tfrecord"))
     config = load_configuration(path)
@@ -170,7 +179,7 @@ def test_lists_of_one_in_every_example(tmp_path: Path, values: list[Any], kind: 
     assert label_list(read_schema(config.schema_file)).names == names
 
 
-def test_lists_are_preferred_to_columns_of_0_and_1(tmp_path: Path) -> None:
+def test_prefers_lists_to_indicator_columns(tmp_path: Path) -> None:
     rows = [{"text": f"text {n}", "tags": ["a"], "x": True, "y": n % 2} for n in range(2)]
     path, _ = _init(tmp_path, "a.ndjson", encoders.encode(rows, "jsonl"))
     assert load_configuration(path).examples.labels.model_dump() == {"kind": "list", "column": "tags"}
@@ -189,12 +198,12 @@ def test_lists_are_preferred_to_columns_of_0_and_1(tmp_path: Path) -> None:
         ("a.jsonl", b'{"text": "a"}\n', "the columns are text: name the one with the labels by --labels"),
     ],
 )
-def test_a_file_that_is_no_table_is_refused(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+def test_refuses_a_file_that_is_not_a_table(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     with pytest.raises(Refused, match=message):
         _init(tmp_path, name, content)
 
 
-def test_a_folder_and_a_missing_file_are_refused(tmp_path: Path) -> None:
+def test_refuses_a_folder_and_a_missing_file(tmp_path: Path) -> None:
     for data, message in ((tmp_path, "is a folder"), (tmp_path / "none.csv", "no such file")):
         with pytest.raises(Refused, match=message):
             write_project(data, tmp_path / "out")
@@ -210,14 +219,23 @@ def test_a_folder_and_a_missing_file_are_refused(tmp_path: Path) -> None:
         ("text,labels\nx,\n", {}, "holds no label"),
     ],
 )
-def test_what_cannot_be_told_is_refused(tmp_path: Path, content: str, options: dict[str, str], message: str) -> None:
+def test_refuses_data_that_nothing_can_be_inferred_from(
+    tmp_path: Path, content: str, options: dict[str, str], message: str
+) -> None:
     with pytest.raises(Refused, match=message):
         _init(tmp_path, "a.csv", content, **options)
     assert not (tmp_path / "out").exists(), "nothing half-written"
 
 
-def test_curated_files_are_never_overwritten(tmp_path: Path) -> None:
+def test_never_overwrites_curated_files(tmp_path: Path) -> None:
     content = "text,labels\nx,a\n"
     _init(tmp_path, "a.csv", content)
     with pytest.raises(Refused, match="exists already"):
         _init(tmp_path, "a.csv", content)
+
+
+def test_editors_find_the_json_schema_beside_the_configuration(tmp_path: Path) -> None:
+    path, _ = _init(tmp_path, "a.csv", "text,labels\nx,a\n")
+    prefix, _, name = path.read_text().splitlines()[0].partition("=")
+    assert prefix == "# yaml-language-server: $schema"
+    assert json.loads((path.parent / name).read_text()) == json_schema()

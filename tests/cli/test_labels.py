@@ -1,4 +1,4 @@
-"""`bert-multilabel labels`, as a person uses it."""
+"""Tests of `labels` and, for retired labels and remote registries, of `predict`."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ from tests.support.small_project import Project, make_project
 @pytest.fixture
 def schema(tmp_path: Path) -> Path:
     path = tmp_path / "schema.pbtxt"
-    path.write_text("# Whose: support\n" + schema_text(infer_schema(["billing", "refund", "shipping"], [])))
+    path.write_text("# Owner: support\n" + schema_text(infer_schema(["billing", "refund", "shipping"], [])))
     return path
 
 
@@ -40,18 +40,18 @@ def _labels(path: Path) -> LabelList:
     return label_list(read_schema(str(path)))
 
 
-def test_a_life_of_a_label_list(schema: Path) -> None:
+def test_adds_renames_retires_and_brings_back_labels(schema: Path) -> None:
     before = schema.read_text()
-    said = _run("add", "praise", "--schema", schema)
-    change, next_run = said.splitlines()
+    printed = _run("add", "praise", "--schema", schema)
+    change, next_run = printed.splitlines()
     assert change == f"{schema}: 'praise' is added at index 3, after the others."
     assert next_run.startswith("Next run: trains a model with 4 outputs; rows may have 'praise'; gates against")
     assert "'refund' is now called 'money back', at the same index 1." in _run(
         "rename", "refund", "money back", "--schema", schema
     )
-    said = _run("retire", "billing", "--schema", schema)
-    assert "'billing' is retired; its index 0 is not used again." in said
-    assert "output 0 is always 0" in said
+    printed = _run("retire", "billing", "--schema", schema)
+    assert "'billing' is retired; its index 0 is not used again." in printed
+    assert "output 0 is always 0" in printed
     assert _labels(schema) == LabelList(
         ("billing", "money back", "shipping", "praise"), frozenset({"billing"}), {"refund": "money back"}
     )
@@ -63,15 +63,15 @@ def test_a_life_of_a_label_list(schema: Path) -> None:
         ["3", "praise", "", ""],
     ]
     assert "in use again, at its old index 0" in _run("add", "billing", "--schema", schema)
-    assert schema.read_text().startswith("# Whose: support\n")
+    assert schema.read_text().startswith("# Owner: support\n")
     assert len(schema.read_text().splitlines()) == len(before.splitlines()) + 4  # a value, an annotation of a tag
     assert [path.name for path in schema.parent.iterdir()] == ["schema.pbtxt"], "nothing is left beside it"
 
 
-def test_the_configuration_names_the_schema_and_its_gates_are_looked_at(project: Project) -> None:
+def test_warns_of_gates_in_the_configuration_that_the_change_breaks(project: Project) -> None:
     project.configure(evaluation={"gates": ["f1[refund] >= 0.5", "macro_f1 >= 0.1"]})
-    said = _run("retire", "refund", "--config", project.configuration)
-    assert "warning: evaluation.gates will be refused: gate 'f1[refund] >= 0.5': label 'refund' is retired" in said
+    printed = _run("retire", "refund", "--config", project.configuration)
+    assert "warning: evaluation.gates will be refused: gate 'f1[refund] >= 0.5': label 'refund' is retired" in printed
     assert _labels(project.folder / "schema.pbtxt").retired == {"refund"}
     assert "warning" not in _run("add", "refund", "--config", project.configuration)
     assert "is called 'money' now; write the gate with that" in _run(
@@ -79,7 +79,7 @@ def test_the_configuration_names_the_schema_and_its_gates_are_looked_at(project:
     )
 
 
-def test_a_file_that_must_be_written_anew_says_so(schema: Path) -> None:
+def test_warns_if_the_file_loses_its_layout(schema: Path) -> None:
     schema.write_text(
         schema.read_text().replace('domain: "labels"', 'domain: "labels" annotation { tag: ["retired:billing"] }')
     )
@@ -87,7 +87,7 @@ def test_a_file_that_must_be_written_anew_says_so(schema: Path) -> None:
     assert _labels(schema) == LabelList(("billing", "refund", "shipping"))
 
 
-def test_a_link_and_the_permissions_stay(schema: Path, tmp_path: Path) -> None:
+def test_keeps_a_symbolic_link_and_the_permissions(schema: Path, tmp_path: Path) -> None:
     schema.chmod(0o640)
     link = tmp_path / "link.pbtxt"
     link.symlink_to(schema.name)
@@ -97,14 +97,14 @@ def test_a_link_and_the_permissions_stay(schema: Path, tmp_path: Path) -> None:
     assert "praise" in _labels(schema).names
 
 
-def test_a_name_may_look_like_markup_or_an_option(schema: Path) -> None:
+def test_accepts_names_that_look_like_markup_or_an_option(schema: Path) -> None:
     assert "'[bold]x' is added" in _run("add", "[bold]x", "--schema", schema)
     assert "'-x' is added" in _run("add", "--schema", schema, "--", "-x")
     assert "[bold]x" in _run("list", "--schema", schema)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "printed"),
     [
         (["add", "x"], "either --schema FILE or --config FILE"),
         (["retire", "refnd", "--schema", "schema.pbtxt"], "there is no label 'refnd'; did you mean 'refund'?"),
@@ -112,25 +112,25 @@ def test_a_name_may_look_like_markup_or_an_option(schema: Path) -> None:
     ],
 )
 def test_a_refusal_changes_nothing(
-    schema: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+    schema: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], printed: str
 ) -> None:
     monkeypatch.chdir(schema.parent)
     before = schema.read_bytes()
     with pytest.raises(Refused) as refused:
         _run(*arguments)
-    assert said in str(refused.value)
+    assert printed in str(refused.value)
     assert schema.read_bytes() == before
 
 
-def test_predict_has_no_answer_for_a_retired_label(tmp_path: Path) -> None:
+def test_predict_leaves_out_retired_labels(tmp_path: Path) -> None:
     probabilities = small_model.good_probabilities()
     probabilities[:, 1] = 0
     small_model.export(tmp_path, probabilities, thresholds=[0.5, 1.0, 0.5, 0.5, 0.5], retired=["refund"])
-    (answer,) = predict_texts(str(tmp_path / "Format-Serving"), ["3"])
-    assert {label.name for label in answer.labels} == {*small_model.LABELS} - {"refund"}
+    (prediction,) = predict_texts(str(tmp_path / "Format-Serving"), ["3"])
+    assert {label.name for label in prediction.labels} == {*small_model.LABELS} - {"refund"}
 
 
-def test_it_answers_at_once_without_tensorflow(schema: Path) -> None:
+def test_refuses_within_two_seconds_and_without_tensorflow(schema: Path) -> None:
     code = (
         "import sys; from cli import main as cli\n"
         "sys.argv[1:] = ['labels', 'retire', 'refnd', '--schema', sys.argv[1]]\n"
@@ -144,9 +144,8 @@ def test_it_answers_at_once_without_tensorflow(schema: Path) -> None:
     assert os.times().children_user - started < 2
 
 
-def test_predict_takes_a_registry_at_an_address(tmp_path: Path) -> None:
+def test_predict_reads_a_remote_registry(tmp_path: Path) -> None:
     small_model.export(tmp_path, small_model.good_probabilities(), thresholds=[0.5] * len(small_model.LABELS))
     registry = "ram://predict/registry"
     copy_model(str(tmp_path / "Format-Serving"), f"{registry}/1")
-    (here,), (there,) = predict_texts(str(tmp_path / "Format-Serving"), ["3"]), predict_texts(registry, ["3"])
-    assert here == there
+    assert predict_texts(registry, ["3"]) == predict_texts(str(tmp_path / "Format-Serving"), ["3"])

@@ -1,4 +1,4 @@
-"""`models`: what a person sees of the registry, and does to it."""
+"""Tests of `models list`, `models verify` and `models rollback`."""
 
 import resource
 import subprocess
@@ -25,7 +25,7 @@ def base(tmp_path: Path) -> str:
 
 @pytest.fixture
 def pushed(tmp_path: Path, base: str) -> list[Version]:
-    """Two versions; of the second is known what it was trained on."""
+    """Two versions; the record of the second says what it was trained on."""
     trained_on = TrainedOn(rows={"train": 8, "test": 2}, spans=[SpanCount(span=7, rows=5), SpanCount(span=8, rows=5)])
     records: list[ModelRecord] = [
         record_of("old"),
@@ -34,39 +34,41 @@ def pushed(tmp_path: Path, base: str) -> list[Version]:
     return [push(make_model(tmp_path / record.model_id, record.model_id), base, record) for record in records]
 
 
-def line_of(text: str, version: Version) -> list[str]:
-    """The cells of a version's row."""
+def row_of(text: str, version: Version) -> list[str]:
+    """Return the cells of a version's row."""
     rows = ([cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines())
     (row,) = (row for row in rows if row[0] == str(version.number))
     return row
 
 
-def test_list_says_which_version_is_served_and_what_is_known_of_each(
+def test_lists_what_is_known_of_each_version_and_which_one_is_served(
     base: str, pushed: list[Version], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command("models", "list", "--registry", base) == 0
-    shown = capsys.readouterr().out
-    old, new = (line_of(shown, version) for version in pushed)
+    printed = capsys.readouterr().out
+    old, new = (row_of(printed, version) for version in pushed)
     assert old[2:] == ["2", "bert", "", "", ""]
     assert new[2:] == ["2", "bert", "10 rows, spans 7 to 8", "0.457", "served"]
     assert new[1].startswith("20")
 
 
-def test_rollback_and_what_list_says_then(base: str, pushed: list[Version], capsys: pytest.CaptureFixture[str]) -> None:
+def test_lists_a_copy_and_a_withdrawn_version_after_a_rollback(
+    base: str, pushed: list[Version], capsys: pytest.CaptureFixture[str]
+) -> None:
     old, new = pushed
     assert command("models", "rollback", "--registry", base) == 0
     copy = latest(base)
     assert copy is not None
-    said = capsys.readouterr().out
-    assert f"version {copy.number}, a copy of {old.number}, is served now; withdrawn: {new.number}" in said
+    printed = capsys.readouterr().out
+    assert f"version {copy.number}, a copy of {old.number}, is served now; withdrawn: {new.number}" in printed
     assert command("models", "list", "--registry", base) == 0
-    shown = capsys.readouterr().out
-    assert [line_of(shown, version)[-1] for version in versions(base)] == [
+    printed = capsys.readouterr().out
+    assert [row_of(printed, version)[-1] for version in versions(base)] == [
         "", "withdrawn", f"served, copy of {old.number}",
     ]  # fmt: skip
 
 
-def test_verify_names_what_differs_and_ends_with_status_1(
+def test_verify_names_differences_and_ends_with_status_1(
     base: str, pushed: list[Version], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command("models", "verify", "--registry", base) == 0
@@ -81,7 +83,7 @@ def test_verify_names_what_differs_and_ends_with_status_1(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "printed"),
     [
         (["list"], "give either --registry FOLDER or --config FILE"),
         (["verify", "--registry", "nowhere"], "nowhere: no model was pushed there"),
@@ -89,14 +91,12 @@ def test_verify_names_what_differs_and_ends_with_status_1(
         (["list", "--config", "nowhere.yaml"], "nowhere.yaml: no such configuration"),
     ],
 )
-def test_what_cannot_be_shown_is_refused_in_one_line(
-    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_refuses_in_one_line(arguments: list[str], printed: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert command("models", *arguments) == 2
-    assert capsys.readouterr().err == f"error: {said}\n"
+    assert capsys.readouterr().err == f"error: {printed}\n"
 
 
-def test_models_answers_without_tensorflow_in_a_moment(base: str, pushed: list[Version]) -> None:
+def test_lists_within_two_seconds_and_without_tensorflow(base: str, pushed: list[Version]) -> None:
     code = (
         "import sys; from cli import main as cli\n"
         "try: cli.main()\n"

@@ -1,4 +1,4 @@
-"""The command line, run in this process."""
+"""Helpers that run the command line in this process."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from tests.support.small_project import Project
 
 
 def command(*arguments: str) -> int:
-    """Runs the command line; returns its exit status."""
+    """Run the command line and return its exit status."""
     before = sys.argv
     sys.argv = ["bert-multilabel", *arguments]
     try:
@@ -22,7 +22,7 @@ def command(*arguments: str) -> int:
 
 
 def summaries(project: Project) -> list[dict[str, Any]]:
-    """Of every run of a project, in order."""
+    """Return the summaries of a project's runs, in order."""
     return [
         json.loads((run / "summary.json").read_text())
         for run in sorted(project.runs.iterdir())
@@ -31,7 +31,13 @@ def summaries(project: Project) -> list[dict[str, Any]]:
 
 
 def run(project: Project, *changes: str, force: bool = False) -> tuple[int, dict[str, Any]]:
-    """Runs the whole pipeline; returns exit status and summary."""
+    """Run the whole pipeline and return exit status and summary.
+
+    Args:
+        project: The project.
+        changes: Keys of the configuration to replace, each as `--set` takes it.
+        force: Whether to train even if nothing is new.
+    """
     options = [option for change in changes for option in ("--set", change)] + ["--force"] * force
     status = command("run", "--config", str(project.configuration), *options)
     return status, summaries(project)[-1]

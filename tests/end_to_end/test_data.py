@@ -1,4 +1,4 @@
-"""Data that comes day by day, through the command line: what is new, what is stopped, what is told of it."""
+"""Tests of daily data through the command line: what is new, what stops a run, and what the webhook receives."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,14 +10,14 @@ from tests.end_to_end.command import command, run, summaries
 from tests.support.hook import Hook
 from tests.support.small_project import Project, make_project, write_rows
 
-# Whether a model is any good is not asked here: a few steps are enough, and every model is blessed.
+# The quality of the model does not matter here: it is trained for two steps, and no gate can reject it.
 _TRIAL = ("training.max_steps=2", "evaluation.gates=[]", "evaluation.slices=[]", "evaluation.label_slices=false")
 
 
-def _day(project: Project, name: str, seed: int, rows: int = 200, **how: Any) -> None:
-    """Nine tenths of it in one file, the rest in one that comes late."""
-    write_rows(project.folder / "days" / name / "rows.csv", rows * 9 // 10, seed=seed, **how)
-    write_rows(project.folder / "days" / "late" / name / "rows.csv", rows // 10, seed=seed + 100, **how)
+def _day(project: Project, name: str, seed: int, rows: int = 200, **options: Any) -> None:
+    """Write the rows of a day: nine tenths into one file, the others into a file that arrives late."""
+    write_rows(project.folder / "days" / name / "rows.csv", rows * 9 // 10, seed=seed, **options)
+    write_rows(project.folder / "days" / "late" / name / "rows.csv", rows // 10, seed=seed + 100, **options)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, hook: Hook) -> Project:
 def test_the_last_days_are_trained_on_and_a_second_run_finds_nothing_new(
     project: Project, hook: Hook, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    # Of this day there is only what does not come late.
+    # The late file of this day has not arrived.
     write_rows(project.folder / "days" / "2026-11-23" / "rows.csv", 50, seed=1)
     status, summary = run(project, *_TRIAL)
     assert status == 0
@@ -83,15 +83,15 @@ def test_the_last_days_are_trained_on_and_a_second_run_finds_nothing_new(
     assert [told["run"] for told in hook.told] == [str(run) for run in sorted(project.runs.iterdir())]
 
 
-def test_a_day_that_has_drifted_stops_the_run_and_what_is_served_stays(
+def test_a_day_that_has_drifted_stops_the_run_and_changes_nothing_in_the_registry(
     project: Project, hook: Hook, capfd: pytest.CaptureFixture[str]
 ) -> None:
     served = sorted(path.name for path in project.registry.iterdir())
-    _day(project, "2026-11-23", seed=23, labels=("account", "praise"), likely=0.9)
+    _day(project, "2026-11-23", seed=23, labels=("account", "praise"), probability=0.9)
     status, summary = run(project, *_TRIAL)
     assert status == 2
     error = capfd.readouterr().err.strip().splitlines()[-1]
-    # The day before is in the window too, so the label has not vanished from it.
+    # The window includes the day before, so the label has not vanished.
     assert "'labels' has drifted from span 20779" in error
     assert "vanished" not in error
     assert summary["rows"]["read"] == 400
@@ -105,7 +105,7 @@ def test_a_day_that_has_drifted_stops_the_run_and_what_is_served_stays(
     assert "label 'refund' has vanished" in capfd.readouterr().err
 
 
-def test_a_day_that_is_mended_is_trained_on(project: Project) -> None:
+def test_a_corrected_day_is_trained_on(project: Project) -> None:
     _day(project, "2026-11-23", seed=23)
     status, summary = run(project, *_TRIAL)
     assert status == 0
@@ -115,7 +115,7 @@ def test_a_day_that_is_mended_is_trained_on(project: Project) -> None:
     assert all(0 <= drift["value"] <= drift["bound"] for drift in summary["data"]["drift"])
 
 
-def test_check_tells_what_the_data_is_and_trains_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_check_shows_the_data_and_trains_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     project = make_project(tmp_path / "project", rows=200)
     with project.data.open("a", encoding="utf-8") as rows:
         rows.write("x1,one text twice,praise,chat\nx2,One text  twice,refund,chat\nx3, ,praise,chat\n")
@@ -141,10 +141,10 @@ def test_check_tells_what_the_data_is_and_trains_nothing(tmp_path: Path, capfd: 
     assert f"bert-multilabel quarantine {sorted(project.runs.iterdir())[-1]}" in capfd.readouterr().out
 
 
-def test_a_quarantine_that_is_not_there_is_told_in_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_refuses_to_show_a_missing_quarantine_in_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert command("quarantine", str(tmp_path / "nowhere")) == 2
     assert command("quarantine", str(tmp_path)) == 2
-    # Of a run whose data was refused before there was a quarantine.
+    # A run whose data was refused before there was a quarantine.
     refused = tmp_path / "runs" / "1"
     refused.mkdir(parents=True)
     (refused / "artifacts.json").write_text('{"SchemaImport": {"schema": "nowhere"}}')
@@ -166,7 +166,7 @@ def test_the_label_list_may_change_between_runs(tmp_path: Path) -> None:
     assert command("labels", "retire", "praise", *schema) == 0
     assert command("labels", "add", "slow", *schema) == 0
 
-    # The rows still call it refund, and still praise.
+    # The rows still have the old name refund, and the retired label praise.
     trial = [change for change in _TRIAL if "gates" not in change]
     status, summary = run(project, *trial, "evaluation.gates=[macro_f1 >= baseline - 0.99]")
     assert status == 0, summary["reasons"]

@@ -1,4 +1,4 @@
-"""Whole runs through the command line: what is blessed, what is pushed, what is compared with what."""
+"""Tests of whole runs through the command line: what is blessed and pushed, and what models are compared with."""
 
 import json
 import subprocess
@@ -49,7 +49,7 @@ edits:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    # A space, as many a home folder has.
+    # With a space, as in the path of many home folders.
     project = make_project(tmp_path_factory.mktemp("with a space") / "project", checkpoint="minilm-l6")
     (project.folder / "behaviour.yaml").write_text(_BEHAVIOUR)
     project.configure(behaviour="behaviour.yaml")
@@ -98,7 +98,7 @@ def test_a_first_good_model_is_blessed_and_pushed(project: Project, first: tuple
     assert gates["behaviour[one word] >= 0.9"] == gates["behaviour[loud] >= 1"] == (1.0, True)
 
 
-def test_the_pushed_model_answers_in_a_process_without_tfx(first: tuple[int, dict[str, Any]]) -> None:
+def test_the_pushed_model_predicts_in_a_process_without_tfx(first: tuple[int, dict[str, Any]]) -> None:
     answer = subprocess.run(
         [sys.executable, "-c", _FRESH_PROCESS, first[1]["pushed"]],
         capture_output=True, text=True, check=True, cwd="/",
@@ -136,7 +136,7 @@ def test_an_unchanged_run_takes_everything_from_the_cache(
     assert summary["metrics"] == first[1]["metrics"]
 
 
-def test_a_model_that_the_canary_refuses_is_not_pushed(
+def test_a_model_that_fails_the_canary_is_not_pushed(
     project: Project, first: tuple[int, dict[str, Any]], capfd: pytest.CaptureFixture[str]
 ) -> None:
     status, summary = run(project, "canary.memory_limit_mb=150")
@@ -178,17 +178,17 @@ def test_a_bad_model_is_not_pushed_and_never_becomes_the_baseline(
     status, good = run(project, "training.seed=1")
     assert status == 0
     assert good["pushed"] not in (None, first[1]["pushed"])
-    # Compared with the first, which is what is served, not with the bad one in between.
+    # The baseline is the first model, which is served, and not the bad one in between.
     assert good["baseline"]["macro_f1"] == first[1]["metrics"]["macro_f1"]
     assert Path(first[1]["pushed"]).is_dir()
 
 
-def test_each_run_can_be_looked_at(project: Project, first: tuple[int, dict[str, Any]]) -> None:
+def test_each_run_has_a_report_that_can_be_written_again(project: Project, first: tuple[int, dict[str, Any]]) -> None:
     run_of_first = sorted(project.runs.iterdir())[0]
     page = (run_of_first / "report.html").read_text()
     assert "Blessed and pushed" in page
     assert Path(first[1]["pushed"]).name in page
-    for seen in (
+    for part in (
         "Label by label",
         "Wrongly given:",
         "Loss by epoch",
@@ -196,7 +196,7 @@ def test_each_run_can_be_looked_at(project: Project, first: tuple[int, dict[str,
         "learning_rate",
         "largest difference to",
     ):
-        assert seen in page
+        assert part in page
     assert "# Model card: small" in (run_of_first / "model_card.md").read_text()
     (run_of_first / "report.html").unlink()
     assert command("report", str(run_of_first), "--no-texts") == 0
@@ -244,12 +244,12 @@ def test_an_unknown_label_stops_the_run_before_training(tmp_path: Path, capfd: p
     assert "stopped" in capfd.readouterr().out
 
 
-def test_what_init_writes_runs_as_it_stands(tmp_path: Path) -> None:
+def test_a_project_written_by_init_runs_as_it_is(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project", rows=200)
     output = tmp_path / "new"
     assert command("init", "--data", str(project.data), "--output", str(output)) == 0
     configuration = str(output / "pipeline.yaml")
-    # A trial of a few steps: whether its model is any good is not what this asks.
+    # A trial of a few steps, whose model may be good or bad.
     status = command("run", "--config", configuration, "--set", "training.max_steps=3")
     assert status in (0, 3)
     (run,) = (output / "runs" / "rows" / "runs").iterdir()

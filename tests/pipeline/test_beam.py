@@ -1,4 +1,4 @@
-"""What the `beam:` part of a configuration becomes, as Beam's own command line reads it."""
+"""Tests of the arguments of Beam pipelines, read by Beam's own options, and of the code that workers get."""
 
 import json
 import subprocess
@@ -44,8 +44,8 @@ def _configuration(project: Project, **beam: Any) -> Configuration:
 def _options(arguments: list[str], caplog: pytest.LogCaptureFixture) -> PipelineOptions:
     options = PipelineOptions(arguments)
     options.get_all_options()
-    assert "unparseable" not in caplog.text, "Beam does not know an argument"
-    options.view_as(TestOptions).dry_run = True  # else the bucket is looked at, in vain and for minutes
+    assert "unparseable" not in caplog.text, "an argument that Beam does not know"
+    options.view_as(TestOptions).dry_run = True  # otherwise it tries for minutes to reach the bucket
     runner = options.view_as(StandardOptions).runner
     assert PipelineOptionsValidator(options, create_runner(runner)).validate() == []
     return options
@@ -58,28 +58,32 @@ def _refused(project: Project, **beam: Any) -> str:
     return str(refused.value)
 
 
-def test_by_default_nothing_leaves_the_process(project: Project, caplog: pytest.LogCaptureFixture) -> None:
+def test_runs_in_this_process_by_default(project: Project, caplog: pytest.LogCaptureFixture) -> None:
     options = _options(beam_arguments(_configuration(project)), caplog)
     assert options.view_as(StandardOptions).runner == "FnApiRunner"
     assert options.view_as(DirectOptions).direct_running_mode == "in_memory"
 
 
-def test_several_processes(project: Project, caplog: pytest.LogCaptureFixture) -> None:
+def test_runs_in_several_processes(project: Project, caplog: pytest.LogCaptureFixture) -> None:
     options = _options(beam_arguments(_configuration(project, runner="multi_processing", workers=3)), caplog)
     assert options.view_as(StandardOptions).runner == "FnApiRunner"
     direct = options.view_as(DirectOptions)
     assert (direct.direct_running_mode, direct.direct_num_workers) == ("multi_processing", 3)
 
 
-def test_flink_gets_the_job_over_http_and_starts_workers_that_know_the_code(
+def test_flink_gets_the_job_over_http_and_starts_workers_with_the_packed_code(
     project: Project, caplog: pytest.LogCaptureFixture
 ) -> None:
     flink = {"address": "http://flink:8081", "worker": "/opt/worker", "worker_env": {"OMP_NUM_THREADS": "1"}}
     config = _configuration(project, runner="flink", workers=8, flink=flink)
     options = _options(beam_arguments(config, Path("/shared/code.zip")), caplog)
     assert options.view_as(StandardOptions).runner == "FlinkRunner"
-    there = options.view_as(FlinkRunnerOptions)
-    assert (there.flink_master, there.flink_submit_uber_jar, there.parallelism) == ("http://flink:8081", True, 8)
+    flink_options = options.view_as(FlinkRunnerOptions)
+    assert (flink_options.flink_master, flink_options.flink_submit_uber_jar, flink_options.parallelism) == (
+        "http://flink:8081",
+        True,
+        8,
+    )
     portable = options.view_as(PortableOptions)
     assert portable.environment_type == "PROCESS"
     environment = json.loads(portable.environment_config)
@@ -87,21 +91,21 @@ def test_flink_gets_the_job_over_http_and_starts_workers_that_know_the_code(
     assert environment["env"] == {"OMP_NUM_THREADS": "1", "BERT_MULTILABEL_CODE": "/shared/code.zip"}
 
 
-def test_workers_that_have_the_project_installed_are_told_of_no_code(project: Project) -> None:
+def test_workers_that_have_the_project_installed_get_no_code(project: Project) -> None:
     arguments = beam_arguments(_configuration(project, runner="flink"))
     (environment,) = [argument for argument in arguments if argument.startswith("--environment_config=")]
     assert json.loads(environment.partition("=")[2])["env"] == {}
 
 
-def test_spark(project: Project, caplog: pytest.LogCaptureFixture) -> None:
+def test_submits_to_spark(project: Project, caplog: pytest.LogCaptureFixture) -> None:
     options = _options(beam_arguments(_configuration(project, runner="spark", spark=_SPARK)), caplog)
-    there = options.view_as(SparkRunnerOptions)
-    assert there.spark_master_url == "spark://localhost:7077"
-    assert there.spark_rest_url == "http://localhost:6066"
-    assert there.spark_job_server_jar == "/opt/spark.jar"
+    spark_options = options.view_as(SparkRunnerOptions)
+    assert spark_options.spark_master_url == "spark://localhost:7077"
+    assert spark_options.spark_rest_url == "http://localhost:6066"
+    assert spark_options.spark_job_server_jar == "/opt/spark.jar"
 
 
-def test_dataflow(project: Project, caplog: pytest.LogCaptureFixture) -> None:
+def test_submits_to_dataflow(project: Project, caplog: pytest.LogCaptureFixture) -> None:
     dataflow = _DATAFLOW | {"machine_type": "n1-standard-4", "public_ips": False}
     options = _options(beam_arguments(_configuration(project, runner="dataflow", dataflow=dataflow)), caplog)
     cloud, workers = options.view_as(GoogleCloudOptions), options.view_as(WorkerOptions)
@@ -110,33 +114,33 @@ def test_dataflow(project: Project, caplog: pytest.LogCaptureFixture) -> None:
     assert (workers.max_num_workers, workers.use_public_ips) == (4, False)
 
 
-def test_further_arguments_come_after_those_that_the_settings_make(project: Project) -> None:
+def test_appends_pipeline_args_to_the_arguments_of_the_settings(project: Project) -> None:
     arguments = beam_arguments(_configuration(project, pipeline_args=["--project=shop"]))
     assert arguments[0] == "--runner=FnApiRunner"
     assert arguments[-1] == "--project=shop"
 
 
-def test_who_names_a_runner_says_everything(project: Project) -> None:
-    given = ["--runner=PortableRunner", "--job_endpoint=localhost:8099"]
-    assert beam_arguments(_configuration(project, pipeline_args=given)) == given
+def test_pipeline_args_with_a_runner_replace_all_others(project: Project) -> None:
+    arguments = ["--runner=PortableRunner", "--job_endpoint=localhost:8099"]
+    assert beam_arguments(_configuration(project, pipeline_args=arguments)) == arguments
 
 
-def test_two_runners_are_one_too_many(project: Project) -> None:
+def test_refuses_two_runners(project: Project) -> None:
     assert "pipeline_args has a --runner too" in _refused(
         project, runner="flink", pipeline_args=["--runner=DirectRunner"]
     )
 
 
 @pytest.mark.parametrize("runner", ["spark", "dataflow"])
-def test_a_runner_without_what_it_needs(project: Project, runner: str) -> None:
+def test_refuses_a_runner_without_its_settings(project: Project, runner: str) -> None:
     assert f"there is no beam.{runner}" in _refused(project, runner=runner)
 
 
-def test_a_worker_whose_path_means_nothing_elsewhere(project: Project) -> None:
+def test_refuses_a_relative_path_of_a_worker(project: Project) -> None:
     assert "another machine knows absolute paths only" in _refused(project, flink={"worker": "bin/worker"})
 
 
-def test_workers_import_the_code_that_was_packed(tmp_path: Path) -> None:
+def test_workers_import_the_packed_code(tmp_path: Path) -> None:
     pack_code(tmp_path / "code.zip")
     before = (tmp_path / "code.zip").read_bytes()
     pack_code(tmp_path / "code.zip")
@@ -153,7 +157,7 @@ def test_workers_import_the_code_that_was_packed(tmp_path: Path) -> None:
     assert ended.stdout.split() == [f"{tmp_path}/unpacked/{name}.py" for name in ("components/files", "schema/errors")]
 
 
-def test_a_worker_that_cannot_see_the_code_says_so(tmp_path: Path) -> None:
+def test_a_worker_that_cannot_read_the_code_ends_with_one_line(tmp_path: Path) -> None:
     environment = {"BERT_MULTILABEL_CODE": "/nowhere/code.zip", "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-m", "runners.beam.worker", "--id=1", "--provision_endpoint=localhost:1"]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)

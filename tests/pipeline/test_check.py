@@ -1,4 +1,4 @@
-"""What is refused of pairs and checkpoints before TensorFlow is imported."""
+"""Tests of the checks of text pairs and checkpoints that need no TensorFlow."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ _PAIR = "examples.text_pair=answer"
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """A project of pairs, but for the key that says so."""
+    """Project whose data and schema have text pairs, but whose configuration does not name their column."""
     project = make_project(tmp_path / "project", rows=20)
     with project.data.open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
@@ -42,41 +42,41 @@ def _refused(project: Project, *overrides: str) -> str:
 
 
 @pytest.mark.parametrize("truncation", ["head", "head_tail"])
-def test_pairs_that_fit_are_accepted(project: Project, truncation: str) -> None:
+def test_accepts_text_pairs(project: Project, truncation: str) -> None:
     check_configuration(load_configuration(project.configuration, [_PAIR, f"truncation={truncation}"]))
 
 
-def test_a_second_text_that_the_schema_does_not_have(project: Project) -> None:
+def test_refuses_a_second_text_that_the_schema_lacks(project: Project) -> None:
     _write_schema(project, pair=False)
     assert "no feature 'text_pair', which examples.text_pair (answer) fills; add it" in _refused(project, _PAIR)
 
 
-def test_a_second_text_that_only_the_schema_has(project: Project) -> None:
+def test_refuses_a_second_text_that_only_the_schema_has(project: Project) -> None:
     assert "has feature 'text_pair', but examples.text_pair names no column" in _refused(project)
 
 
-def test_a_request_of_two_texts_where_a_model_takes_one(project: Project) -> None:
+def test_refuses_a_request_of_two_texts_to_a_model_of_single_texts(project: Project) -> None:
     _write_schema(project, pair=False)
-    asked = 'canary.requests=["one", ["one", "two"]]'
-    assert "canary.requests has a pair, but examples.text_pair names no column" in _refused(project, asked)
+    requests = 'canary.requests=["one", ["one", "two"]]'
+    assert "canary.requests has a pair, but examples.text_pair names no column" in _refused(project, requests)
 
 
-def test_too_few_tokens_for_two_texts(project: Project) -> None:
+def test_refuses_too_few_tokens_for_two_texts(project: Project) -> None:
     assert "max_tokens is 4; pairs of texts need at least 5" in _refused(project, _PAIR, "max_tokens=4")
 
 
-def test_a_checkpoint_that_cannot_tell_two_texts_apart(project: Project) -> None:
+def test_refuses_a_checkpoint_with_one_segment_for_text_pairs(project: Project) -> None:
     path = project.folder / "bert" / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"type_vocab_size": 1}))
     assert "has 1 segment embedding" in _refused(project, _PAIR)
 
 
-def test_a_way_to_cut_that_is_none(project: Project) -> None:
+def test_refuses_an_unknown_truncation(project: Project) -> None:
     assert "key 'truncation': Input should be 'head' or 'head_tail', got 'tail'" in _refused(project, "truncation=tail")
 
 
 @pytest.mark.parametrize("write", [write_google, write_preset])
-def test_checkpoints_of_other_formats(project: Project, write: Callable[[Path, Path], Path]) -> None:
+def test_checks_checkpoints_of_other_formats(project: Project, write: Callable[[Path, Path], Path]) -> None:
     folder = write(project.folder / "other", project.folder / "bert")
     checkpoint = f"checkpoint={folder}"
     check_configuration(load_configuration(project.configuration, [_PAIR, checkpoint]))

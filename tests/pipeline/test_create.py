@@ -1,4 +1,4 @@
-"""What stands between Evaluator and Pusher, as TFX compiles it."""
+"""Tests of the pipeline as TFX compiles it."""
 
 from pathlib import Path
 
@@ -16,7 +16,9 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.mark.parametrize("platform", [None, "docker", "kubernetes"])
-def test_the_canary_asks_tfx_infra_validator_where_that_is_configured(project: Project, platform: str | None) -> None:
+def test_the_canary_waits_for_an_infra_validator_only_if_one_is_configured(
+    project: Project, platform: str | None
+) -> None:
     overrides = [f"infra_validator={{platform: {platform}}}"] if platform else []
     compiled = Compiler().compile(create_pipeline(load_configuration(project.configuration, overrides)))
     nodes = {node.pipeline_node.node_info.id: node.pipeline_node for node in compiled.nodes}

@@ -1,4 +1,4 @@
-"""What a person sees at the end of a run."""
+"""Tests of what a run shows at its end."""
 
 import io
 
@@ -9,7 +9,7 @@ from components.report.summary import Summary
 from pipeline.display import show_summary
 
 
-def test_a_gate_is_shown_with_its_label() -> None:
+def test_shows_gates_whose_names_look_like_markup() -> None:
     names = ("f1[refund] >= 0.6", "behaviour[a typo] >= 0.7")
     gates = [GateResult(gate=name, value=0.5, bound=0.6, passed=False, note="low") for name in names]
     shown = io.StringIO()

@@ -1,4 +1,4 @@
-"""`report`: made again from what a run left, without TensorFlow; and what it says where things are gone."""
+"""Tests of `report`, which needs no TensorFlow and does without files that are gone."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ _NAME = "20261123T120000.000001Z"
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A run's folder, with artifacts beside it."""
+    """Folder of a run, with its artifacts in folders beside it."""
     made = material(text="secret words")
     folder = tmp_path / "runs" / _NAME
     folder.mkdir(parents=True)
@@ -41,10 +41,10 @@ def run(tmp_path: Path) -> Path:
     return folder
 
 
-def test_everything_is_on_the_page(run: Path) -> None:
+def test_the_page_shows_every_part(run: Path) -> None:
     report, card = rebuild_report(run)
     page = report.read_text()
-    for seen in (
+    for part in (
         "small · 2026-11-23 12:00 UTC",
         "Loss by epoch",
         "secret words",
@@ -54,17 +54,17 @@ def test_everything_is_on_the_page(run: Path) -> None:
         "50 of 200 failed",
         "812 MiB (4,096 allowed)",
     ):
-        assert seen in page
+        assert part in page
     assert card.read_text().startswith("# Model card: small")
 
 
-def test_a_work_dir_means_its_newest_run_that_came_to_an_end(run: Path) -> None:
+def test_a_work_dir_stands_for_its_newest_run_that_has_ended(run: Path) -> None:
     (run.parent / "20991231T000000.000000Z").mkdir()
     report, _ = rebuild_report(run.parent.parent)
     assert report.parent == run
 
 
-def test_texts_can_be_left_out_afterwards(run: Path) -> None:
+def test_leaves_out_the_texts_of_an_existing_run(run: Path) -> None:
     page = rebuild_report(run, texts=False)[0].read_text()
     assert "of the data" not in page
     mistakes = page.partition('id="each"')[2].partition("<h2>Cal")[0]
@@ -72,7 +72,7 @@ def test_texts_can_be_left_out_afterwards(run: Path) -> None:
     assert "row-" in mistakes
 
 
-def test_what_is_gone_is_done_without(run: Path, tmp_path: Path) -> None:
+def test_does_without_files_that_are_gone(run: Path, tmp_path: Path) -> None:
     for name in (
         "evaluation/insights.json",
         "model_run/history.json",
@@ -86,12 +86,12 @@ def test_what_is_gone_is_done_without(run: Path, tmp_path: Path) -> None:
     assert "Loss by epoch" not in page
 
 
-def test_insights_of_another_version_are_not_misread(run: Path, tmp_path: Path) -> None:
+def test_leaves_out_insights_of_another_version(run: Path, tmp_path: Path) -> None:
     (tmp_path / "evaluation" / "insights.json").write_text('{"examples": 3, "colour": "blue"}')
     assert "left no insights.json that this version reads" in rebuild_report(run)[0].read_text()
 
 
-def test_a_folder_without_a_run_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_refuses_a_folder_without_a_run(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="no run here has ended"):
         rebuild_report(tmp_path)
 
@@ -107,7 +107,7 @@ def test_the_command_needs_no_tensorflow(run: Path) -> None:
     assert [Path(line).name for line in ended.stdout.split()] == ["report.html", "model_card.md"]
 
 
-def test_what_opens_a_door_is_not_passed_on(run: Path) -> None:
+def test_leaves_out_keys_of_the_configuration_that_may_be_secret(run: Path) -> None:
     configuration = {"name": "small", "max_tokens": 128, "notify": {"url": "https://hooks/T0/secret"}}
     (run / "configuration.json").write_text(json.dumps(configuration))
     page = rebuild_report(run)[0].read_text()

@@ -1,4 +1,4 @@
-"""A whole project small enough for tests: easy data, a checkpoint, a schema, a configuration."""
+"""Project small enough for tests: easy data, a checkpoint, a schema and a configuration."""
 
 import csv
 import random
@@ -19,7 +19,7 @@ _FILLERS = ("the", "a", "is", "my", "i", "to", "and", "it", "not", "broken", "sl
 
 @dataclass(frozen=True)
 class Project:
-    """Where things are."""
+    """Project in a folder."""
 
     folder: Path
 
@@ -40,15 +40,19 @@ class Project:
         return self.folder / "data" / "rows.csv"
 
     def configure(self, **changes: Any) -> None:
-        """Replaces top-level keys of the configuration."""
+        """Replace top-level keys of the configuration."""
         content = yaml.safe_load(self.configuration.read_text())
         self.configuration.write_text(yaml.safe_dump(content | changes))
 
 
 def make_project(folder: Path, *, rows: int = 400, seed: int = 0, checkpoint: str = "bert") -> Project:
-    """Writes a project whose labels a pretrained BERT learns in seconds: each is told by one of two words.
+    """Write a project whose labels a pretrained BERT learns in seconds, as each has two words of its own.
 
-    The checkpoint is a tiny random BERT, with which everything runs but little is learned, or `minilm-l6`.
+    Args:
+        folder: Folder to write to.
+        rows: Number of rows.
+        seed: Seed of the rows.
+        checkpoint: `bert`, a tiny random BERT with which everything runs but little is learned, or `minilm-l6`.
     """
     (folder / "data").mkdir(parents=True)
     write_tiny_bert(folder / "bert")
@@ -76,15 +80,15 @@ def make_project(folder: Path, *, rows: int = 400, seed: int = 0, checkpoint: st
     return project
 
 
-def write_rows(path: Path, rows: int, *, seed: int, likely: float = 0.35, labels: Sequence[str] = LABELS) -> None:
-    """Writes rows, each of whose labels is given with the probability `likely`."""
+def write_rows(path: Path, rows: int, *, seed: int, probability: float = 0.35, labels: Sequence[str] = LABELS) -> None:
+    """Write a CSV file of random rows, each of which has each label with this probability."""
     rng = random.Random(seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "text", "labels", "channel"])
         for number in range(rows):
-            given = [label for label in labels if rng.random() < likely]
-            words = [rng.choice(_WORDS[label]) for label in given] + rng.choices(_FILLERS, k=rng.randint(1, 6))
+            row_labels = [label for label in labels if rng.random() < probability]
+            words = [rng.choice(_WORDS[label]) for label in row_labels] + rng.choices(_FILLERS, k=rng.randint(1, 6))
             rng.shuffle(words)
-            writer.writerow([f"r{number}", " ".join(words), "|".join(given), rng.choice(["chat", "mail"])])
+            writer.writerow([f"r{number}", " ".join(words), "|".join(row_labels), rng.choice(["chat", "mail"])])

@@ -1,4 +1,4 @@
-"""The configuration: what is accepted, and in which words the rest is refused."""
+"""Tests of the loading of configurations, and of the messages that refuse one."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def test_paths_are_relative_to_the_file(configuration: Path, monkeypatch: pytest
     assert config.checkpoint == str(configuration.parent / "bert")
 
 
-def test_paths_of_set_are_relative_to_the_current_folder(
+def test_paths_given_with_set_are_relative_to_the_current_folder(
     configuration: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -38,7 +38,7 @@ def test_paths_of_set_are_relative_to_the_current_folder(
 
 
 @pytest.mark.parametrize("handle", ["hf://google/bert", "kaggle://keras/bert/keras/bert_base_en", "bert_base_zh"])
-def test_a_checkpoint_that_is_fetched_is_no_path(configuration: Path, handle: str) -> None:
+def test_the_handle_of_a_checkpoint_is_not_a_path(configuration: Path, handle: str) -> None:
     assert load_configuration(configuration, [f"checkpoint={handle}"]).checkpoint == handle
     assert load_configuration(configuration, [f"work_dir={handle}"]).work_dir != "bert_base_zh"
 
@@ -68,7 +68,7 @@ def test_set_replaces_any_key(configuration: Path) -> None:
         ("examples.labels={kind: delimited, column: text}", "column 'text' is used twice"),
     ],
 )
-def test_wrong_values_are_refused_in_one_line(configuration: Path, override: str, message: str) -> None:
+def test_refuses_wrong_values_in_one_line(configuration: Path, override: str, message: str) -> None:
     with pytest.raises(Refused, match=message) as refusal:
         load_configuration(configuration, [override])
     assert "\n" not in str(refusal.value)
@@ -78,7 +78,7 @@ def test_wrong_values_are_refused_in_one_line(configuration: Path, override: str
     ("content", "message"),
     [("a: [", "not YAML"), ("- a", "mapping of keys"), ("", "mapping of keys"), ("name: x", "is missing")],
 )
-def test_files_that_are_no_configuration(tmp_path: Path, content: str, message: str) -> None:
+def test_refuses_files_that_are_not_configurations(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "pipeline.yaml"
     path.write_text(content)
     with pytest.raises(Refused, match=message):
@@ -96,5 +96,5 @@ def test_the_template_documents_every_key() -> None:
 
 
 @pytest.mark.parametrize("name", ["sample", "goemotions"])
-def test_the_shipped_configurations_load(name: str) -> None:
+def test_loads_the_shipped_configurations(name: str) -> None:
     assert load_configuration(_REPOSITORY / "configs" / f"{name}.yaml").name == name
