@@ -53,7 +53,7 @@ image: ## Build the container image with Docker or Podman; VARIANT=cpu, cuda or 
 	@scripts/image.sh "$(IMAGE)" "$(VARIANT)"
 
 .PHONY: test-image
-test-image: .venv/.ready ## Build the Dockerfile without a container engine and test the result; needs root, takes minutes
+test-image: .venv/.ready ## Build the image and use it as a cluster would; needs root and Podman or Docker, takes minutes
 	@TEST_IMAGE=$(VARIANT) .venv/bin/python -m pytest tests/image -s
 
 .PHONY: check
