@@ -41,3 +41,11 @@ def test_readme_links_to_existing_files() -> None:
     for target in targets:
         if "://" not in target:
             assert (_ROOT / target.partition("#")[0]).exists(), target
+
+
+def test_files_named_in_the_documentation_exist() -> None:
+    folders = "benchmarks|cli|components|configs|data|docs|examples|image|pipeline|runners|schema|scripts|tests"
+    pages = [*(_ROOT / "docs").glob("*.md"), *(_ROOT.glob("*.md"))]
+    for page in pages:
+        for path in re.findall(rf"`((?:{folders})/[\w./-]+)`", page.read_text(encoding="utf-8")):
+            assert "NAME" in path or (_ROOT / path).exists(), f"{page.name}: {path}"
