@@ -1,4 +1,7 @@
-"""Commands that run the pipeline on this machine: `run` and `check`."""
+"""Commands that run the pipeline on this machine: `run` and `check`.
+
+They load the configuration before they import what runs it, so that a wrong key is refused at once.
+"""
 
 from typing import Annotated
 
@@ -21,15 +24,17 @@ def run(
     ] = None,
 ) -> None:
     """Train and evaluate a model, and push it if it passes every gate and the canary."""
-    from rich.console import Console
-
-    from components.common.outcome import EXIT_STATUS
     from pipeline.config.loading import load_configuration
-    from pipeline.run import run_pipeline
-    from runners.table import LocalRunner
 
     orchestrator = [] if runner is None else [f"runner.orchestrator={runner}"]
     configuration = load_configuration(config, [*(set_ or ()), *orchestrator])
+
+    from rich.console import Console
+
+    from components.common.outcome import EXIT_STATUS
+    from pipeline.run import run_pipeline
+    from runners.table import LocalRunner
+
     summary = run_pipeline(configuration, Console(), LocalRunner(configuration.runner.orchestrator), force=force)
     raise typer.Exit(EXIT_STATUS[summary.outcome])
 
@@ -37,11 +42,13 @@ def run(
 @app.command()
 def check(config: ConfigOption, set_: SetOption = None) -> None:
     """Check configuration and data, without training."""
+    from pipeline.config.loading import load_configuration
+
+    configuration = load_configuration(config, set_ or ())
+
     from rich.console import Console
 
-    from pipeline.config.loading import load_configuration
     from pipeline.run import check_data
     from runners.table import LocalRunner
 
-    configuration = load_configuration(config, set_ or ())
     check_data(configuration, Console(), LocalRunner(configuration.runner.orchestrator))
