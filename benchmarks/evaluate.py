@@ -106,10 +106,9 @@ def evaluate(n_labels: int, n_examples: int, sender: Any) -> None:
     import apache_beam as beam
     import tensorflow_model_analysis as tfma
 
-    from components.blessing.judge import gate_results
+    from components.blessing.judge import judge_gates
     from components.evaluation.eval_config import build_eval_config
     from components.evaluation.extractors import bucketing_extractor
-    from components.evaluation.gates.gate import parse_gate
     from components.evaluation.results import read_evaluation
     from components.evaluation.settings import EvaluationSettings
     from schema.label_list import LabelList
@@ -142,7 +141,7 @@ def evaluate(n_labels: int, n_examples: int, sender: Any) -> None:
             )
         seconds, cpu_seconds, peak_mb = time.monotonic() - started, time.process_time() - cpu_started, _peak_mb()
         evaluation = read_evaluation(folder, labels.active)
-        results = gate_results([parse_gate(gate) for gate in _GATES], evaluation, min_support=settings.min_support)
+        results = judge_gates(settings.gates, evaluation, min_support=settings.min_support)
         read_seconds = time.monotonic() - started - seconds
     sender.send(
         Measured(

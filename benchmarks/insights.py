@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from components.evaluation.insights.tally import Example, InsightsTally, Scored
+from components.evaluation.insights.tally import Example, InsightsTally, ScoreReader
 
 _DIFFERENT = 1_000  # rows, over and over
 
@@ -26,7 +26,7 @@ def _tallied(n_labels: int, rows: int) -> tuple[InsightsTally, float]:
     random = np.random.default_rng(0)
     scores = random.random((_DIFFERENT, n_labels), np.float32) ** 3
     columns = [np.flatnonzero(random.random(n_labels) < 1.2 / n_labels).tolist() for _ in range(_DIFFERENT)]
-    scored = Scored(positions=tuple(range(n_labels)), thresholds=(0.3,) * n_labels)
+    scored = ScoreReader(output_indices=tuple(range(n_labels)), thresholds=(0.3,) * n_labels)
     tally = InsightsTally([f"label {number}" for number in range(n_labels)], scored, scored)
     began = time.process_time()
     for row in range(rows):

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from components.common.files import write_whole
 from components.evaluation.gates.checks import check_labels
-from components.evaluation.gates.gate import parse_gate
+from components.evaluation.gates.gate import Gate
 from schema.errors import Refused
 from schema.label_edits import Edit, edit_schema, plan_add, plan_rename, plan_retire
 from schema.label_list import LabelList, label_list, read_schema
@@ -26,7 +26,7 @@ class Target:
     """
 
     schema: Path
-    gates: tuple[str, ...] = ()
+    gates: tuple[Gate, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,12 +134,12 @@ def _apply(console: Console, target: Target, edit: Edit, consequences: _Conseque
         console.print(Text(line), soft_wrap=True)
 
 
-def _refusals(gates: Sequence[str], labels: LabelList) -> list[str]:
+def _refusals(gates: Sequence[Gate], labels: LabelList) -> list[str]:
     """Return the reasons why gates do not fit the labels."""
     refusals = []
     for gate in gates:
         try:
-            check_labels([parse_gate(gate)], labels)
+            check_labels([gate], labels)
         except Refused as refused:
             refusals.append(str(refused))
     return refusals

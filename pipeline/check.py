@@ -3,8 +3,7 @@
 from components.behaviour.settings import BehaviourTests
 from components.behaviour.tests_file import read_tests
 from components.checkpoints.find import Checkpoint, check_vocabulary, find_checkpoint
-from components.evaluation.gates.checks import Known, check_gates
-from components.evaluation.gates.gate import parse_gate
+from components.evaluation.gates.checks import GateNames, check_gates
 from components.example_gen.check import check_inputs
 from components.example_gen.sources.bigquery.queries import billed_project
 from components.example_gen.sources.sources import Sources
@@ -43,8 +42,7 @@ def check_without_data(config: Configuration) -> None:
     labels = label_list(schema)
     features = {feature.name for feature in schema.feature}
     _check_slices(config, features)
-    known = Known(labels, config.evaluation.slicing, string_domains(schema))
-    check_gates([parse_gate(gate) for gate in config.evaluation.gates], known)
+    check_gates(config.evaluation.gates, GateNames(labels, config.evaluation.slicing, string_domains(schema)))
     checkpoint = find_checkpoint(config.checkpoint)
     check_vocabulary(checkpoint)
     positions = checkpoint.architecture.positions

@@ -5,9 +5,10 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
 
 from components.baseline.component import RegistryBaseline
+from components.baseline.settings import BaselineSettings
 from components.behaviour.component import BehaviouralTests
 from components.blessing.component import Blessing
-from components.blessing.judgement import blessing_settings
+from components.blessing.settings import blessing_settings
 from components.canary.component import Canary
 from components.canary.infra_validator import infra_validator
 from components.checkpoints.find import find_checkpoint
@@ -125,7 +126,7 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         model=trainer.outputs["model"],
         examples=example_gen.outputs["examples"],
         registry=locations.registry,
-        broken=config.evaluation.broken_baseline,
+        settings=BaselineSettings(broken=config.evaluation.broken_baseline),
     )
     evaluator = MultiLabelEvaluator(
         examples=example_gen.outputs["examples"],

@@ -1,4 +1,4 @@
-"""Which version of the registry a candidate is compared with."""
+"""Choice of the registry version that a candidate is compared with."""
 
 from components import registry
 from components.registry import ModelRecord, Version
@@ -6,21 +6,21 @@ from schema.errors import Refused
 
 
 def choose_baseline(base: str, candidate: ModelRecord) -> Version | None:
-    """The last blessed and pushed model other than the candidate itself; none that a rollback took back.
+    """Return the last blessed and pushed model that is not the candidate itself, without those rolled back.
 
-    If the candidate was pushed already, only versions older than its own count: a run repeated without a change then
-    meets the same baseline as the first time, although the registry has grown by the candidate, and is served from
-    the cache; and a version put back by hand is not taken for news.
+    If the candidate has already been pushed, only versions older than its own count. A run that is repeated without
+    changes then gets the same baseline as the first time, although the registry now has the candidate as well, and its
+    steps come from the cache; a version that was put back by hand is not mistaken for a new one.
 
     Args:
-        base: the registry; need not exist yet.
-        candidate: the new model.
+        base: Folder of the registry; need not exist.
+        candidate: Record of the new model.
 
     Returns:
-        The version, or None if there is nothing to compare with.
+        The version; None if there is none to compare with.
     """
     versions = registry.standing(base)
-    ids = [model_id_of(version) for version in versions]
+    ids = [read_model_id(version) for version in versions]
     if candidate.model_id in ids:
         newest_own = len(ids) - 1 - ids[::-1].index(candidate.model_id)
         versions, ids = versions[:newest_own], ids[:newest_own]
@@ -28,8 +28,8 @@ def choose_baseline(base: str, candidate: ModelRecord) -> Version | None:
     return others[-1] if others else None
 
 
-def model_id_of(version: Version) -> str | None:
-    """The model of a version, None for a version that another tool pushed, or that is gone already."""
+def read_model_id(version: Version) -> str | None:
+    """Return the id of a version's model; None if another tool pushed the version, or it has been removed."""
     try:
         return registry.ModelRecord.read(version.path).model_id
     except Refused:

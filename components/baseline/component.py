@@ -1,10 +1,10 @@
-"""The model that a candidate is compared with: the last one blessed and pushed.
+"""Component that finds the model to compare a candidate with: the last one blessed and pushed.
 
-An ordinary component that reads the model registry, in the place of TFX's Resolver with LatestBlessedModelStrategy:
+It is an ordinary component that reads the model registry, instead of TFX's Resolver with LatestBlessedModelStrategy:
 open-source Kubeflow has no resolvers, and the registry is what is served, whatever the metadata say.
 """
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -13,13 +13,14 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from tfx.types.standard_component_specs import EXAMPLES_KEY, MODEL_KEY
 
 from components.baseline.driver import REGISTRY_KEY, Driver
-from components.baseline.executor import BASELINE_KEY, BROKEN_KEY, Executor
+from components.baseline.executor import BASELINE_KEY, SETTINGS_KEY, Executor
+from components.baseline.settings import BaselineSettings
 
 
 class RegistryBaselineSpec(ComponentSpec):  # type: ignore[misc]
     """Interface of `RegistryBaseline`."""
 
-    PARAMETERS: ClassVar = {REGISTRY_KEY: ExecutionParameter(type=str), BROKEN_KEY: ExecutionParameter(type=str)}
+    PARAMETERS: ClassVar = {REGISTRY_KEY: ExecutionParameter(type=str), SETTINGS_KEY: ExecutionParameter(type=str)}
     INPUTS: ClassVar = {
         MODEL_KEY: ChannelParameter(type=standard_artifacts.Model),
         EXAMPLES_KEY: ChannelParameter(type=standard_artifacts.Examples),
@@ -28,17 +29,16 @@ class RegistryBaselineSpec(ComponentSpec):  # type: ignore[misc]
 
 
 class RegistryBaseline(base_component.BaseComponent):  # type: ignore[misc]
-    """Gives the last blessed and pushed model other than the candidate.
+    """Component that gives the last blessed and pushed model other than the candidate.
 
-    Its output `baseline` is a Model artifact that may hold none, because Kubeflow cannot leave an artifact out:
-    `components.baseline.record.read_baseline` says whether it does, and if not, why.
+    Its output `baseline` is a Model artifact that may hold no model, because Kubeflow cannot omit an artifact:
+    `BaselineRecord` tells whether it does, and if not, why.
 
     Args:
-        model: the candidate, with model.json.
-        examples: raw Examples with a split named test, a few of which the baseline is tried on.
-        registry: the push destination; need not exist yet.
-        broken: what to do about a last model that cannot be loaded or evaluated any more: set it aside, and say so, or
-            stop the run.
+        model: The candidate, with model.json.
+        examples: Raw Examples with a split named test, a few of which the baseline is tried on.
+        registry: The push destination; need not exist.
+        settings: What to do if the last model cannot be loaded or evaluated any more.
     """
 
     SPEC_CLASS = RegistryBaselineSpec
@@ -50,11 +50,13 @@ class RegistryBaseline(base_component.BaseComponent):  # type: ignore[misc]
         model: types.BaseChannel,
         examples: types.BaseChannel,
         registry: str,
-        broken: Literal["set_aside", "stop"] = "set_aside",
+        settings: BaselineSettings,
     ) -> None:
-        baseline = types.Channel(type=standard_artifacts.Model)
-        super().__init__(
-            spec=RegistryBaselineSpec(
-                model=model, examples=examples, registry=registry, broken=broken, baseline=baseline
-            )
+        spec = RegistryBaselineSpec(
+            model=model,
+            examples=examples,
+            registry=registry,
+            settings=settings.model_dump_json(),
+            baseline=types.Channel(type=standard_artifacts.Model),
         )
+        super().__init__(spec=spec)

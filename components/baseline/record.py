@@ -1,24 +1,25 @@
-"""What a baseline artifact says of itself, in a file: artifact properties do not reach every step on every runner."""
+"""Record of the baseline: `baseline.json`, because artifact properties do not reach every step on every runner."""
+
+from typing import ClassVar
 
 from pydantic import Field
 
-from components.common.files import read_bytes
-from components.common.settings import Settings, write_json
-
-_FILE = "baseline.json"
+from components.common.record import Record
 
 
-class BaselineRecord(Settings):
-    """`baseline.json` in the artifact of `RegistryBaseline`.
+class BaselineRecord(Record):
+    """Record in the artifact of `RegistryBaseline`.
 
     Attributes:
-        has_baseline: whether the artifact holds a model to compare with.
-        version: the registry's version that was found, None if there is none.
-        model_id: its model, None if unknown.
-        set_aside: why the version found is not compared with, None if it is.
-        lacks: the candidate's labels that it has not, and so is not compared on.
-        only_its: its labels that the candidate has not, or not any more.
+        has_baseline: Whether the artifact holds a model to compare with.
+        version: The version that was found in the registry; None if there is none.
+        model_id: The id of its model; None if unknown.
+        set_aside: Why the candidate is not compared with that version; None if it is.
+        lacks: The candidate's labels that the baseline lacks; they are not compared.
+        only_its: The baseline's labels that the candidate does not have, or has retired.
     """
+
+    FILE: ClassVar[str] = "baseline.json"
 
     has_baseline: bool
     version: int | None = None
@@ -26,17 +27,3 @@ class BaselineRecord(Settings):
     set_aside: str | None = None
     lacks: list[str] = Field(default=[])
     only_its: list[str] = Field(default=[])
-
-
-def write_baseline(uri: str, record: BaselineRecord) -> None:
-    """Writes the record into the artifact."""
-    write_json(uri, _FILE, record)
-
-
-def read_baseline(uri: str) -> BaselineRecord:
-    """Reads the record of an artifact of `RegistryBaseline`.
-
-    Raises:
-        OSError: there is none.
-    """
-    return BaselineRecord.model_validate_json(read_bytes(f"{uri}/{_FILE}"))

@@ -1,4 +1,4 @@
-"""Whether a model can still be evaluated: it is loaded and given a few rows of the test split."""
+"""Trial of a model: it is loaded and run on a few rows of the test split."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -6,20 +6,23 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_text  # noqa: F401 - the exported models' tokenizer needs its operations
+import tensorflow_text  # noqa: F401 - registers the operations of the exported models' tokenizer
 
 _SIGNATURE, _SCORES = "evaluation", "decision_scores"
 _ROWS = 8
 _MOST_CHARACTERS = 200
 
 
-def why_not_evaluated(model_dir: str, n_outputs: int, splits: Sequence[str]) -> str | None:
-    """Why a SavedModel cannot be measured on the examples, in one line; None if it can.
+def try_evaluation(model_dir: str, n_outputs: int, splits: Sequence[str]) -> str | None:
+    """Load a model and evaluate it on a few examples.
 
     Args:
-        model_dir: the SavedModel.
-        n_outputs: how many its record says that it has.
-        splits: folders of the test split's examples, compressed TFRecord files.
+        model_dir: Folder of the SavedModel.
+        n_outputs: Number of outputs according to the model's record.
+        splits: Folders of the test split's examples, compressed TFRecord files.
+
+    Returns:
+        Why the model cannot be evaluated, in one line; None if it can.
     """
     try:
         model = tf.saved_model.load(model_dir)
@@ -27,29 +30,29 @@ def why_not_evaluated(model_dir: str, n_outputs: int, splits: Sequence[str]) -> 
         return f"it cannot be loaded: {_first_line(error)}"
     if _SIGNATURE not in model.signatures:
         return f"it has no signature {_SIGNATURE!r}"
-    rows = _first_rows(splits)
+    rows = _read_rows(splits)
     try:
-        answer = model.signatures[_SIGNATURE](examples=tf.constant(rows, tf.string))
+        outputs = model.signatures[_SIGNATURE](examples=tf.constant(rows, tf.string))
     except Exception as error:
         return f"it cannot be evaluated on the test split: {_first_line(error)}"
-    return _unlike(answer, len(rows), n_outputs)
+    return _check_outputs(outputs, len(rows), n_outputs)
 
 
-def _first_rows(splits: Sequence[str]) -> list[bytes]:
+def _read_rows(splits: Sequence[str]) -> list[bytes]:
     files = [file for split in splits for file in sorted(tf.io.gfile.glob(f"{split}/*"))]
     return list(islice(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator(), _ROWS))
 
 
-def _unlike(answer: dict[str, Any], n_rows: int, n_outputs: int) -> str | None:
-    """What is wrong with an answer."""
-    if _SCORES not in answer:
-        return f"its signature {_SIGNATURE!r} does not give {_SCORES!r}"
-    scores = answer[_SCORES].numpy()
+def _check_outputs(outputs: dict[str, Any], n_rows: int, n_outputs: int) -> str | None:
+    """Return what is wrong with the outputs of the signature; None if nothing is."""
+    if _SCORES not in outputs:
+        return f"its signature {_SIGNATURE!r} does not return {_SCORES!r}"
+    scores = outputs[_SCORES].numpy()
     if scores.shape != (n_rows, n_outputs):
         return (
-            f"it gives scores of shape {scores.shape} for {n_rows} texts and the {n_outputs} labels of its model.json"
+            f"it returns scores of shape {scores.shape} for {n_rows} texts and the {n_outputs} labels of its model.json"
         )
-    return None if np.isfinite(scores).all() else "it gives scores that are no numbers"
+    return None if np.isfinite(scores).all() else "it returns scores that are not numbers"
 
 
 def _first_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""The decision "does this model go live?": the Evaluator's thresholds, and the gates that no threshold can say."""
+"""Component that decides whether a model may go live: by the Evaluator's thresholds and all other gates."""
 
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from tfx.types.standard_component_specs import BLESSING_KEY, EVALUATION_KEY, MOD
 
 from components.behaviour.artifacts import BehaviourResults
 from components.blessing.executor import BASELINE_KEY, BEHAVIOUR_KEY, SETTINGS_KEY, Executor
-from components.blessing.judgement import BlessingSettings
+from components.blessing.settings import BlessingSettings
 
 
 class BlessingSpec(ComponentSpec):  # type: ignore[misc]
@@ -28,18 +28,17 @@ class BlessingSpec(ComponentSpec):  # type: ignore[misc]
 
 
 class Blessing(base_component.BaseComponent):  # type: ignore[misc]
-    """Gives the final ModelBlessing: never to what the Evaluator did not bless.
+    """Component that gives the final ModelBlessing. A model that the Evaluator did not bless is never blessed.
 
-    It is a standard one, as the Evaluator's own, and holds gates.json besides: the outcome of every gate, as
-    `components.blessing.judgement.read_judgement` reads it.
+    The output is a standard ModelBlessing like the Evaluator's, and also holds the result of every gate: a `Judgement`.
 
     Args:
-        evaluation: the Evaluator's.
-        model_blessing: likewise.
-        model: the candidate, with model.json.
-        baseline: what `RegistryBaseline` gave.
-        settings: the gates.
-        behaviour: what `BehaviouralTests` found, whose groups are gates as well.
+        evaluation: The Evaluator's ModelEvaluation.
+        model_blessing: The Evaluator's ModelBlessing.
+        model: The candidate, with model.json.
+        baseline: The output `baseline` of `RegistryBaseline`.
+        settings: The gates.
+        behaviour: Results of `BehaviouralTests`, each group of which is a gate as well.
     """
 
     SPEC_CLASS = BlessingSpec

@@ -1,7 +1,7 @@
-"""Whether each gate lets the model through, and why, in words. Needs neither TensorFlow nor TFMA.
+"""Decisions on gates, and their explanation. Needs neither TensorFlow nor TFMA.
 
-Gates that are TFMA thresholds are decided here once more, by the same arithmetic (a test shows that both always agree);
-the others, those of a slice, with `where support`, or of every label, are decided here alone.
+Gates that are TFMA thresholds are decided here a second time, by the same arithmetic; a test shows that both always
+agree. All others, those on a slice, with `where support`, or on every label, are decided here alone.
 """
 
 from collections.abc import Collection, Sequence
@@ -17,8 +17,15 @@ _MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
-class _Examples:
-    """What was measured on the examples that a gate is about; why there is no baseline, if there is none."""
+class _Measured:
+    """Metrics on the examples that a gate applies to.
+
+    Attributes:
+        candidate: Metrics of the candidate.
+        baseline: Metrics of the baseline; None if there is none.
+        compared: Averages over the labels that both models have, where these are not all.
+        no_baseline: Why there is no baseline, if there is none.
+    """
 
     candidate: Metrics
     baseline: Metrics | None
@@ -26,167 +33,171 @@ class _Examples:
     no_baseline: str
 
 
-def gate_results(
+def judge_gates(
     gates: Sequence[Gate],
     evaluation: Evaluation,
     *,
     min_support: int = 0,
-    unverified: Collection[str] = (),
+    unverified: Collection[Gate] = (),
     no_baseline: str = "no baseline yet",
 ) -> list[GateResult]:
-    """The outcome of each gate, in the given order.
+    """Decide each gate.
 
     Args:
-        gates: as configured.
-        evaluation: what the Evaluator measured.
-        min_support: of a slice with fewer examples nothing is asked.
-        unverified: gates on a slice of which only the data tells whether it exists: without examples, they fail.
-        no_baseline: why there is none, where there is none.
+        gates: The gates of the configuration.
+        evaluation: The Evaluator's results.
+        min_support: Gates on a slice with fewer examples are skipped.
+        unverified: Gates on a slice whose value the schema does not list: they fail if it has no examples.
+        no_baseline: Why there is no baseline, if there is none.
+
+    Returns:
+        The result of each gate, in the same order.
     """
-    found = []
+    results = []
     for gate in gates:
-        examples = _examples(evaluation, slice_name(gate.slice), no_baseline)
-        if examples is None or (gate.slice and examples.candidate.examples < min_support):
-            found.append(_of_few(gate, examples, min_support, gate.text in unverified))
+        measured = _select_slice(evaluation, slice_name(gate.slice), no_baseline)
+        if measured is None or (gate.slice and measured.candidate.examples < min_support):
+            results.append(_judge_small_slice(gate, measured, min_support, gate in unverified))
         elif gate.label == EVERY_LABEL:
-            found.append(_of_every_label(gate, examples))
+            results.append(_judge_every_label(gate, measured))
         else:
-            found.append(_of_one(gate, gate.label, examples))
-    return found
+            results.append(_judge_one(gate, gate.label, measured))
+    return results
 
 
 def small_slices(evaluation: Evaluation, min_support: int) -> dict[str, int]:
-    """The slices of which no gate is asked -> their examples."""
+    """Return the slices with fewer examples than `min_support`, and their numbers of examples."""
     examples = {name: models[_CANDIDATE].examples for name, models in evaluation.slices.items()}
     return {name: count for name, count in examples.items() if count < min_support}
 
 
-def _examples(evaluation: Evaluation, name: str, no_baseline: str) -> _Examples | None:
+def _select_slice(evaluation: Evaluation, name: str, no_baseline: str) -> _Measured | None:
+    """Return the metrics on a slice, or with an empty name, on all examples; None if the slice has no examples."""
     compared = evaluation.compared.get(name, Compared())
     if not name:
-        return _Examples(evaluation.candidate, evaluation.baseline, compared, no_baseline)
+        return _Measured(evaluation.candidate, evaluation.baseline, compared, no_baseline)
     models = evaluation.slices.get(name)
-    return None if models is None else _Examples(models[_CANDIDATE], models.get(_BASELINE), compared, no_baseline)
+    return None if models is None else _Measured(models[_CANDIDATE], models.get(_BASELINE), compared, no_baseline)
 
 
-def _of_few(gate: Gate, examples: _Examples | None, min_support: int, unverified: bool) -> GateResult:
-    """The outcome of a gate on a slice with too few examples, or none."""
+def _judge_small_slice(gate: Gate, measured: _Measured | None, min_support: int, unverified: bool) -> GateResult:
+    """Return the result of a gate on a slice with too few examples, or none."""
     name = slice_name(gate.slice)
-    if examples is None and unverified:
-        why = (
+    if measured is None and unverified:
+        note = (
             f"no example of the test split is in {name}: is it misspelt? List the column's values in the schema, or "
-            "take the gate out"
+            "remove the gate"
         )
-        return _outcome(gate, None, None, why, passed=False, support=0)
-    count = 0 if examples is None else examples.candidate.examples
-    few = f"{name} has {count} examples, evaluation.min_support is {min_support}"
-    return _outcome(gate, None, None, f"{few}: {gate.text} is not asked", asked=False, support=count)
+        return _result(gate, None, None, note, passed=False, support=0)
+    count = 0 if measured is None else measured.candidate.examples
+    reason = f"{name} has {count} examples, evaluation.min_support is {min_support}"
+    return _result(gate, None, None, f"{reason}: {gate.text} is skipped", asked=False, support=count)
 
 
-def _of_every_label(gate: Gate, examples: _Examples) -> GateResult:
-    """One outcome of a gate on every label: that of the label nearest to failing, with the names of others."""
-    outcomes = [_of_one(gate, label, examples) for label in examples.candidate.per_label]
-    asked = [outcome for outcome in outcomes if outcome.asked]
-    if not asked:
-        first = outcomes[0].note if len({outcome.note for outcome in outcomes}) == 1 else ""
-        note = first or f"of no label can it be asked: {gate.text} is not asked"
-        return _outcome(gate, None, None, note, asked=False)
-    worst = min(asked, key=_margin)
-    failed = [outcome for outcome in asked if not outcome.passed]
-    left_out = [outcome.label or "" for outcome in outcomes if not outcome.asked]
-    rest = f"; not asked of {_named(left_out)}" if left_out else ""
+def _judge_every_label(gate: Gate, measured: _Measured) -> GateResult:
+    """Return the result for the label that fails by most or passes by least, with a note on the others."""
+    results = [_judge_one(gate, label, measured) for label in measured.candidate.per_label]
+    decided = [result for result in results if result.asked]
+    if not decided:
+        same = results[0].note if len({result.note for result in results}) == 1 else ""
+        return _result(gate, None, None, same or f"it applies to no label: {gate.text} is skipped", asked=False)
+    worst = min(decided, key=_margin)
+    failed = [result for result in decided if not result.passed]
+    skipped = [result.label or "" for result in results if not result.asked]
+    rest = f"; skipped for {_list_labels(skipped)}" if skipped else ""
     if failed:
-        notes = [outcome.note for outcome in sorted(failed, key=_margin)]
+        notes = [result.note for result in sorted(failed, key=_margin)]
         more = f", and {len(notes) - _MOST_NAMED} more" if len(notes) > _MOST_NAMED else ""
-        note = f"{len(failed)} of {len(asked)} labels: {', '.join(notes[:_MOST_NAMED])}{more}{rest}"
+        note = f"{len(failed)} of {len(decided)} labels fail: {', '.join(notes[:_MOST_NAMED])}{more}{rest}"
     else:
-        note = f"{len(asked)} of {len(asked)} labels keep it, the nearest: {worst.note}{rest}"
+        note = f"{len(decided)} of {len(decided)} labels pass, the closest: {worst.note}{rest}"
     return worst.model_copy(update={"note": note})
 
 
-def _named(labels: Sequence[str]) -> str:
+def _list_labels(labels: Sequence[str]) -> str:
     more = f" and {len(labels) - _MOST_NAMED} more" if len(labels) > _MOST_NAMED else ""
     return ", ".join(labels[:_MOST_NAMED]) + more
 
 
-def _margin(outcome: GateResult) -> float:
-    """How far inside its bound a number is; what is undefined is outside of all bounds."""
-    if outcome.value is None or outcome.bound is None:
+def _margin(result: GateResult) -> float:
+    """Return by how much a value passes its bound, negative if it fails; an undefined value fails by most."""
+    if result.value is None or result.bound is None:
         return float("-inf")
-    inside = outcome.value - outcome.bound
-    return -inside if outcome.lower_is_better else inside
+    margin = result.value - result.bound
+    return -margin if result.lower_is_better else margin
 
 
-def _of_one(gate: Gate, label: str | None, examples: _Examples) -> GateResult:
-    """The outcome of a gate on an average, or of one label."""
-    if label is not None:
-        support = examples.candidate.per_label[label].support
-        if support < gate.least_support:
-            few = f"{label} has {support} examples, fewer than {gate.least_support}"
-            return _outcome(
-                gate, None, None, f"{few}: {gate.text} is not asked", label=label, asked=False, support=support
-            )
-        return (_against_baseline if gate.baseline else _alone)(gate, label, examples, support)
-    support_of_slice = examples.candidate.examples if gate.slice else None
-    return (_against_baseline if gate.baseline else _alone)(gate, None, examples, support_of_slice)
+def _judge_one(gate: Gate, label: str | None, measured: _Measured) -> GateResult:
+    """Return the result of a gate for one label, or with None, for an average."""
+    judge = _judge_against_baseline if gate.against_baseline else _judge_value
+    if label is None:
+        return judge(gate, None, measured, measured.candidate.examples if gate.slice else None)
+    support = measured.candidate.per_label[label].support
+    if support < gate.min_support:
+        note = f"{label} has {support} examples, fewer than {gate.min_support}: {gate.text} is skipped"
+        return _result(gate, None, None, note, label=label, asked=False, support=support)
+    return judge(gate, label, measured, support)
 
 
-def _alone(gate: Gate, label: str | None, examples: _Examples, support: int | None) -> GateResult:
-    value = examples.candidate.value(gate.metric, label)
-    interval = examples.candidate.intervals.get(_interval_name(gate, label))
+def _judge_value(gate: Gate, label: str | None, measured: _Measured, support: int | None) -> GateResult:
+    value = measured.candidate.value(gate.metric, label)
+    interval = measured.candidate.intervals.get(_interval_name(gate, label))
     if value is None:
-        note = _undefined(gate, label, _CANDIDATE)
-        return _outcome(gate, None, gate.bound, note, label=label, passed=False, support=support)
+        note = _explain_undefined(gate, label, _CANDIDATE)
+        return _result(gate, None, gate.bound, note, label=label, passed=False, support=support)
     passed = value <= gate.bound if gate.lower_is_better else value >= gate.bound
-    note = f"{gate.name_of(label)} is {_shown(value)}, {_relation(gate, passed)} the bound of {_shown(gate.bound)}"
-    return _outcome(gate, value, gate.bound, note, label=label, passed=passed, support=support, interval=interval)
+    bound = f"{_relation(gate, passed)} the bound of {_format(gate.bound)}"
+    note = f"{gate.metric_name(label)} is {_format(value)}, {bound}"
+    return _result(gate, value, gate.bound, note, label=label, passed=passed, support=support, interval=interval)
 
 
-def _against_baseline(gate: Gate, label: str | None, examples: _Examples, support: int | None) -> GateResult:
-    value, interval, change_interval = _of_candidate(gate, label, examples)
-    if examples.baseline is None:
-        note = f"{examples.no_baseline}: {gate.text} is not asked"
-        return _outcome(gate, value, None, note, label=label, asked=False, support=support, interval=interval)
-    if label is not None and label not in examples.baseline.per_label:
-        note = f"the baseline has no label '{label}': {gate.text} is not asked"
-        return _outcome(gate, value, None, note, label=label, asked=False, support=support, interval=interval)
-    shared = _is_compared(gate, label, examples)
-    before = (
-        examples.compared.averages[_BASELINE][gate.metric] if shared else examples.baseline.value(gate.metric, label)
+def _judge_against_baseline(gate: Gate, label: str | None, measured: _Measured, support: int | None) -> GateResult:
+    value, interval, change_interval = _candidate_value(gate, label, measured)
+    if measured.baseline is None:
+        note = f"{measured.no_baseline}: {gate.text} is skipped"
+        return _result(gate, value, None, note, label=label, asked=False, support=support, interval=interval)
+    if label is not None and label not in measured.baseline.per_label:
+        note = f"the baseline has no label '{label}': {gate.text} is skipped"
+        return _result(gate, value, None, note, label=label, asked=False, support=support, interval=interval)
+    over_shared = _is_over_shared_labels(gate, label, measured)
+    baseline_value = (
+        measured.compared.averages[_BASELINE][gate.metric]
+        if over_shared
+        else measured.baseline.value(gate.metric, label)
     )
-    if value is None or before is None:
-        note = _undefined(gate, label, _CANDIDATE if value is None else _BASELINE)
-        return _outcome(gate, value, None, note, label=label, passed=False, support=support)
-    # The change is what TFMA compares; the bound alone could differ from it in the last bit.
-    change = value - before
+    if value is None or baseline_value is None:
+        note = _explain_undefined(gate, label, _CANDIDATE if value is None else _BASELINE)
+        return _result(gate, value, None, note, label=label, passed=False, support=support)
+    # TFMA compares the change; a comparison with the absolute bound could differ from that in the last bit.
+    change = value - baseline_value
     passed = change <= gate.bound if gate.lower_is_better else change >= gate.bound
-    bound = before + gate.bound
-    over = " over the labels that both have" if shared else ""
+    bound = baseline_value + gate.bound
+    over = " over the labels that both models have" if over_shared else ""
     note = (
-        f"{gate.name_of(label)}{over} is {_shown(value)} after {_shown(before)} of the baseline, "
-        f"{_relation(gate, passed)} the bound of {_shown(bound)}"
+        f"{gate.metric_name(label)}{over} is {_format(value)}, the baseline's is {_format(baseline_value)}: "
+        f"{_relation(gate, passed)} the bound of {_format(bound)}"
     )
-    return _outcome(
+    return _result(
         gate, value, bound, note,
         label=label, passed=passed, support=support, interval=interval, change_interval=change_interval,
     )  # fmt: skip
 
 
-def _of_candidate(
-    gate: Gate, label: str | None, examples: _Examples
+def _candidate_value(
+    gate: Gate, label: str | None, measured: _Measured
 ) -> tuple[float | None, Interval | None, Interval | None]:
-    """The candidate's number in a comparison, its interval and that of the change."""
-    candidate, compared = examples.candidate, examples.compared
-    if _is_compared(gate, label, examples):
+    """Return the candidate's value in a comparison with the baseline, its interval, and that of the change."""
+    candidate, compared = measured.candidate, measured.compared
+    if _is_over_shared_labels(gate, label, measured):
         value = compared.averages[_CANDIDATE][gate.metric]
         return value, compared.intervals.get(gate.metric), compared.change_intervals.get(gate.metric)
     name = _interval_name(gate, label)
     return candidate.value(gate.metric, label), candidate.intervals.get(name), candidate.change_intervals.get(name)
 
 
-def _is_compared(gate: Gate, label: str | None, examples: _Examples) -> bool:
-    """Whether it is about an average that is over the labels that both models have, and not over all."""
-    return label is None and gate.metric in examples.compared.averages.get(_BASELINE, {})
+def _is_over_shared_labels(gate: Gate, label: str | None, measured: _Measured) -> bool:
+    """Return whether the models are compared by an average over the labels that both have, not over all labels."""
+    return label is None and gate.metric in measured.compared.averages.get(_BASELINE, {})
 
 
 def _interval_name(gate: Gate, label: str | None) -> str:
@@ -199,15 +210,15 @@ def _relation(gate: Gate, passed: bool) -> str:
     return "at least" if passed else "below"
 
 
-def _undefined(gate: Gate, label: str | None, model: str) -> str:
-    return f"{gate.name_of(label)} of the {model} is undefined on the test split, and so never enough for {gate.text}"
+def _explain_undefined(gate: Gate, label: str | None, model: str) -> str:
+    return f"{gate.metric_name(label)} of the {model} is undefined on the test split, so {gate.text} fails"
 
 
-def _shown(value: float) -> str:
+def _format(value: float) -> str:
     return f"{value:.6g}"
 
 
-def _outcome(
+def _result(
     gate: Gate,
     value: float | None,
     bound: float | None,

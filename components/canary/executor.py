@@ -9,7 +9,7 @@ from tfx.types import artifact_utils
 from tfx.types.standard_component_specs import BLESSING_KEY, INFRA_BLESSING_KEY, MODEL_KEY
 from tfx.utils import path_utils
 
-from components.baseline.record import read_baseline
+from components.baseline.record import BaselineRecord
 from components.canary.reference import Reference
 from components.canary.settings import CanarySettings
 from components.canary.trial import try_model
@@ -35,7 +35,7 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
         model = artifact_utils.get_single_instance(input_dict[MODEL_KEY])
         baseline = artifact_utils.get_single_instance(input_dict[BASELINE_KEY])
         model_dir = path_utils.serving_model_path(model.uri)
-        live = read_baseline(baseline.uri)
+        live = BaselineRecord.read(baseline.uri)
         verdict = try_model(
             model_dir,
             ModelRecord.read(model_dir),

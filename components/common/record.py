@@ -23,6 +23,7 @@ class Record(Value):
 
     Attributes:
         FILE: Name of the file in its folder.
+        INDENT: Indentation of the file; None for one line, for records with very many numbers.
 
     Example:
         >>> import tempfile
@@ -36,6 +37,7 @@ class Record(Value):
     """
 
     FILE: ClassVar[str]
+    INDENT: ClassVar[int | None] = 2
 
     def write(self, folder: str) -> None:
         """Write the record into a folder, which is created if it does not exist.
@@ -43,7 +45,7 @@ class Record(Value):
         Kubeflow's launcher creates only the parent of an output's folder.
         """
         make_folder(folder)
-        write_whole(f"{folder}/{self.FILE}", f"{self.model_dump_json(indent=2)}\n".encode())
+        write_whole(f"{folder}/{self.FILE}", f"{self.model_dump_json(indent=self.INDENT)}\n".encode())
 
     @classmethod
     def read(cls, folder: str) -> Self:

@@ -7,18 +7,20 @@ from tfx.dsl.components.base import executor_spec
 
 from components.evaluation.executor import Executor
 
-TEST = "test"
+_TEST = "test"
 
 
 class MultiLabelEvaluator(tfx_component.Evaluator):  # type: ignore[misc]
-    """Measures the candidate, and the baseline if there is one, on the test split, and blesses by the gates.
+    """Evaluator that measures the candidate, and the baseline if there is one, on the test split.
+
+    Its ModelBlessing tells whether the candidate passes the gates that are TFMA thresholds; `Blessing` decides all.
 
     Args:
-        examples: raw Examples with a split named test.
-        model: the candidate, with the `evaluation` signature and model.json.
-        baseline_model: what `RegistryBaseline` gives.
-        schema: of the examples.
-        eval_config: what `build_eval_config` gives.
+        examples: Raw Examples with a split named test.
+        model: The candidate, with the `evaluation` signature and model.json.
+        baseline_model: The output `baseline` of `RegistryBaseline`.
+        schema: Schema of the examples.
+        eval_config: The result of `build_eval_config`.
     """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
@@ -37,5 +39,5 @@ class MultiLabelEvaluator(tfx_component.Evaluator):  # type: ignore[misc]
             baseline_model=baseline_model,
             schema=schema,
             eval_config=eval_config,
-            example_splits=[TEST],
+            example_splits=[_TEST],
         )

@@ -1,4 +1,4 @@
-"""Reads the Evaluator's results. TFMA's files are read here and nowhere else."""
+"""Reader of the Evaluator's results. TFMA's files are read here and nowhere else."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,50 +7,56 @@ from typing import Any
 
 import tensorflow_model_analysis as tfma
 
-from components.evaluation.metrics.catalogue import AVERAGES, LABEL_COUNTS, LABEL_METRICS, LABEL_RATES
-from components.evaluation.metrics.multi_label_metrics import EXAMPLES, SUPPORT, compared_key, name_of_array
+from components.evaluation.metrics.catalogue import (
+    average_names,
+    label_count_names,
+    label_metric_names,
+    label_rate_names,
+)
+from components.evaluation.metrics.multi_label_metrics import EXAMPLES, array_key, compared_key
+from components.evaluation.metrics.scores import SUPPORT
 from components.evaluation.metrics.slicing import slice_name
 from components.evaluation.metrics.values import Compared, Evaluation, Interval, LabelMetrics, Metrics
 from schema.errors import Refused
 from schema.features import LABELS
 
-OVERALL = ""
+_OVERALL = ""
 
 
 @dataclass
 class _Model:
-    """One model's values by name in one slice, and its differences from the baseline."""
+    """TFMA's values for one model in one slice, and their changes from the baseline, by name."""
 
     values: dict[str, Any] = field(default_factory=dict)
     changes: dict[str, Any] = field(default_factory=dict)
 
 
-def read_evaluation(evaluation_uri: str, labels: Sequence[str], lacking: Sequence[str] = ()) -> Evaluation:
-    """Reads what the Evaluator wrote.
+def read_evaluation(evaluation_uri: str, labels: Sequence[str], missing: Sequence[str] = ()) -> Evaluation:
+    """Read what the Evaluator wrote.
 
     Args:
-        evaluation_uri: of the ModelEvaluation artifact.
-        labels: the labels that were measured, in order.
-        lacking: those of them that the baseline has not.
+        evaluation_uri: URI of the ModelEvaluation artifact.
+        labels: The labels that were measured, in order.
+        missing: The labels among them that the baseline lacks.
 
     Raises:
-        Refused: there was no example to measure.
+        Refused: The test split had no example.
     """
     slices: dict[str, dict[str, Metrics]] = {}
     compared: dict[str, Compared] = {}
     for record in tfma.load_metrics(evaluation_uri):
         key = tuple((each.column, _slice_value(each)) for each in record.slice_key.single_slice_keys)
-        # None of a label that is not in use any more.
+        # Rows may still have retired labels, which get no slice.
         if any(column == LABELS and value not in labels for column, value in key):
             continue
-        models = _by_model(record)
+        models = _group_by_model(record)
         slices[slice_name(key)] = {
-            name: _metrics(model, labels, lacking if name == tfma.BASELINE_KEY else ())
+            name: _metrics(model, labels, missing if name == tfma.BASELINE_KEY else ())
             for name, model in models.items()
         }
         if any(_compared_averages(model) for model in models.values()):
             compared[slice_name(key)] = _compared(models)
-    overall = slices.pop(OVERALL, None)
+    overall = slices.pop(_OVERALL, None)
     if overall is None:
         raise Refused(f"{evaluation_uri}: nothing was measured: the test split has no rows")
     return Evaluation(
@@ -66,17 +72,17 @@ def _slice_value(key: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _by_model(record: Any) -> dict[str, _Model]:
+def _group_by_model(record: Any) -> dict[str, _Model]:
     models: dict[str, _Model] = {}
     for item in record.metric_keys_and_values:
-        # A candidate measured alone has no name.
+        # A candidate that is measured alone has no name.
         model = models.setdefault(item.key.model_name or tfma.CANDIDATE_KEY, _Model())
         (model.changes if item.key.is_diff else model.values)[item.key.name] = item
     return models
 
 
 def _compared_averages(model: _Model) -> list[str]:
-    return [name for name in AVERAGES if compared_key(name) in model.values]
+    return [name for name in average_names() if compared_key(name) in model.values]
 
 
 def _compared(models: Mapping[str, _Model]) -> Compared:
@@ -86,62 +92,69 @@ def _compared(models: Mapping[str, _Model]) -> Compared:
         averages={
             key: {name: _number(model.values[compared_key(name)]) for name in names} for key, model in models.items()
         },
-        intervals=_defined({name: _interval(candidate.values.get(compared_key(name))) for name in names}),
-        change_intervals=_defined({name: _interval(candidate.changes.get(compared_key(name))) for name in names}),
+        intervals=_drop_none({name: _interval(candidate.values.get(compared_key(name))) for name in names}),
+        change_intervals=_drop_none({name: _interval(candidate.changes.get(compared_key(name))) for name in names}),
     )
 
 
-def _metrics(model: _Model, labels: Sequence[str], lacking: Sequence[str]) -> Metrics:
+def _metrics(model: _Model, labels: Sequence[str], missing: Sequence[str]) -> Metrics:
     values = model.values
-    rates = {metric: values[name_of_array(metric)].value.array_value.float64_values for metric in LABEL_RATES}
-    counts = {
-        metric: values[name_of_array(metric)].value.array_value.int64_values for metric in (*LABEL_COUNTS, SUPPORT)
+    # A metric that is newer than the evaluation has no values.
+    rates = {
+        metric: values[array_key(metric)].value.array_value.float64_values
+        for metric in label_rate_names()
+        if array_key(metric) in values
     }
-    has = [(index, label) for index, label in enumerate(labels) if label not in lacking]
+    counts = {
+        metric: values[array_key(metric)].value.array_value.int64_values
+        for metric in (*label_count_names(), SUPPORT)
+        if array_key(metric) in values
+    }
+    columns = [(column, label) for column, label in enumerate(labels) if label not in missing]
     per_label = {
         label: LabelMetrics(
-            **{metric: _or_none(column[index]) for metric, column in rates.items()},
-            **{metric: column[index] for metric, column in counts.items()},
+            **{metric: _none_if_nan(array[column]) for metric, array in rates.items()},
+            **{metric: array[column] for metric, array in counts.items()},
         )
-        for index, label in has
+        for column, label in columns
     }
     return Metrics(
-        **{name: _number(values[name]) for name in AVERAGES},
+        **{name: _number(values[name]) for name in average_names() if name in values},
         examples=int(values[EXAMPLES].value.double_value.value),
         per_label=per_label,
-        intervals=_intervals(values, has),
-        change_intervals=_intervals(model.changes, has),
+        intervals=_intervals(values, columns),
+        change_intervals=_intervals(model.changes, columns),
     )
 
 
-def _intervals(items: Mapping[str, Any], labels: Sequence[tuple[int, str]]) -> dict[str, Interval]:
-    """The intervals that there are, of averages and of each label, by the number's name."""
-    found = {name: _interval(items.get(name)) for name in AVERAGES}
-    for metric in LABEL_METRICS:
-        array = items.get(name_of_array(metric))
-        found |= {f"{metric}[{label}]": _interval(array, index) for index, label in labels}
-    return _defined(found)
+def _intervals(items: Mapping[str, Any], columns: Sequence[tuple[int, str]]) -> dict[str, Interval]:
+    """Return the intervals of averages and of labels, by the name of the value: `macro_f1`, `f1[refund]`."""
+    intervals = {name: _interval(items.get(name)) for name in average_names()}
+    for metric in label_metric_names():
+        array = items.get(array_key(metric))
+        intervals |= {f"{metric}[{label}]": _interval(array, column) for column, label in columns}
+    return _drop_none(intervals)
 
 
-def _interval(item: Any, index: int | None = None) -> Interval | None:
-    """The interval of a number, or of one place of an array."""
+def _interval(item: Any, column: int | None = None) -> Interval | None:
+    """Return the interval of a number, or of one element of an array; None if it has none."""
     if item is None or not item.HasField("confidence_interval"):
         return None
     bounds = (item.confidence_interval.lower_bound, item.confidence_interval.upper_bound)
-    if index is None:
+    if column is None:
         low, high = (bound.double_value.value for bound in bounds)
     else:
-        low, high = (bound.array_value.float64_values[index] for bound in bounds)
+        low, high = (bound.array_value.float64_values[column] for bound in bounds)
     return None if math.isnan(low) or math.isnan(high) else (low, high)
 
 
-def _defined(intervals: Mapping[str, Interval | None]) -> dict[str, Interval]:
+def _drop_none(intervals: Mapping[str, Interval | None]) -> dict[str, Interval]:
     return {name: interval for name, interval in intervals.items() if interval is not None}
 
 
 def _number(item: Any) -> float | None:
-    return _or_none(item.value.double_value.value)
+    return _none_if_nan(item.value.double_value.value)
 
 
-def _or_none(value: float) -> float | None:
+def _none_if_nan(value: float) -> float | None:
     return None if math.isnan(value) else value

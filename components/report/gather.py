@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from tfx.utils import path_utils
 
-from components.baseline.record import BaselineRecord, read_baseline
-from components.baseline.shared_labels import outputs_in_terms_of
-from components.blessing.judgement import read_judgement
+from components.baseline.record import BaselineRecord
+from components.baseline.shared_labels import match_outputs
+from components.blessing.judgement import Judgement
 from components.canary.verdict import CanaryVerdict
 from components.data_gate.verdict import Verdict
 from components.evaluation import results
@@ -44,10 +44,10 @@ def gather_summary(
     """
     ingest = IngestReport.read(quarantine_uri)
     model = ModelRecord.read(path_utils.serving_model_path(model_uri))
-    baseline = read_baseline(baseline_uri)
+    baseline = BaselineRecord.read(baseline_uri)
     active = [label for label in model.outputs if label is not None]
     evaluation = results.read_evaluation(evaluation_uri, active, baseline.lacks)
-    judged = read_judgement(blessing_uri)
+    judged = Judgement.read(blessing_uri)
     canary, pushed = CanaryVerdict.read(canary_uri), PushResult.read(pushed_uri)
     return Summary(
         outcome="not_blessed" if pushed.path is None else "blessed",
@@ -105,7 +105,7 @@ def _baseline_metrics(metrics: Metrics | None, baseline_uri: str, candidate: Mod
     if metrics is None:
         return None
     baseline = ModelRecord.read(path_utils.serving_model_path(baseline_uri))
-    return _with_thresholds(metrics, outputs_in_terms_of(baseline, candidate), baseline.thresholds)
+    return _with_thresholds(metrics, match_outputs(baseline, candidate), baseline.thresholds)
 
 
 def _baseline_note(baseline: BaselineRecord, labels: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401 - registers the operations of the exported models' tokenizer
 
-from components.baseline.shared_labels import lacking, outputs_in_terms_of
+from components.baseline.shared_labels import match_outputs, missing_labels
 from components.common.progress import PROGRESS
 from components.registry import ModelRecord
 from components.trainer.settings import TrainerConfig, WarmStart
@@ -60,14 +60,14 @@ def _copy_weights(model: Any, start: WarmStart, candidate: ModelRecord) -> list[
     *old_encoder, old_kernel, old_bias = _read_weights(start.path)
     if [tuple(weight.shape) for weight in encoder] != [weight.shape for weight in old_encoder]:
         raise Refused(f"{start.path} has an encoder of another architecture")
-    outputs = outputs_in_terms_of(record, candidate)
+    outputs = match_outputs(record, candidate)
     new_kernel, new_bias = np.array(kernel), np.array(bias)
     for old_column, label in enumerate(outputs):
         if label is not None:
             column = candidate.labels.index(label)
             new_kernel[:, column], new_bias[column] = old_kernel[:, old_column], old_bias[old_column]
     model.set_weights([*old_encoder, new_kernel, new_bias])
-    return lacking(outputs, candidate)
+    return missing_labels(outputs, candidate)
 
 
 def _read_weights(model_dir: str) -> list[np.ndarray]:

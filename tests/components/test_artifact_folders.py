@@ -1,24 +1,15 @@
-"""TFX's launcher makes the folders of outputs, Kubeflow's does not: who writes into one makes it."""
+"""Records in artifacts: whoever writes one creates the folder, which TFX's launcher does but Kubeflow's does not."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from components.baseline.record import BaselineRecord, read_baseline, write_baseline
-from components.blessing.judgement import Judgement, read_judgement, write_judgement
+from components.baseline.record import BaselineRecord
+from components.blessing.judgement import Judgement
+from components.common.record import Record
 
 
-@pytest.mark.parametrize(
-    ("write", "read", "content"),
-    [
-        (write_baseline, read_baseline, BaselineRecord(has_baseline=False)),
-        (write_judgement, read_judgement, Judgement(blessed=True, reasons=[])),
-    ],
-)
-def test_what_is_written_into_an_artifact_without_a_folder_is_read_again(
-    tmp_path: Path, write: Callable[[str, Any], None], read: Callable[[str], Any], content: Any
-) -> None:
-    write(str(tmp_path / "artifact"), content)
-    assert read(str(tmp_path / "artifact")) == content
+@pytest.mark.parametrize("record", [BaselineRecord(has_baseline=False), Judgement(blessed=True, reasons=[])])
+def test_a_record_creates_its_folder(tmp_path: Path, record: Record) -> None:
+    record.write(str(tmp_path / "artifact"))
+    assert type(record).read(str(tmp_path / "artifact")) == record

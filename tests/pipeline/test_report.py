@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from components.evaluation.insights.insights import write_insights
 from pipeline.report import rebuild_report
 from schema.errors import Refused
 from tests.components.report.made_up import material
@@ -32,8 +31,6 @@ def run(tmp_path: Path) -> Path:
     made.ingest.write(str(uris["quarantine"]))
     made.model.write(str(uris["model"] / "Format-Serving"))
     assert made.behaviour is not None
-    made.behaviour.write(str(uris["results"]))
-    write_insights(str(uris["evaluation"]), made.insights)
     (uris["model_run"] / "history.json").write_text(json.dumps({"loss": [0.4, 0.3], "val_loss": [0.5, 0.4]}))
     (folder / "artifacts.json").write_text(json.dumps({"Steps": {key: str(uri) for key, uri in uris.items()}}))
     configuration = {"name": "small", "training": {"batch_size": 16}, "report": {"texts": True, "mistakes": 2}}

@@ -1,33 +1,36 @@
-"""The gates: what a person writes in the configuration to say when a model may go live.
+"""Gates: bounds that decide whether a model may go live, as a person writes them in the configuration.
 
-    macro_f1 >= 0.45                    an average of all labels
-    f1[refund] >= 0.6                   one label's metric
-    hamming_loss <= 0.1                 what is the better the lower is bounded from above
-    macro_f1 >= baseline - 0.01         against the last blessed model, both measured on the same test split
+    macro_f1 >= 0.45                    average over all labels
+    f1[refund] >= 0.6                   metric of one label
+    hamming_loss <= 0.1                 metrics where lower is better take an upper bound
+    macro_f1 >= baseline - 0.01         relative to the last blessed model, measured on the same test split
     f1[*] >= baseline - 0.05 where support >= 50
-                                        every label of which the test split has so many examples
-    auc in language=zh >= 0.8           of a slice; auc, f1, ... without a label are the macro average there
+                                        every label that has at least 50 examples in the test split
+    auc in language=zh >= 0.8           one slice; auc, f1, ... without a label are the macro average there
     f1[refund] in channel=mail, language=zh >= 0.5
 
-A gate is read here, once, into a `Gate`; `eval_config` turns it into TFMA's threshold where TFMA can say it,
-`components.blessing` decides the others and puts all of them into words.
+The configuration holds `Gate` objects, parsed once when it is loaded. `components.evaluation.eval_config` turns a gate
+into a TFMA threshold where TFMA can express it; `components.blessing` decides every gate and explains the outcome.
 """
 
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import NoReturn
+from typing import Any, NoReturn
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from components.evaluation.metrics.catalogue import (
-    AVERAGES,
-    LABEL_COUNTS,
-    LABEL_METRICS,
-    LOWER_IS_BETTER,
+    average_names,
+    is_count,
     label_key,
-    macro_of,
+    label_metric_names,
+    lower_is_better,
+    macro_average,
 )
 from components.evaluation.metrics.slicing import SliceKey, slice_name
 from schema.errors import Refused
+from schema.nearest import nearest
 
 EVERY_LABEL = "*"
 _BASELINE = "baseline"
@@ -35,110 +38,126 @@ _BASELINE = "baseline"
 
 @dataclass(frozen=True)
 class Gate:
-    """One bound.
+    """Bound on one metric. In a pydantic model it validates from text and serializes to the same text.
 
     Attributes:
-        text: the gate as it was written.
-        metric: one of `AVERAGES`, or with a label one of `LABEL_METRICS`.
-        label: whose metric it is, `*` for every label's, None for an average.
-        bound: the least allowed value, or for a baseline gate the least allowed change (-0.01: may lose 0.01); of what
-            is the better the lower, the greatest.
-        baseline: whether the bound is relative to the last blessed model's value.
-        slice: of which examples, empty for all.
-        least_support: of a label with fewer examples nothing is asked; 0 where nothing of the kind was written.
+        text: The gate as it was written, without surrounding blanks.
+        metric: Name of an average, or with a label, of a metric of single labels.
+        label: The label that the metric is of; `*` for every label; None for an average.
+        bound: Smallest value that passes; for metrics where lower is better, the largest. For a gate against the
+            baseline, the smallest (or largest) change that passes: -0.01 allows a loss of 0.01.
+        against_baseline: Whether the bound is relative to the value of the last blessed model.
+        slice: The slice of the test split that the metric is computed on; empty for all examples.
+        min_support: The gate is skipped for labels with fewer examples; 0 where the gate sets no such limit.
     """
 
     text: str
     metric: str
     label: str | None
     bound: float
-    baseline: bool
+    against_baseline: bool
     slice: SliceKey = ()
-    least_support: int = 0
+    min_support: int = 0
 
     @property
     def key(self) -> str:
-        """The name under which the Evaluator reports the gated number: `macro_f1`, `f1/refund`."""
+        """Name under which the Evaluator reports the metric: `macro_f1`, `f1/refund`."""
         return self.metric if self.label is None else label_key(self.metric, self.label)
 
-    @property
-    def name(self) -> str:
-        """The gated number as a person writes it: `macro_f1`, `f1[refund]`, `macro_auc in language=zh`."""
-        return self.name_of(self.label)
-
-    def name_of(self, label: str | None) -> str:
-        """Likewise, of one label of those that the gate is about."""
-        number = self.metric if label is None else f"{self.metric}[{label}]"
-        return f"{number} in {slice_name(self.slice)}" if self.slice else number
+    def metric_name(self, label: str | None) -> str:
+        """Return the metric of one of the gate's labels as a person writes it: `f1[refund] in language=zh`."""
+        name = self.metric if label is None else f"{self.metric}[{label}]"
+        return f"{name} in {slice_name(self.slice)}" if self.slice else name
 
     @property
     def lower_is_better(self) -> bool:
-        return self.metric in LOWER_IS_BETTER
+        """Whether the bound is an upper bound."""
+        return lower_is_better(self.metric)
 
     @property
-    def by_tfma(self) -> bool:
-        """Whether a TFMA threshold says the same. None knows of support, neither a label's nor a slice's."""
-        return not self.slice and not self.least_support and self.label != EVERY_LABEL
+    def is_tfma_threshold(self) -> bool:
+        """Whether a TFMA threshold can express the gate. No threshold depends on the support of a label or slice."""
+        return not self.slice and not self.min_support and self.label != EVERY_LABEL
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Describe the gate to pydantic: text in JSON and YAML, a `Gate` in Python."""
+        from_text = core_schema.chain_schema(
+            [core_schema.str_schema(), core_schema.no_info_plain_validator_function(_parse_for_pydantic)]
+        )
+        return core_schema.no_info_wrap_validator_function(
+            lambda value, validate: value if isinstance(value, cls) else validate(value),
+            from_text,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda gate: gate.text, return_schema=core_schema.str_schema()
+            ),
+        )
 
 
 def parse_gate(text: str) -> Gate:
-    """Reads one gate.
+    """Parse one gate.
+
+    Example:
+        >>> gate = parse_gate("f1[refund] >= baseline - 0.05")
+        >>> (gate.metric, gate.label, gate.bound, gate.against_baseline)
+        ('f1', 'refund', -0.05, True)
+        >>> parse_gate("auc in language=zh >= 0.8").slice
+        (('language', 'zh'),)
 
     Args:
-        text: for example `f1[refund] >= baseline - 0.05`. A label may contain anything but the characters `] >=`,
-            `] <=` and `] in` in this order.
+        text: The gate. A label may contain anything but the character sequences `] >=`, `] <=` and `] in`.
 
     Raises:
-        Refused: in one line: the gate, the column where reading stopped, what was expected there.
+        Refused: The text is not a gate; the message has the column where parsing stopped and what was expected.
     """
-    reader = _Reader(text)
-    word = reader.metric()
-    metric, label = reader.label(word)
-    where = reader.slice()
-    if metric == word and label is None and word not in AVERAGES:
-        metric = reader.macro(word, in_slice=bool(where))
-    reader.operator(metric)
-    counts = metric in LABEL_COUNTS
-    baseline = reader.optional(_BASELINE)
-    bound = reader.change(counts=counts) if baseline else reader.value(counts=counts)
-    least_support = reader.support(metric, label)
-    reader.end()
-    return Gate(text.strip(), metric, label, bound, baseline, where, least_support)
+    parser = _Parser(text)
+    word = parser.metric()
+    metric, label = parser.label(word)
+    key = parser.slice()
+    if metric == word and label is None and word not in average_names():
+        metric = parser.macro(word, in_slice=bool(key))
+    parser.operator(metric)
+    counts = is_count(metric)
+    against_baseline = parser.optional(_BASELINE)
+    bound = parser.change(counts=counts) if against_baseline else parser.value(counts=counts)
+    min_support = parser.support(metric, label)
+    parser.end()
+    return Gate(text.strip(), metric, label, bound, against_baseline, key, min_support)
 
 
-def did_you_mean(word: str, known: tuple[str, ...]) -> str:
-    """`did you mean 'refund'?`, empty where nothing known is near."""
-    near = get_close_matches(word, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else ""
+def _parse_for_pydantic(text: str) -> Gate:
+    try:
+        return parse_gate(text)
+    except Refused as refused:
+        raise ValueError(str(refused)) from None
 
 
-class _Reader:
-    """Reads a gate from left to right; every method skips blanks, takes what it names, or refuses with the column."""
+class _Parser:
+    """Parser of a gate, from left to right. Each method skips blanks, then consumes what it is named after."""
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._at = 0
+        self._position = 0
         self._after_metric = 0
 
     def metric(self) -> str:
         start = self._skip_blanks()
         word = self._take(r"\w+")
-        known = LABEL_METRICS + AVERAGES
+        known = (*label_metric_names(), *average_names())
         if word is None:
             self._refuse(start, "expected a metric such as macro_f1 or f1[LABEL]")
         if word not in known:
-            hint = did_you_mean(word, known) or f"the metrics are: {', '.join(known)}"
-            self._refuse(start, f"there is no metric {word!r}; {hint}")
+            self._refuse(start, f"there is no metric {word!r}; {nearest(word, known)}")
         return word
 
     def label(self, metric: str) -> tuple[str, str | None]:
-        """The metric again, and the label if one stands there."""
+        """Return the metric, and the label that follows it in brackets; None if there are none."""
         self._after_metric = start = self._skip_blanks()
         bracket = self._take(r"\[(.+?)\](?=\s*(?:>=|<=|in\s))|\[(.*)\]") or self._take(r"\[")
         if bracket is None:
             return metric, None
-        if metric in AVERAGES:
-            self._refuse(start, f"{metric} is an average of all labels: it takes no [LABEL]")
+        if metric in average_names():
+            self._refuse(start, f"{metric} is an average over all labels and takes no [LABEL]")
         label = bracket[1:-1].strip()
         if not label:
             self._refuse(start, "expected a label and ']'")
@@ -156,18 +175,18 @@ class _Reader:
         return key
 
     def macro(self, metric: str, *, in_slice: bool) -> str:
-        """What a label's metric means where no label is named."""
-        average = macro_of(metric)
+        """Return the average that a metric of single labels stands for where no label is named."""
+        average = macro_average(metric)
         if not in_slice or average is None:
             hint = f", or {average} for the average" if average else ""
-            self._refuse(self._after_metric, f"{metric} is one label's: write {metric}[LABEL]{hint}")
+            self._refuse(self._after_metric, f"{metric} is a metric of one label: write {metric}[LABEL]{hint}")
         return average
 
     def operator(self, metric: str) -> None:
-        token, better = ("<=", "lower") if metric in LOWER_IS_BETTER else (">=", "higher")
+        operator, better = ("<=", "lower") if lower_is_better(metric) else (">=", "higher")
         start = self._skip_blanks()
-        if self._take(re.escape(token)) is None:
-            self._refuse(start, f"expected '{token}' ({metric} is the better the {better})")
+        if self._take(re.escape(operator)) is None:
+            self._refuse(start, f"expected '{operator}' ({better} {metric} is better)")
 
     def optional(self, word: str) -> bool:
         self._skip_blanks()
@@ -179,11 +198,11 @@ class _Reader:
         if number is None:
             self._refuse(start, f"expected a number, or {_BASELINE} and a change such as '- 0.01'")
         if number > 1 and not counts:
-            self._refuse(start, f"{number:g} can never decide anything: metrics lie between 0 and 1")
+            self._refuse(start, f"{number:g} can never decide anything: metrics are between 0 and 1")
         return number
 
     def change(self, *, counts: bool) -> float:
-        """What follows `baseline`: nothing, or a sign and a number."""
+        """Return the signed number that follows `baseline`; 0 if none does."""
         start = self._skip_blanks()
         sign = self._take(r"[+-]")
         if sign is None:
@@ -193,20 +212,20 @@ class _Reader:
         if number is None:
             self._refuse(start, "expected a number")
         if number >= 1 and not counts:
-            self._refuse(start, f"{number:g} can never decide anything: metrics lie between 0 and 1")
+            self._refuse(start, f"{number:g} can never decide anything: metrics are between 0 and 1")
         return -number if sign == "-" else number
 
     def support(self, metric: str, label: str | None) -> int:
-        """What follows `where support >=`, 0 where nothing does."""
+        """Return the number that follows `where support >=`; 0 if none does."""
         start = self._skip_blanks()
         if self._take(r"where\b") is None:
             return 0
         if label is None:
-            self._refuse(start, f"{metric} is an average of all labels: `where support` is asked of a label")
+            self._refuse(start, f"{metric} is an average over all labels: `where support` applies to gates on labels")
         start = self._skip_blanks()
         if self._take(r"support\s*>=\s*") is None:
             self._refuse(start, "expected 'support >=' and a number of examples")
-        start = self._at
+        start = self._position
         digits = self._take(r"\d+(?![\w.])")
         if digits is None:
             self._refuse(start, "expected a number of examples")
@@ -223,16 +242,16 @@ class _Reader:
 
     def _skip_blanks(self) -> int:
         self._take(r"\s+")
-        return self._at
+        return self._position
 
     def _take(self, pattern: str) -> str | None:
-        found = re.compile(pattern).match(self._text, self._at)
-        if found is None:
+        match = re.compile(pattern).match(self._text, self._position)
+        if match is None:
             return None
-        self._at = found.end()
-        return found.group()
+        self._position = match.end()
+        return match.group()
 
-    def _refuse(self, at: int, why: str) -> NoReturn:
-        found = self._text[at:].split(maxsplit=1)[:1]
-        where = f"at {found[0]!r}" if found else "at its end"
-        raise Refused(f"gate {self._text.strip()!r}, column {at + 1}, {where}: {why}")
+    def _refuse(self, start: int, reason: str) -> NoReturn:
+        word = self._text[start:].split(maxsplit=1)[:1]
+        where = f"at {word[0]!r}" if word else "at its end"
+        raise Refused(f"gate {self._text.strip()!r}, column {start + 1}, {where}: {reason}")

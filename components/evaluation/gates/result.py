@@ -1,27 +1,28 @@
 """Outcome of a gate. Needs neither TensorFlow nor TFMA."""
 
-from components.common.settings import Settings
+from components.common.record import Value
 from components.evaluation.metrics.values import Interval
 
 
-class GateResult(Settings):
-    """One gate's outcome.
+class GateResult(Value):
+    """Outcome of one gate.
 
     Attributes:
-        gate: as it was written.
-        value: the candidate's number, None if it is undefined. Of a gate on every label, the number of the label that
-            comes nearest to failing, or fails most.
-        bound: the least number that passes, or the greatest of what is the better the lower; None if there is no
-            baseline to tell, or it lacks the label.
-        passed: whether the gate lets the model through.
-        note: the outcome in words.
-        asked: False where it decided nothing: no baseline yet, too little support.
-        lower_is_better: whether `bound` is one from above.
-        label: whose number `value` is.
-        slice: of which examples, None for all.
-        support: examples that have the label, or of the slice, if there is no label; None for averages of all examples.
-        interval: 95 % confidence of `value`, None where it cannot be told.
-        change_interval: likewise of the change against the baseline.
+        gate: The gate as it was written.
+        value: The candidate's value; None if it is undefined. For a gate on every label, the value of the label that
+            fails by most or passes by least.
+        bound: Smallest value that passes; for metrics where lower is better, the largest. None if there is no baseline
+            to compare with, or it does not have the label.
+        passed: Whether the gate lets the model through. True for a gate that was skipped.
+        note: The outcome in words.
+        asked: Whether the gate decided anything; False if it was skipped, for lack of a baseline or of examples.
+        lower_is_better: Whether `bound` is an upper bound.
+        label: The label that `value` is of; None for an average.
+        slice: The slice that `value` is computed on; None for all examples.
+        support: Number of examples that have the label, or of the slice for an average; None for an average over all
+            examples.
+        interval: 95 % confidence interval of `value`; None where there is none.
+        change_interval: 95 % confidence interval of the change from the baseline; None where there is none.
     """
 
     gate: str

@@ -1,7 +1,7 @@
-"""Gathers `Insights` while the Evaluator runs: a branch of its Beam pipeline behind its models' predictions.
+"""Gathers `Insights` while the Evaluator runs, in a branch of its Beam pipeline after the models' predictions.
 
-As a metric it would be gathered once more for each slice, and each sample of a confidence interval, to be thrown away:
-TFMA measures every metric in every slice. A branch sees each example of the test split once, and no model runs twice.
+As a TFMA metric, insights would be gathered once for each slice, only to be thrown away: TFMA computes every metric in
+every slice. A branch processes each example of the test split once, and no model runs twice.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,30 +15,30 @@ import numpy as np
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.extractors import extractor, unbatch_extractor
 
-from components.evaluation.insights.insights import write_insights
-from components.evaluation.insights.tally import Example, InsightsTally, Scored
+from components.evaluation.insights.insights import Insights
+from components.evaluation.insights.tally import Example, InsightsTally, ScoreReader
 from components.registry import ModelRecord
 from schema.features import ID, TEXT, TEXT_PAIR
 
 
 @dataclass(frozen=True)
 class _Task:
-    """What is to be gathered.
+    """What to gather.
 
     Attributes:
-        folder: Where insights.json goes.
-        labels: Those in use.
-        candidate: How to read its scores.
-        baseline: Likewise; None where there is none.
+        folder: Folder for insights.json.
+        labels: Labels in use.
+        candidate: Reader of the candidate's scores.
+        baseline: Reader of the baseline's scores; None if there is no baseline.
     """
 
     folder: str
     labels: tuple[str, ...]
-    candidate: Scored
-    baseline: Scored | None
+    candidate: ScoreReader
+    baseline: ScoreReader | None
 
 
-# TFX calls for extractors while it builds the pipeline, and passes on nothing of ours.
+# TFX calls for extractors while it builds the pipeline, and passes none of our arguments to them.
 _TASK: ContextVar[_Task] = ContextVar("insights")
 
 
@@ -46,20 +46,20 @@ _TASK: ContextVar[_Task] = ContextVar("insights")
 def gathering(
     folder: str, candidate: ModelRecord, baseline: ModelRecord | None, baseline_outputs: Sequence[str | None] = ()
 ) -> Iterator[None]:
-    """While it lasts, pipelines that are built with `with_insights` gather insights.
+    """Make `add_insights` gather insights, in pipelines that are built inside the context.
 
     Args:
-        folder: Where insights.json goes.
-        candidate: Of its labels, those in use are looked at.
-        baseline: None where there is none.
-        baseline_outputs: Which of the candidate's labels each output of the baseline is, None where none.
+        folder: Folder for insights.json.
+        candidate: Record of the candidate, whose labels in use are considered.
+        baseline: Record of the baseline; None if there is none.
+        baseline_outputs: The candidate's label that each output of the baseline is; None if it is none of them.
     """
     labels = tuple(label for label in candidate.outputs if label is not None)
     task = _Task(
         folder,
         labels,
-        _scored(labels, candidate.outputs, candidate.thresholds),
-        None if baseline is None else _scored(labels, baseline_outputs, baseline.thresholds),
+        _score_reader(labels, candidate.outputs, candidate.thresholds),
+        None if baseline is None else _score_reader(labels, baseline_outputs, baseline.thresholds),
     )
     token = _TASK.set(task)
     try:
@@ -68,23 +68,23 @@ def gathering(
         _TASK.reset(token)
 
 
-def with_insights(extractors: Sequence[Any]) -> list[Any]:
-    """TFMA's extractors, and behind its models' one that looks at the examples as they pass and leaves them alone.
+def add_insights(extractors: Sequence[Any]) -> list[Any]:
+    """Return TFMA's extractors with one that reads the examples after the models' predictions and leaves them alone.
 
-    To be called while `gathering` lasts; the context outlives TFX's executing the module of extractors anew, as it does
-    when it looks for it.
+    Must be called inside the context of `gathering`. TFX executes the module of extractors anew when it loads it, which
+    a context variable survives.
     """
-    names = [each.stage_name for each in extractors]
-    place = names.index(unbatch_extractor.UNBATCH_EXTRACTOR_STAGE_NAME) + 1
-    ours = extractor.Extractor(stage_name="GatherInsights", ptransform=_Gather(_TASK.get()))
-    return [*extractors[:place], ours, *extractors[place:]]
+    stages = [each.stage_name for each in extractors]
+    after = stages.index(unbatch_extractor.UNBATCH_EXTRACTOR_STAGE_NAME) + 1
+    gather = extractor.Extractor(stage_name="GatherInsights", ptransform=_Gather(_TASK.get()))
+    return [*extractors[:after], gather, *extractors[after:]]
 
 
-def _scored(labels: Sequence[str], outputs: Sequence[str | None], thresholds: Sequence[float]) -> Scored:
-    place = {label: output for output, label in enumerate(outputs) if label is not None}
-    return Scored(
-        positions=tuple(place.get(label, -1) for label in labels),
-        thresholds=tuple(thresholds[place[label]] if label in place else 1.0 for label in labels),
+def _score_reader(labels: Sequence[str], outputs: Sequence[str | None], thresholds: Sequence[float]) -> ScoreReader:
+    index = {label: output for output, label in enumerate(outputs) if label is not None}
+    return ScoreReader(
+        output_indices=tuple(index.get(label, -1) for label in labels),
+        thresholds=tuple(thresholds[index[label]] if label in index else 1.0 for label in labels),
     )
 
 
@@ -98,13 +98,13 @@ class _Gather(beam.PTransform):  # type: ignore[misc]
             extracts
             | "ToExample" >> beam.Map(_ToExample(self._task))
             | "Tally" >> beam.CombineGlobally(_Combine(self._task)).without_defaults()
-            | "Write" >> beam.Map(lambda insights, folder: write_insights(folder, insights), self._task.folder)
+            | "Write" >> beam.Map(Insights.write, self._task.folder)
         )
         return extracts
 
 
 class _ToExample:
-    """Takes from TFMA's extracts of an example what the tally needs."""
+    """Selects what the tally needs from TFMA's extracts of an example."""
 
     def __init__(self, task: _Task) -> None:
         self._columns = {label.encode(): column for column, label in enumerate(task.labels)}
@@ -113,13 +113,13 @@ class _ToExample:
     def __call__(self, extracts: Mapping[str, Any]) -> Example:
         features = extracts[tfma.FEATURES_KEY]
         predictions = extracts[tfma.PREDICTIONS_KEY]
-        # TFMA leaves the feature out of a batch in which no example has a label.
-        labels = _of(extracts.get(tfma.LABELS_KEY), tfma.CANDIDATE_KEY)
-        words: Any = () if labels is None else np.ravel(labels)
+        # TFMA omits the feature from a batch in which no example has a label.
+        labels = _select_model(extracts.get(tfma.LABELS_KEY), tfma.CANDIDATE_KEY)
+        names: Any = () if labels is None else np.ravel(labels)
         return Example(
-            candidate=np.ravel(_of(predictions, tfma.CANDIDATE_KEY)),
-            baseline=np.ravel(_of(predictions, tfma.BASELINE_KEY)) if self._has_baseline else None,
-            columns=[self._columns[word] for word in words if word in self._columns],
+            candidate=np.ravel(_select_model(predictions, tfma.CANDIDATE_KEY)),
+            baseline=np.ravel(_select_model(predictions, tfma.BASELINE_KEY)) if self._has_baseline else None,
+            columns=[self._columns[name] for name in names if name in self._columns],
             id=_text(features[ID]),
             text=_text(features[TEXT]),
             text_pair=_text(features[TEXT_PAIR]) if features.get(TEXT_PAIR) is not None else None,
@@ -152,12 +152,12 @@ class _Combine(beam.CombineFn):  # type: ignore[misc]
         return accumulator.insights()
 
 
-def _of(value: Any, model: str) -> Any:
-    """TFMA keys values by model name, but not if there is only one model, or if they are all the same."""
+def _select_model(value: Any, model: str) -> Any:
+    """Return a model's value: TFMA keys values by model, but not if there is one model or one value for all."""
     return value[model] if isinstance(value, Mapping) else value
 
 
 def _text(value: Any) -> str:
-    """A feature's only string; empty where it has none."""
+    """Return a feature's only string; empty if it has none."""
     values = np.ravel(value)
     return bytes(values[0]).decode("utf-8", "replace") if len(values) else ""

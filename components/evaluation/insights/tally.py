@@ -1,4 +1,4 @@
-"""Gathers `Insights` from examples one by one, in bounded memory; tallies of parts are merged in any order."""
+"""Tally of examples that `Insights` are computed from, in bounded memory; tallies of parts are merged in any order."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,53 +25,60 @@ from components.evaluation.insights.insights import (
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
-# Fewer mistakes are kept of each label where there are many labels.
+# With many labels, fewer mistakes are kept for each: this many in all, but no fewer than the least for each.
 _MISTAKES_IN_ALL = 2_000
 _LEAST_MISTAKES = 3
-# Of more labels than make a matrix to look at, so many confusions of each are kept.
+# With more labels than fit a readable matrix, this many confusions are kept for each.
 _MOST_CONFUSIONS = 20
-# Kept of a text, and of an id.
+# Number of characters kept of a text, and of an id.
 TEXT_CHARACTERS = 600
 _ID_CHARACTERS = 200
-# Examples wait in a list until there are enough of them for numpy to be worth calling.
+# Number of examples that are counted at once: numpy pays off for many.
 _BLOCK = 512
 _DECISION = 0.5
 
 
 @dataclass(frozen=True)
-class Scored:
-    """How to read a model's decision scores.
+class ScoreReader:
+    """Reader of a model's decision scores.
 
     Attributes:
-        positions: Of each label in use, its place among the model's outputs; -1 where the model lacks it.
-        thresholds: Of each label in use; the place of one that the model lacks holds any number.
+        output_indices: Index of the model's output for each label in use; -1 where the model lacks the label.
+        thresholds: Threshold of each label in use; any number where the model lacks the label.
     """
 
-    positions: tuple[int, ...]
+    output_indices: tuple[int, ...]
     thresholds: tuple[float, ...]
 
     def probabilities(self, scores: npt.NDArray[np.floating]) -> Floats:
-        """The probabilities [n, n_labels] that decision scores [n, n_outputs] were made of; NaN where there is none.
+        """Return the probabilities that decision scores were computed from.
 
-        Undoes `components.trainer.export._decision_scores`: two straight pieces that meet at the threshold.
+        Inverts `components.trainer.export._decision_scores`: two straight lines that meet at the threshold.
+
+        Args:
+            scores: [n, n_outputs].
+
+        Returns:
+            [n, n_labels]; NaN for labels that the model lacks.
         """
-        places, cuts = np.asarray(self.positions), np.asarray(self.thresholds, np.float64)
-        ours = scores[:, places].astype(np.float64)
-        undone = np.where(ours <= _DECISION, 2 * ours * cuts, cuts + (2 * ours - 1) * (1 - cuts))
-        undone[:, places < 0] = np.nan
-        return undone
+        indices, thresholds = np.asarray(self.output_indices), np.asarray(self.thresholds, np.float64)
+        selected = scores[:, indices].astype(np.float64)
+        below, above = 2 * selected * thresholds, thresholds + (2 * selected - 1) * (1 - thresholds)
+        probabilities = np.where(selected <= _DECISION, below, above)
+        probabilities[:, indices < 0] = np.nan
+        return probabilities
 
 
 class Example(NamedTuple):
     """One example of the test split.
 
     Attributes:
-        candidate: Decision scores, float32 [n_outputs].
-        baseline: Likewise; None where there is no baseline.
-        columns: Those of the labels that it has.
-        id: Its name.
+        candidate: The candidate's decision scores, float32 [n_outputs].
+        baseline: The baseline's decision scores, float32 [n_outputs]; None if there is no baseline.
+        columns: Columns of the labels that the example has.
+        id: Its id.
         text: Its text.
-        text_pair: Its second text, None where there are no pairs.
+        text_pair: Its second text; None if examples are single texts.
     """
 
     candidate: npt.NDArray[np.float32]
@@ -82,54 +89,54 @@ class Example(NamedTuple):
     text_pair: str | None
 
 
-class _Found(NamedTuple):
-    """A mistake, ordered so that the most confident comes first, whatever the order in which parts were merged."""
+class _RankedMistake(NamedTuple):
+    """Mistake that may be kept. Ordered by confidence, so that the order in which parts are merged does not matter."""
 
     doubt: float
     id: str
     text: str
     text_pair: str
     probability: float
-    right: tuple[int, ...]
-    given: tuple[int, ...]
+    truth: tuple[int, ...]
+    predicted: tuple[int, ...]
 
 
 class InsightsTally:
     """Counts and mistakes of examples.
 
     Args:
-        labels: Those in use.
-        candidate: How to read its scores.
-        baseline: Likewise; None where there is none.
+        labels: Labels in use.
+        candidate: Reader of the candidate's scores.
+        baseline: Reader of the baseline's scores; None if there is no baseline.
     """
 
-    def __init__(self, labels: Sequence[str], candidate: Scored, baseline: Scored | None) -> None:
+    def __init__(self, labels: Sequence[str], candidate: ScoreReader, baseline: ScoreReader | None) -> None:
         n_labels = len(labels)
         self._labels = tuple(labels)
         self._readers = [candidate] if baseline is None else [candidate, baseline]
         self._examples = 0
-        self._waiting: list[Example] = []
+        self._pending: list[Example] = []
         self._histograms = [np.zeros((n_labels, BINS, 2), np.int64) for _ in self._readers]
         self._reliability = [np.zeros((3, n_labels, RELIABILITY_BINS)) for _ in self._readers]
-        # [2, n_labels, n_labels + 1]: missed and beside; the last column is of examples that have no label.
+        # [2, n_labels, n_labels + 1]: missed and beside; the last column is for examples without labels.
         self._confusions = np.zeros((2, n_labels, n_labels + 1), np.int64)
         self._wrong = np.zeros((2, n_labels), np.int64)  # false positives, false negatives
         self._most = min(MOST_MISTAKES, max(_LEAST_MISTAKES, _MISTAKES_IN_ALL // n_labels))
-        self._wrongly_given: list[list[_Found]] = [[] for _ in labels]
-        self._missed: list[list[_Found]] = [[] for _ in labels]
+        self._false_positives: list[list[_RankedMistake]] = [[] for _ in labels]
+        self._false_negatives: list[list[_RankedMistake]] = [[] for _ in labels]
 
     def add(self, example: Example) -> None:
-        """Adds an example; of its texts, the first characters are kept."""
-        pair = None if example.text_pair is None else _cut(example.text_pair, TEXT_CHARACTERS)
-        cut = example._replace(
-            id=_cut(example.id, _ID_CHARACTERS), text=_cut(example.text, TEXT_CHARACTERS), text_pair=pair
+        """Add an example, with the first characters of its texts."""
+        pair = None if example.text_pair is None else _truncate(example.text_pair, TEXT_CHARACTERS)
+        truncated = example._replace(
+            id=_truncate(example.id, _ID_CHARACTERS), text=_truncate(example.text, TEXT_CHARACTERS), text_pair=pair
         )
-        self._waiting.append(cut)
-        if len(self._waiting) >= _BLOCK:
+        self._pending.append(truncated)
+        if len(self._pending) >= _BLOCK:
             self.compact()
 
     def merge(self, other: "InsightsTally") -> None:
-        """Adds the examples of another tally of the same labels, which is not to be used any more."""
+        """Add the examples of another tally of the same labels, which must not be used afterwards."""
         self.compact()
         other.compact()
         self._examples += other._examples
@@ -139,34 +146,35 @@ class InsightsTally:
             histogram += other_histogram
         for reliability, other_reliability in zip(self._reliability, other._reliability, strict=True):
             reliability += other_reliability
-        for kept, others in ((self._wrongly_given, other._wrongly_given), (self._missed, other._missed)):
-            for label, found in enumerate(others):
-                kept[label] = nsmallest(self._most, kept[label] + found)
+        for kept, others in (
+            (self._false_positives, other._false_positives),
+            (self._false_negatives, other._false_negatives),
+        ):
+            for label, mistakes in enumerate(others):
+                kept[label] = nsmallest(self._most, kept[label] + mistakes)
 
     def compact(self) -> None:
-        """Works off what waits, so that the tally is small to send."""
-        rows, self._waiting = self._waiting, []
+        """Count the pending examples, so that the tally is small to send."""
+        rows, self._pending = self._pending, []
         if not rows:
             return
         self._examples += len(rows)
-        right = np.zeros((len(rows), len(self._labels)), bool)
+        truth = np.zeros((len(rows), len(self._labels)), bool)
         for row, example in enumerate(rows):
-            right[row, list(example.columns)] = True
+            truth[row, list(example.columns)] = True
         scores = [np.stack([example.candidate for example in rows])]
         if len(self._readers) > 1:
             scores.append(np.stack([example.baseline for example in rows if example.baseline is not None]))
-        for reader, said, histogram, reliability in zip(
-            self._readers, scores, self._histograms, self._reliability, strict=True
-        ):
-            probabilities = reader.probabilities(said)
-            _count(probabilities, right, histogram, reliability)
-        given = scores[0][:, np.asarray(self._readers[0].positions)] > _DECISION
-        self._wrong += np.stack([(given & ~right).sum(axis=0), (right & ~given).sum(axis=0)])
-        self._confuse(given, right)
-        self._keep_mistakes(rows, self._readers[0].probabilities(scores[0]), given, right)
+        probabilities = [reader.probabilities(each) for reader, each in zip(self._readers, scores, strict=True)]
+        for each, histogram, reliability in zip(probabilities, self._histograms, self._reliability, strict=True):
+            _count(each, truth, histogram, reliability)
+        predicted = scores[0][:, np.asarray(self._readers[0].output_indices)] > _DECISION
+        self._wrong += np.stack([(predicted & ~truth).sum(axis=0), (truth & ~predicted).sum(axis=0)])
+        self._count_confusions(predicted, truth)
+        self._keep_mistakes(rows, probabilities[0], predicted, truth)
 
     def insights(self) -> Insights:
-        """All that was found."""
+        """Return the insights into all examples."""
         self.compact()
         candidate, *baseline = (
             self._score_counts(reader, histogram, reliability)
@@ -177,104 +185,106 @@ class InsightsTally:
             candidate=candidate,
             baseline=baseline[0] if baseline else None,
             confusions=sorted(
-                self._found_confusions(), key=lambda each: (-each.missed, -each.beside, each.given, each.right or "")
+                self._kept_confusions(), key=lambda each: (-each.missed, -each.beside, each.given, each.right or "")
             ),
             mistakes={
                 label: LabelMistakes(
                     false_positives=int(self._wrong[0, column]),
                     false_negatives=int(self._wrong[1, column]),
-                    wrongly_given=[self._mistake(found) for found in self._wrongly_given[column]],
-                    missed=[self._mistake(found) for found in self._missed[column]],
+                    wrongly_given=[self._mistake(each) for each in self._false_positives[column]],
+                    missed=[self._mistake(each) for each in self._false_negatives[column]],
                 )
                 for column, label in enumerate(self._labels)
             },
         )
 
-    def _confuse(self, given: Flags, right: Flags) -> None:
-        wrongly = (given & ~right).astype(np.float32).T
-        self._confusions[0, :, :-1] += (wrongly @ (right & ~given)).astype(np.int64)
-        self._confusions[1, :, :-1] += (wrongly @ (right & given)).astype(np.int64)
-        self._confusions[0, :, -1] += (wrongly @ ~right.any(axis=1)).astype(np.int64)
+    def _count_confusions(self, predicted: Flags, truth: Flags) -> None:
+        wrong = (predicted & ~truth).astype(np.float32).T
+        self._confusions[0, :, :-1] += (wrong @ (truth & ~predicted)).astype(np.int64)
+        self._confusions[1, :, :-1] += (wrong @ (truth & predicted)).astype(np.int64)
+        self._confusions[0, :, -1] += (wrong @ ~truth.any(axis=1)).astype(np.int64)
 
-    def _keep_mistakes(self, rows: Sequence[Example], probabilities: Floats, given: Flags, right: Flags) -> None:
+    def _keep_mistakes(self, rows: Sequence[Example], probabilities: Floats, predicted: Flags, truth: Flags) -> None:
         for kept, wrong, doubt in (
-            (self._wrongly_given, given & ~right, -probabilities),
-            (self._missed, right & ~given, probabilities),
+            (self._false_positives, predicted & ~truth, -probabilities),
+            (self._false_negatives, truth & ~predicted, probabilities),
         ):
             for label in np.flatnonzero(wrong.any(axis=0)):
-                where = np.flatnonzero(wrong[:, label])
-                # The bound of what is kept already, so that few examples are looked at once there is enough.
+                candidates = np.flatnonzero(wrong[:, label])
+                # Once enough mistakes are kept, only those that are at least as confident are considered.
                 limit = kept[label][-1].doubt if len(kept[label]) == self._most else np.inf
-                found = [
-                    _Found(
+                mistakes = [
+                    _RankedMistake(
                         float(doubt[row, label]), rows[row].id, rows[row].text, rows[row].text_pair or "",
-                        float(probabilities[row, label]), tuple(np.flatnonzero(right[row]).tolist()),
-                        tuple(np.flatnonzero(given[row]).tolist()),
+                        float(probabilities[row, label]), tuple(np.flatnonzero(truth[row]).tolist()),
+                        tuple(np.flatnonzero(predicted[row]).tolist()),
                     )
-                    for row in where[doubt[where, label] <= limit]
+                    for row in candidates[doubt[candidates, label] <= limit]
                 ]  # fmt: skip
-                kept[label] = nsmallest(self._most, kept[label] + found)
+                kept[label] = nsmallest(self._most, kept[label] + mistakes)
 
-    def _score_counts(self, reader: Scored, histogram: npt.NDArray[np.int64], sums: Floats) -> dict[str, ScoreCounts]:
+    def _score_counts(
+        self, reader: ScoreReader, histogram: npt.NDArray[np.int64], sums: Floats
+    ) -> dict[str, ScoreCounts]:
         return {
             label: ScoreCounts(
                 histogram=[
-                    (int(place), int(histogram[column, place, 0]), int(histogram[column, place, 1]))
-                    for place in np.flatnonzero(histogram[column].any(axis=1))
+                    (int(index), int(histogram[column, index, 0]), int(histogram[column, index, 1]))
+                    for index in np.flatnonzero(histogram[column].any(axis=1))
                 ],
                 reliability=[
                     Reliability(
-                        low=int(place) / RELIABILITY_BINS,
-                        examples=int(sums[0, column, place]),
-                        probability=float(sums[1, column, place] / sums[0, column, place]),
-                        frequency=float(sums[2, column, place] / sums[0, column, place]),
+                        low=int(index) / RELIABILITY_BINS,
+                        examples=int(sums[0, column, index]),
+                        probability=float(sums[1, column, index] / sums[0, column, index]),
+                        frequency=float(sums[2, column, index] / sums[0, column, index]),
                     )
-                    for place in np.flatnonzero(sums[0, column])
+                    for index in np.flatnonzero(sums[0, column])
                 ],
             )
             for column, label in enumerate(self._labels)
-            if reader.positions[column] >= 0
+            if reader.output_indices[column] >= 0
         }
 
-    def _found_confusions(self) -> Iterator[Confusion]:
-        """Of each label, those with all others where that is a matrix to look at, else the most frequent ones."""
+    def _kept_confusions(self) -> Iterator[Confusion]:
+        """Yield the confusions of each label: all of them where they fit a matrix, else the most frequent ones."""
         n_labels = len(self._labels)
         most = n_labels + 1 if n_labels <= MATRIX_LABELS else _MOST_CONFUSIONS
-        for given in range(n_labels):
-            missed, beside = self._confusions[:, given]
-            often_first = np.lexsort([-beside, -missed])[:most]
-            for right in often_first[(missed + beside)[often_first] > 0]:
+        for predicted in range(n_labels):
+            missed, beside = self._confusions[:, predicted]
+            most_frequent = np.lexsort([-beside, -missed])[:most]
+            for true in most_frequent[(missed + beside)[most_frequent] > 0]:
                 yield Confusion(
-                    given=self._labels[given],
-                    right=self._labels[right] if right < n_labels else None,
-                    missed=int(missed[right]),
-                    beside=int(beside[right]),
+                    given=self._labels[predicted],
+                    right=self._labels[true] if true < n_labels else None,
+                    missed=int(missed[true]),
+                    beside=int(beside[true]),
                 )
 
-    def _mistake(self, found: _Found) -> Mistake:
+    def _mistake(self, candidate: _RankedMistake) -> Mistake:
         return Mistake(
-            id=found.id,
-            probability=found.probability,
-            text=found.text,
-            text_pair=found.text_pair or None,
-            right=[self._labels[column] for column in found.right],
-            given=[self._labels[column] for column in found.given],
+            id=candidate.id,
+            probability=candidate.probability,
+            text=candidate.text,
+            text_pair=candidate.text_pair or None,
+            right=[self._labels[column] for column in candidate.truth],
+            given=[self._labels[column] for column in candidate.predicted],
         )
 
 
-def _count(probabilities: Floats, right: Flags, histogram: npt.NDArray[np.int64], reliability: Floats) -> None:
-    """Adds probabilities [n, n_labels], those that are numbers, to both counts in place."""
+def _count(probabilities: Floats, truth: Flags, histogram: npt.NDArray[np.int64], reliability: Floats) -> None:
+    """Add probabilities [n, n_labels] to both counts in place; those that are NaN are left out."""
     rows, labels = np.nonzero(~np.isnan(probabilities))
-    said, was = probabilities[rows, labels], right[rows, labels]
+    values, true = probabilities[rows, labels], truth[rows, labels]
     with np.errstate(divide="ignore"):
-        log_odds = np.log(said) - np.log1p(-said)
-    place = np.clip((log_odds / (2 * LOG_ODDS_LIMIT) + 0.5) * BINS, 0, BINS - 1).astype(np.int64)
-    cells = (labels * BINS + place) * 2 + was
+        log_odds = np.log(values) - np.log1p(-values)
+    index = np.clip((log_odds / (2 * LOG_ODDS_LIMIT) + 0.5) * BINS, 0, BINS - 1).astype(np.int64)
+    cells = (labels * BINS + index) * 2 + true
     histogram += np.bincount(cells, minlength=histogram.size).reshape(histogram.shape)
-    even = labels * RELIABILITY_BINS + np.minimum((said * RELIABILITY_BINS).astype(np.int64), RELIABILITY_BINS - 1)
-    for total, weights in zip(reliability, (np.ones_like(said), said, was), strict=True):
+    even = labels * RELIABILITY_BINS + np.minimum((values * RELIABILITY_BINS).astype(np.int64), RELIABILITY_BINS - 1)
+    for total, weights in zip(reliability, (np.ones_like(values), values, true), strict=True):
         total += np.bincount(even, weights, minlength=total.size).reshape(total.shape)
 
 
-def _cut(text: str, most: int) -> str:
+def _truncate(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]} …"

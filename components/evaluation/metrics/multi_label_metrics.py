@@ -1,23 +1,22 @@
-"""TFMA's side of the metrics: one `tfma.metrics.Metric` that reports every number of a multi-label evaluation.
+"""The `tfma.metrics.Metric` that reports all metrics of a multi-label evaluation.
 
-The `EvalConfig` names it by class and module, as any TFMA metric; a worker needs this package installed, nothing else.
-In each slice and for each model it reports, under the names that `catalogue.AVERAGES`, `name_of_array`,
-`catalogue.label_key` and `compared_key` give:
+The EvalConfig names it by class and module, like any TFMA metric; a worker needs this package installed, nothing else.
+In each slice and for each model it reports:
 
-- averages as scalars: `macro_f1`, ...
-- every label's metrics as one array a metric, in the order of the labels: `f1_by_label`, ...; as scalars they would be
+- each average as a scalar: `macro_f1`, ...
+- each metric of single labels as one array, in the order of the labels: `f1_by_label`, ...; as scalars these would be
   millions of records with 500 labels in 501 slices
-- the gated labels' metrics as scalars once more, for TFMA's thresholds to gate: `f1/refund`
+- the metrics of gated labels as scalars as well, for TFMA's thresholds: `f1/refund`
 - where the baseline has other labels, the averages that are gated against it once more, over the labels that both
   models have: `macro_f1/compared`
-- `examples`, their number
+- `examples`, the number of examples
 
-What is gated comes with a confidence interval: see `components.evaluation.metrics.intervals`.
+Gated metrics have a confidence interval: see `components.evaluation.metrics.intervals`.
 """
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
@@ -25,44 +24,45 @@ import numpy as np
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_types
 
-from components.evaluation.metrics.catalogue import AVERAGES, LABEL_METRICS, label_key
+from components.evaluation.metrics.catalogue import average_names, find_metric, label_key, label_metric_names
 from components.evaluation.metrics.intervals import Intervals, replicates_key
-from components.evaluation.metrics.tally import JACKKNIFE_BUCKETS, Tally, Wanted
+from components.evaluation.metrics.scores import SUPPORT, Scores
+from components.evaluation.metrics.tally import JACKKNIFE_GROUPS, Tally, TallySpec
 from schema.features import TEXT
 
 EXAMPLES = "examples"
-SUPPORT = "support"
 
-# Decision scores [n_labels], columns of the labels that the example has, its bucket of the jackknife.
+# Decision scores [n_labels], columns of the labels that the example has, its jackknife group.
 _Row = tuple[Any, list[int], int]
 
 
-def name_of_array(metric: str) -> str:
-    """The name of the array that holds every label's `metric`."""
+def array_key(metric: str) -> str:
+    """Return the name of the array that has the values of a metric for all labels."""
     return f"{metric}_by_label"
 
 
 def compared_key(average: str) -> str:
-    """The name of an average over the labels that candidate and baseline both have, where they are not all."""
+    """Return the name of an average over the labels that candidate and baseline both have, where these are not all."""
     return f"{average}/compared"
 
 
 class MultiLabelMetrics(tfma.metrics.Metric):  # type: ignore[misc]
-    """The metrics of every label in use, and their averages.
+    """Metrics of every label in use, and their averages.
 
     Args:
-        labels: the labels, in the order of the model's outputs.
-        gated: [metric, label] of what the gates need as scalars.
-        intervals: names of the averages and of the labels' metrics that are to have confidence intervals.
-        retired: those of the labels that are not in use any more: nothing is measured of them.
-        thresholds: model name (`candidate`, `baseline`) -> the threshold of each of its outputs, from which its
-            probabilities come of its decision scores; none: they are the same.
-        baseline_outputs: which of the labels each output of the baseline is, null where none; none for the same as the
-            candidate's. A label that the baseline lacks is NaN in its arrays, and left out of its averages.
-        compared: the averages to report once more over the labels that both models have, where these are not all.
-        length_slices: where the buckets of text lengths begin. Not the metric's, but `extractors.custom_extractors`',
-            for which TFMA's configuration has no other place.
-        name: TFMA's name for the metric; the reported names do not depend on it.
+        labels: Labels in the order of the candidate's outputs.
+        gated: [metric, label] pairs that gates need as scalars.
+        intervals: Averages and metrics of single labels to compute confidence intervals for.
+        retired: Labels that are no longer in use; they are not measured.
+        thresholds: Model (`candidate`, `baseline`) -> threshold of each of its outputs, from which probabilities are
+            derived from decision scores; None if both are the same.
+        baseline_outputs: The label of each output of the baseline, None for an output that is none of the labels; None
+            if the outputs are the candidate's. A label that the baseline lacks is NaN in its arrays, and left out of
+            its averages.
+        compared: Averages to report once more over the labels that both models have, where these are not all.
+        length_slices: Ignored here. `extractors.bucketing_extractor` reads it from the metric's configuration, because
+            TFMA's EvalConfig has no other field for it.
+        name: TFMA's name for the metric; the names of the reported values do not depend on it.
     """
 
     def __init__(
@@ -96,14 +96,14 @@ class _Task:
     """What is measured of one model.
 
     Attributes:
-        model: its name, empty if it is the only one.
-        labels: those in use, in the order of the arrays.
-        outputs: which of them each output of the model is.
-        thresholds: of each output; None: decision scores are probabilities.
-        gated: metric and label of what the gates need as scalars.
-        intervals: averages and labels' metrics that are to have confidence intervals.
-        compared: averages wanted over the labels that both models have.
-        shared: the columns of those labels, None for all.
+        model: Name of the model; empty if it is the only one.
+        labels: Labels in use, in the order of the arrays.
+        outputs: The label of each output of the model.
+        thresholds: Threshold of each output; None if decision scores are probabilities.
+        gated: Metrics and labels that gates need as scalars.
+        intervals: Averages and metrics of single labels to compute confidence intervals for.
+        compared: Averages to compute over the labels that both models have.
+        shared: Columns of those labels; None for all.
     """
 
     model: str
@@ -116,23 +116,34 @@ class _Task:
     shared: tuple[int, ...] | None
 
     @property
-    def positions(self) -> list[int]:
-        """The output of each label, -1 where the model has none."""
-        position = {label: output for output, label in enumerate(self.outputs)}
-        return [position.get(label, -1) for label in self.labels]
+    def output_indices(self) -> list[int]:
+        """Index of each label's output; -1 where the model has none."""
+        index = {label: output for output, label in enumerate(self.outputs)}
+        return [index.get(label, -1) for label in self.labels]
 
     @property
-    def wanted(self) -> Wanted:
+    def interval_names(self) -> list[str]:
+        """Names of the reported values that have an interval."""
+        averages = [name for name in self.intervals if name in average_names()]
+        arrays = [array_key(name) for name in self.intervals if name not in average_names()]
+        scalars = [label_key(metric, label) for metric, label in self.gated]
+        return [*averages, *arrays, *scalars, *(compared_key(average) for average in self.compared)]
+
+    @property
+    def tally_spec(self) -> TallySpec:
+        """What the tally of the model computes."""
         thresholds = None
         if self.thresholds is not None:
-            thresholds = tuple(0.5 if at < 0 else self.thresholds[at] for at in self.positions)
-        return Wanted(
+            # A label that the model lacks has no scores: any threshold will do.
+            thresholds = tuple(0.5 if index < 0 else self.thresholds[index] for index in self.output_indices)
+        evidence = {find_metric(name).evidence for name in self.intervals}
+        return TallySpec(
             n_labels=len(self.labels),
             thresholds=thresholds,
             subsets=() if self.shared is None else (self.shared,),
             replicates=bool(self.intervals),
-            areas=any(name.endswith("auc") for name in self.intervals),
-            calibration=any(name.endswith("calibration_error") for name in self.intervals),
+            areas="areas" in evidence,
+            calibration="calibration" in evidence,
         )
 
 
@@ -150,14 +161,15 @@ def _computations(
     del name
     candidate_outputs = [None if label in (retired or ()) else label for label in labels]
     active = tuple(label for label in candidate_outputs if label is not None)
-    of_baseline = candidate_outputs if baseline_outputs is None else baseline_outputs
-    shared = tuple(column for column, label in enumerate(active) if label in of_baseline)
+    if baseline_outputs is None:
+        baseline_outputs = candidate_outputs
+    shared = tuple(column for column, label in enumerate(active) if label in baseline_outputs)
     tasks = [
         _Task(
             model=model,
             labels=active,
-            outputs=tuple(of_baseline if model == tfma.BASELINE_KEY else candidate_outputs),
-            thresholds=_thresholds_of(model, thresholds),
+            outputs=tuple(baseline_outputs if model == tfma.BASELINE_KEY else candidate_outputs),
+            thresholds=_model_thresholds(model, thresholds),
             gated=tuple((metric, label) for metric, label in gated),
             intervals=tuple(intervals or ()),
             compared=tuple(compared or ()) if len(shared) < len(active) else (),
@@ -165,35 +177,27 @@ def _computations(
         )
         for model in model_names or [""]
     ]
-    found = [_computation(task) for task in tasks]
+    computations = [_computation(task) for task in tasks]
     if intervals:
-        # After TFMA has taken the differences of the two models' numbers, which it does not of what has an interval.
-        found.append(metric_types.CIDerivedMetricComputation(keys=[], result=Intervals()))
-    return found
+        # TFMA computes this after the changes between the models, which it does not compute for values with intervals.
+        computations.append(metric_types.CIDerivedMetricComputation(keys=[], result=Intervals()))
+    return computations
 
 
-def _thresholds_of(model: str, thresholds: dict[str, list[float]] | None) -> tuple[float, ...] | None:
-    found = (thresholds or {}).get(model or tfma.CANDIDATE_KEY)
-    return None if found is None else tuple(found)
+def _model_thresholds(model: str, thresholds: dict[str, list[float]] | None) -> tuple[float, ...] | None:
+    values = (thresholds or {}).get(model or tfma.CANDIDATE_KEY)
+    return None if values is None else tuple(values)
 
 
 def _computation(task: _Task) -> Any:
-    names = [*AVERAGES, EXAMPLES]
-    names += [name_of_array(metric) for metric in (*LABEL_METRICS, SUPPORT)]
+    names = [*average_names(), EXAMPLES]
+    names += [array_key(metric) for metric in (*label_metric_names(), SUPPORT)]
     names += [label_key(metric, label) for metric, label in task.gated]
     names += [compared_key(average) for average in task.compared]
-    names += [replicates_key(name) for name in _with_intervals(task)]
+    names += [replicates_key(name) for name in task.interval_names]
     return tfma.metrics.MetricComputation(
         keys=[_key(each, task.model) for each in names], preprocessors=[_ToRow(task)], combiner=_Combiner(task)
     )
-
-
-def _with_intervals(task: _Task) -> list[str]:
-    """The names of what has an interval."""
-    averages = [name for name in task.intervals if name in AVERAGES]
-    arrays = [name_of_array(name) for name in task.intervals if name not in AVERAGES]
-    scalars = [label_key(metric, label) for metric, label in task.gated]
-    return [*averages, *arrays, *scalars, *(compared_key(average) for average in task.compared)]
 
 
 def _key(name: str, model: str) -> Any:
@@ -202,7 +206,7 @@ def _key(name: str, model: str) -> Any:
 
 
 class _ToRow(tfma.metrics.Preprocessor):  # type: ignore[misc]
-    """Takes from an example what the combiner needs: one model's scores of the labels, and which labels are right."""
+    """Preprocessor that selects one model's scores of the labels, and the labels that the example has."""
 
     def __init__(self, task: _Task) -> None:
         super().__init__(name=f"multi_label_row/{task.model}")
@@ -210,48 +214,48 @@ class _ToRow(tfma.metrics.Preprocessor):  # type: ignore[misc]
         self._model = task.model
         self._n_outputs = len(task.outputs)
         # None, as nearly always, where the outputs are the labels already.
-        self._positions = None if task.outputs == task.labels else np.array(task.positions)
-        self._buckets = bool(task.intervals)
+        self._output_indices = None if task.outputs == task.labels else np.array(task.output_indices)
+        self._with_group = bool(task.intervals)
 
     def process(self, extracts: Mapping[str, Any]) -> Iterator[_Row]:
-        """Yields the row of one example.
+        """Yield the row of one example.
 
         Raises:
-            ValueError: the model has another number of labels.
+            ValueError: The number of the model's outputs is not the number expected.
         """
-        scores = np.ravel(self._of_model(extracts[tfma.PREDICTIONS_KEY]))
-        # TFMA leaves the feature out of a batch in which no example has a label.
-        labels = self._of_model(extracts.get(tfma.LABELS_KEY))
+        scores = np.ravel(self._select_model(extracts[tfma.PREDICTIONS_KEY]))
+        # TFMA omits the feature from a batch in which no example has a label.
+        labels = self._select_model(extracts.get(tfma.LABELS_KEY))
         if len(scores) != self._n_outputs:
             raise ValueError(f"the model has {len(scores)} outputs for {self._n_outputs} labels")
-        if self._positions is not None:
-            scores = np.where(self._positions < 0, np.float32(np.nan), scores[self._positions])
-        words: Any = () if labels is None else np.ravel(labels)
-        # A label that is not measured has no column: a retired one, for the ExampleValidator has seen unknown ones.
-        columns = [self._columns[label] for label in words if label in self._columns]
-        yield scores, columns, _bucket(extracts) if self._buckets else 0
+        if self._output_indices is not None:
+            scores = np.where(self._output_indices < 0, np.float32(np.nan), scores[self._output_indices])
+        names: Any = () if labels is None else np.ravel(labels)
+        # A label without a column is retired: the ExampleValidator has refused unknown ones.
+        columns = [self._columns[label] for label in names if label in self._columns]
+        yield scores, columns, _jackknife_group(extracts) if self._with_group else 0
 
-    def _of_model(self, value: Any) -> Any:
-        """TFMA keys values by model name, but not if there is only one model, or if they are all the same."""
+    def _select_model(self, value: Any) -> Any:
+        """Return the model's own value: TFMA keys values by model, but not if there is one model or one value."""
         return value[self._model] if isinstance(value, Mapping) else value
 
 
-def _bucket(extracts: Mapping[str, Any]) -> int:
-    """The same for both models and in every run; copies of a text, which say the same twice, are in one."""
+def _jackknife_group(extracts: Mapping[str, Any]) -> int:
+    """Return the jackknife group of an example: the same for both models, in every run, and for copies of a text."""
     (text,) = np.ravel(extracts[tfma.FEATURES_KEY][TEXT])
-    return zlib.crc32(text) % JACKKNIFE_BUCKETS
+    return zlib.crc32(text) % JACKKNIFE_GROUPS
 
 
 class _Combiner(beam.CombineFn):  # type: ignore[misc]
-    """Rows to a `Tally` to metrics."""
+    """Combiner that tallies rows and computes the metrics."""
 
     def __init__(self, task: _Task) -> None:
         super().__init__()
         self._task = task
-        self._wanted = task.wanted
+        self._spec = task.tally_spec
 
     def create_accumulator(self) -> Tally:
-        return Tally(self._wanted)
+        return Tally(self._spec)
 
     def add_input(self, accumulator: Tally, row: _Row) -> Tally:
         accumulator.add(*row)
@@ -268,29 +272,28 @@ class _Combiner(beam.CombineFn):  # type: ignore[misc]
         return accumulator
 
     def extract_output(self, accumulator: Tally) -> dict[Any, Any]:
-        by_label = accumulator.labels()
-        averages = [accumulator.averages(by_label, subset) for subset in range(len(self._wanted.columns))]
-        values = self._named(asdict(by_label), [asdict(each) for each in averages])
+        labels = accumulator.labels()
+        averages = [accumulator.averages(labels, subset) for subset in range(len(self._spec.columns))]
+        values = self._name_values(labels, averages)
         values[EXAMPLES] = accumulator.examples
         if self._task.intervals:
-            labels, without = accumulator.replicates()
-            replicates = self._named(asdict(labels), [asdict(each) for each in without])
-            values |= {replicates_key(name): replicates[name] for name in _with_intervals(self._task)}
+            replicates = self._name_values(*accumulator.replicates())
+            values |= {replicates_key(name): replicates[name] for name in self._task.interval_names}
         return {_key(name, self._task.model): value for name, value in values.items()}
 
-    def _named(self, arrays: Mapping[str, Any], averages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """The numbers under their names; the last axis of arrays is that of the labels.
+    def _name_values(self, labels: Scores, averages: Sequence[Scores]) -> dict[str, Any]:
+        """Return all values by the names that they are reported under.
 
         Args:
-            arrays: of the labels.
-            averages: over all labels, and over those that both models have if they are not all.
+            labels: Metrics of the labels, which are the last axis.
+            averages: Averages over all labels, and over those that both models have if these are not all.
         """
         task = self._task
-        # A baseline has no others to average over.
-        values = dict(averages[-1 if task.model == tfma.BASELINE_KEY else 0])
-        values |= {name_of_array(metric): array for metric, array in arrays.items()}
+        # A baseline has values for the shared labels alone.
+        values: dict[str, Any] = dict(averages[-1 if task.model == tfma.BASELINE_KEY else 0])
+        values |= {array_key(metric): array for metric, array in labels.items()}
         values |= {
-            label_key(metric, label): arrays[metric][..., task.labels.index(label)] for metric, label in task.gated
+            label_key(metric, label): labels[metric][..., task.labels.index(label)] for metric, label in task.gated
         }
         values |= {compared_key(average): averages[-1][average] for average in task.compared}
         return {name: float(value) if np.ndim(value) == 0 else value for name, value in values.items()}

@@ -1,6 +1,6 @@
-"""From counts and sums over examples to metrics; scikit-learn's definitions, `zero_division=0`.
+"""Metrics of the catalogue from sums over examples; scikit-learn's definitions, with `zero_division=0`.
 
-Everything here has any leading axes: none for the metrics themselves, one of 20 for the jackknife's replicates.
+Arrays may have leading axes: none for the metrics themselves, one of 20 for their jackknife replicates.
 """
 
 from collections.abc import Sequence
@@ -10,166 +10,110 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.evaluation.metrics.totals import Totals
+from components.evaluation.metrics import catalogue
+from components.evaluation.metrics.catalogue import Average, Metric
+from components.evaluation.metrics.evidence import Evidence, Floats
+from components.evaluation.metrics.totals import Totals, sample_metrics
 
-Floats = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.int64]
+SUPPORT = "support"
 
-
-@dataclass(frozen=True)
-class LabelScores:
-    """Each label's metrics, in the order of the labels, [..., n_labels].
-
-    Attributes:
-        precision: 0 where nothing was given. NaN, as the others, where the model gave a score that is not a number.
-        recall: 0 where nothing was to be given.
-        f1: 0 where nothing was given nor to be given.
-        auc: area under the ROC curve; NaN where positives or negatives are missing.
-        pr_auc: average precision; NaN where positives are missing.
-        calibration_error: expected calibration error, in ten even bins of probability; NaN without examples.
-        support: int, examples that have the label.
-        true_positives, false_positives, false_negatives, true_negatives: int, examples.
-    """
-
-    precision: Floats
-    recall: Floats
-    f1: Floats
-    auc: Floats
-    pr_auc: Floats
-    calibration_error: Floats
-    support: Counts
-    true_positives: Counts
-    false_positives: Counts
-    false_negatives: Counts
-    true_negatives: Counts
+Flags = npt.NDArray[np.bool_]
+# Name of a metric -> its values.
+Scores = dict[str, npt.NDArray[Any]]
 
 
-@dataclass(frozen=True)
-class Averages:
-    """Averages over labels, [...]; each may be NaN.
-
-    Attributes:
-        macro_precision, macro_recall, macro_f1: means over all labels, an empty label counting as 0.
-        macro_auc, macro_pr_auc: means over the labels for which the area is defined.
-        macro_calibration_error: mean over all labels.
-        micro_precision, micro_recall, micro_f1: of the pooled counts.
-        weighted_precision, weighted_recall, weighted_f1: means weighted by the labels' supports.
-        samples_precision, samples_recall, samples_f1: means over the examples.
-        hamming_loss: share of the pairs of example and label that are decided wrongly.
-        subset_accuracy: share of the examples all of whose labels are decided rightly.
-        label_ranking_average_precision: of the probabilities, mean over the examples.
-    """
-
-    macro_precision: Floats
-    macro_recall: Floats
-    macro_f1: Floats
-    macro_auc: Floats
-    macro_pr_auc: Floats
-    macro_calibration_error: Floats
-    micro_precision: Floats
-    micro_recall: Floats
-    micro_f1: Floats
-    weighted_precision: Floats
-    weighted_recall: Floats
-    weighted_f1: Floats
-    samples_precision: Floats
-    samples_recall: Floats
-    samples_f1: Floats
-    hamming_loss: Floats
-    subset_accuracy: Floats
-    label_ranking_average_precision: Floats
-
-
-def label_scores(
-    totals: Totals, areas: tuple[Floats, Floats], broken: npt.NDArray[np.bool_], *, calibration: bool = True
-) -> LabelScores:
-    """Every label's metrics.
+def label_scores(totals: Totals, areas: tuple[Floats, Floats], broken: Flags, *, calibration: bool = True) -> Scores:
+    """Compute the metrics of each label.
 
     Args:
-        totals: over the examples.
-        areas: ROC AUC and PR AUC, [..., n_labels].
-        broken: [n_labels], labels of which a score is not a number.
-        calibration: whether `totals` has what the calibration error needs; it is NaN otherwise.
+        totals: Sums over the examples.
+        areas: ROC AUC and PR AUC, each [..., n_labels].
+        broken: [n_labels], the labels for which the model gave a score that is not a number.
+        calibration: Whether `totals` has the sums for calibration errors; if not, those are NaN.
+
+    Returns:
+        Metric -> its values, [..., n_labels]: int for counts, among them `support`; float for all others, NaN where
+        undefined and for broken labels.
     """
-    true_positives, given, support = np.moveaxis(totals.decided, -2, 0)
-    examples = np.asarray(totals.examples)[..., np.newaxis]
-    error = np.abs(totals.calibration).sum(axis=-1) if calibration else np.full(support.shape, np.nan)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error = error / examples
-    auc, pr_auc = areas
-    false_positives, false_negatives = given - true_positives, support - true_positives
-    return LabelScores(
-        precision=_spoilt(_ratio(true_positives, given), broken),
-        recall=_spoilt(_ratio(true_positives, support), broken),
-        f1=_spoilt(_ratio(2 * true_positives, given + support), broken),
-        auc=_spoilt(auc, broken),
-        pr_auc=_spoilt(pr_auc, broken),
-        calibration_error=_spoilt(error, broken),
-        support=support,
-        true_positives=true_positives,
-        false_positives=false_positives,
-        false_negatives=false_negatives,
-        true_negatives=examples - true_positives - false_positives - false_negatives,
+    true_positives, predicted, support = np.moveaxis(totals.decided, -2, 0)
+    evidence = Evidence.from_sums(
+        true_positives,
+        predicted,
+        support,
+        total=np.asarray(totals.examples)[..., np.newaxis],
+        roc_auc=areas[0],
+        pr_auc=areas[1],
+        calibration=totals.calibration if calibration else np.full((*support.shape, 1), np.nan),
     )
+    scores = {SUPPORT: support}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for metric in catalogue.METRICS:
+            if metric.per_label:
+                values = metric.formula(evidence)
+                scores[metric.name] = values if metric.is_count else np.where(broken, np.nan, values)
+    return scores
 
 
-def averages(
-    totals: Totals,
-    labels: LabelScores,
-    subset: int,
-    columns: Sequence[int] | None,
-    broken: npt.NDArray[np.bool_],
-) -> Averages:
-    """Averages over some labels.
+def average_scores(totals: Totals, labels: Scores, subset: int, columns: Sequence[int] | None, broken: Flags) -> Scores:
+    """Compute the averages over some labels.
 
     Args:
-        totals: over the examples.
-        labels: what `label_scores` gave for them.
-        subset: which of the subsets of `totals` it is.
-        columns: its labels, at least one; None for all.
-        broken: [n_labels], labels of which a score is not a number.
+        totals: Sums over the examples.
+        labels: Metrics of each label, from `label_scores`.
+        subset: Index, among the subsets of labels of `totals`, of the labels to average over.
+        columns: The labels of that subset, at least one; None for all.
+        broken: [n_labels], the labels for which the model gave a score that is not a number.
+
+    Returns:
+        Average -> its values, float [...]; NaN where undefined, and all NaN if one of the labels is broken.
     """
-    some = slice(None) if columns is None else list(columns)
-    spoilt = np.nan if broken[some].any() else 0.0
-    decided = totals.decided[..., some]
-    true_positives, given, support = np.moveaxis(decided.sum(axis=-1), -1, 0)
+    index = slice(None) if columns is None else list(columns)
+    decided = totals.decided[..., index]
+    true_positives, predicted, support = np.moveaxis(decided.sum(axis=-1), -1, 0)
     examples = np.asarray(totals.examples)
-    by_label = {name: getattr(labels, name)[..., some] for name in _AVERAGED}
+    scores: Scores = {}
     with np.errstate(divide="ignore", invalid="ignore"):
-        by_example = np.moveaxis(totals.by_example[..., subset, :] / examples[..., np.newaxis], -1, 0)
-        wrong = (given + support - 2 * true_positives) / (examples * decided.shape[-1])
-    weights = labels.support[..., some]
-    found = {
-        **{f"macro_{name}": _mean_of_defined(by_label[name]) for name in _AVERAGED},
-        "micro_precision": _ratio(true_positives, given),
-        "micro_recall": _ratio(true_positives, support),
-        "micro_f1": _ratio(2 * true_positives, given + support),
-        **{f"weighted_{name}": _ratio((by_label[name] * weights).sum(axis=-1), support) for name in _AVERAGED[:3]},
-        **dict(zip((f"samples_{name}" for name in _AVERAGED[:3]), by_example, strict=False)),
-        "hamming_loss": wrong,
-        "subset_accuracy": by_example[3],
-        "label_ranking_average_precision": by_example[4],
-    }
-    return Averages(**{name: value + spoilt for name, value in found.items()})
+        material = _Material(
+            labels={name: values[..., index] for name, values in labels.items()},
+            pooled=Evidence.from_sums(true_positives, predicted, support, total=examples * decided.shape[-1]),
+            samples=totals.by_example[..., subset, :] / examples[..., np.newaxis],
+        )
+        for metric in catalogue.METRICS:
+            for average in metric.averages:
+                scores[metric.average_name(average)] = _average(metric, average, material)
+    spoilt = np.nan if broken[index].any() else 0.0
+    return {name: np.asarray(values + spoilt) for name, values in scores.items()}
 
 
-# The first three are also averaged by support and by example.
-_AVERAGED = ("precision", "recall", "f1", "auc", "pr_auc", "calibration_error")
+@dataclass(frozen=True)
+class _Material:
+    """What averages over some labels are computed from.
+
+    Attributes:
+        labels: Metrics of each of the labels, [..., n_labels].
+        pooled: Evidence about all of the labels together.
+        samples: [..., n_metrics], means over the examples of each of `sample_metrics()`.
+    """
+
+    labels: Scores
+    pooled: Evidence
+    samples: Floats
 
 
-def _spoilt(values: Floats, broken: npt.NDArray[np.bool_]) -> Floats:
-    """The values, NaN where a label is broken."""
-    return np.where(broken, np.nan, values)
-
-
-def _ratio(numerator: npt.NDArray[Any], denominator: npt.NDArray[Any]) -> Floats:
-    """The quotient, and 0 for 0 / 0."""
-    some = np.asarray(denominator) > 0
-    return np.asarray(np.divide(numerator, denominator, out=np.zeros(np.shape(numerator)), where=some), np.float64)
+def _average(metric: Metric, average: Average, material: _Material) -> Any:
+    match average:
+        case "macro":
+            return _mean_of_defined(material.labels[metric.name])
+        case "micro":
+            return metric.formula(material.pooled)
+        case "weighted":
+            weighted = material.labels[metric.name] * material.labels[SUPPORT]
+            return catalogue.ratio(weighted.sum(axis=-1), material.pooled.support)
+        case "samples":
+            return material.samples[..., sample_metrics().index(metric)]
 
 
 def _mean_of_defined(values: Floats) -> Floats:
-    """The mean over the last axis of what is a number; NaN if nothing is."""
+    """Return the mean over the last axis of the values that are numbers; NaN if none is."""
     defined = ~np.isnan(values)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.where(defined, values, 0).sum(axis=-1) / defined.sum(axis=-1))
+    return np.asarray(np.where(defined, values, 0).sum(axis=-1) / defined.sum(axis=-1))

@@ -1,11 +1,11 @@
-"""Which parts of the test split everything is measured on once more, and what each is called.
+"""Slices of the test split that all metrics are computed on as well, and their names.
 
-    language                    a slice for each value of a column: `language=zh`
-    language*channel            one for each pair of values: `channel=mail, language=zh`
-    labels                      the examples of each label: `labels=refund`
-    text_length                 by characters of the text (of both, in pairs): `text_length=50-99`, `text_length=1000+`
+    language                    one slice for each value of a column: `language=zh`
+    language*channel            one slice for each pair of values: `channel=mail, language=zh`
+    labels                      one slice for the examples of each label: `labels=refund`
+    text_length                 one slice for each range of lengths, in characters: `text_length=50-99`
 
-A slice is called by its columns in alphabetical order, as TFMA sorts them.
+In the name of a slice, columns are in alphabetical order, as TFMA sorts them. Needs no TensorFlow.
 """
 
 from bisect import bisect_right
@@ -15,40 +15,41 @@ from itertools import pairwise
 
 from schema.features import LABELS, TEXT_LENGTH
 
-# TFMA cannot slice by a number; `components.evaluation.extractors` replaces it by the name of its bucket.
+# TFMA slices by strings: `components.evaluation.extractors` replaces this number by the name of its bucket.
 BUCKETED = TEXT_LENGTH
 # Columns that are sliced by without being named under `evaluation.slices`.
 UNNAMED_COLUMNS = (LABELS, BUCKETED)
 
-# The columns of a slice and their values, sorted by column; empty for all examples.
+# Columns of a slice and their values, sorted by column; empty for all examples.
 SliceKey = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Slicing:
-    """The slices of an evaluation.
+    """Slices of an evaluation.
 
     Attributes:
-        columns: one or two columns each, sorted.
-        lengths: where the buckets of text lengths begin, in characters, rising; empty for no such slices.
+        columns: One or two columns for each kind of slice, sorted.
+        lengths: Lower bounds, in characters, of the buckets of text lengths but the first; ascending, empty for no
+            such slices.
     """
 
     columns: tuple[tuple[str, ...], ...] = ()
     lengths: tuple[int, ...] = ()
 
 
-def slicing_of(slices: Sequence[str], *, label_slices: bool, length_slices: Sequence[int]) -> Slicing:
-    """The slices that the settings of these names ask for."""
-    named = [columns_of(each) for each in slices]
+def make_slicing(slices: Sequence[str], *, label_slices: bool, length_slices: Sequence[int]) -> Slicing:
+    """Return the slices that the settings of the same names ask for."""
+    named = [split_columns(each) for each in slices]
     unnamed = [(LABELS,)] * label_slices + [(BUCKETED,)] * bool(length_slices)
     return Slicing(tuple(dict.fromkeys([*unnamed, *named])), tuple(length_slices))
 
 
-def columns_of(text: str) -> tuple[str, ...]:
-    """The columns of `language` or `language * channel`, sorted.
+def split_columns(text: str) -> tuple[str, ...]:
+    """Return the columns of `language` or `language*channel`, sorted.
 
     Raises:
-        ValueError: it is neither one column nor two.
+        ValueError: The text names neither one column nor two.
     """
     columns = sorted(column.strip() for column in text.split("*"))
     if not all(columns) or len(columns) > 2 or len(set(columns)) < len(columns):
@@ -57,17 +58,25 @@ def columns_of(text: str) -> tuple[str, ...]:
 
 
 def slice_name(key: SliceKey) -> str:
-    """`channel=mail, language=zh`."""
+    """Return the name of a slice, such as `channel=mail, language=zh`; empty for all examples."""
     return ", ".join(f"{column}={value}" for column, value in key)
 
 
 def bucket_names(lengths: Sequence[int]) -> list[str]:
-    """What the buckets of text lengths are called: `0-49`, `50-99`, ..., `1000+`."""
+    """Return the names of the buckets of text lengths.
+
+    Example:
+        >>> bucket_names([50, 100])
+        ['0-49', '50-99', '100+']
+
+    Args:
+        lengths: Lower bounds of all buckets but the first, ascending.
+    """
     starts = [0, *lengths]
     closed = [f"{start}-{following - 1}" for start, following in pairwise(starts)]
     return [*closed, f"{starts[-1]}+"]
 
 
-def bucket_of(length: int, lengths: Sequence[int]) -> str:
-    """The bucket that a text of so many characters is in."""
+def bucket_name(length: int, lengths: Sequence[int]) -> str:
+    """Return the name of the bucket that a text of `length` characters is in."""
     return bucket_names(lengths)[bisect_right(lengths, length)]

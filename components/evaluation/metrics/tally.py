@@ -1,14 +1,14 @@
-"""What multi-label metrics need to know of any number of examples, in bounded memory.
+"""Tally of examples, from which all metrics of all labels are computed, in bounded memory.
 
-A tally takes examples one by one, merges with other tallies (Beam combines them in any order) and gives every metric
-of every label at once. It is numpy on whole arrays: TFMA's own way, one binarized computation a label and metric,
-takes minutes where this takes seconds.
+Examples are added one by one; tallies of parts are merged in any order, as Beam's combiners need it. Everything is
+numpy on whole arrays: TFMA's own metrics, with one binarized computation for each label and metric, take minutes where
+this takes seconds.
 
-All metrics but the areas under curves come from counts and sums; `components.evaluation.metrics.areas` says which
+All metrics but the areas under curves come from counts and sums; `components.evaluation.metrics.areas` describes which
 areas are exact.
 
-For confidence intervals, examples fall into 20 buckets, and every metric can be had without each of them in turn: the
-replicates of a delete-d jackknife, as in TFMA, at the cost of keeping the counts by bucket.
+For confidence intervals, examples are divided into 20 groups, and every metric can be computed without each of them in
+turn: the replicates of a delete-d jackknife, as in TFMA. Only the counts have to be kept by group for that.
 """
 
 from collections.abc import Sequence
@@ -18,36 +18,37 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from components.evaluation.metrics import scores
-from components.evaluation.metrics.areas import Areas, Scores
-from components.evaluation.metrics.scores import Averages, LabelScores
+from components.evaluation.metrics.areas import Areas
+from components.evaluation.metrics.areas import Scores as DecisionScores
+from components.evaluation.metrics.scores import Scores, average_scores, label_scores
 from components.evaluation.metrics.totals import Totals
 
-# A label is given above this score, not at it, as in TFMA's own matrices and as the model serves: the exported
-# `evaluation` signature puts every label's threshold at 0.5.
+# A label is predicted above this score, not at it, as in TFMA's own matrices and in serving: the exported `evaluation`
+# signature maps every label's threshold to 0.5.
 DECISION = 0.5
-# As many as TFMA has.
-JACKKNIFE_BUCKETS = 20
-# Examples wait in a list until there are enough of them for numpy to be worth calling.
+# The same number as in TFMA.
+JACKKNIFE_GROUPS = 20
+# Number of examples that are counted at once: numpy pays off for many.
 _BLOCK = 512
-# So many take about the memory of what is counted of them, whatever the number of labels. Beam keeps some thousand
-# accumulators at a time, and sends the others on: with 500 label slices most of them hold a few examples only.
-_WORTH_COUNTING = 128
+# This many pending examples take about the memory of their counts, whatever the number of labels. Beam keeps some
+# thousand accumulators at a time and sends the others on: with 500 label slices most of them have a few examples only.
+_MIN_COMPACTED = 128
 
-_Row = tuple[Scores, Sequence[int], int]
+_Row = tuple[DecisionScores, Sequence[int], int]
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a tally is to know.
+class TallySpec:
+    """What a tally computes.
 
     Attributes:
-        n_labels: the labels.
-        thresholds: each label's, from which its probabilities come of its decision scores; None: they are the same.
-        subsets: columns of labels over which averages are wanted besides those over all.
-        replicates: whether the metrics are wanted without each bucket in turn; `areas` likewise, and `calibration`.
-        areas: whether the replicates have areas under curves.
-        calibration: whether they have calibration errors.
+        n_labels: Number of labels.
+        thresholds: Threshold of each label, from which its probabilities are derived from its decision scores; None if
+            both are the same.
+        subsets: Subsets of the labels, as columns, to compute averages over besides those over all labels.
+        replicates: Whether to keep counts by jackknife group.
+        areas: Whether replicates include areas under curves.
+        calibration: Whether replicates include calibration errors.
     """
 
     n_labels: int
@@ -59,126 +60,135 @@ class Wanted:
 
     @property
     def columns(self) -> tuple[tuple[int, ...] | None, ...]:
-        """The labels of each average, None for all."""
+        """Columns of the labels of each average; None for all."""
         return (None, *self.subsets)
 
 
 @dataclass
-class _Counted:
-    """What is known of examples that were worked off; `not_a_number`: [n_labels], where a score was none."""
+class _Counts:
+    """Counts of examples.
+
+    Attributes:
+        totals: Sums over the examples.
+        areas: Scores of the examples.
+        broken: [n_labels], the labels for which a score is not a number.
+    """
 
     totals: Totals
     areas: Areas
-    not_a_number: npt.NDArray[np.bool_]
+    broken: npt.NDArray[np.bool_]
 
     @classmethod
-    def nothing(cls, wanted: Wanted) -> Self:
-        buckets = JACKKNIFE_BUCKETS if wanted.replicates else 1
-        totals = Totals.zeros(buckets, wanted.n_labels, len(wanted.columns), buckets if wanted.calibration else 1)
-        areas = Areas(wanted.n_labels, buckets if wanted.areas else 1)
-        return cls(totals, areas, np.zeros(wanted.n_labels, bool))
+    def zeros(cls, spec: TallySpec) -> Self:
+        groups = JACKKNIFE_GROUPS if spec.replicates else 1
+        totals = Totals.zeros(groups, spec.n_labels, len(spec.columns), groups if spec.calibration else 1)
+        areas = Areas(spec.n_labels, groups if spec.areas else 1)
+        return cls(totals, areas, np.zeros(spec.n_labels, bool))
 
-    def merge(self, other: "_Counted") -> None:
+    def merge(self, other: "_Counts") -> None:
         self.totals = self.totals + other.totals
         self.areas.merge(other.areas)
-        self.not_a_number |= other.not_a_number
+        self.broken |= other.broken
 
 
 class Tally:
-    """Counts, sums and scores of examples; of a few, the examples themselves, which is less to hold and to send."""
+    """Counts, sums and scores of examples; a few examples are kept as they are, which takes less memory."""
 
-    def __init__(self, wanted: Wanted) -> None:
-        self._wanted = wanted
-        self._waiting: list[_Row] = []
-        self._counted: _Counted | None = None
+    def __init__(self, spec: TallySpec) -> None:
+        self._spec = spec
+        self._pending: list[_Row] = []
+        self._counts: _Counts | None = None
 
     @property
     def examples(self) -> int:
-        """How many were added."""
-        counted = 0 if self._counted is None else int(self._counted.totals.examples.sum())
-        return counted + len(self._waiting)
+        """Number of examples."""
+        counted = 0 if self._counts is None else int(self._counts.totals.examples.sum())
+        return counted + len(self._pending)
 
-    def add(self, row: Scores, positives: Sequence[int], bucket: int = 0) -> None:
-        """Adds one example.
+    def add(self, scores: DecisionScores, labels: Sequence[int], group: int = 0) -> None:
+        """Add one example.
 
         Args:
-            row: [n_labels], decision scores in 0..1: above 0.5 the label is given.
-            positives: the columns of the labels that the example has.
-            bucket: of the jackknife, 0..19; any number where no replicates are wanted.
+            scores: [n_labels], decision scores in 0..1: a label is predicted above 0.5.
+            labels: Columns of the labels that the example has.
+            group: Jackknife group, 0..19; ignored where no replicates are wanted.
         """
-        self._waiting.append((row, positives, bucket))
-        if len(self._waiting) >= _BLOCK:
-            self._work_off()
+        self._pending.append((scores, labels, group))
+        if len(self._pending) >= _BLOCK:
+            self._count_pending()
 
     def merge(self, other: "Tally") -> None:
-        """Adds the examples of another tally, which is not to be used any more."""
-        self._waiting += other._waiting
-        if len(self._waiting) >= _BLOCK:
-            self._work_off()
-        if self._counted is None or other._counted is None:
-            self._counted = self._counted or other._counted
+        """Add the examples of another tally, which must not be used afterwards."""
+        self._pending += other._pending
+        if len(self._pending) >= _BLOCK:
+            self._count_pending()
+        if self._counts is None or other._counts is None:
+            self._counts = self._counts or other._counts
         else:
-            self._counted.merge(other._counted)
+            self._counts.merge(other._counts)
 
     def compact(self) -> None:
-        """Works off what waits if the tally is smaller to send then."""
-        if len(self._waiting) >= _WORTH_COUNTING:
-            self._work_off()
+        """Count pending examples if that makes the tally smaller to send."""
+        if len(self._pending) >= _MIN_COMPACTED:
+            self._count_pending()
 
-    def labels(self) -> LabelScores:
-        """Every label's metrics over the examples added so far, each [n_labels]."""
-        counted = self._work_off()
-        return scores.label_scores(counted.totals.whole(), counted.areas.areas(), counted.not_a_number)
+    def labels(self) -> Scores:
+        """Return the metrics of each label, [n_labels] each."""
+        counts = self._count_pending()
+        return label_scores(counts.totals.whole(), counts.areas.areas(), counts.broken)
 
-    def averages(self, labels: LabelScores, subset: int = 0) -> Averages:
-        """The averages over the labels.
+    def averages(self, labels: Scores, subset: int = 0) -> Scores:
+        """Return the averages over labels.
 
         Args:
-            labels: what `labels()` returned.
-            subset: over all, 0; or over the n-th of `Wanted.subsets`, counted from 1.
+            labels: Result of `labels()`.
+            subset: 0 for the averages over all labels, n for those over the n-th of `TallySpec.subsets`.
         """
-        counted, columns = self._work_off(), self._wanted.columns[subset]
-        return scores.averages(counted.totals.whole(), labels, subset, columns, counted.not_a_number)
+        counts, columns = self._count_pending(), self._spec.columns[subset]
+        return average_scores(counts.totals.whole(), labels, subset, columns, counts.broken)
 
-    def replicates(self) -> tuple[LabelScores, list[Averages]]:
-        """Metrics without each bucket in turn, [20, n_labels]; and their averages, [20], over each subset.
+    def replicates(self) -> tuple[Scores, list[Scores]]:
+        """Return the metrics without each jackknife group in turn.
 
-        What `Wanted` did not ask for is NaN.
+        Returns:
+            The metrics of each label, [20, n_labels] each; the averages, [20] each, for each of `TallySpec.columns`.
+            Metrics that the spec does not include are NaN.
         """
-        wanted, counted = self._wanted, self._work_off()
-        rest, broken = counted.totals.without_each(), counted.not_a_number
-        nothing = np.full((JACKKNIFE_BUCKETS, wanted.n_labels), np.nan)
-        areas = counted.areas.replicates() if wanted.areas else (nothing, nothing)
-        labels = scores.label_scores(rest, areas, broken, calibration=wanted.calibration)
+        spec, counts = self._spec, self._count_pending()
+        rest, broken = counts.totals.without_each(), counts.broken
+        undefined = np.full((JACKKNIFE_GROUPS, spec.n_labels), np.nan)
+        areas = counts.areas.replicates() if spec.areas else (undefined, undefined)
+        labels = label_scores(rest, areas, broken, calibration=spec.calibration)
         return labels, [
-            scores.averages(rest, labels, subset, columns, broken) for subset, columns in enumerate(wanted.columns)
+            average_scores(rest, labels, subset, columns, broken) for subset, columns in enumerate(spec.columns)
         ]
 
-    def _work_off(self) -> "_Counted":
-        """Counts what waits; returns all that was counted."""
-        counted = self._counted = self._counted or _Counted.nothing(self._wanted)
-        if not self._waiting:
-            return counted
-        decisions = np.stack([row for row, *_ in self._waiting]).astype(np.float32, copy=False)
-        positives = np.zeros(decisions.shape, bool)
-        for row, (_, columns, _) in enumerate(self._waiting):
-            positives[row, columns] = True
-        buckets = np.array([bucket * self._wanted.replicates for *_, bucket in self._waiting], np.uint8)
-        self._waiting = []
-        counted.not_a_number |= np.isnan(decisions).any(axis=0)
+    def _count_pending(self) -> _Counts:
+        """Count the pending examples, and return the counts of all examples."""
+        counts = self._counts = self._counts or _Counts.zeros(self._spec)
+        if not self._pending:
+            return counts
+        decisions = np.stack([scores for scores, *_ in self._pending]).astype(np.float32, copy=False)
+        truth = np.zeros(decisions.shape, bool)
+        for row, (_, columns, _) in enumerate(self._pending):
+            truth[row, columns] = True
+        groups = np.array([group * self._spec.replicates for *_, group in self._pending], np.uint8)
+        self._pending = []
+        counts.broken |= np.isnan(decisions).any(axis=0)
         probabilities = self._probabilities(decisions)
-        counted.totals.add(decisions > DECISION, positives, probabilities, buckets, self._wanted.columns)
-        counted.areas.add(decisions, positives, buckets)
-        return counted
+        counts.totals.add(decisions > DECISION, truth, probabilities, groups, self._spec.columns)
+        counts.areas.add(decisions, truth, groups)
+        return counts
 
-    def _probabilities(self, decisions: Scores) -> npt.NDArray[np.float64]:
-        """Undoes the map of the `evaluation` signature, which takes each label's threshold to 0.5.
+    def _probabilities(self, decisions: DecisionScores) -> npt.NDArray[np.float64]:
+        """Invert the map of the `evaluation` signature, which takes each label's threshold to 0.5.
 
-        Exact to 1e-7, and at 0 and 1; so it works for models that were exported before anyone asked for probabilities.
+        Exact to 1e-7, and at 0 and 1. Computing probabilities here also works for models whose signature was exported
+        before any metric needed them.
         """
         exact = decisions.astype(np.float64)
-        if self._wanted.thresholds is None:
+        if self._spec.thresholds is None:
             return exact
-        thresholds = np.array(self._wanted.thresholds)
+        thresholds = np.array(self._spec.thresholds)
         below, above = 2 * exact * thresholds, thresholds + (2 * exact - 1) * (1 - thresholds)
         return np.asarray(np.where(decisions > DECISION, above, below))

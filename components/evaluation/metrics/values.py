@@ -1,17 +1,33 @@
-"""What was measured, as types: read by the report and by programs, so they need neither TensorFlow nor TFMA."""
+"""Values of the metrics, for the report and for programs. Needs neither TensorFlow nor TFMA."""
 
-from pydantic import Field
+from typing import Any
 
-from components.common.settings import Settings
+from pydantic import ConfigDict, Field
 
-# From, to: 95 %.
+from components.common.record import Value
+
+# Lower and upper bound of a 95 % confidence interval.
 Interval = tuple[float, float]
 
 
-class LabelMetrics(Settings):
-    """One label's metrics at its threshold; None where undefined (the areas of a label that no example has).
+class _Values(Value):
+    """Values by the name of their metric.
 
-    What has a default is not in the summaries of older runs.
+    Metrics that the catalogue declares without a field of their own here are kept as extra fields, in memory and in
+    JSON, so that a metric is added in the catalogue alone.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    def numbers(self) -> dict[str, Any]:
+        """Return all fields by name, those of metrics that have none of their own included."""
+        return {name: getattr(self, name) for name in (*type(self).model_fields, *(self.model_extra or {}))}
+
+
+class LabelMetrics(_Values):
+    """Metrics of one label at its threshold; None where undefined, such as the areas for a label without examples.
+
+    Fields that have a default are not in the summaries of older runs.
     """
 
     precision: float | None
@@ -27,14 +43,17 @@ class LabelMetrics(Settings):
     true_negatives: int | None = None
 
 
-class Metrics(Settings):
-    """One model's metrics on some examples.
+class Metrics(_Values):
+    """Metrics of one model on a set of examples.
 
     Macro precision, recall and F1 count a label without examples as 0; macro areas leave it out.
 
     Attributes:
-        intervals: confidence intervals of what is gated, by the number's name: `macro_f1`, `f1[refund]`.
-        change_intervals: of the candidate, likewise of its difference from the baseline.
+        examples: Number of examples.
+        per_label: Label -> its metrics.
+        intervals: Confidence intervals of the gated values, by name: `macro_f1`, `f1[refund]`.
+        change_intervals: Confidence intervals of their changes from the baseline, by the same names; for the candidate
+            only.
     """
 
     examples: int
@@ -61,27 +80,27 @@ class Metrics(Settings):
     change_intervals: dict[str, Interval] = Field(default={})
 
     def value(self, metric: str, label: str | None = None) -> float | None:
-        """Return one number.
+        """Return the value of one metric.
 
         Args:
-            metric: Name of an average; with `label`, of a metric of single labels.
-            label: Whose metric; None for an average.
+            metric: Name of an average, or with `label`, of a metric of single labels.
+            label: The label; None for an average.
 
         Returns:
-            The number; None where it is undefined.
+            The value; None where it is undefined.
         """
-        owner = self if label is None else self.per_label[label]
-        number: float | None = getattr(owner, metric)
-        return number
+        values = self if label is None else self.per_label[label]
+        value: float | None = getattr(values, metric, None)
+        return value
 
 
-class Compared(Settings):
-    """Averages over the labels that candidate and baseline both have, where these are not all, of what gates compare.
+class Compared(Value):
+    """Gated averages over the labels that candidate and baseline both have, where these are not all.
 
     Attributes:
-        averages: model (`candidate`, `baseline`) -> average -> its value.
-        intervals: confidence intervals of the candidate's, by average.
-        change_intervals: likewise of their differences from the baseline's.
+        averages: Model (`candidate`, `baseline`) -> average -> its value.
+        intervals: Confidence intervals of the candidate's values, by average.
+        change_intervals: Confidence intervals of their changes from the baseline's, by average.
     """
 
     averages: dict[str, dict[str, float | None]] = Field(default={})
@@ -89,15 +108,16 @@ class Compared(Settings):
     change_intervals: dict[str, Interval] = Field(default={})
 
 
-class Evaluation(Settings):
-    """All that was measured on the test split, of the labels in use.
+class Evaluation(Value):
+    """Everything measured on the test split, for the labels in use.
 
     Attributes:
-        candidate: the new model.
-        baseline: the last blessed one on the same examples, None if there is none; labels that it lacks are left out.
-        slices: slice (`language=zh`) -> model (`candidate`, `baseline`) -> metrics.
-        compared: slice, empty for all examples -> averages over the labels that both models have; empty where both
-            have all.
+        candidate: Metrics of the new model.
+        baseline: Metrics of the last blessed model on the same examples, without the labels that it lacks; None if
+            there is none.
+        slices: Slice (`language=zh`) -> model (`candidate`, `baseline`) -> metrics.
+        compared: Slice, empty for all examples -> averages over the labels that both models have; empty where both have
+            all.
     """
 
     candidate: Metrics

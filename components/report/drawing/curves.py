@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from components.evaluation.insights.insights import ScoreCounts, probability_at
+from components.evaluation.insights.insights import ScoreCounts, bin_edge
 
 # More points than this cannot be told apart in a small chart.
 _MOST_POINTS = 80
@@ -43,7 +43,7 @@ def cuts(counts: ScoreCounts) -> list[Cut]:
     for bin_, n_negative, n_positive in reversed(counts.histogram):
         true_positives, given = true_positives + n_positive, given + n_negative + n_positive
         precision, recall = true_positives / given, true_positives / positives
-        found.append(Cut(probability_at(bin_), precision, recall, 2 * true_positives / (given + positives)))
+        found.append(Cut(bin_edge(bin_), precision, recall, 2 * true_positives / (given + positives)))
     found.reverse()
     lowest, highest = Cut(0.0, found[0].precision, found[0].recall, found[0].f1), Cut(1.0, None, 0.0, 0.0)
     return _thin_out([lowest, *found, highest])

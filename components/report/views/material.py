@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from components.behaviour.results import Results
-from components.evaluation.insights.insights import Insights, read_insights
+from components.evaluation.insights.insights import Insights
 from components.example_gen.report import IngestReport
 from components.registry import ModelRecord
 from components.report.summary import Summary
@@ -86,7 +86,7 @@ def gather_material(
         ingest=ingest,
         model=_model(outputs.get("model")),
         training=read_training(outputs["model_run"]) if "model_run" in outputs else None,
-        insights=read_insights(outputs["evaluation"]) if "evaluation" in outputs else None,
+        insights=_insights(outputs.get("evaluation")),
         behaviour=_behaviour(outputs.get("results")),
         batches=_batches(ingest, configuration),
     )
@@ -119,6 +119,14 @@ def _ingest(uri: str | None) -> IngestReport | None:
     try:
         return None if uri is None else IngestReport.read(uri)
     except FileNotFoundError:
+        return None
+
+
+def _insights(uri: str | None) -> Insights | None:
+    """Return the insights of a run; None if there are none, or another version of this code wrote them."""
+    try:
+        return None if uri is None else Insights.read(uri)
+    except (FileNotFoundError, Refused):
         return None
 
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
-from components.evaluation.metrics.catalogue import LOWER_IS_BETTER
+from components.evaluation.metrics.catalogue import lower_is_better
 from components.evaluation.metrics.values import Metrics
 from components.report.drawing.tables import Cell, Head, Table, any_number, change, count, display_name, number, text
 from components.report.summary import MetricsSummary, Summary
@@ -115,7 +115,7 @@ def _kind(metric: str) -> int:
 def _numbers(metrics: MetricsSummary) -> dict[str, Any]:
     """Return the metrics of all labels together by name, without those that an older run did not compute."""
     left_out = {"per_label", "examples"}
-    values = {name: getattr(metrics, name) for name in type(metrics).model_fields if name not in left_out}
+    values = {name: value for name, value in metrics.numbers().items() if name not in left_out}
     return {name: value for name, value in values.items() if value is not None and any_number(value) is not None}
 
 
@@ -123,15 +123,14 @@ def _other_numbers(models: Iterable[Any], known: Sequence[str]) -> list[str]:
     """Return the names of further fields that are numbers, so that new metrics are shown without a change here."""
     found: dict[str, None] = {}
     for model in models:
-        for name in type(model).model_fields:
-            value = getattr(model, name)
+        for name, value in model.numbers().items():
             if name not in known and value is not None and any_number(value) is not None:
                 found[name] = None
     return list(found)
 
 
 def _change(metric: str, value: Any, baseline: Any) -> Cell:
-    direction = -1 if metric in LOWER_IS_BETTER else 1
+    direction = -1 if lower_is_better(metric) else 1
     both = isinstance(value, float) and isinstance(baseline, float)
     return change(value, baseline, direction) if both else Cell("–")
 

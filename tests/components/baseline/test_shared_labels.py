@@ -1,4 +1,4 @@
-"""Which labels two models share, and that a record from before there were retired ones is still read."""
+"""Labels that two models share."""
 
 import json
 
@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.baseline.shared_labels import lacking, outputs_in_terms_of
+from components.baseline.shared_labels import match_outputs, missing_labels
 from components.registry import ModelRecord
 
 NAMES = list("abcdef")
 
 
-def record(labels: str, retired: str = "", renamed: str = "") -> ModelRecord:
-    """`renamed`: pairs of old and new name, as in "ab cd"."""
+def make_record(labels: str, retired: str = "", renamed: str = "") -> ModelRecord:
+    """Return a record of a model with labels of one letter; `renamed`: pairs of old and new name, as in "ab cd"."""
     return ModelRecord(
         model_id="m",
         labels=list(labels),
@@ -27,42 +27,43 @@ def record(labels: str, retired: str = "", renamed: str = "") -> ModelRecord:
 
 
 @pytest.mark.parametrize(
-    ("baseline", "candidate", "outputs", "lacks"),
+    ("baseline", "candidate", "outputs", "missing"),
     [
-        (record("abc"), record("abc"), ["a", "b", "c"], []),
-        (record("cab"), record("abc"), ["c", "a", "b"], []),
-        (record("ab"), record("abc"), ["a", "b"], ["c"]),
-        (record("abc"), record("abc", retired="b"), ["a", None, "c"], []),
-        (record("abc", retired="b"), record("abc"), ["a", None, "c"], ["b"]),
-        (record("abc", retired="b"), record("abc", retired="c"), ["a", None, None], ["b"]),
-        (record("ax"), record("abc", renamed="xb yb"), ["a", "b"], ["c"]),
-        (record("ax"), record("ab", retired="b", renamed="xb"), ["a", None], []),
-        (record("xy"), record("ab"), [None, None], ["a", "b"]),
-        # Two labels that someone has made one by hand: the one of the very name is it, else the first.
-        (record("xb"), record("ab", renamed="xb"), [None, "b"], ["a"]),
-        (record("xy"), record("ab", renamed="xb yb"), ["b", None], ["a"]),
+        (make_record("abc"), make_record("abc"), ["a", "b", "c"], []),
+        (make_record("cab"), make_record("abc"), ["c", "a", "b"], []),
+        (make_record("ab"), make_record("abc"), ["a", "b"], ["c"]),
+        (make_record("abc"), make_record("abc", retired="b"), ["a", None, "c"], []),
+        (make_record("abc", retired="b"), make_record("abc"), ["a", None, "c"], ["b"]),
+        (make_record("abc", retired="b"), make_record("abc", retired="c"), ["a", None, None], ["b"]),
+        (make_record("ax"), make_record("abc", renamed="xb yb"), ["a", "b"], ["c"]),
+        (make_record("ax"), make_record("ab", retired="b", renamed="xb"), ["a", None], []),
+        (make_record("xy"), make_record("ab"), [None, None], ["a", "b"]),
+        # Two labels that were merged by hand: the one of the same name is matched, else the first.
+        (make_record("xb"), make_record("ab", renamed="xb"), [None, "b"], ["a"]),
+        (make_record("xy"), make_record("ab", renamed="xb yb"), ["b", None], ["a"]),
     ],
 )
-def test_outputs_are_matched_by_name_and_by_what_was_renamed(
-    baseline: ModelRecord, candidate: ModelRecord, outputs: list[str | None], lacks: list[str]
+def test_matches_outputs_by_present_and_former_names(
+    baseline: ModelRecord, candidate: ModelRecord, outputs: list[str | None], missing: list[str]
 ) -> None:
-    assert outputs_in_terms_of(baseline, candidate) == outputs
-    assert lacking(outputs, candidate) == lacks
+    assert match_outputs(baseline, candidate) == outputs
+    assert missing_labels(outputs, candidate) == missing
 
 
 @given(*[st.lists(st.sampled_from(NAMES), min_size=1, unique=True)] * 2, *[st.sets(st.sampled_from(NAMES))] * 2)
-def test_no_label_is_two_outputs_and_none_that_is_retired(
-    mine: list[str], theirs: list[str], retired: set[str], retired_of_theirs: set[str]
+def test_matches_each_shared_label_once_and_no_retired_one(
+    names: list[str], baseline_names: list[str], retired: set[str], baseline_retired: set[str]
 ) -> None:
-    candidate, baseline = record("".join(mine), "".join(retired)), record("".join(theirs), "".join(retired_of_theirs))
-    outputs = outputs_in_terms_of(baseline, candidate)
+    candidate = make_record("".join(names), "".join(retired))
+    baseline = make_record("".join(baseline_names), "".join(baseline_retired))
+    outputs = match_outputs(baseline, candidate)
     shared = [label for label in outputs if label is not None]
-    assert set(shared) == (set(mine) - retired) & (set(theirs) - retired_of_theirs)
+    assert set(shared) == (set(names) - retired) & (set(baseline_names) - baseline_retired)
     assert len(set(shared)) == len(shared)
-    assert outputs_in_terms_of(candidate, candidate) == candidate.outputs
+    assert match_outputs(candidate, candidate) == candidate.outputs
 
 
-def test_a_record_from_before_labels_were_retired_is_read() -> None:
-    old = json.loads(record("ab").model_dump_json(exclude={"retired", "renamed"}))
+def test_reads_a_record_from_before_labels_could_be_retired() -> None:
+    old = json.loads(make_record("ab").model_dump_json(exclude={"retired", "renamed"}))
     read = ModelRecord.model_validate(old)
     assert (read.outputs, read.renamed) == (["a", "b"], {})

@@ -13,7 +13,7 @@ from tfx.proto import infra_validator_pb2
 from tfx.types import Artifact, Channel, standard_artifacts
 from tfx.utils import proto_utils
 
-from components.baseline.record import BaselineRecord, write_baseline
+from components.baseline.record import BaselineRecord
 from components.canary.component import Canary
 from components.canary.executor import Executor
 from components.canary.infra_validator import infra_validator
@@ -28,7 +28,7 @@ def run(
 ) -> tuple[Artifact, CanaryVerdict]:
     """Run the executor on the model; the live model is the same one, or there is none."""
     baseline = artifact(standard_artifacts.Model, folder / "baseline")
-    write_baseline(baseline.uri, BaselineRecord(has_baseline=live, version=7))
+    BaselineRecord(has_baseline=live, version=7).write(baseline.uri)
     if live:
         shutil.copytree(trained / "Format-Serving", Path(baseline.uri) / "Format-Serving")
     blessing = artifact(standard_artifacts.InfraBlessing, folder / "blessing")

@@ -1,6 +1,6 @@
-"""A model whose predictions are known, exported as the Trainer exports, and examples and artifacts to judge it with.
+"""Model with known predictions, exported as the Trainer exports models, and examples and artifacts to evaluate it on.
 
-Its "text" is the number of a row in a table of probabilities.
+Its "text" is the index of a row in a table of probabilities.
 """
 
 import hashlib
@@ -16,14 +16,14 @@ from tfx.types import Artifact, standard_artifacts
 
 from components.registry import ModelRecord
 
-# "never" is nobody's label, "shy" is never given.
+# No example has the label "never"; "shy" is never predicted.
 LABELS = ["billing", "refund", "shipping", "shy", "never"]
 THRESHOLDS = [0.5, 0.3, 0.7, 0.9, 0.4]
 ROWS = 60
 
 
 def truth(seed: int = 0) -> npt.NDArray[np.bool_]:
-    """Which row has which label, [ROWS, n_labels]; the first row has none."""
+    """Return which row has which label, [ROWS, n_labels]; the first row has none."""
     labels = np.random.default_rng(seed).random((ROWS, len(LABELS))) < [0.4, 0.3, 0.3, 0.1, 0.0]
     labels[0] = False
     labels[1, 3] = True
@@ -31,28 +31,28 @@ def truth(seed: int = 0) -> npt.NDArray[np.bool_]:
 
 
 def good_probabilities(noise: float = 0.25, seed: int = 1) -> npt.NDArray[np.float32]:
-    """Probabilities that mostly fall on the right side of THRESHOLDS, [ROWS, n_labels]."""
-    right = truth()
+    """Return probabilities that are mostly on the correct side of THRESHOLDS, [ROWS, n_labels]."""
+    labels = truth()
     generator = np.random.default_rng(seed)
-    probabilities = np.where(right, 0.8, 0.2) + generator.normal(0, noise, right.shape)
-    probabilities[:, 3] = np.where(right[:, 3], 0.7, 0.3) + generator.normal(0, 0.1, ROWS)
-    # No two labels of a row are equally probable: which ranks first would be decided by the last bit.
+    probabilities = np.where(labels, 0.8, 0.2) + generator.normal(0, noise, labels.shape)
+    probabilities[:, 3] = np.where(labels[:, 3], 0.7, 0.3) + generator.normal(0, 0.1, ROWS)
+    # No two labels of a row are equally probable: their ranking would depend on the last bit.
     return (np.clip(probabilities, 0.01, 0.89) + 1e-4 * np.arange(len(LABELS))).astype(np.float32)
 
 
 def bad_probabilities() -> npt.NDArray[np.float32]:
-    """What a model says that has learnt nothing: noise below every threshold."""
+    """Return the probabilities of a model that has learnt nothing: noise below every threshold, [ROWS, n_labels]."""
     return np.random.default_rng(2).uniform(0.01, 0.1, (ROWS, len(LABELS))).astype(np.float32)
 
 
 def decision_scores(probabilities: npt.NDArray[np.float32], thresholds: Sequence[float]) -> npt.NDArray[np.float32]:
-    """The `evaluation` signature's map, which takes each label's threshold to 0.5."""
-    t = np.asarray(thresholds, np.float32)
-    return np.where(probabilities < t, 0.5 * probabilities / t, 0.5 + 0.5 * (probabilities - t) / (1 - t))
+    """Return probabilities as the `evaluation` signature maps them, with each label's threshold at 0.5."""
+    cuts = np.asarray(thresholds, np.float32)
+    return np.where(probabilities < cuts, 0.5 * probabilities / cuts, 0.5 + 0.5 * (probabilities - cuts) / (1 - cuts))
 
 
 class SmallModel(tf.Module):  # type: ignore[misc]
-    """Looks the probabilities up; has the signatures that the Trainer exports."""
+    """Model that looks its probabilities up, with the signatures that the Trainer exports."""
 
     def __init__(
         self, probabilities: npt.NDArray[np.float32], labels: Sequence[str], thresholds: Sequence[float]
@@ -74,9 +74,9 @@ class SmallModel(tf.Module):  # type: ignore[misc]
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         spec = {"labels": tf.io.RaggedFeature(tf.string)}
-        words = tf.io.parse_example(examples, spec)["labels"].to_tensor("")
-        hot = tf.reduce_any(words[:, :, None] == self.labels, axis=1)
-        return {"labels": tf.cast(hot, tf.float32), "token_ids": tf.zeros_like(hot, tf.int64)}
+        names = tf.io.parse_example(examples, spec)["labels"].to_tensor("")
+        multi_hot = tf.reduce_any(names[:, :, None] == self.labels, axis=1)
+        return {"labels": tf.cast(multi_hot, tf.float32), "token_ids": tf.zeros_like(multi_hot, tf.int64)}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
     def evaluation(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -93,9 +93,19 @@ def export(
     retired: Sequence[str] = (),
     renamed: dict[str, str] | None = None,
 ) -> ModelRecord:
-    """Writes `<model_uri>/Format-Serving` as the Trainer does, and returns its record.
+    """Write `<model_uri>/Format-Serving` as the Trainer does.
 
-    What is retired must have probabilities of 0 and thresholds of 1, as the Trainer sees to.
+    Args:
+        model_uri: URI of the Model artifact.
+        probabilities: [ROWS, n_labels]; must be 0 for retired labels, as the Trainer ensures.
+        labels: Labels in the order of the outputs.
+        thresholds: Threshold of each label; must be 1 for retired labels.
+        without: Signatures to leave out.
+        retired: Labels that are no longer in use.
+        renamed: Former name -> present name.
+
+    Returns:
+        The record of the model.
     """
     model = SmallModel(probabilities, labels, thresholds)
     names = ["serving_default", "serve_text", "transform_features", "evaluation"]
@@ -117,33 +127,33 @@ def export(
 
 
 def write_examples(uri: Path, labels: npt.NDArray[np.bool_], splits: Sequence[str] = ("train", "eval", "test")) -> None:
-    """Writes Examples whose test split has these labels, and whose other splits have none at all."""
+    """Write Examples whose test split has these labels, and whose other splits have none."""
     for split in splits:
         rows = labels if split == "test" else np.zeros_like(labels)
         folder = uri / f"Split-{split}"
         folder.mkdir(parents=True)
         with tf.io.TFRecordWriter(str(folder / "data.gz"), "GZIP") as writer:
-            for row, hot in enumerate(rows):
-                writer.write(_example(row, [LABELS[column] for column in np.flatnonzero(hot)]))
+            for row, multi_hot in enumerate(rows):
+                writer.write(_example(row, [LABELS[column] for column in np.flatnonzero(multi_hot)]))
 
 
 def language(row: int) -> str:
-    """The slice column's value."""
+    """Return the value of a row in the column `language`."""
     return "zh" if row % 3 == 0 else "en"
 
 
 def channel(row: int) -> str:
-    """Another one's."""
+    """Return the value of a row in the column `channel`."""
     return "mail" if row % 2 == 0 else "chat"
 
 
 def length(row: int) -> int:
-    """What ExampleGen would say of the text's characters: from 0 to 177."""
+    """Return the value of a row in the column `text_length`, which ExampleGen fills: from 0 to 177."""
     return 3 * row
 
 
 def write_schema(uri: Path) -> None:
-    """Writes the examples' schema."""
+    """Write the schema of the examples."""
     features = [
         f'feature {{ name: "{name}" type: BYTES shape {{ dim {{ size: 1 }} }} presence {{ min_fraction: 1 }} }}'
         for name in ("id", "text", "language", "channel")
@@ -158,14 +168,14 @@ def write_schema(uri: Path) -> None:
 
 
 def artifact(kind: type[Artifact], uri: Path, number: int = 1) -> Artifact:
-    """A TFX artifact at `uri`."""
-    made = kind()
-    made.uri = str(uri)
-    made.id = number
+    """Return a TFX artifact at `uri`, whose folder is created."""
+    result = kind()
+    result.uri = str(uri)
+    result.id = number
     uri.mkdir(parents=True, exist_ok=True)
     if kind is standard_artifacts.Examples:
-        made.split_names = '["train", "eval", "test"]'
-    return made
+        result.split_names = '["train", "eval", "test"]'
+    return result
 
 
 def _example(row: int, labels: Sequence[str]) -> bytes:

@@ -1,4 +1,4 @@
-"""A baseline with another label list, through the real executors: whatever both models have is compared, exactly."""
+"""A baseline with another label list, through the real executors: the models are compared on the labels they share."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,13 +16,14 @@ from tfx.utils import proto_utils
 
 from components import registry
 from components.baseline import executor as baseline_executor
-from components.baseline.record import BaselineRecord, read_baseline
-from components.blessing.judge import gate_results
-from components.evaluation.eval_config import build_eval_config, compared_with
+from components.baseline.record import BaselineRecord
+from components.baseline.settings import BaselineSettings
+from components.blessing.judge import judge_gates
+from components.evaluation.eval_config import build_eval_config, set_baseline_outputs
 from components.evaluation.executor import Executor
 from components.evaluation.gates.gate import parse_gate
 from components.evaluation.gates.result import GateResult
-from components.evaluation.metrics.catalogue import LOWER_IS_BETTER
+from components.evaluation.metrics.catalogue import lower_is_better
 from components.evaluation.metrics.values import Evaluation, Metrics
 from components.evaluation.results import read_evaluation
 from components.evaluation.settings import EvaluationSettings
@@ -44,21 +45,28 @@ Table = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Side:
-    """A model of some of LABELS under its own names: `columns` says which label each of its outputs is, None none."""
+    """Model that has some of LABELS under names of its own.
+
+    Attributes:
+        names: Label of each output.
+        columns: Index in LABELS of each output; None for a label that is not in LABELS.
+        retired: Names that are retired.
+        renamed: Former name -> present name.
+    """
 
     names: tuple[str, ...]
     columns: tuple[int | None, ...]
     retired: tuple[str, ...] = ()
     renamed: dict[str, str] = field(default_factory=dict)
 
-    def table(self, whole: Table) -> Table:
-        """Its probabilities, made of those of all LABELS; noise where it has a label of its own."""
+    def probabilities(self, all_labels: Table) -> Table:
+        """Return its probabilities: those of LABELS, and noise for labels of its own."""
         table = np.random.default_rng(9).uniform(0.01, 0.99, (ROWS, len(self.names))).astype(np.float32)
         for output, (name, column) in enumerate(zip(self.names, self.columns, strict=True)):
             if name in self.retired:
                 table[:, output] = 0
             elif column is not None:
-                table[:, output] = whole[:, column]
+                table[:, output] = all_labels[:, column]
         return table
 
     @property
@@ -71,7 +79,15 @@ class Side:
 
 @dataclass(frozen=True)
 class Case:
-    """A candidate and a baseline; `shared` are the columns of LABELS that both have in use."""
+    """Candidate and baseline.
+
+    Attributes:
+        candidate: The new model.
+        baseline: The last blessed model.
+        shared: Indices in LABELS of the labels that both have in use.
+        lacks: Labels that the baseline lacks.
+        only_its: Labels that the candidate does not have or has retired.
+    """
 
     candidate: Side
     baseline: Side
@@ -97,7 +113,7 @@ CASES = {
     "brought back": Case(
         ALL, Side(ALL.names, ALL.columns, retired=("shipping",)), shared=(0, 1, 3, 4), lacks=("shipping",)
     ),
-    "renamed, and all the rest": Case(
+    "renamed, and everything else": Case(
         Side(ALL.names, ALL.columns, retired=("never",), renamed={"money": "refund", "gone": "never"}),
         Side(("praise", "gone", "money", "billing", "old"), (None, 4, 1, 0, None), retired=("old",)),
         shared=(0, 1),
@@ -108,8 +124,8 @@ CASES = {
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What came of a candidate and a baseline."""
+class Outcome:
+    """Result of the steps from the baseline to the gates."""
 
     evaluation: Evaluation
     blessed: bool
@@ -120,7 +136,7 @@ class Judged:
     note: str
 
 
-Judge = Callable[[Case, Sequence[str]], Judged]
+Judge = Callable[[Case, Sequence[str]], Outcome]
 
 
 @pytest.fixture(scope="module")
@@ -130,14 +146,19 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
     small_model.write_schema(root / "schema")
     runs = iter(range(100))
 
-    def run(case: Case, gates: Sequence[str]) -> Judged:
+    def run(case: Case, gates: Sequence[str]) -> Outcome:
         out = root / f"run-{next(runs)}"
-        for side, name, whole in (
+        for side, name, probabilities in (
             (case.candidate, "candidate", candidate_table()),
             (case.baseline, "live", baseline_table()),
         ):
             small_model.export(
-                out / name, side.table(whole), side.names, side.thresholds, retired=side.retired, renamed=side.renamed
+                out / name,
+                side.probabilities(probabilities),
+                side.names,
+                side.thresholds,
+                retired=side.retired,
+                renamed=side.renamed,
             )
         live = str(out / "live" / "Format-Serving")
         registry.push(live, str(out / "registry"), registry.ModelRecord.read(live))
@@ -146,7 +167,7 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
         baseline_executor.Executor(BaseExecutor.Context(tmp_dir=str(out / "tmp"), unique_id="1")).Do(
             {"model": [model], "examples": [artifact(standard_artifacts.Examples, root / "examples")]},
             {"baseline": [baseline]},
-            {"registry": str(out / "registry"), "broken": "stop"},
+            {"registry": str(out / "registry"), "settings": BaselineSettings(broken="stop").model_dump_json()},
         )
         labels = LabelList(case.candidate.names, frozenset(case.candidate.retired), case.candidate.renamed)
         settings = EvaluationSettings(gates=list(gates), slices=["language"])
@@ -167,15 +188,15 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
                 "example_splits": '["test"]',
             },
         )
-        record = read_baseline(baseline.uri)
+        record = BaselineRecord.read(baseline.uri)
         evaluation = read_evaluation(str(out / "evaluation"), labels.active, record.lacks)
         validation = tfma.load_validation_result(str(out / "evaluation"))
-        return Judged(
+        return Outcome(
             evaluation=evaluation,
             blessed=bool(blessing.get_int_custom_property("blessed")),
             record=record,
             baseline=baseline,
-            gates=gate_results([parse_gate(gate) for gate in gates], evaluation),
+            gates=judge_gates([parse_gate(gate) for gate in gates], evaluation),
             failed_by_tfma={
                 failure.metric_key.name for each in validation.metric_validations_per_slice for failure in each.failures
             },
@@ -194,43 +215,44 @@ def baseline_table() -> Table:
 
 
 def averages_of_scikit_learn(table: Table, columns: Sequence[int]) -> dict[str, float]:
-    """Averages over some of LABELS, from probabilities of all of them."""
-    right, scores = small_model.truth()[:, columns], table[:, columns]
-    given = scores > np.asarray(THRESHOLDS, np.float32)[list(columns)]
-    found: dict[str, float] = {}
+    """Return averages over some of LABELS, from probabilities of all of them."""
+    truth, scores = small_model.truth()[:, columns], table[:, columns]
+    predicted = scores > np.asarray(THRESHOLDS, np.float32)[list(columns)]
+    averages: dict[str, float] = {}
     for average in ("macro", "micro", "weighted", "samples"):
-        values = sk.precision_recall_fscore_support(right, given, average=average, zero_division=0)
-        found |= {
+        values = sk.precision_recall_fscore_support(truth, predicted, average=average, zero_division=0)
+        averages |= {
             f"{average}_{name}": value for name, value in zip(("precision", "recall", "f1"), values, strict=False)
         }
-    present = [column for column in range(len(columns)) if right[:, column].any()]
-    found["hamming_loss"] = sk.hamming_loss(right, given)
-    found["subset_accuracy"] = sk.accuracy_score(right, given)
-    found["label_ranking_average_precision"] = sk.label_ranking_average_precision_score(right, scores)
-    found["macro_auc"] = float(np.mean([sk.roc_auc_score(right[:, c], scores[:, c]) for c in present]))
-    found["macro_pr_auc"] = float(np.mean([sk.average_precision_score(right[:, c], scores[:, c]) for c in present]))
-    return found
+    present = [column for column in range(len(columns)) if truth[:, column].any()]
+    averages["hamming_loss"] = sk.hamming_loss(truth, predicted)
+    averages["subset_accuracy"] = sk.accuracy_score(truth, predicted)
+    averages["label_ranking_average_precision"] = sk.label_ranking_average_precision_score(truth, scores)
+    averages["macro_auc"] = float(np.mean([sk.roc_auc_score(truth[:, c], scores[:, c]) for c in present]))
+    averages["macro_pr_auc"] = float(np.mean([sk.average_precision_score(truth[:, c], scores[:, c]) for c in present]))
+    return averages
 
 
-def assert_label_as_scikit_learn(measured: Metrics, table: Table, label: str) -> None:
+def assert_label_as_scikit_learn(metrics: Metrics, table: Table, label: str) -> None:
     column = LABELS.index(label)
-    right, given = small_model.truth()[:, column], table[:, column] > np.float32(THRESHOLDS[column])
-    one = measured.per_label[label]
-    expected = sk.precision_recall_fscore_support(right, given, average="binary", zero_division=0)
-    assert [one.precision, one.recall, one.f1] == pytest.approx(expected[:3])
-    assert one.support == right.sum()
-    assert one.auc == (pytest.approx(sk.roc_auc_score(right, table[:, column]), abs=1e-6) if right.any() else None)
+    truth, predicted = small_model.truth()[:, column], table[:, column] > np.float32(THRESHOLDS[column])
+    label_metrics = metrics.per_label[label]
+    expected = sk.precision_recall_fscore_support(truth, predicted, average="binary", zero_division=0)
+    assert [label_metrics.precision, label_metrics.recall, label_metrics.f1] == pytest.approx(expected[:3])
+    assert label_metrics.support == truth.sum()
+    auc = pytest.approx(sk.roc_auc_score(truth, table[:, column]), abs=1e-6) if truth.any() else None
+    assert label_metrics.auc == auc
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_what_both_have_is_compared_exactly(judge: Judge, case: Case) -> None:
-    judged = judge(case, NOT_WORSE)
+def test_compares_the_models_on_the_labels_that_both_have(judge: Judge, case: Case) -> None:
+    outcome = judge(case, NOT_WORSE)
     active = [column for column, name in enumerate(LABELS) if name not in case.candidate.retired]
-    evaluation = judged.evaluation
+    evaluation = outcome.evaluation
     assert evaluation.baseline is not None
-    assert (tuple(judged.record.lacks), tuple(judged.record.only_its)) == (case.lacks, case.only_its)
+    assert (tuple(outcome.record.lacks), tuple(outcome.record.only_its)) == (case.lacks, case.only_its)
 
-    # The candidate's own numbers are over all its labels in use, the baseline's over the shared ones.
+    # The candidate's own metrics are over all its labels in use, the baseline's over the shared ones.
     tables = {"candidate": candidate_table(), "baseline": baseline_table()}
     for name, expected in averages_of_scikit_learn(tables["candidate"], active).items():
         assert getattr(evaluation.candidate, name) == pytest.approx(expected, abs=1e-6)
@@ -243,28 +265,28 @@ def test_what_both_have_is_compared_exactly(judge: Judge, case: Case) -> None:
     for label in evaluation.baseline.per_label:
         assert_label_as_scikit_learn(evaluation.baseline, tables["baseline"], label)
 
-    # The gates are about the shared ones alone, for both.
-    before, after = (averages_of_scikit_learn(tables[name], case.shared) for name in ("baseline", "candidate"))
-    for gate in judged.gates:
+    # Gates apply to the shared labels alone, for both models.
+    baseline, candidate = (averages_of_scikit_learn(tables[name], case.shared) for name in ("baseline", "candidate"))
+    for gate in outcome.gates:
         metric = parse_gate(gate.gate).metric
-        worse = -1 if metric in LOWER_IS_BETTER else 1
-        assert gate.value == pytest.approx(after[metric], abs=1e-6)
-        assert gate.bound == pytest.approx(before[metric] - worse * 0.001, abs=1e-6)
-        assert gate.passed == (worse * (after[metric] - before[metric]) >= -0.001)
+        direction = -1 if lower_is_better(metric) else 1
+        assert gate.value == pytest.approx(candidate[metric], abs=1e-6)
+        assert gate.bound == pytest.approx(baseline[metric] - direction * 0.001, abs=1e-6)
+        assert gate.passed == (direction * (candidate[metric] - baseline[metric]) >= -0.001)
         assert gate.interval is not None
         assert gate.change_interval is not None
-    assert judged.blessed == all(gate.passed for gate in judged.gates)
-    failed = {parse_gate(gate.gate).metric for gate in judged.gates if not gate.passed}
-    assert {name.removesuffix("/compared") for name in judged.failed_by_tfma} == failed
+    assert outcome.blessed == all(gate.passed for gate in outcome.gates)
+    failed = {parse_gate(gate.gate).metric for gate in outcome.gates if not gate.passed}
+    assert {name.removesuffix("/compared") for name in outcome.failed_by_tfma} == failed
     assert bool(evaluation.compared) == bool(case.lacks)
 
-    # No slice of a label that is not in use.
+    # A retired label has no slice.
     assert {f"labels={name}" for name in case.candidate.retired} & evaluation.slices.keys() == set()
     assert {"language=zh", "labels=billing"} < evaluation.slices.keys()
 
 
-def test_the_shared_labels_decide_and_the_candidates_own_bounds_do_not_move(judge: Judge) -> None:
-    """Over all labels the candidate is far below the baseline, for a label that is new and hard; not where both are."""
+def test_shared_labels_decide_comparisons_and_all_labels_decide_bounds(judge: Judge) -> None:
+    """A new and hard label puts the candidate far below the baseline over all labels, but not over the shared ones."""
     case = CASES["added since"]
     gates = [
         "macro_f1 >= baseline - 0.001",
@@ -273,30 +295,30 @@ def test_the_shared_labels_decide_and_the_candidates_own_bounds_do_not_move(judg
         "f1[refund] >= 0.999",
         "f1[billing] >= baseline - 0.5",
     ]
-    judged = judge(case, gates)
-    assert not judged.blessed
-    assert [gate.passed for gate in judged.gates] == [True, False, True, False, True]
-    assert judged.failed_by_tfma == {"macro_f1", "f1/refund"}
+    outcome = judge(case, gates)
+    assert not outcome.blessed
+    assert [gate.passed for gate in outcome.gates] == [True, False, True, False, True]
+    assert outcome.failed_by_tfma == {"macro_f1", "f1/refund"}
     over_all = averages_of_scikit_learn(candidate_table(), range(5))["macro_f1"]
-    assert judged.gates[1].value == pytest.approx(over_all)
-    assert judged.gates[0].value == pytest.approx(averages_of_scikit_learn(candidate_table(), (0, 2, 3))["macro_f1"])
-    assert judged.gates[0].note.startswith("macro_f1 over the labels that both have is ")
-    not_asked = judged.gates[2]
-    assert not_asked.bound is None
-    assert not_asked.note == "the baseline has no label 'refund': f1[refund] >= baseline + 0.9 is not asked"
-    # Nothing but a gate that is not asked: nothing was asked, and the model is blessed.
+    assert outcome.gates[1].value == pytest.approx(over_all)
+    assert outcome.gates[0].value == pytest.approx(averages_of_scikit_learn(candidate_table(), (0, 2, 3))["macro_f1"])
+    assert outcome.gates[0].note.startswith("macro_f1 over the labels that both models have is ")
+    skipped = outcome.gates[2]
+    assert skipped.bound is None
+    assert skipped.note == "the baseline has no label 'refund': f1[refund] >= baseline + 0.9 is skipped"
+    # If the only gate is skipped, the model is blessed.
     assert judge(case, [gates[2]]).blessed
 
 
-def test_the_summary_says_what_was_compared(judge: Judge) -> None:
-    judged = judge(CASES["renamed, and all the rest"], ["macro_f1 >= 0.1"])
-    version = judged.record.version
-    assert judged.note == (
+def test_the_summary_explains_what_was_compared(judge: Judge) -> None:
+    outcome = judge(CASES["renamed, and everything else"], ["macro_f1 >= 0.1"])
+    version = outcome.record.version
+    assert outcome.note == (
         f"version {version}; compared on 2 of 4 labels: all but shipping, shy; "
         "labels that only the baseline has are left out: praise, gone"
     )
-    candidate = registry.ModelRecord.read(str(Path(judged.baseline.uri).parent / "candidate" / "Format-Serving"))
-    summary = _baseline_metrics(judged.evaluation.baseline, judged.baseline.uri, candidate)
+    candidate = registry.ModelRecord.read(str(Path(outcome.baseline.uri).parent / "candidate" / "Format-Serving"))
+    summary = _baseline_metrics(outcome.evaluation.baseline, outcome.baseline.uri, candidate)
     assert summary is not None
     assert {label: one.threshold for label, one in summary.per_label.items()} == {"billing": 0.5, "refund": 0.3}
     few = BaselineRecord(has_baseline=True, version=7, lacks=["b", "c", "d"])
@@ -304,17 +326,17 @@ def test_the_summary_says_what_was_compared(judge: Judge) -> None:
     assert _baseline_note(BaselineRecord(has_baseline=True, version=7), ["a"]) == "version 7"
 
 
-def test_a_gate_on_a_label_that_is_retired_or_renamed_is_refused_before_anything_runs() -> None:
+def test_refuses_a_gate_on_a_retired_or_renamed_label_before_anything_runs() -> None:
     labels = LabelList(("a", "b"), frozenset({"b"}), {"old": "a"})
-    with pytest.raises(Refused, match="label 'b' is retired; take the gate out"):
+    with pytest.raises(Refused, match="label 'b' is retired; remove the gate"):
         build_eval_config(labels, EvaluationSettings(gates=["f1[b] >= 0.1"]))
-    with pytest.raises(Refused, match="label 'old' is called 'a' now"):
+    with pytest.raises(Refused, match="label 'old' was renamed to 'a'"):
         build_eval_config(labels, EvaluationSettings(gates=["f1[old] >= baseline"]))
 
 
-def test_where_only_the_order_differs_no_threshold_is_touched() -> None:
+def test_leaves_thresholds_alone_if_only_the_order_of_labels_differs() -> None:
     config = build_eval_config(LabelList(tuple(LABELS)), EvaluationSettings(gates=NOT_WORSE))
-    adapted = compared_with(config, list(reversed(LABELS)))
+    adapted = set_baseline_outputs(config, list(reversed(LABELS)))
     (before,), (after,) = config.metrics_specs, adapted.metrics_specs
     assert dict(after.per_slice_thresholds) == dict(before.per_slice_thresholds)
     assert "baseline_outputs" not in before.metrics[0].config

@@ -16,9 +16,11 @@ from tfx.types import standard_artifacts
 
 from components import registry
 from components.baseline.component import RegistryBaseline
-from components.baseline.record import read_baseline
+from components.baseline.record import BaselineRecord
+from components.baseline.settings import BaselineSettings
 from components.blessing.component import Blessing
-from components.blessing.judgement import blessing_settings, read_judgement
+from components.blessing.judgement import Judgement
+from components.blessing.settings import blessing_settings
 from components.evaluation.component import MultiLabelEvaluator
 from components.evaluation.eval_config import build_eval_config
 from components.evaluation.results import read_evaluation
@@ -55,11 +57,11 @@ class Run:
 
     @property
     def compared_with(self) -> str | None:
-        return read_baseline(self.outputs["RegistryBaseline"]["baseline"].uri).model_id
+        return BaselineRecord.read(self.outputs["RegistryBaseline"]["baseline"].uri).model_id
 
     @property
     def reasons(self) -> list[str]:
-        return read_judgement(self.outputs["Blessing"]["blessing"].uri).reasons
+        return Judgement.read(self.outputs["Blessing"]["blessing"].uri).reasons
 
 
 class Workshop:
@@ -87,7 +89,8 @@ class Workshop:
         schema = self._import("schema", standard_artifacts.Schema)
         model = self._import(candidate, standard_artifacts.Model)
         baseline = RegistryBaseline(
-            model=model.outputs["result"], examples=examples.outputs["result"], registry=self.registry
+            model=model.outputs["result"], examples=examples.outputs["result"], registry=self.registry,
+            settings=BaselineSettings(),
         )
         labels, settings = LabelList(tuple(LABELS)), EvaluationSettings(gates=GATES, label_slices=False)
         evaluator = MultiLabelEvaluator(
@@ -173,10 +176,10 @@ def test_judges_and_pushes_a_series_of_models(workshop: Workshop) -> None:
     assert (run.blessed, run.pushed, run.compared_with) == (False, None, first)
     assert run.reasons == [
         "macro_f1 is 0, below the bound of 0.3",
-        "macro_f1 is 0 after 0.514448 of the baseline, below the bound of 0.0144482",
-        "3 of 3 labels: "
+        "macro_f1 is 0, the baseline's is 0.514448: below the bound of 0.0144482",
+        "3 of 3 labels fail: "
         + "".join(f"f1[{label}] is 0, below the bound of 0.1, " for label in LABELS[:3]).removesuffix(", ")
-        + "; not asked of shy, never",
+        + "; skipped for shy, never",
     ]
     assert registry.versions(workshop.registry) == [version]
 
@@ -185,7 +188,7 @@ def test_judges_and_pushes_a_series_of_models(workshop: Workshop) -> None:
     of_evaluator = run.outputs["MultiLabelEvaluator"]["blessing"].custom_properties
     assert (of_evaluator["blessed"].int_value, run.blessed, run.pushed) == (1, False, None)
     (reason,) = run.reasons
-    assert reason.startswith("1 of 3 labels: f1[billing] is 0, below the bound of 0.1; not asked of shy, never")
+    assert reason.startswith("1 of 3 labels fail: f1[billing] is 0, below the bound of 0.1; skipped for shy, never")
     final = run.outputs["Blessing"]["blessing"]
     assert (Path(final.uri) / "NOT_BLESSED").exists()
     assert final.custom_properties["blessing_message"].string_value == reason

@@ -11,7 +11,7 @@ from components.canary.verdict import CanaryVerdict
 from components.common.outcome import Outcome
 from components.data_gate.verdict import Drift
 from components.evaluation.gates.result import GateResult
-from components.evaluation.insights.tally import Example, InsightsTally, Scored
+from components.evaluation.insights.tally import Example, InsightsTally, ScoreReader
 from components.evaluation.metrics.values import LabelMetrics, Metrics
 from components.example_gen.report import Contradiction, Duplicates, IngestReport, LabelCount, SpanCount
 from components.registry import CalibrationRecord, CanaryFindings, Latency, ModelRecord
@@ -179,8 +179,8 @@ def _insights(labels: Sequence[str], rows: int, text: str, id_: str) -> Any:
     random, n_labels = np.random.default_rng(0), len(labels)
     truth = random.random((rows, n_labels)) < np.linspace(0.3, 0.02, n_labels)
     scores = np.clip(np.where(truth, 0.65, 0.3) + random.normal(0, 0.2, truth.shape), 0.001, 0.999).astype(np.float32)
-    candidate = Scored(positions=tuple(range(n_labels)), thresholds=(0.4,) * n_labels)
-    baseline = Scored(positions=(*range(n_labels - 1), -1), thresholds=(0.3,) * n_labels)
+    candidate = ScoreReader(output_indices=tuple(range(n_labels)), thresholds=(0.4,) * n_labels)
+    baseline = ScoreReader(output_indices=(*range(n_labels - 1), -1), thresholds=(0.3,) * n_labels)
     tally = InsightsTally(labels, candidate, baseline)
     for row in range(rows):
         columns = np.flatnonzero(truth[row]).tolist()

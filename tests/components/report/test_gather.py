@@ -1,6 +1,6 @@
 """Summary of a run: labels that it keeps for a slice."""
 
-from components.evaluation.metrics.catalogue import AVERAGES, LABEL_RATES
+from components.evaluation.metrics.catalogue import average_names, label_rate_names
 from components.evaluation.metrics.values import LabelMetrics, Metrics
 from components.report.gather import _without_absent_labels
 
@@ -8,10 +8,10 @@ from components.report.gather import _without_absent_labels
 def model(**labels: tuple[int, int]) -> Metrics:
     """Return the metrics of a model from support and false positives by label."""
     per_label = {
-        label: LabelMetrics(**dict.fromkeys(LABEL_RATES, 0.0), support=support, false_positives=false_positives)
+        label: LabelMetrics(**dict.fromkeys(label_rate_names(), 0.0), support=support, false_positives=false_positives)
         for label, (support, false_positives) in labels.items()
     }
-    return Metrics(**dict.fromkeys(AVERAGES, 0.5), examples=3, per_label=per_label)
+    return Metrics(**dict.fromkeys(average_names(), 0.5), examples=3, per_label=per_label)
 
 
 def test_drops_labels_that_a_slice_neither_has_nor_was_given() -> None:

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
 from components.evaluation.insights.insights import ScoreCounts
-from components.evaluation.insights.tally import Example, InsightsTally, Scored
+from components.evaluation.insights.tally import Example, InsightsTally, ScoreReader
 from components.report.drawing.charts import ticks
 from components.report.drawing.curves import cuts, precision_recall
 
@@ -19,7 +19,7 @@ def scores() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def counts(scores: tuple[np.ndarray, np.ndarray]) -> ScoreCounts:
-    tally = InsightsTally(["one"], Scored((0,), (0.5,)), None)  # at 0.5, decision scores are probabilities
+    tally = InsightsTally(["one"], ScoreReader((0,), (0.5,)), None)  # at 0.5, decision scores are probabilities
     for probability, has_label in zip(*scores, strict=True):
         tally.add(Example(np.array([probability], np.float32), None, [0] if has_label else [], "", "", None))
     return tally.insights().candidate["one"]
