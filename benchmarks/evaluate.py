@@ -1,10 +1,10 @@
-"""What the Evaluator's metrics take, the model's inference apart: seconds, CPU seconds, the most memory.
+"""Cost of the Evaluator's metrics without the models' inference: seconds, CPU seconds and peak memory.
 
     python -m benchmarks.evaluate
 
-Runs TFMA as the Evaluator does, on predictions that are there already: a candidate and a baseline, all examples, a
-slice for each label, a column, text lengths and a cross of two columns, with gates and their confidence intervals.
-Prints one line for each size, then all of them as one JSON object.
+Runs TFMA as the Evaluator does, on generated predictions: a candidate and a baseline; all examples and slices by label,
+column, text length and pair of columns; with gates and their confidence intervals. Prints one line for each size, then
+all of them as one JSON object.
 """
 
 import argparse
@@ -32,18 +32,19 @@ _GATES = (
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One evaluation.
+class Cost:
+    """Cost of one evaluation.
 
     Attributes:
-        labels, examples: how many.
-        slices: how many came of them, all examples among them.
-        seconds: on the clock, from the predictions to the metrics on disk.
-        cpu_seconds: of the process, in the same time.
-        peak_mb: the most memory that the process held, in MiB.
-        before_mb: what it held before the evaluation, the made-up predictions among it.
-        read_seconds: to read the result back and judge the gates.
-        gates: how many gates passed, of all.
+        labels: Number of labels.
+        examples: Number of examples.
+        slices: Number of slices, all examples included.
+        seconds: Wall-clock time from the predictions to the metrics on disk.
+        cpu_seconds: CPU time of the process during that time.
+        peak_mb: Peak memory of the process, in MiB.
+        before_mb: Peak memory before the evaluation, which includes the generated predictions, in MiB.
+        read_seconds: Wall-clock time to read the results and decide the gates.
+        gates: Number of gates passed, and of all.
     """
 
     labels: int
@@ -57,12 +58,12 @@ class Measured:
     gates: str
 
 
-class MadeUp:
-    """Two models' predictions for 1.2 labels an example, rare ones and frequent, as in GoEmotions."""
+class Predictions:
+    """Generated predictions of two models, with 1.2 labels an example, rare and frequent ones, as in GoEmotions."""
 
     def __init__(self, n_examples: int, n_labels: int) -> None:
         generator = np.random.default_rng(0)
-        n_examples = min(n_examples, _DIFFERENT)  # over and over: what is made up must not count as what is measured
+        n_examples = min(n_examples, _DIFFERENT)  # repeated, so that generating them costs little
         frequency = np.arange(1, n_labels + 1) ** -0.8
         share = np.minimum(1.2 * frequency / frequency.sum(), 0.6)
         self._truth = generator.random((n_examples, n_labels), np.float32) < share
@@ -70,16 +71,16 @@ class MadeUp:
         self._lengths = generator.geometric(1 / 70, n_examples)
         self._names = np.array([label.encode() for label in _labels(n_labels)])
 
-    def extracts(self, row: int) -> dict[str, Any]:
-        """What TFMA has of an example once the models have run on it."""
+    def extracts(self, example: int) -> dict[str, Any]:
+        """Return TFMA's extracts of an example after the models have run on it."""
         import tensorflow_model_analysis as tfma
 
         models = (tfma.CANDIDATE_KEY, tfma.BASELINE_KEY)
-        text, row = row, row % len(self._truth)
+        row = example % len(self._truth)
         labels = self._names[self._truth[row]]
         return {
             tfma.FEATURES_KEY: {
-                "text": np.array([b"%d" % text]),
+                "text": np.array([b"%d" % example]),
                 "labels": labels,
                 "language": np.array([_LANGUAGES[row % 3].encode()]),
                 "channel": np.array([_CHANNELS[row % 2].encode()]),
@@ -102,13 +103,11 @@ def _labels(n_labels: int) -> tuple[str, ...]:
 
 
 def evaluate(n_labels: int, n_examples: int, sender: Any) -> None:
-    """Runs one evaluation in this process, and sends what it took."""
-    import apache_beam as beam
+    """Run one evaluation in this process, and send its cost."""
     import tensorflow_model_analysis as tfma
 
     from components.blessing.judge import judge_gates
     from components.evaluation.eval_config import build_eval_config
-    from components.evaluation.extractors import bucketing_extractor
     from components.evaluation.results import read_evaluation
     from components.evaluation.settings import EvaluationSettings
     from schema.label_list import LabelList
@@ -117,34 +116,16 @@ def evaluate(n_labels: int, n_examples: int, sender: Any) -> None:
     labels = LabelList(_labels(n_labels))
     config = build_eval_config(labels, settings, {"language": _LANGUAGES})
     config = tfma.utils.update_eval_config_with_defaults(config, has_baseline=True)
-    made_up = MadeUp(n_examples, n_labels)
+    predictions = Predictions(n_examples, n_labels)
     before_mb, started, cpu_started = _peak_mb(), time.monotonic(), time.process_time()
     with tempfile.TemporaryDirectory() as folder:
-        with beam.Pipeline(runner="FnApiRunner") as pipeline:
-            _ = (
-                pipeline
-                | beam.Create(range(n_examples), reshuffle=False)
-                | beam.Map(made_up.extracts)
-                | tfma.ExtractEvaluateAndWriteResults(
-                    eval_config=config,
-                    # Names only: no extractor below runs a model.
-                    eval_shared_model=[
-                        tfma.types.EvalSharedModel(model_name=name, model_type=tfma.TF_GENERIC, is_baseline=is_baseline)
-                        for name, is_baseline in ((tfma.CANDIDATE_KEY, False), (tfma.BASELINE_KEY, True))
-                    ],
-                    output_path=folder,
-                    extractors=[
-                        bucketing_extractor(config),
-                        tfma.extractors.SliceKeyExtractor(eval_config=config, materialize=False),
-                    ],
-                )
-            )
+        _run_tfma(config, predictions, n_examples, folder)
         seconds, cpu_seconds, peak_mb = time.monotonic() - started, time.process_time() - cpu_started, _peak_mb()
         evaluation = read_evaluation(folder, labels.active)
         results = judge_gates(settings.gates, evaluation, min_support=settings.min_support)
         read_seconds = time.monotonic() - started - seconds
     sender.send(
-        Measured(
+        Cost(
             labels=n_labels,
             examples=n_examples,
             slices=len(evaluation.slices) + 1,
@@ -158,19 +139,46 @@ def evaluate(n_labels: int, n_examples: int, sender: Any) -> None:
     )
 
 
+def _run_tfma(config: Any, predictions: Predictions, n_examples: int, folder: str) -> None:
+    """Write the metrics of all predictions into a folder."""
+    import apache_beam as beam
+    import tensorflow_model_analysis as tfma
+
+    from components.evaluation.extractors import bucketing_extractor
+
+    # Names alone: none of the extractors runs a model.
+    models = [
+        tfma.types.EvalSharedModel(model_name=name, model_type=tfma.TF_GENERIC, is_baseline=is_baseline)
+        for name, is_baseline in ((tfma.CANDIDATE_KEY, False), (tfma.BASELINE_KEY, True))
+    ]
+    extractors = [
+        bucketing_extractor(config),
+        tfma.extractors.SliceKeyExtractor(eval_config=config, materialize=False),
+    ]
+    with beam.Pipeline(runner="FnApiRunner") as pipeline:
+        _ = (
+            pipeline
+            | beam.Create(range(n_examples), reshuffle=False)
+            | beam.Map(predictions.extracts)
+            | tfma.ExtractEvaluateAndWriteResults(
+                eval_config=config, eval_shared_model=models, output_path=folder, extractors=extractors
+            )
+        )
+
+
 def _peak_mb() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def main() -> None:
-    """Measures each size in a process of its own."""
+    """Measure each size in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument(
         "--sizes",
         nargs="+",
         metavar="LABELSxEXAMPLES",
         default=["28x10000", "28x50000", "28x200000", "28x800000", "500x50000"],
-        help="what to measure",
+        help="sizes to measure",
     )
     results = []
     for size in parser.parse_args().sizes:

@@ -15,7 +15,7 @@ from components.baseline.choice import choose_baseline, read_model_id
 from components.common.resolving_driver import ResolvingDriver
 
 REGISTRY_KEY = "registry"
-# Path of the version, empty if there is none. Missing where no driver ran: Kubeflow has none.
+# Path of the version, empty if there is none. Missing where no driver ran: Kubeflow runs none.
 VERSION_KEY = "baseline_version"
 # Part of the cache key besides the path, because a registry that was emptied gives version numbers again.
 MODEL_ID_KEY = "baseline_model_id"

@@ -58,7 +58,7 @@ def check_labels(gates: Sequence[Gate], labels: LabelList) -> None:
 
 
 def unverifiable_gates(gates: Sequence[Gate], names: GateNames) -> list[Gate]:
-    """Return the gates on a slice whose value the schema does not list, so that a misspelling looks like no data."""
+    """Return the gates on slices whose value the schema does not list: misspelt ones look like slices without data."""
     return [gate for gate in gates if any(names.values(column) is None for column, _ in gate.slice)]
 
 

@@ -77,7 +77,7 @@ class Insights(Record):
     """Insights into the whole test split, for the labels in use."""
 
     FILE: ClassVar[str] = "insights.json"
-    INDENT: ClassVar[int | None] = None  # 500 labels have a quarter of a million numbers
+    INDENT: ClassVar[int | None] = None  # with 500 labels it has hundreds of thousands of numbers
 
     examples: int
     candidate: dict[str, ScoreCounts]

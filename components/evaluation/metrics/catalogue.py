@@ -32,7 +32,7 @@ class Metric:
         averages: Averages to compute; each is named `<average>_<name>`.
         lower_is_better: Whether gates set an upper bound.
         per_label: Whether the metric is computed for each label. If not, it has exactly one average, micro or samples,
-            which is called by the metric's own name.
+            which has the metric's own name.
         is_count: Whether the metric is a number of examples, not a share between 0 and 1.
         evidence: What the formula needs: decisions (the confusion matrix, or an example's ranking), areas under curves,
             or calibration. Only decisions can be averaged otherwise than macro.

@@ -93,7 +93,7 @@ class MultiLabelMetrics(tfma.metrics.Metric):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class _Task:
-    """What is measured of one model.
+    """Measurements of one model.
 
     Attributes:
         model: Name of the model; empty if it is the only one.
@@ -231,7 +231,7 @@ class _ToRow(tfma.metrics.Preprocessor):  # type: ignore[misc]
         if self._output_indices is not None:
             scores = np.where(self._output_indices < 0, np.float32(np.nan), scores[self._output_indices])
         names: Any = () if labels is None else np.ravel(labels)
-        # A label without a column is retired: the ExampleValidator has refused unknown ones.
+        # A label without a column is retired: the data gate has refused unknown ones.
         columns = [self._columns[label] for label in names if label in self._columns]
         yield scores, columns, _jackknife_group(extracts) if self._with_group else 0
 

@@ -13,14 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 from tensorflow_model_analysis.evaluators import metrics_validator
-from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
-from tfx.types import Artifact, standard_artifacts
-from tfx.utils import proto_utils
+from tfx.types import Artifact
 
 from components.baseline.record import BaselineRecord
 from components.blessing.judge import judge_gates
-from components.evaluation.eval_config import build_eval_config
-from components.evaluation.executor import Executor
 from components.evaluation.gates.gate import parse_gate
 from components.evaluation.metrics.catalogue import average_names, label_rate_names
 from components.evaluation.metrics.values import Evaluation, LabelMetrics, Metrics
@@ -28,9 +24,9 @@ from components.evaluation.results import read_evaluation
 from components.evaluation.settings import EvaluationSettings
 from components.trainer.decisions.reliability import expected_calibration_error
 from schema.errors import Refused
-from schema.label_list import LabelList
 from tests.components.evaluation import small_model
-from tests.components.evaluation.small_model import LABELS, ROWS, THRESHOLDS, artifact
+from tests.components.evaluation.evaluator import make_eval_config, run_evaluator
+from tests.components.evaluation.small_model import LABELS, ROWS, THRESHOLDS
 
 BASELINE_THRESHOLDS = [0.2, 0.4, 0.6, 0.5, 0.4]
 PASSED = [
@@ -64,25 +60,10 @@ def evaluate(tmp_path_factory: pytest.TempPathFactory) -> Evaluate:
 
     def run(settings: EvaluationSettings, has_baseline: bool, labels: Sequence[str] = LABELS) -> tuple[Path, Artifact]:
         BaselineRecord(has_baseline=has_baseline).write(str(root / "baseline"))
-        out = root / f"run-{next(runs)}"
-        blessing = artifact(standard_artifacts.ModelBlessing, out / "blessing")
-        context = BaseBeamExecutor.Context(
-            beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(out / "tmp"), unique_id="1"
-        )
-        Executor(context).Do(
-            {
-                "examples": [artifact(standard_artifacts.Examples, root / "examples")],
-                "model": [artifact(standard_artifacts.Model, root / "candidate")],
-                "baseline_model": [artifact(standard_artifacts.Model, root / "baseline", number=2)],
-                "schema": [artifact(standard_artifacts.Schema, root / "schema")],
-            },
-            {"evaluation": [artifact(standard_artifacts.ModelEvaluation, out / "evaluation")], "blessing": [blessing]},
-            {
-                "eval_config": proto_utils.proto_to_json(build_eval_config(LabelList(tuple(labels)), settings)),
-                "example_splits": '["test"]',
-            },
-        )
-        return out / "evaluation", blessing
+        output = root / f"run-{next(runs)}"
+        eval_config = make_eval_config(settings, labels)
+        blessing = run_evaluator(root, root / "candidate", root / "baseline", output, eval_config)
+        return output / "evaluation", blessing
 
     return run
 
@@ -270,7 +251,7 @@ def test_refuses_a_model_with_other_labels_than_configured(evaluate: Evaluate) -
 
 def test_refuses_a_gate_on_an_unknown_label_before_anything_runs() -> None:
     with pytest.raises(Refused, match="did you mean 'refund'"):
-        build_eval_config(LabelList(tuple(LABELS)), EvaluationSettings(gates=["f1[refnd] >= 0.1"]))
+        make_eval_config(EvaluationSettings(gates=["f1[refnd] >= 0.1"]))
 
 
 value = st.one_of(st.none(), st.floats(0, 1), st.sampled_from([0.45, 0.44, 0.46, 0.1, 0.3]))
@@ -291,7 +272,7 @@ def test_results_and_blessing_always_agree(
     evaluation = Evaluation(
         candidate=metrics_with(candidate), baseline=None if missing else metrics_with(baseline), slices={}
     )
-    config = build_eval_config(LabelList(tuple(LABELS)), EvaluationSettings(gates=[gate.text]))
+    config = make_eval_config(EvaluationSettings(gates=[gate.text]))
     config = tfma.utils.update_eval_config_with_defaults(config, has_baseline=not missing, rubber_stamp=True)
     key = tfma.metrics.MetricKey(gate.key, model_name="" if missing else "candidate", example_weighted=None)
     values = {key: nan_if_none(candidate)}

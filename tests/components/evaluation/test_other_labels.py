@@ -9,10 +9,8 @@ import numpy.typing as npt
 import pytest
 import tensorflow_model_analysis as tfma
 from sklearn import metrics as sk
-from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import Artifact, standard_artifacts
-from tfx.utils import proto_utils
 
 from components import registry
 from components.baseline import executor as baseline_executor
@@ -20,7 +18,6 @@ from components.baseline.record import BaselineRecord
 from components.baseline.settings import BaselineSettings
 from components.blessing.judge import judge_gates
 from components.evaluation.eval_config import build_eval_config, set_baseline_outputs
-from components.evaluation.executor import Executor
 from components.evaluation.gates.gate import parse_gate
 from components.evaluation.gates.result import GateResult
 from components.evaluation.metrics.catalogue import lower_is_better
@@ -31,6 +28,7 @@ from components.report.gather import _baseline_metrics, _baseline_note
 from schema.errors import Refused
 from schema.label_list import LabelList
 from tests.components.evaluation import small_model
+from tests.components.evaluation.evaluator import run_evaluator
 from tests.components.evaluation.small_model import LABELS, ROWS, THRESHOLDS, artifact
 
 NOT_WORSE = [
@@ -147,56 +145,25 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
     runs = iter(range(100))
 
     def run(case: Case, gates: Sequence[str]) -> Outcome:
-        out = root / f"run-{next(runs)}"
-        for side, name, probabilities in (
-            (case.candidate, "candidate", candidate_table()),
-            (case.baseline, "live", baseline_table()),
-        ):
-            small_model.export(
-                out / name,
-                side.probabilities(probabilities),
-                side.names,
-                side.thresholds,
-                retired=side.retired,
-                renamed=side.renamed,
-            )
-        live = str(out / "live" / "Format-Serving")
-        registry.push(live, str(out / "registry"), registry.ModelRecord.read(live))
-        model = artifact(standard_artifacts.Model, out / "candidate")
-        baseline = artifact(standard_artifacts.Model, out / "baseline", number=2)
-        baseline_executor.Executor(BaseExecutor.Context(tmp_dir=str(out / "tmp"), unique_id="1")).Do(
-            {"model": [model], "examples": [artifact(standard_artifacts.Examples, root / "examples")]},
-            {"baseline": [baseline]},
-            {"registry": str(out / "registry"), "settings": BaselineSettings(broken="stop").model_dump_json()},
-        )
+        output = root / f"run-{next(runs)}"
+        _export(case.candidate, candidate_table(), output / "candidate")
+        _export(case.baseline, baseline_table(), output / "live")
+        live = str(output / "live" / "Format-Serving")
+        registry.push(live, str(output / "registry"), registry.ModelRecord.read(live))
+        baseline = _find_baseline(root, output)
         labels = LabelList(case.candidate.names, frozenset(case.candidate.retired), case.candidate.renamed)
         settings = EvaluationSettings(gates=list(gates), slices=["language"])
-        blessing = artifact(standard_artifacts.ModelBlessing, out / "blessing")
-        context = BaseBeamExecutor.Context(
-            beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(out / "tmp"), unique_id="2"
-        )
-        Executor(context).Do(
-            {
-                "examples": [artifact(standard_artifacts.Examples, root / "examples")],
-                "model": [model],
-                "baseline_model": [baseline],
-                "schema": [artifact(standard_artifacts.Schema, root / "schema")],
-            },
-            {"evaluation": [artifact(standard_artifacts.ModelEvaluation, out / "evaluation")], "blessing": [blessing]},
-            {
-                "eval_config": proto_utils.proto_to_json(build_eval_config(labels, settings)),
-                "example_splits": '["test"]',
-            },
-        )
+        eval_config = build_eval_config(labels, settings)
+        blessing = run_evaluator(root, output / "candidate", output / "baseline", output, eval_config)
         record = BaselineRecord.read(baseline.uri)
-        evaluation = read_evaluation(str(out / "evaluation"), labels.active, record.lacks)
-        validation = tfma.load_validation_result(str(out / "evaluation"))
+        evaluation = read_evaluation(str(output / "evaluation"), labels.active, record.lacks)
+        validation = tfma.load_validation_result(str(output / "evaluation"))
         return Outcome(
             evaluation=evaluation,
             blessed=bool(blessing.get_int_custom_property("blessed")),
             record=record,
             baseline=baseline,
-            gates=judge_gates([parse_gate(gate) for gate in gates], evaluation),
+            gates=judge_gates(settings.gates, evaluation),
             failed_by_tfma={
                 failure.metric_key.name for each in validation.metric_validations_per_slice for failure in each.failures
             },
@@ -204,6 +171,31 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
         )
 
     return run
+
+
+def _export(side: Side, all_labels: Table, uri: Path) -> None:
+    small_model.export(
+        uri,
+        side.probabilities(all_labels),
+        side.names,
+        side.thresholds,
+        retired=side.retired,
+        renamed=side.renamed,
+    )
+
+
+def _find_baseline(data: Path, output: Path) -> Artifact:
+    """Run the executor of `RegistryBaseline`, and return the baseline."""
+    baseline = artifact(standard_artifacts.Model, output / "baseline", number=2)
+    baseline_executor.Executor(BaseExecutor.Context(tmp_dir=str(output / "tmp"), unique_id="1")).Do(
+        {
+            "model": [artifact(standard_artifacts.Model, output / "candidate")],
+            "examples": [artifact(standard_artifacts.Examples, data / "examples")],
+        },
+        {"baseline": [baseline]},
+        {"registry": str(output / "registry"), "settings": BaselineSettings(broken="stop").model_dump_json()},
+    )
+    return baseline
 
 
 def candidate_table() -> Table:

@@ -1,4 +1,4 @@
-"""Gates: their parsing, and their place in pydantic models."""
+"""Gates: their parsing, and their use in pydantic models."""
 
 import json
 

@@ -7,19 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
-from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
-from tfx.types import standard_artifacts
-from tfx.utils import proto_utils
 
 from components.baseline.record import BaselineRecord
-from components.evaluation.eval_config import build_eval_config
-from components.evaluation.executor import Executor
 from components.evaluation.insights.insights import BINS, MOST_MISTAKES, Insights, bin_edge
 from components.evaluation.insights.tally import TEXT_CHARACTERS, Example, InsightsTally, ScoreReader
 from components.evaluation.settings import EvaluationSettings
-from schema.label_list import LabelList
 from tests.components.evaluation import small_model
-from tests.components.evaluation.small_model import LABELS, ROWS, THRESHOLDS, artifact
+from tests.components.evaluation.evaluator import make_eval_config, run_evaluator
+from tests.components.evaluation.small_model import LABELS, ROWS, THRESHOLDS
 
 PROBABILITIES = small_model.good_probabilities()
 BASELINE_THRESHOLDS = [0.2, 0.4, 0.6, 0.5, 0.4]
@@ -155,26 +150,8 @@ def test_the_evaluator_writes_insights_into_both_models(tmp_path: Path) -> None:
     small_model.write_examples(tmp_path / "examples", small_model.truth())
     small_model.write_schema(tmp_path / "schema")
     BaselineRecord(has_baseline=True).write(str(tmp_path / "baseline"))
-    context = BaseBeamExecutor.Context(
-        beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(tmp_path / "tmp"), unique_id="1"
-    )
     settings = EvaluationSettings(gates=["macro_f1 >= 0.1"], slices=["language"])
-    Executor(context).Do(
-        {
-            "examples": [artifact(standard_artifacts.Examples, tmp_path / "examples")],
-            "model": [artifact(standard_artifacts.Model, tmp_path / "candidate")],
-            "baseline_model": [artifact(standard_artifacts.Model, tmp_path / "baseline", number=2)],
-            "schema": [artifact(standard_artifacts.Schema, tmp_path / "schema")],
-        },
-        {
-            "evaluation": [artifact(standard_artifacts.ModelEvaluation, tmp_path / "evaluation")],
-            "blessing": [artifact(standard_artifacts.ModelBlessing, tmp_path / "blessing")],
-        },
-        {
-            "eval_config": proto_utils.proto_to_json(build_eval_config(LabelList(tuple(LABELS)), settings)),
-            "example_splits": '["test"]',
-        },
-    )
+    run_evaluator(tmp_path, tmp_path / "candidate", tmp_path / "baseline", tmp_path, make_eval_config(settings))
     insights = Insights.read(str(tmp_path / "evaluation"))
     expected = fill_tally([row._replace(text=row.id.removeprefix("row-")) for row in examples()]).insights()
     assert insights.confusions == expected.confusions

@@ -1,4 +1,4 @@
-"""The catalogue: a metric that is declared there is computed, reported, read and gated."""
+"""The catalogue: declaring a metric is enough for it to be computed, reported, read and gated."""
 
 import dataclasses
 from pathlib import Path
@@ -36,7 +36,7 @@ GATES = [
 
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> EvaluationSettings:
-    """Settings with gates on a metric whose only trace in the code is one more entry of the catalogue."""
+    """Return settings with gates on a metric that is declared in the catalogue, and nowhere else."""
     monkeypatch.setattr(catalogue, "METRICS", (*METRICS, FALSE_DISCOVERY_RATE))
     return EvaluationSettings(gates=GATES, label_slices=False, length_slices=[])
 
@@ -72,8 +72,8 @@ def evaluate(settings: EvaluationSettings, folder: Path) -> Evaluation:
 
 def false_discovery_rates(axis: int | None) -> npt.NDArray[np.float64]:
     predicted = small_model.good_probabilities() > np.asarray(THRESHOLDS, np.float32)
-    wrong, given = (predicted & ~small_model.truth()).sum(axis=axis), predicted.sum(axis=axis)
-    return np.where(given > 0, wrong / np.maximum(given, 1), 0.0)
+    n_wrong, n_predicted = (predicted & ~small_model.truth()).sum(axis=axis), predicted.sum(axis=axis)
+    return np.where(n_predicted > 0, n_wrong / np.maximum(n_predicted, 1), 0.0)
 
 
 def test_a_metric_is_added_by_one_entry(settings: EvaluationSettings, tmp_path: Path) -> None:
