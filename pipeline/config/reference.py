@@ -14,9 +14,18 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from components.evaluation.gates.gate import Gate
 from pipeline.config.configuration import Configuration
 
-_NAMES = {str: "text", int: "integer", float: "number", bool: "true or false", date: "date", SecretStr: "text"}
+_NAMES = {
+    str: "text",
+    int: "integer",
+    float: "number",
+    bool: "true or false",
+    date: "date",
+    SecretStr: "text",
+    Gate: "text",
+}
 _PLURALS = {
     "text": "texts",
     "integer": "integers",

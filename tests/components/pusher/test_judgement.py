@@ -89,7 +89,9 @@ class Workshop:
         schema = self._import("schema", standard_artifacts.Schema)
         model = self._import(candidate, standard_artifacts.Model)
         baseline = RegistryBaseline(
-            model=model.outputs["result"], examples=examples.outputs["result"], registry=self.registry,
+            model=model.outputs["result"],
+            examples=examples.outputs["result"],
+            registry=self.registry,
             settings=BaselineSettings(),
         )
         labels, settings = LabelList(tuple(LABELS)), EvaluationSettings(gates=GATES, label_slices=False)
