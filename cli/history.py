@@ -79,7 +79,7 @@ class _Execution:
 
     @property
     def is_check(self) -> bool:
-        """Whether the data gate was the last component, and all completed."""
+        """True if the data gate was the last component, and all completed."""
         states = self.states
         return bool(states) and list(states)[-1] == _DATA_GATE and all(s in _COMPLETED for s in states.values())
 

@@ -31,7 +31,7 @@ class Target:
 
 @dataclass(frozen=True)
 class _Consequences:
-    """What a change means, for the person who made it.
+    """Consequences of a change, in words.
 
     Attributes:
         change: What has changed, a sentence.

@@ -26,7 +26,7 @@ class LabelPrediction:
 
     @property
     def given(self) -> bool:
-        """Whether the text gets the label."""
+        """True if the probability is above the threshold."""
         return self.probability > self.threshold
 
 

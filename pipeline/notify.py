@@ -27,7 +27,7 @@ _RETRIED_STATUSES = (408, 425, 429)
 
 @dataclass(frozen=True)
 class Notification:
-    """What a webhook receives.
+    """Content of a notification.
 
     Attributes:
         pipeline: Name of the pipeline.

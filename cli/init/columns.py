@@ -28,7 +28,7 @@ _MOST_COLUMNS_NAMED = 40
 
 @dataclass(frozen=True)
 class Hints:
-    """What a person knows about the data; what is None is inferred.
+    """Hints of a person about the data; what is None is inferred.
 
     Attributes:
         text: Column of the texts.
@@ -64,7 +64,7 @@ def find_labels(columns: Sequence[Column], hints: Hints, settings: ExamplesSetti
 
     Args:
         columns: Columns of the data file.
-        hints: What a person knows about the data.
+        hints: Hints of a person about the data.
         settings: Settings with the format of the file and its folder.
 
     Raises:
@@ -90,7 +90,7 @@ def find_text(columns: Sequence[Column], hints: Hints, exclude: Sequence[str]) -
 
     Args:
         columns: Columns of the data file.
-        hints: What a person knows about the data.
+        hints: Hints of a person about the data.
         exclude: Columns that hold labels.
 
     Raises:

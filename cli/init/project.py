@@ -122,7 +122,7 @@ def _configuration(name: str, examples: ExamplesSettings, slices: Sequence[str])
         "examples": examples.model_dump(mode="json"),
         "evaluation": {
             "slices": list(slices),
-            # Lenient at first; the first bound is to be raised to what the first run reaches.
+            # Lenient at first: raise the first bound to what the first run reaches.
             "gates": ["macro_f1 >= 0.3", "macro_f1 >= baseline - 0.01"],
         },
     }

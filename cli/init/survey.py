@@ -54,22 +54,22 @@ class Column:
 
     @property
     def is_list(self) -> bool:
-        """Whether any row has a list."""
+        """True if any row has a list."""
         return self.lists > 0
 
     @property
     def is_in_every_row(self) -> bool:
-        """Whether every row has a string."""
+        """True if every row has a string."""
         return not self.is_list and not self.missing
 
     @property
     def is_indicator(self) -> bool:
-        """Whether every row has 0 or 1."""
+        """True if every row has 0 or 1."""
         return self.is_in_every_row and set(self.values) <= {"0", "1"}
 
     @property
     def is_slice(self) -> bool:
-        """Whether every row has one of a few values."""
+        """True if every row has one of a few values."""
         return self.is_in_every_row and 1 < len(self.values) <= _MOST_SLICE_VALUES
 
 

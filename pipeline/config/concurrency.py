@@ -8,7 +8,7 @@ from components.common.settings import Settings
 
 
 class ConcurrencySettings(Settings):
-    """What a run does if another run of its pipeline is in progress."""
+    """Behaviour of a run if another run of its pipeline is in progress."""
 
     when_busy: Literal["stop", "wait"] = Field(
         "stop", description="stop: end at once with exit status 2; wait: start when the other run has ended."

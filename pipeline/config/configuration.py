@@ -22,7 +22,7 @@ _NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
 
 class RunnerSettings(Settings):
-    """Where the pipeline runs, besides what every runner has in common."""
+    """Runners of the pipeline, with the settings of each."""
 
     orchestrator: Literal["local", "beam"] = Field(
         "local",
