@@ -1,5 +1,7 @@
 """Construction of the pipeline, in the order in which the components meet the data."""
 
+from typing import Any
+
 from tfx import v1 as tfx
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
@@ -11,7 +13,7 @@ from components.blessing.component import Blessing
 from components.blessing.settings import blessing_settings
 from components.canary.component import Canary
 from components.canary.infra_validator import infra_validator
-from components.checkpoints.find import find_checkpoint
+from components.checkpoints.find import Checkpoint, find_checkpoint
 from components.data_gate.component import DataGate
 from components.data_gate.schema import complete_schema
 from components.evaluation.component import MultiLabelEvaluator
@@ -33,7 +35,7 @@ from pipeline.config.configuration import Configuration
 from pipeline.locations import Locations, local_locations
 from pipeline.work_dir import WorkDir
 from schema.domains import string_domains
-from schema.label_list import label_list, read_schema
+from schema.label_list import LabelList, label_list, read_schema
 
 
 def create_pipeline(config: Configuration, locations: Locations | None = None) -> Pipeline:
@@ -53,7 +55,6 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
     fingerprint = checkpoint.fingerprint()
     locations = locations or local_locations(config)
     examples = config.examples.model_copy(update={"input_base": locations.input_base})
-    starts_warm = config.training.warm_start and not locations.run_later
 
     # Rows become tf.Examples {id, text (or two), labels, slice columns}, split into train, eval and test.
     example_gen = TextExampleGen(
@@ -85,21 +86,7 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         # No step before the Evaluator reads the test split.
         splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
         disable_statistics=True,
-        custom_config={
-            "preprocessing": PreprocessingSettings(
-                tokenizer=TokenizerSettings(
-                    checkpoint=locations.checkpoint,
-                    lower_case=checkpoint.tokenization.lower_case,
-                    strip_accents=checkpoint.tokenization.strip_accents,
-                    max_tokens=config.max_tokens,
-                    truncation=config.truncation,
-                    special_tokens=checkpoint.tokenization.special_tokens,
-                ),
-                labels=labels.names,
-                retired=tuple(name for name in labels.names if name in labels.retired),
-            ).model_dump(mode="json"),
-            "checkpoint_fingerprint": fingerprint,
-        },
+        custom_config=_transform_config(config, checkpoint, fingerprint, labels, locations),
     )
     transform.add_upstream_node(data_gate)
     # The encoder and its sigmoid head: gradients from train; early stopping and thresholds from eval.
@@ -110,16 +97,7 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         schema=schema_import.outputs["schema"],
         train_args=tfx.proto.TrainArgs(splits=["train"]),
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
-        custom_config={
-            "trainer": TrainerConfig(
-                training=config.training,
-                checkpoint=locations.checkpoint,
-                checkpoint_fingerprint=fingerprint,
-                resume_dir=locations.resume_dir,
-                start=find_start(locations.registry) if starts_warm else None,
-                registry=locations.registry if locations.run_later else None,
-            ).model_dump(mode="json")
-        },
+        custom_config=_trainer_config(config, fingerprint, locations),
     )
     # The last blessed and pushed model, which is evaluated beside the candidate on the same test split.
     baseline = RegistryBaseline(
@@ -206,3 +184,38 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         metadata_connection_config=sqlite_metadata_connection_config(str(WorkDir(config.work_dir).metadata)),
         beam_pipeline_args=beam_arguments(config, locations.code),
     )  # fmt: skip
+
+
+def _transform_config(
+    config: Configuration, checkpoint: Checkpoint, fingerprint: str, labels: LabelList, locations: Locations
+) -> dict[str, Any]:
+    """Return the `custom_config` of Transform, from which `preprocessing_fn` reads its settings."""
+    tokenizer = TokenizerSettings(
+        checkpoint=locations.checkpoint,
+        lower_case=checkpoint.tokenization.lower_case,
+        strip_accents=checkpoint.tokenization.strip_accents,
+        max_tokens=config.max_tokens,
+        truncation=config.truncation,
+        special_tokens=checkpoint.tokenization.special_tokens,
+    )
+    retired = tuple(name for name in labels.names if name in labels.retired)
+    settings = PreprocessingSettings(tokenizer=tokenizer, labels=labels.names, retired=retired)
+    return {
+        "preprocessing": settings.model_dump(mode="json"),
+        # Not read by Transform: other files in the same folder must not be answered from the cache.
+        "checkpoint_fingerprint": fingerprint,
+    }
+
+
+def _trainer_config(config: Configuration, fingerprint: str, locations: Locations) -> dict[str, Any]:
+    """Return the `custom_config` of the Trainer, from which `run_fn` reads its settings."""
+    starts_warm = config.training.warm_start and not locations.run_later
+    settings = TrainerConfig(
+        training=config.training,
+        checkpoint=locations.checkpoint,
+        checkpoint_fingerprint=fingerprint,
+        resume_dir=locations.resume_dir,
+        start=find_start(locations.registry) if starts_warm else None,
+        registry=locations.registry if locations.run_later else None,
+    )
+    return {"trainer": settings.model_dump(mode="json")}
