@@ -4,28 +4,22 @@ The clients under test are Google's own. Each body is parsed into the message th
 it does not have is refused; each answer is such a message. What is refused is refused with the status of the API.
 """
 
-import json
 import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any, Self
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import Any
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
-import pytest
 from cronsim import CronSim
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from google.auth.credentials import CredentialsWithRegionalAccessBoundary
 from google.cloud import aiplatform_v1 as api
 from google.protobuf import field_mask_pb2, json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-Json = dict[str, Any]
+from tests.support.http_server import HttpServer, Json, Reply, Request
+
 PARENT = "projects/my-project/locations/europe-west4"
 _STATUS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
            409: "ALREADY_EXISTS", 429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE"}  # fmt: skip
@@ -54,7 +48,7 @@ def written(message: Any) -> Json:
     return dict(json_format.MessageToDict(type(message).pb(message)))
 
 
-class VertexServer:
+class VertexServer(HttpServer):
     """Vertex AI in memory behind HTTP on a port of its own, from `with` to its end.
 
     Attributes:
@@ -66,7 +60,10 @@ class VertexServer:
         slow: Whether operations are done only when asked about again.
     """
 
+    PROTOCOL = "HTTP/1.0"
+
     def __init__(self) -> None:
+        super().__init__()
         self.jobs: dict[str, Any] = {}
         self.schedules: dict[str, Any] = {}
         self.models: dict[str, list[Any]] = {}
@@ -77,16 +74,6 @@ class VertexServer:
         self._failures: list[tuple[str, ApiError]] = []
         self._now = datetime(2026, 11, 23, 12, tzinfo=UTC)
         self._lock = threading.RLock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._http.shutdown()
-        self._http.server_close()
 
     @contextmanager
     def failing(self, path: str, status: int, message: str) -> Iterator[None]:
@@ -111,24 +98,23 @@ class VertexServer:
         request = self.schedules[schedule].create_pipeline_job_request
         return str(self.start(request.parent, f"scheduled-{len(self.jobs)}", request.pipeline_job).name)
 
-    def answer(self, method: str, target: str, body: bytes, authorization: str) -> tuple[int, Json]:
-        url = urlsplit(target)
-        asked = f"{method} {unquote(url.path)}"
+    def answer(self, request: Request) -> Reply:
+        """Answer as the API does."""
+        asked = f"{request.method} {unquote(request.path)}"
         with self._lock:
             self.requests.append(asked)
             try:
                 for pattern, error in self._failures:
                     if re.search(pattern, asked):
                         raise error
-                if not authorization.startswith("Bearer ey"):
+                if not request.headers.get("Authorization", "").startswith("Bearer ey"):
                     raise ApiError(401, "Request had invalid authentication credentials.")
                 for pattern, route in _ROUTES:
                     if match := re.fullmatch(pattern, asked):
-                        content = json.loads(body) if body else {}
-                        return 200, route(self, *match.groups(), content, dict(parse_qsl(url.query)))
+                        return Reply(body=route(self, *match.groups(), request.json(), request.query))
                 raise ApiError(404, f"no such method: {asked}")
             except ApiError as error:
-                return error.status, error.body()
+                return Reply(error.status, error.body())
 
     # Runs
 
@@ -333,23 +319,6 @@ class VertexServer:
         return self._now
 
 
-def authenticate(folder: Path, patch: pytest.MonkeyPatch) -> None:
-    """A service account like any other, of whose key Google's libraries make tokens by themselves."""
-    key = rsa.generate_private_key(65537, 2048).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    account = {
-        "type": "service_account", "project_id": "my-project", "client_email": "tests@my-project.example",
-        "private_key_id": "1", "private_key": key.decode(), "token_uri": "http://127.0.0.1:9/token",
-    }  # fmt: skip
-    (folder / "key.json").write_text(json.dumps(account), encoding="utf-8")
-    patch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(folder / "key.json"))
-    # google-auth asks iamcredentials.googleapis.com about every service account of Google's own.
-    patch.setattr(
-        CredentialsWithRegionalAccessBoundary, "_is_regional_access_boundary_lookup_required", lambda _: False
-    )
-
-
 _NAME = "/v1/(projects/[^/]+/locations/[^/]+/{}/[^/:]+)"
 _LIST = "/v1/(projects/[^/]+/locations/[^/]+)/{}"
 _ROUTES: list[tuple[str, Callable[..., Json]]] = [
@@ -377,23 +346,3 @@ _ROUTES: list[tuple[str, Callable[..., Json]]] = [
 
 def _type(kind: Any) -> str:
     return f"type.googleapis.com/google.cloud.aiplatform.v1.{kind.__name__}"
-
-
-def _handler(server: VertexServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, content = server.answer(self.command, self.path, body, self.headers.get("Authorization", ""))
-            said = json.dumps(content).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(said)))
-            self.end_headers()
-            self.wfile.write(said)
-
-        do_GET = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815 - as http.server calls them
-
-        def log_message(self, *_: object) -> None:
-            """Says nothing."""
-
-    return Handler

@@ -19,7 +19,8 @@ from components.vertex_push.upload_result import UploadResult
 from schema.errors import Refused
 from tests.components.evaluation.small_model import artifact
 from tests.components.pusher.test_pusher import run as push
-from tests.support.vertex_server import PARENT, VertexServer, authenticate
+from tests.support.google_account import log_in
+from tests.support.vertex_server import PARENT, VertexServer
 
 MODEL = f"{PARENT}/models/topics"
 PREBUILT = {"image": "europe-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"}
@@ -28,7 +29,7 @@ ENDPOINT = {"name": "topics", "machine_type": "n1-standard-2", "max_replicas": 3
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VertexServer]:
-    authenticate(tmp_path, monkeypatch)
+    log_in(tmp_path, monkeypatch)
     monkeypatch.setattr(service, "PATIENCE_S", 0.1)
     with VertexServer() as server:
         yield server

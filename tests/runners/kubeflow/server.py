@@ -7,7 +7,6 @@ becomes of runs.
 
 import json
 import re
-import ssl
 import threading
 import uuid
 from collections.abc import Callable
@@ -15,16 +14,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.parser import BytesParser
 from email.policy import HTTP
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import kfp_server_api as models
 import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-Json = dict[str, Any]
+from tests.support.http_server import HttpServer, Json, Reply, Request
 
 DROP = -1
 """Instead of a status: the connection is closed, and nothing was done."""
@@ -35,8 +32,8 @@ _FINAL = ("SUCCEEDED", "SKIPPED", "FAILED", "CANCELED")
 
 
 @dataclass(frozen=True)
-class _Request:
-    """One request; name and verb are what its path has in the places of both."""
+class _Call:
+    """A request, with the name and the verb in its path."""
 
     asked: str
     query: dict[str, str]
@@ -53,7 +50,7 @@ class RefusedError(Exception):
         self.status, self.message = status, message
 
 
-class KubeflowServer:
+class KubeflowServer(HttpServer):
     """One Kubeflow.
 
     Args:
@@ -68,6 +65,7 @@ class KubeflowServer:
     """
 
     def __init__(self, *, multi_user: bool = False, token: str | None = None) -> None:
+        super().__init__()
         self.multi_user, self.token = multi_user, token
         self.pipelines: dict[str, Json] = {}
         self.versions: dict[str, Json] = {}
@@ -78,24 +76,7 @@ class KubeflowServer:
         self.trouble: list[tuple[str, int]] = []
         self.meanwhile: list[tuple[str, Callable[[], object]]] = []
         self._clock = datetime(2026, 1, 1, tzinfo=UTC)
-        self.one_at_a_time = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> "KubeflowServer":
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def encrypt(self, context: ssl.SSLContext) -> None:
-        """Speaks TLS from now on."""
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self._lock = threading.Lock()
 
     def enabled(self) -> list[Json]:
         """The recurring runs that start something."""
@@ -113,11 +94,33 @@ class KubeflowServer:
 
     # === Routes ===
 
-    def answer(self, request: _Request) -> Json:
-        """What the API says.
+    def answer(self, request: Request) -> Reply | None:
+        """Answer as the API does, or as a test has arranged."""
+        asked = f"{request.method} {request.path.removeprefix('/apis/v2beta1')}"
+        with self._lock:
+            self.asked.append(asked)
+            (self._taken(self.meanwhile, asked) or bool)()
+            trouble = self._taken(self.trouble, asked)
+            reply = self._reply(request, asked) if trouble in (None, LOSE) else None
+        if trouble in (DROP, LOSE):
+            return None
+        return reply or Reply(trouble, {"error": "trouble"})
+
+    def _reply(self, request: Request, asked: str) -> Reply:
+        if self.token is not None and request.headers["Authorization"] != f"Bearer {self.token}":
+            message = "Unauthenticated: Request header error: there is no user identity header."
+            return Reply(401, {"error": message, "code": 16, "message": message, "details": []})
+        try:
+            return Reply(body=self._route(_Call(asked, request.query, _body(request))))
+        except RefusedError as refused:
+            error = {"error": refused.message, "code": 3, "message": refused.message, "details": []}
+            return Reply(refused.status, error)
+
+    def _route(self, request: _Call) -> Json:
+        """Call the handler of a request.
 
         Raises:
-            RefusedError: It refuses.
+            RefusedError: The API refuses.
         """
         handlers = (
             (r"GET /healthz", self._healthz),
@@ -144,14 +147,14 @@ class KubeflowServer:
                 return handle(replace(request, name=name, verb=verb))
         raise RefusedError(404, "Not Found")
 
-    def _healthz(self, _: _Request) -> Json:
+    def _healthz(self, _: _Call) -> Json:
         return {"multi_user": self.multi_user}
 
-    def _list_pipelines(self, request: _Request) -> Json:
+    def _list_pipelines(self, request: _Call) -> Json:
         of = [each for each in self.pipelines.values() if each["namespace"] == request.query.get("namespace", "")]
         return _page("pipelines", of, request.query)
 
-    def _make_pipeline(self, request: _Request) -> Json:
+    def _make_pipeline(self, request: _Call) -> Json:
         given = _checked(request.body, models.V2beta1Pipeline)
         name, namespace = given.get("display_name") or given.get("name"), given.get("namespace", "")
         if not name:
@@ -161,12 +164,12 @@ class KubeflowServer:
         made = {"pipeline_id": _new_id(), "display_name": name, "namespace": namespace, "created_at": self._now()}
         return self.pipelines.setdefault(made["pipeline_id"], made)
 
-    def _list_versions(self, request: _Request) -> Json:
+    def _list_versions(self, request: _Call) -> Json:
         self._found(self.pipelines, "Pipeline", request.name)
         of = [each for each in self.versions.values() if each["pipeline_id"] == request.name]
         return _page("pipeline_versions", of, request.query)
 
-    def _upload_version(self, request: _Request) -> Json:
+    def _upload_version(self, request: _Call) -> Json:
         pipeline, name = request.query["pipelineid"], request.query["name"]
         self._found(self.pipelines, "Pipeline", pipeline)
         if name in [each["display_name"] for each in self.versions.values() if each["pipeline_id"] == pipeline]:
@@ -184,11 +187,11 @@ class KubeflowServer:
         }  # fmt: skip
         return self.versions.setdefault(made["pipeline_version_id"], made)
 
-    def _list_experiments(self, request: _Request) -> Json:
+    def _list_experiments(self, request: _Call) -> Json:
         of = [each for each in self.experiments.values() if each["namespace"] == request.query.get("namespace", "")]
         return _page("experiments", of, request.query)
 
-    def _make_experiment(self, request: _Request) -> Json:
+    def _make_experiment(self, request: _Call) -> Json:
         given = _checked(request.body, models.V2beta1Experiment)
         if not given.get("display_name"):
             raise RefusedError(400, "Experiment must have a non-empty name")
@@ -197,12 +200,12 @@ class KubeflowServer:
         made = {"experiment_id": _new_id(), "namespace": "", "created_at": self._now(), **given}
         return self.experiments.setdefault(made["experiment_id"], made)
 
-    def _list_runs(self, request: _Request) -> Json:
+    def _list_runs(self, request: _Call) -> Json:
         self._check_scope(request.query)
         of = [each for each in self.runs.values() if each["experiment_id"] == request.query.get("experiment_id")]
         return _page("runs", of, request.query)
 
-    def _make_run(self, request: _Request) -> Json:
+    def _make_run(self, request: _Call) -> Json:
         given = _checked(request.body, models.V2beta1Run)
         if not given.get("display_name"):
             raise RefusedError(400, "The run name is empty. Please specify a valid name")
@@ -213,7 +216,7 @@ class KubeflowServer:
         made = {"run_id": _new_id(), "state": "PENDING", "storage_state": "AVAILABLE", "created_at": self._now()}
         return self.runs.setdefault(str(made["run_id"]), given | made)
 
-    def _terminate(self, request: _Request) -> Json:
+    def _terminate(self, request: _Call) -> Json:
         found = self._found(self.runs, "Run", request.name)
         if found["state"] in _FINAL:
             raise RefusedError(
@@ -222,12 +225,12 @@ class KubeflowServer:
         found["state"] = "CANCELING"
         return {}
 
-    def _list_recurring(self, request: _Request) -> Json:
+    def _list_recurring(self, request: _Call) -> Json:
         self._check_scope(request.query)
         of = [each for each in self.recurring.values() if each["experiment_id"] == request.query.get("experiment_id")]
         return _page("recurringRuns", of, request.query)
 
-    def _make_recurring(self, request: _Request) -> Json:
+    def _make_recurring(self, request: _Call) -> Json:
         given = _checked(request.body, models.V2beta1RecurringRun)
         if not given.get("display_name"):
             raise RefusedError(400, "Recurring run name is empty. Please specify a valid name")
@@ -245,12 +248,12 @@ class KubeflowServer:
         made = {"recurring_run_id": _new_id(), "status": status, "created_at": now, "updated_at": now}
         return self.recurring.setdefault(made["recurring_run_id"], given | made)
 
-    def _switch(self, request: _Request) -> Json:
+    def _switch(self, request: _Call) -> Json:
         found = self._found(self.recurring, "Job", request.name)
         found["status"], found["mode"] = f"{request.verb.upper()}D", request.verb.upper()
         return {}
 
-    def _delete_recurring(self, request: _Request) -> Json:
+    def _delete_recurring(self, request: _Call) -> Json:
         self._found(self.recurring, "Job", request.name)
         del self.recurring[request.name]
         if request.query.get("propagation_policy") != "ORPHAN":
@@ -278,7 +281,7 @@ class KubeflowServer:
         if self.multi_user and not query.get("namespace") and not query.get("experiment_id"):
             raise RefusedError(400, "Invalid input error: A run must be listed within a namespace or an experiment")
 
-    def taken(self, waiting: list[tuple[str, Any]], asked: str) -> Any:
+    def _taken(self, waiting: list[tuple[str, Any]], asked: str) -> Any:
         """What a test has in store for a request; None if nothing."""
         for place, (beginning, what) in enumerate(waiting):
             if asked.startswith(beginning):
@@ -286,65 +289,16 @@ class KubeflowServer:
                 return what
         return None
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        return type("Handler", (_Handler,), {"kubeflow": self})
 
-
-class _Handler(BaseHTTPRequestHandler):
-    wbufsize = -1  # one packet an answer; in two, each waits for the acknowledgement of the first
-    protocol_version = "HTTP/1.1"
-    kubeflow: KubeflowServer
-
-    def _do(self) -> None:
-        address = urlsplit(self.path)
-        query = {key: values[0] for key, values in parse_qs(address.query).items()}
-        asked = f"{self.command} {address.path.removeprefix('/apis/v2beta1')}"
-        request = _Request(asked, query, self._body())
-        with self.kubeflow.one_at_a_time:
-            self.kubeflow.asked.append(asked)
-            (self.kubeflow.taken(self.kubeflow.meanwhile, asked) or bool)()
-            trouble = self.kubeflow.taken(self.kubeflow.trouble, asked)
-            if trouble in (None, LOSE):
-                status, answer = self._answered(request)
-        if trouble in (DROP, LOSE):
-            self.close_connection = True
-        elif trouble is not None:
-            self._send(trouble, {"error": "trouble"})
-        else:
-            self._send(status, answer)
-
-    def _answered(self, request: _Request) -> tuple[int, Json]:
-        token = self.kubeflow.token
-        if token is not None and self.headers["Authorization"] != f"Bearer {token}":
-            said = "Unauthenticated: Request header error: there is no user identity header."
-            return 401, {"error": said, "code": 16, "message": said, "details": []}
-        try:
-            return 200, self.kubeflow.answer(request)
-        except RefusedError as refused:
-            return refused.status, {"error": refused.message, "code": 3, "message": refused.message, "details": []}
-
-    def _body(self) -> Any:
-        raw = self.rfile.read(int(self.headers["Content-Length"] or 0))
-        kind = self.headers["Content-Type"] or ""
-        if kind.startswith("multipart/form-data"):
-            message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + raw)
-            (part,) = message.iter_parts()
-            assert part.get_param("name", header="content-disposition") == "uploadfile"
-            return part.get_payload(decode=True)
-        return json.loads(raw) if raw else None
-
-    def _send(self, status: int, answer: Json) -> None:
-        content = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_POST = do_DELETE = _do  # noqa: N815
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
-        """Tests say what they expect; no log is needed."""
+def _body(request: Request) -> Any:
+    """Return the JSON of a request, or the file that it uploads."""
+    kind = request.headers["Content-Type"] or ""
+    if not kind.startswith("multipart/form-data"):
+        return json.loads(request.body) if request.body else None
+    message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + request.body)
+    (part,) = message.iter_parts()
+    assert part.get_param("name", header="content-disposition") == "uploadfile"
+    return part.get_payload(decode=True)
 
 
 def _new_id() -> str:

@@ -19,8 +19,9 @@ from runners.vertex.runs import parse_job
 from schema.errors import Refused
 from tests.end_to_end.command import command
 from tests.runners.vertex.test_spec import VERTEX
+from tests.support.google_account import log_in
 from tests.support.small_project import Project, make_project
-from tests.support.vertex_server import PARENT, VertexServer, authenticate, written
+from tests.support.vertex_server import PARENT, VertexServer, written
 
 _NIGHTLY = "0 3 * * *"
 
@@ -32,7 +33,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VertexServer]:
-    authenticate(tmp_path, monkeypatch)
+    log_in(tmp_path, monkeypatch)
     monkeypatch.setattr(service, "PATIENCE_S", 0.1)
     with VertexServer() as server:
         yield server

@@ -1,8 +1,6 @@
 """What is compiled for Vertex AI Pipelines: what the service reads, and everything that the configuration asks for."""
 
 import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from runners.vertex.run_executor import set_output_file
 from runners.vertex.runs import parse_job
 from runners.vertex.spec import container_of
 from tests.end_to_end.command import command
+from tests.support.refusals import refused, refused_without
 from tests.support.small_project import Project, make_project
 
 IMAGE = "europe-west4-docker.pkg.dev/my-project/ml/bert-multilabel:1"
@@ -85,11 +84,15 @@ def _component(task: dict[str, Any]) -> str:
 
 
 def compile_project(project: Project, *changes: str, output: str = "job.json") -> tuple[int, Path]:
-    """Runs the command; returns its exit status and the file."""
-    file = project.folder / output
+    """Compile a project for Vertex AI; return the exit status of the command and the file."""
     options = [option for change in changes for option in ("--set", change)]
-    config = str(project.configuration)
-    return command("compile", "--runner", "vertex", "--config", config, "--output", str(file), *options), file
+    return command(*compile_arguments(project, output, *options)), project.folder / output
+
+
+def compile_arguments(project: Project, output: str, *options: str) -> list[str]:
+    """Return the command that compiles a project for Vertex AI, and its arguments."""
+    config, file = str(project.configuration), str(project.folder / output)
+    return ["compile", "--runner", "vertex", "--config", config, "--output", file, *options]
 
 
 @pytest.fixture(scope="module")
@@ -275,10 +278,11 @@ def test_the_outcome_of_a_step_is_written_where_the_step_can_write() -> None:
         ("notify={url_from: HOOK}", "notify.url_from: no container has that environment variable; give it by runner.v"),
     ],
 )
-def test_what_does_not_fit_is_refused_in_a_line(
+def test_refuses_what_does_not_fit_in_one_line(
     project: Project, change: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _refused(project, change, message, capsys)
+    assert message in refused(capsys, *compile_arguments(project, "refused.json", "--set", change))
+    assert not (project.folder / "refused.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -296,32 +300,17 @@ def test_what_does_not_fit_is_refused_in_a_line(
         ),
     ],
 )
-def test_what_only_the_compiled_pipeline_tells_is_refused_likewise(
+def test_refuses_in_one_line_what_only_the_compiled_pipeline_shows(
     project: Project, change: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _refused(project, change, message, capsys)
-
-
-def test_a_wrong_place_is_refused_without_tensorflow(project: Project) -> None:
-    asked = ["--runner", "vertex", "--config", str(project.configuration), "--output", str(project.folder / "job.yaml")]
-    code = (
-        f"import sys; from cli import main as cli; sys.argv[1:] = {['compile', *asked]}\n"
-        "try: cli.main()\n"
-        "finally: assert not {'tensorflow', 'tfx', 'kfp', 'keras', 'google.cloud.aiplatform_v1'} & set(sys.modules)"
-    )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    (line,) = ended.stderr.strip().splitlines()
-    assert ended.returncode == 2
-    assert "Vertex AI reads JSON; let the name end in .json" in line
-
-
-def _refused(project: Project, change: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    status, _ = compile_project(project, change, output="refused.json")
-    (line,) = capsys.readouterr().err.strip().splitlines()
-    assert status == 2
-    assert line.startswith("error: ")
-    assert message in line
+    assert message in refused(capsys, *compile_arguments(project, "refused.json", "--set", change))
     assert not (project.folder / "refused.json").exists()
+
+
+def test_refuses_a_file_of_another_format_before_tensorflow_is_imported(project: Project) -> None:
+    modules = ("tensorflow", "tfx", "kfp", "keras", "google.cloud.aiplatform_v1")
+    line = refused_without(modules, *compile_arguments(project, "job.yaml"))
+    assert "Vertex AI reads JSON; let the name end in .json" in line
 
 
 def _parameter(compiled: Compiled, step: str, name: str) -> str:

@@ -1,19 +1,16 @@
 """Redirection of Google's and Beam's clients to a server of the tests."""
 
-import json
 from pathlib import Path
 
 import grpc
 import pytest
 from apache_beam.internal.gcp import auth
 from apache_beam.io.gcp.internal.clients.bigquery import BigqueryV2
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from google.auth.credentials import CredentialsWithRegionalAccessBoundary
 from google.cloud.bigquery_storage_v1.services.big_query_read.transports.grpc import BigQueryReadGrpcTransport
 
 from tests.support.bigquery.read_api import ReadApi
 from tests.support.bigquery.server import BigQueryServer
+from tests.support.google_account import log_in
 
 
 def point_clients_at(server: BigQueryServer, read_api: ReadApi, patch: pytest.MonkeyPatch, folder: Path) -> None:
@@ -22,7 +19,7 @@ def point_clients_at(server: BigQueryServer, read_api: ReadApi, patch: pytest.Mo
     patch.setenv("BIGQUERY_EMULATOR_HOST", server.url)
     patch.setenv("STORAGE_EMULATOR_HOST", server.url)
     # An ordinary service account, whose identity provider is the server.
-    patch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(_write_key(folder / "key.json", f"{server.url}/token")))
+    log_in(folder, patch, project="other", email="tests@other.iam.gserviceaccount.com", token_uri=f"{server.url}/token")
     # Beam's generated client has no other setting for its address, and Beam keeps the first credentials it finds.
     patch.setattr(BigqueryV2, "BASE_URL", f"{server.url}/bigquery/v2/")
     patch.setattr(auth._Credentials, "_credentials_init", False)
@@ -33,19 +30,3 @@ def point_clients_at(server: BigQueryServer, read_api: ReadApi, patch: pytest.Mo
         "create_channel",
         classmethod(lambda *_, **__: grpc.insecure_channel(read_api.address)),
     )
-    # google-auth would query iamcredentials.googleapis.com about every service account.
-    patch.setattr(
-        CredentialsWithRegionalAccessBoundary, "_is_regional_access_boundary_lookup_required", lambda _: False
-    )
-
-
-def _write_key(path: Path, token_uri: str) -> Path:
-    key = rsa.generate_private_key(65537, 2048).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    account = {
-        "type": "service_account", "project_id": "other", "client_email": "tests@other.iam.gserviceaccount.com",
-        "private_key_id": "1", "private_key": key.decode(), "token_uri": token_uri,
-    }  # fmt: skip
-    path.write_text(json.dumps(account), encoding="utf-8")
-    return path

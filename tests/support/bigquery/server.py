@@ -5,22 +5,19 @@ Cloud Storage v1 JSON APIs. There is no SQL engine: the server understands `SELE
 literal`, and answers anything else with BigQuery's error.
 """
 
-import json
 import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote
 
 from tests.support.bigquery import avro as bigquery_avro
+from tests.support.http_server import HttpServer, Json, Reply, Request
 
-Json = dict[str, Any]
 _SELECT = re.compile(r"SELECT (?P<columns>.+?) FROM `(?P<table>[^`]+)`(?: WHERE (?P<column>\w+) = (?P<value>.+))?")
 
 
@@ -67,37 +64,14 @@ class ApiError(Exception):
 
 
 @dataclass
-class Reply:
-    """HTTP response."""
-
-    status: int = 200
-    body: Json | bytes = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class Request:
-    """HTTP request."""
-
-    path: str
-    query: dict[str, str]
-    body: bytes
-    headers: Message
-
-    def json(self) -> Json:
-        """Return the body, parsed."""
-        return dict(json.loads(self.body))
-
-
-@dataclass
 class _Outage:
     path: str
     error: ApiError
     times: int
 
 
-class BigQueryServer:
-    """HTTP server of tables in memory; runs as a context manager, on a port of its own.
+class BigQueryServer(HttpServer):
+    """HTTP server of tables in memory.
 
     Attributes:
         tables: Tables by "project.dataset.table".
@@ -109,10 +83,10 @@ class BigQueryServer:
         objects: Contents of Cloud Storage by (bucket, name).
         requests: "METHOD path" of every request, in order.
         jobs: Inserted jobs by id, without dry runs.
-        url: Base URL of the server.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.tables: dict[str, Table] = {}
         self.forbidden: set[str] = set()
         self.hidden: set[str] = set()
@@ -124,24 +98,14 @@ class BigQueryServer:
         self.jobs: dict[str, Json] = {}
         self._outages: list[_Outage] = []
         self._lock = threading.RLock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._http.shutdown()
-        self._http.server_close()
 
     def fail(self, path: str, times: int, status: int = 503, reason: str = "backendError") -> None:
         """Make the next `times` requests fail whose "METHOD path" matches the expression `path`."""
         self._outages.append(_Outage(path, ApiError(status, reason, "The service is currently unavailable."), times))
 
-    def answer(self, method: str, request: Request) -> Reply:
+    def answer(self, request: Request) -> Reply:
         """Return the response to a request."""
-        target = f"{method} {request.path}"
+        target = f"{request.method} {request.path}"
         with self._lock:
             self.requests.append(target)
             try:
@@ -330,11 +294,10 @@ class BigQueryServer:
                 str(part.get_payload(0) if part.is_multipart() else part.get_payload()).lstrip().partition("\n")[0]
             )
             method, target, *_ = request_line.split()
-            reply = self.answer(method, _request(target, b"", Message()))
-            body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
+            reply = self.answer(Request.parse(method, target, Message(), b""))
             head = f"Content-Type: application/http\r\nContent-ID: {part['Content-ID']}\r\n\r\n"
             answer = f"HTTP/1.1 {reply.status} x\r\nContent-Type: application/json\r\n\r\n"
-            parts.append((head + answer).encode() + body)
+            parts.append((head + answer).encode() + reply.content)
         content = b"".join(b"--part\r\n" + part + b"\r\n" for part in parts) + b"--part--"
         return Reply(200, content, {"Content-Type": "multipart/mixed; boundary=part"})
 
@@ -377,33 +340,3 @@ def _reference(name: str) -> Json:
 
 def _matches(row: Json, column: str | None, value: str | None) -> bool:
     return column is None or value is None or repr(row[column]) == value
-
-
-def _request(target: str, body: bytes, headers: Message) -> Request:
-    parts = urlsplit(target)
-    query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
-    return Request(parts.path, query, body, headers)
-
-
-def _handler(server: BigQueryServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def _handle(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            reply = server.answer(self.command, _request(self.path, body, self.headers))
-            content = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
-            self.send_response(reply.status)
-            media_type = "application/octet-stream" if isinstance(reply.body, bytes) else "application/json"
-            headers = {"Content-Type": media_type, "Content-Length": str(len(content))} | dict(reply.headers)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_GET = do_POST = do_DELETE = _handle  # noqa: N815 - named by http.server
-
-        def log_message(self, *_: object) -> None:
-            """Log nothing, since `requests` records every request."""
-
-    return Handler
