@@ -4,6 +4,9 @@ TFX's module was written for Vertex AI. Kubeflow's driver passes input artifacts
 imports classes, and with addresses in an object store (minio://, s3://) that TensorFlow cannot open. But the types are
 in the specification, of which the step gets its own part; and Kubeflow's launcher has downloaded the inputs to the
 container's disk, and uploads from there what the step leaves as outputs.
+
+The driver also adds outputs of its own, such as the log of the step. They are left to the launcher: TFX, which cannot
+import their types, does not get to see them.
 """
 
 import json
@@ -19,6 +22,8 @@ from runners.kfp.notes import noted, notes_of_this_run
 _TFX = "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor"
 _INVOCATION = "--json_serialized_invocation_args"
 _INPUTS_SPEC = "--json_serialized_inputs_spec_args"
+FINGERPRINT = "--settings_fingerprint"
+"""Argument that is there for the service's cache only, which compares arguments."""
 # Folders of the launcher's downloads: LocalPathForURI in kubeflow/pipelines, backend/src/v2/component/launcher_v2.go.
 _COPIES = {"gs://": "/gcs/", "s3://": "/s3/", "minio://": "/minio/"}
 _REPORT = "report"  # the output of the Report
@@ -29,6 +34,8 @@ Json = dict[str, Any]
 def complete(invocation: Json, inputs_spec: Json, copies: Mapping[str, str] = _COPIES) -> dict[str, str]:
     """Give the artifacts of an ExecutorInput their types and paths on this disk, in place.
 
+    Artifacts that are not the component's own are removed.
+
     Args:
         invocation: The ExecutorInput, as JSON.
         inputs_spec: The component's ComponentInputsSpec, as JSON.
@@ -38,10 +45,12 @@ def complete(invocation: Json, inputs_spec: Json, copies: Mapping[str, str] = _C
         The address that each path replaces.
 
     Example:
-        >>> outputs = {"artifacts": {"model": {"artifacts": [{"uri": "s3://bucket/run/model"}]}}}
+        >>> model = {"uri": "s3://bucket/run/model", "type": {"instanceSchema": "title: tfx.Model"}}
+        >>> outputs = {"artifacts": {"model": {"artifacts": [model]}}}
         >>> complete({"outputs": outputs}, {})
         {'/s3/bucket/run/model': 's3://bucket/run/model'}
     """
+    _remove_foreign(invocation, inputs_spec)
     for name, spec in inputs_spec.get("artifacts", {}).items():
         for artifact in invocation.get("inputs", {}).get("artifacts", {}).get(name, {}).get("artifacts", []):
             artifact["type"] = spec["artifactType"]
@@ -74,7 +83,7 @@ def main(copies: Mapping[str, str] = _COPIES) -> None:
 
 
 def _run(copies: Mapping[str, str]) -> None:
-    arguments = sys.argv[1:]
+    arguments = _without(FINGERPRINT, sys.argv[1:])
     index = arguments.index(_INVOCATION) + 1
     invocation = json.loads(arguments[index])
     inputs_spec = json.loads(arguments[arguments.index(_INPUTS_SPEC) + 1])
@@ -92,6 +101,34 @@ def _run(copies: Mapping[str, str]) -> None:
     report = invocation["outputs"].get("artifacts", {}).get(_REPORT)
     if notes is not None and report is not None:
         notes.write_summary(Summary.read(report["artifacts"][0]["uri"]))
+
+
+def _remove_foreign(invocation: Json, inputs_spec: Json) -> None:
+    """Remove the artifacts that the service added: inputs that are not declared, outputs of a type that is not TFX's.
+
+    Kubeflow adds an output `executor-logs` to each task (kubeflow/pipelines at 2.16.1, backend/src/v2/driver/driver.go,
+    lines 703-715). Its launcher uploads it without the step's help (component/launcher_v2.go, uploadOutputArtifacts).
+    """
+    declared = inputs_spec.get("artifacts", {})
+    inputs = invocation.get("inputs", {}).get("artifacts", {})
+    for name in [name for name in inputs if name not in declared]:
+        del inputs[name]
+    outputs = invocation.get("outputs", {}).get("artifacts", {})
+    for name in [name for name, listed in outputs.items() if not all(map(_is_of_tfx, listed.get("artifacts", [])))]:
+        del outputs[name]
+
+
+def _is_of_tfx(artifact: Json) -> bool:
+    kind = artifact.get("type", {})
+    return "instanceSchema" in kind or kind.get("schemaTitle", "").startswith("tfx.")
+
+
+def _without(flag: str, arguments: list[str]) -> list[str]:
+    """Return arguments without a flag and its value."""
+    if flag not in arguments:
+        return arguments
+    index = arguments.index(flag)
+    return [*arguments[:index], *arguments[index + 2 :]]
 
 
 def _artifacts(*parts: Json) -> Iterator[Json]:

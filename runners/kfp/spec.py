@@ -14,6 +14,9 @@ from schema.errors import Refused
 # Linux takes 128 KiB in one argument. All parameters of a step travel in one, with the addresses of its artifacts.
 _MAX_PARAMETERS = 112 * 1024
 
+# The parameter that is a protocol buffer in text format: step and name.
+_TEXT_FORMAT = ("SchemaImport", "text")
+
 Spec = dict[str, Any]
 
 
@@ -53,6 +56,8 @@ def build_documents(of_tfx: Spec, frame: Frame, containers: Containers) -> list[
     tasks: Spec = of_tfx["root"]["dag"]["tasks"]
     own = (NEW_DATA, NOTIFY) if frame.config.notify is not None else (NEW_DATA,)
     check_steps(containers.runner, containers.steps, [*tasks, *own], ALWAYS_RUN.union(containers.always_run))
+    for name, task in tasks.items():
+        protect_parameters(name, task)
     check_sizes(tasks)
     always_run = ALWAYS_RUN.union(containers.always_run, _reads_registry(frame.config))
     spec, *platform = build_frame(frame, list(tasks))
@@ -65,12 +70,41 @@ def build_documents(of_tfx: Spec, frame: Frame, containers: Containers) -> list[
             if label is None:
                 continue
             container = spec["deploymentSpec"]["executors"][label]["container"]
-            if name in tasks:
+            if name not in tasks:
+                protect_parameters(name, task)
+            else:
                 container |= of_tfx["deploymentSpec"]["executors"][executor_label(name)]["container"]
             containers.complete(name, task, container)
             cache = containers.of_step(name).cache is not False and name not in always_run
             task["cachingOptions"] = {"enableCache": cache}
     return [spec, *platform]
+
+
+def protect_parameters(step: str, task: Spec) -> None:
+    """Spell the parameters of a step so that Kubernetes leaves them as they are, in place.
+
+    Kubeflow passes parameters in the command of a pod, in which Kubernetes replaces `$$` and `$(NAME)`
+    (kubeflow/pipelines at 2.16.1, backend/src/v2/driver/driver.go, lines 283-304). JSON and the text format of protocol
+    buffers have another spelling of the character.
+
+    Args:
+        step: Name of the step.
+        task: Its task.
+
+    Raises:
+        Refused: A parameter that is neither would be changed.
+    """
+    for name, source in task.get("inputs", {}).get("parameters", {}).items():
+        value = source.get("runtimeValue", {}).get("constant")
+        if not isinstance(value, str) or "$" not in value:
+            continue
+        if _is_json(value):
+            value = value.replace("$", "\\u0024")
+        elif (step, name) == _TEXT_FORMAT:
+            value = value.replace("$", "\\044")
+        elif "$$" in value or "$(" in value:
+            raise Refused(f"step {step}: {name} {value}: Kubernetes would replace $$ and $(...) in it; rename it")
+        source["runtimeValue"]["constant"] = value
 
 
 def check_sizes(tasks: Spec) -> None:
@@ -89,6 +123,13 @@ def check_sizes(tasks: Spec) -> None:
                 f"step {name}: {size >> 10} KiB of parameters, and a container's argument takes "
                 f"{_MAX_PARAMETERS >> 10}; have fewer labels, slices or behavioural tests"
             )
+
+
+def _is_json(value: str) -> bool:
+    try:
+        return isinstance(json.loads(value), dict | list)
+    except ValueError:
+        return False
 
 
 def _reads_registry(config: Configuration) -> set[str]:

@@ -90,7 +90,7 @@ class Pipeline:
         def create() -> Any:
             return self._client.run_pipeline(
                 experiment, name, pipeline_id=version.pipeline_id, version_id=version.version_id,
-                service_account=self._settings.service_account,
+                pipeline_root=self._settings.pipeline_root, service_account=self._settings.service_account,
             )  # fmt: skip
 
         return self._remote_run(find_or_create(find, create))
@@ -139,8 +139,8 @@ class Pipeline:
         unnoticed for ever, and the next call deletes the old one. What is paused stays paused.
         """
         fields = " ".join(parse_cron(cron).fields)
-        digest = sha256("\n".join((version.version_id, fields, self._settings.service_account or "")).encode())
-        description = _DIGEST + digest.hexdigest()
+        parts = (version.version_id, fields, self._settings.service_account or "", self._settings.pipeline_root or "")
+        description = _DIGEST + sha256("\n".join(parts).encode()).hexdigest()
         with uninterrupted():
             existing = self._recurring()
             current = next((each for each in existing if each.description == description), None)
@@ -148,7 +148,7 @@ class Pipeline:
                 current = self._client.create_recurring_run(
                     self._create_experiment(), self._name, description, cron_expression=f"0 {fields}",
                     max_concurrency=1, no_catchup=True, pipeline_id=version.pipeline_id, version_id=version.version_id,
-                    service_account=self._settings.service_account,
+                    pipeline_root=self._settings.pipeline_root, service_account=self._settings.service_account,
                     enabled=not existing or _is_enabled(existing[0]),
                 )  # fmt: skip
             self._delete(each for each in existing if each.recurring_run_id != current.recurring_run_id)

@@ -1,15 +1,18 @@
 """The specification that Kubeflow Pipelines takes."""
 
+import re
+from hashlib import sha256
 from typing import Any
 
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
 
 from pipeline.config.configuration import Configuration
-from pipeline.config.kubeflow import KubeflowSettings
+from pipeline.config.kubeflow import KubeflowSettings, KubeflowStep
 from pipeline.create import create_pipeline
 from pipeline.locations import Locations
 from runners.kfp.frame import Frame
 from runners.kfp.notes import notes_environment
+from runners.kfp.run_executor import FINGERPRINT
 from runners.kfp.spec import Containers, Spec, build_documents
 from runners.kubeflow.pods import give_notes, prepare_pod
 
@@ -30,7 +33,11 @@ def build_specification(config: Configuration, settings: KubeflowSettings, locat
             give_notes(task, notes_environment(step, locations.registry))
 
     def complete(name: str, task: Spec, container: Spec) -> None:  # noqa: ARG001 - as `Containers` calls it
-        container["image"] = settings.of_step(name).image
+        step = settings.of_step(name)
+        container["image"] = step.image
+        container["args"] = [_escaped(argument) for argument in container["args"]]
+        if container["command"] == COMMAND:
+            container["args"] = [FINGERPRINT, _fingerprint(step), *container["args"]]
 
     address = settings.ui or settings.endpoint
     spec, *platform = build_documents(
@@ -45,9 +52,30 @@ def build_specification(config: Configuration, settings: KubeflowSettings, locat
         Containers("kubeflow", settings.steps, settings.of_step, complete),
     )
     if settings.pipeline_root is not None:
-        # TFX writes the root into Vertex AI's PipelineJob only.
+        # For whoever reads the file. Kubeflow takes the root from the run (`runners.kubeflow.runs`).
         spec["defaultPipelineRoot"] = settings.pipeline_root
     return [spec, *platform]
+
+
+def _fingerprint(step: KubeflowStep) -> str:
+    """Return a digest of the settings of a step that can change its outputs.
+
+    Kubeflow's cache compares image, command, arguments and names of claims, but no environment (kubeflow/pipelines at
+    2.16.1, backend/src/v2/cacheutils/cache.go, lines 193-250): a step whose environment changed would be answered
+    from it. As an argument, the digest makes such a step run again.
+    """
+    outputs_depend_on = step.model_dump_json(include={"env", "secrets", "volumes"})
+    return sha256(outputs_depend_on.encode()).hexdigest()[:16]
+
+
+def _escaped(argument: str) -> str:
+    """Return an argument that Kubernetes expands to what it was: in a container's words `$$` and `$(NAME)` are special.
+
+    Example:
+        >>> _escaped("costs $5, $$ or $(HOME)"), _escaped("{{$.inputs}}")
+        ('costs $5, $$$ or $$(HOME)', '{{$.inputs}}')
+    """
+    return re.sub(r"\$(?=[$(])", "$$", argument)
 
 
 def _compile_steps(config: Configuration, settings: KubeflowSettings, locations: Locations) -> Spec:

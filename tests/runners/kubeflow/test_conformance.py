@@ -172,6 +172,13 @@ def test_with_gates_that_hold_it_is_pushed_beside_its_baseline_and_not_trained_a
     assert cluster.told()["summary"]["pushed"] == summary.pushed
 
 
+def test_a_step_whose_environment_changed_is_not_answered_from_the_cache(cluster: Cluster) -> None:
+    assert "SchemaImport" in cluster.run("SchemaImport").cached
+    cluster.compile("runner.kubeflow.only_new=false", "runner.kubeflow.env={A: b}")
+    assert cluster.run("SchemaImport").executed == ["NewData", "SchemaImport"]
+    assert "SchemaImport" in cluster.run("SchemaImport").cached
+
+
 def test_a_data_gate_that_stops_a_run_changes_nothing_and_says_why(cluster: Cluster) -> None:
     before = cluster.registry()
     rows = cluster.project.folder / "data" / "span-2" / "rows.csv"
@@ -179,7 +186,8 @@ def test_a_data_gate_that_stops_a_run_changes_nothing_and_says_why(cluster: Clus
     rows.write_text(rows.read_text().replace("praise", "rude"))
     run = cluster.run()
     ((step, failure),) = run.failed.items()
-    assert (step, failure.status) == ("DataGate", 2)
+    assert (step, failure.container_status) == ("DataGate", 2)
+    assert failure.status == 1  # of the launcher, whatever the container's was
     assert failure.log.strip().splitlines()[-1].startswith("error: ")
     assert "Trainer" not in run.executed
     told = cluster.told()
@@ -193,7 +201,7 @@ def test_inputs_that_are_gone_are_told_of(cluster: Cluster) -> None:
         (cluster.project.folder / "data" / f"span-{span}" / "rows.csv").unlink()
     run = cluster.run()
     assert run.executed == ["Notify"]
-    assert run.failed["NewData"].status == 2
+    assert run.failed["NewData"].container_status == 2
     told = cluster.told()
     assert told["outcome"] == "refused"
     assert told["reasons"][0] in run.failed["NewData"].log

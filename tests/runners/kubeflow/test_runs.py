@@ -143,6 +143,20 @@ def test_the_command_schedules(project: Project, server: KubeflowServer, capsys:
     assert "there is none; --cron makes it" in capsys.readouterr().err
 
 
+def test_runs_and_schedules_name_the_pipeline_root(project: Project, server: KubeflowServer) -> None:
+    """No version of Kubeflow reads it from the specification: backend/src/v2/driver/root_dag.go, lines 97-113."""
+    config = configured(project, server, pipeline_root="s3://bucket/root")
+    start(config)
+    scheduled = plan(config)
+    (run,) = server.runs.values()
+    (recurring,) = server.recurring.values()
+    assert run["runtime_config"]["pipeline_root"] == "s3://bucket/root"
+    assert recurring["runtime_config"]["pipeline_root"] == "s3://bucket/root"
+    assert plan(configured(project, server, pipeline_root="s3://bucket/another")) != scheduled
+    (recurring,) = server.recurring.values()
+    assert recurring["runtime_config"]["pipeline_root"] == "s3://bucket/another"
+
+
 def test_what_has_not_changed_is_not_scheduled_again(project: Project, server: KubeflowServer) -> None:
     config = configured(project, server)
     made = plan(config)

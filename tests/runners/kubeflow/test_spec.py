@@ -1,5 +1,6 @@
 """What is compiled for Kubeflow Pipelines: nothing that it has not, everything that the configuration asks for."""
 
+import json
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -8,18 +9,20 @@ from typing import Any
 
 import pytest
 import yaml
-from google.protobuf import json_format
+from google.protobuf import json_format, text_format
 from kfp import components
 from kfp.pipeline_spec import pipeline_spec_pb2
+from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.dsl.components.base.base_driver import BaseDriver
 from tfx.orchestration.kubeflow.v2.container.kubeflow_v2_entrypoint_utils import parse_raw_artifact_dict
 from tfx.utils import import_utils
 
 from pipeline.config.loading import load_configuration
 from pipeline.create import create_pipeline
-from runners.kfp.spec import check_sizes
+from runners.kfp.spec import check_sizes, protect_parameters
 from schema.errors import Refused
 from tests.end_to_end.command import command
+from tests.runners.kubeflow.backend import expand_variables
 from tests.support.refusals import refused, refused_without
 from tests.support.small_project import Project, make_project
 
@@ -98,6 +101,14 @@ def _package(project: Project) -> Path:
     return project.folder / "pipeline-of-kubeflow.yaml"
 
 
+def compile_kubeflow(project: Project, *changes: str) -> Compiled:
+    """Compile a project for Kubeflow and read what was compiled."""
+    status, package = compile_project(project, *changes)
+    assert status == 0
+    spec, platform = yaml.safe_load_all(package.read_text())
+    return Compiled(project, package, spec, platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"])
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = make_project(tmp_path_factory.mktemp("kubeflow") / "project", rows=20)
@@ -108,10 +119,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="module")
 def compiled(project: Project) -> Compiled:
-    status, package = compile_project(project)
-    assert status == 0
-    spec, platform = yaml.safe_load_all(package.read_text())
-    return Compiled(project, package, spec, platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"])
+    return compile_kubeflow(project)
 
 
 def test_the_kfp_sdk_loads_it(compiled: Compiled) -> None:
@@ -199,6 +207,49 @@ def test_pods_get_what_is_configured(compiled: Compiled) -> None:
     assert [secret["secretName"] for secret in gate["imagePullSecret"]] == ["pull"]
     assert int(gate["activeDeadlineSeconds"]) == 3600
     assert int(compiled.on_kubernetes("StatisticsGen")["activeDeadlineSeconds"]) == 60
+
+
+def test_a_change_of_the_environment_changes_what_the_cache_compares(compiled: Compiled) -> None:
+    """That is image, command and arguments, no environment: backend/src/v2/cacheutils/cache.go, lines 193-250."""
+    before = {step: compiled.container(step)["args"] for step in compiled.tasks}
+    changed = compile_kubeflow(compiled.project, "runner.kubeflow.steps.Transform={env: {A: b}}")
+    assert {step for step in changed.tasks if changed.container(step)["args"] != before[step]} == {"Transform"}
+    changed = compile_kubeflow(compiled.project, "runner.kubeflow.env={A: b}", "runner.kubeflow.cpu=1")
+    unchanged = {step for step in changed.tasks if changed.container(step)["args"] == before[step]}
+    assert unchanged == {"NewData", "Notify"}  # which are never answered from the cache
+    changed = compile_kubeflow(compiled.project, "runner.kubeflow.cpu=1")
+    assert {step: changed.container(step)["args"] for step in changed.tasks} == before
+
+
+def test_kubernetes_leaves_parameters_and_arguments_as_they_are(compiled: Compiled) -> None:
+    """In the words of a container it expands variables: backend/src/v2/driver/driver.go, lines 283-304 and 413-421."""
+    requests = ["costs $$5", "$(HOOK) or $(NONE)", "{{thing}} {{$}}"]
+    changed = compile_kubeflow(
+        compiled.project, f"canary={json.dumps({'requests': requests})}",
+        "beam={pipeline_args: [--runner=DirectRunner, '--label=$$ $(HOOK)']}",
+    )  # fmt: skip
+    environment = {"HOOK": "secret"}
+    settings = json.loads(expand_variables(_parameter(changed, "Canary", "settings"), environment))
+    assert settings["requests"] == requests
+    arguments = [expand_variables(word, environment) for word in changed.container("Transform")["args"]]
+    assert "--label=$$ $(HOOK)" in arguments
+    assert "{{$}}" in arguments
+
+
+def test_the_schema_keeps_its_dollars() -> None:
+    text = 'feature { name: "labels" domain: "$$" annotation { comment { note: "$(HOOK)" } } }'
+    task = {"inputs": {"parameters": {"text": {"runtimeValue": {"constant": text}}}}}
+    protect_parameters("SchemaImport", task)
+    protected = task["inputs"]["parameters"]["text"]["runtimeValue"]["constant"]
+    assert "$" not in protected
+    schema, expected = schema_pb2.Schema(), schema_pb2.Schema()
+    assert text_format.Parse(protected, schema) == text_format.Parse(text, expected)
+
+
+def test_refuses_a_path_that_kubernetes_would_change() -> None:
+    task = {"inputs": {"parameters": {"registry": {"runtimeValue": {"constant": "/mnt/$(HOME)"}}}}}
+    with pytest.raises(Refused, match=r"step DataGate: registry /mnt/\$\(HOME\): Kubernetes would replace"):
+        protect_parameters("DataGate", task)
 
 
 def test_a_warm_start_is_left_to_the_run(compiled: Compiled) -> None:
