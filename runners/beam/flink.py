@@ -1,4 +1,4 @@
-"""What a Flink cluster's REST API is asked: beforehand, whether it can take the jobs; afterwards, why one failed."""
+"""Requests to a Flink cluster's REST API: whether it can take the jobs and, afterwards, why one failed."""
 
 import re
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ from pipeline.errors import StepFailed
 from schema.errors import Refused
 
 _ANSWER_S = 10
-_LONGEST_CAUSE = 300
+_MAX_CAUSE_LENGTH = 300
 _AGAIN = "and run again: finished steps come from the cache"
 
 
 @dataclass(frozen=True)
 class _Advice:
-    """What a person can do about what Flink says.
+    """What a person can do about an error of Flink.
 
     Attributes:
-        said: A pattern of it.
+        error: Pattern of the error.
         advice: What to do.
     """
 
-    said: str
+    error: str
     advice: str
 
 
@@ -60,22 +60,22 @@ _ADVICE = (
     ),
     _Advice(
         r"No such file or directory|NotFoundError|FileNotFound",
-        "work_dir and examples.input_base have to be where each TaskManager sees the same files, not in its own /tmp",
+        "work_dir and examples.input_base must be where every TaskManager sees the same files, not in its own /tmp",
     ),
 )
 
 
 def check_cluster(beam: BeamSettings) -> None:
-    """Checks that the cluster is there, of the right version, and has the slots that a job takes.
+    """Check that the cluster answers, has the right version, and has the slots that a job takes.
 
     Raises:
-        Refused: It has not; the message says what to do.
+        Refused: It does not; the message says what to do.
     """
     address = beam.flink.address
     jar = job_jar(beam.flink)
     if not jar.is_file():
-        key = "beam.flink.job_server_jar" if beam.flink.job_server_jar else "scripts/flink.sh fetch makes it"
-        raise Refused(f"{jar}: not there ({key})")
+        key = "beam.flink.job_server_jar" if beam.flink.job_server_jar else "scripts/flink.sh fetch writes it"
+        raise Refused(f"{jar}: does not exist ({key})")
     try:
         overview = _get(f"{address}/overview", beam.flink.check_s)
     except requests.RequestException as error:
@@ -95,18 +95,18 @@ def check_cluster(beam: BeamSettings) -> None:
 
 
 def explained(config: Configuration, failure: StepFailed) -> StepFailed:
-    """A step's failure in Flink's words and with what to do about it, where it is a job's; else as it was."""
+    """Return a step's failure in Flink's own words, with advice, if a Flink job caused it; else the failure itself."""
     cause = failure.__cause__
-    # So Beam's runners say that a job has failed, or could not be handed over.
-    of_a_job = isinstance(cause, RuntimeError) and re.search(r"failed in state|^Request to http", str(cause))
-    if config.beam.runner != "flink" or not (of_a_job or isinstance(cause, requests.RequestException)):
+    # Beam's runners report with these words that a job failed, or could not be submitted.
+    is_of_job = isinstance(cause, RuntimeError) and re.search(r"failed in state|^Request to http", str(cause))
+    if config.beam.runner != "flink" or not (is_of_job or isinstance(cause, requests.RequestException)):
         return failure
     assert cause is not None
     return StepFailed(failure.step, RuntimeError(_why(config, cause)))
 
 
 def _why(config: Configuration, cause: BaseException) -> str:
-    """Why the pipeline's newest job has failed; if it has not, what Beam says."""
+    """Return why the pipeline's newest job failed; if it did not fail, Beam's own error."""
     address = config.beam.flink.address
     try:
         jobs = [job for job in _get(f"{address}/jobs/overview", _ANSWER_S)["jobs"] if job["name"] == config.name]
@@ -115,14 +115,14 @@ def _why(config: Configuration, cause: BaseException) -> str:
             return _in_a_line(str(cause))
         answer = _get(f"{address}/jobs/{newest['jid']}/exceptions", _ANSWER_S)
     except (requests.RequestException, KeyError, ValueError):
-        return f"Flink at {address} answers no more; start it again (scripts/flink.sh start) {_AGAIN}"
+        return f"Flink at {address} no longer answers; start it again (scripts/flink.sh start) {_AGAIN}"
     return _in_a_line(str(answer.get("root-exception") or cause))
 
 
 def _in_a_line(trace: str) -> str:
-    """The innermost cause of a Java or Python trace, and advice that fits anything in it."""
-    advice = next((each.advice for each in _ADVICE if re.search(each.said, trace)), "Flink's page and logs say more")
-    return f"{_innermost(trace)[:_LONGEST_CAUSE]}; {advice}"
+    """Return the innermost cause of a Java or Python trace, with the advice whose pattern matches the trace."""
+    advice = next((each.advice for each in _ADVICE if re.search(each.error, trace)), "see Flink's page and logs")
+    return f"{_innermost(trace)[:_MAX_CAUSE_LENGTH]}; {advice}"
 
 
 def _innermost(trace: str) -> str:
@@ -131,7 +131,7 @@ def _innermost(trace: str) -> str:
         return str(python[-1]).split(" [while running")[0].strip()
     java = re.findall(r"^Caused by: (?:[\w$]+\.)*(.*)$", trace, re.MULTILINE)
     lines = [line.strip() for line in trace.splitlines() if line.strip()]
-    return (str(java[-1]) if java else lines[0] if lines else "it says nothing").strip()
+    return (str(java[-1]) if java else lines[0] if lines else "no message").strip()
 
 
 def _get(url: str, timeout_s: float) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""On this machine, by TFX's BeamDagRunner: the pipeline is itself a Beam pipeline, whose stages are the components."""
+"""Local runner by TFX's BeamDagRunner: the pipeline is itself a Beam pipeline whose stages are the components."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from schema.errors import Refused
 
 
 def run(config: Configuration, observer: Observer, *, until: str | None = None) -> RunResult:
-    """Runs the pipeline to its end; arguments, result and errors are those of `runners.local.runner.run`."""
+    """Run the pipeline to its end; arguments, result and errors are those of `runners.local.runner.run`."""
     runner = _ObservedBeamDagRunner()
     runner.observer = observer
     with _in_process():
@@ -25,33 +25,33 @@ def run(config: Configuration, observer: Observer, *, until: str | None = None) 
 
 
 class _Run:
-    """What the DoFns of the one run of this process share; Beam pickles them, so they cannot hold it."""
+    """State that the DoFns of this process's one run share: Beam pickles them, so they cannot hold it."""
 
     steps: Steps | None = None
     failure: Refused | StepFailed | None = None
 
 
 class _ObservedNode(PipelineNodeAsDoFn):  # type: ignore[misc]
-    """A component as a DoFn, which is launched as on the local runner."""
+    """DoFn of a component that is launched as on the local runner."""
 
     def _run_node(self) -> None:
         assert _Run.steps is not None
         try:
             _Run.steps.run(self._pipeline_node)
         except (Refused, StepFailed) as failure:
-            _Run.failure = failure  # Beam makes text of it on its way up
+            _Run.failure = failure  # Beam turns it into text on its way up
             raise
 
 
 class _ObservedBeamDagRunner(BeamDagRunner):  # type: ignore[misc]
-    """TFX's BeamDagRunner, which tells an observer of each component and keeps what came of it."""
+    """TFX's BeamDagRunner, which notifies an observer of each component and keeps the outputs."""
 
     _PIPELINE_NODE_DO_FN_CLS = _ObservedNode
     observer: Observer
     outcome: RunResult
 
     def run_with_ir(self, pipeline: pipeline_pb2.Pipeline, run_options: pipeline_pb2.RunOptions | None = None) -> None:
-        # What is marked in the pipeline from here on, its run id among it, the steps see.
+        # The same object: the steps see the run ID and the marks that are set in the pipeline later.
         _Run.steps = steps = Steps(pipeline, self.observer)
         _Run.failure = None
         try:
@@ -65,7 +65,7 @@ class _ObservedBeamDagRunner(BeamDagRunner):  # type: ignore[misc]
 
 @contextmanager
 def _in_process() -> Iterator[None]:
-    """Keeps Beam's default runner, which TFX gives no way to choose, from fetching a Go binary; see `pipeline.beam`."""
+    """Keep Beam's default runner, which TFX does not let us choose, from fetching a Go binary; see `pipeline.beam`."""
     default = StandardOptions.DEFAULT_RUNNER
     StandardOptions.DEFAULT_RUNNER = "FnApiRunner"
     try:

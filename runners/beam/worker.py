@@ -1,8 +1,8 @@
-"""A Python worker where a TaskManager runs: what Beam's images have as /opt/apache/beam/boot, in Go, without an image.
+"""Python worker beside a TaskManager: what /opt/apache/beam/boot, a Go program, is in Beam's images.
 
-Flink starts this command (`environment_type=PROCESS`). It asks for the job's options and for the files that were staged
-with it, puts those into a folder of its own, puts the code of whoever submitted before what is installed here, and is
-Beam's worker from then on.
+Flink starts this command (`environment_type=PROCESS`). It requests the job's options and the files that were staged
+with the job, writes these into a folder of its own, puts the code of whoever submitted the job before the installed
+one, and becomes Beam's worker.
 """
 
 import argparse
@@ -14,14 +14,14 @@ from pathlib import Path
 
 from pipeline.code import use_code
 
-_STAGED = "staged"  # where Beam's worker looks, below its folder, for what was staged
+_STAGED = "staged"  # folder, below its own, in which Beam's worker looks for staged files
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs Beam's worker in this process, until the job needs it no more.
+    """Run Beam's worker in this process until the job no longer needs it.
 
     Args:
-        arguments: Those that every runner of Beam starts a worker with; None: of the command line.
+        arguments: Arguments with which a Beam runner starts a worker; None: those of the command line.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("id", "control_endpoint", "logging_endpoint", "artifact_endpoint", "provision_endpoint"):
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _environment(given: argparse.Namespace, folder: Path) -> dict[str, str]:
-    """What Beam's worker reads from its environment."""
+    """Return the environment variables that Beam's worker reads."""
     import grpc
     from apache_beam.portability.api import beam_provision_api_pb2, beam_provision_api_pb2_grpc, endpoints_pb2
     from apache_beam.runners.worker.worker_id_interceptor import WorkerIdInterceptor
@@ -65,7 +65,7 @@ def _environment(given: argparse.Namespace, folder: Path) -> dict[str, str]:
 
 
 def _stage(dependencies: Sequence[object], channel: object, folder: Path) -> None:
-    """Fetches what was staged, each file by its own name."""
+    """Fetch the staged files, each under its own name."""
     from apache_beam.portability.api import beam_artifact_api_pb2_grpc, beam_runner_api_pb2
     from apache_beam.runners.portability.artifact_service import resolve_artifacts
 

@@ -1,4 +1,4 @@
-"""On this machine, one component after the other, with ML Metadata in sqlite."""
+"""Local runner: one component after the other on this machine, with ML Metadata in sqlite."""
 
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.proto.orchestration import pipeline_pb2
@@ -10,15 +10,15 @@ from runners.local.steps import Steps, options_of, prepare
 
 
 def run(config: Configuration, observer: Observer, *, until: str | None = None) -> RunResult:
-    """Runs the pipeline to its end.
+    """Run the pipeline to its end.
 
     Args:
         config: The configuration.
-        observer: Told of each component as it starts and ends.
-        until: Run only what this component needs, and itself; None: everything. A whole run takes that from the cache.
+        observer: Notified when a component starts and ends.
+        until: Run only this component and those that it needs; None: all. A later whole run takes them from the cache.
 
     Returns:
-        Where the outputs lie, and how long each component took.
+        URIs of the outputs, and how long each component took.
 
     Raises:
         Refused: A component refused the data.
@@ -30,7 +30,7 @@ def run(config: Configuration, observer: Observer, *, until: str | None = None) 
 
 
 class _ObservedDagRunner(LocalDagRunner):  # type: ignore[misc]
-    """TFX's LocalDagRunner, which tells an observer of each component and keeps what came of it."""
+    """TFX's LocalDagRunner, which notifies an observer of each component and keeps the outputs."""
 
     outcome: RunResult
 

@@ -1,6 +1,6 @@
-"""Recurring runs on one machine: a systemd service and timer, and a line for cron, printed and never installed.
+"""Recurring runs on one machine: a systemd service and timer, and a line for cron. They are printed, never installed.
 
-Nothing more is needed there: a run that finds nothing new ends at once, and two never run at a time
+Nothing more is needed: a run that finds nothing new ends at once, and two runs never overlap
 (`pipeline.work_dir.WorkDir.locked`).
 """
 
@@ -24,10 +24,10 @@ class Cron:
     """A cron expression, as Debian's cron understands it, in local time.
 
     Attributes:
-        fields: The five of it, without names.
-        calendar: The same as systemd's OnCalendar, of which any may hold.
-        words: The same in English.
-        next_times: When it comes next, thrice.
+        fields: Its five fields, as numbers.
+        calendar: The equivalent values of systemd's OnCalendar; the timer fires when any of them matches.
+        words: The expression in English.
+        next_times: The next three times that match.
     """
 
     fields: tuple[str, ...]
@@ -38,14 +38,14 @@ class Cron:
 
 @dataclass(frozen=True)
 class LocalSchedule:
-    """What to install.
+    """What a person installs to run a pipeline on a schedule.
 
     Attributes:
-        unit: The name of both units, without what stands behind the dot.
-        service: The file <unit>.service.
-        timer: The file <unit>.timer.
-        cron_line: A line of a crontab, instead of both.
-        cron: When.
+        unit: Name of both systemd units, without the suffix.
+        service: Content of <unit>.service.
+        timer: Content of <unit>.timer.
+        cron_line: Line of a crontab, instead of both.
+        cron: The schedule.
     """
 
     unit: str
@@ -55,35 +55,36 @@ class LocalSchedule:
     cron: Cron
 
     def in_words(self) -> str:
-        """All of it with what to do, each part ready to be copied."""
+        """Return all parts with instructions, each ready to be copied."""
         times = ", ".join(f"{time:%Y-%m-%d %H:%M}" for time in self.cron.next_times)
         folder = "~/.config/systemd/user"
         return "\n".join((
-            f"# {self.cron.words} (next: {times}). Nothing is installed: take systemd's two files, or cron's line.",
+            f"# {self.cron.words} (next: {times}). Nothing is installed: use systemd's two files or cron's line.",
             "",
             f"# {folder}/{self.unit}.service",
             self.service,
             f"# {folder}/{self.unit}.timer",
             self.timer,
             f"# Then: systemctl --user daemon-reload && systemctl --user enable --now {self.unit}.timer",
-            "# and, for it to run while nobody is logged in: loginctl enable-linger",
+            "# and, to run while nobody is logged in: loginctl enable-linger",
             "",
-            "# Or, with `crontab -e` (cron mails what is printed; each run's folder has it too):",
+            "# Or, with `crontab -e` (cron mails the output; the folder of each run has it too):",
             self.cron_line,
         ))  # fmt: skip
 
 
 def local_schedule(config: Configuration, path: Path, overrides: Sequence[str], cron: str) -> LocalSchedule:
-    """What runs a pipeline again and again on this machine, for the user who asks, from the folder of the moment.
+    """Return the schedule of a pipeline on this machine, for the current user and from the current folder.
 
     Args:
-        config: The pipeline.
-        path: Its configuration's file.
-        overrides: `--set`, as given; paths in them are relative to the folder.
+        config: The configuration of the pipeline.
+        path: File of the configuration.
+        overrides: Values of `--set`; paths in them are relative to the current folder.
         cron: Five fields: minute, hour, day of month, month, day of week.
 
     Raises:
-        Refused: The expression is none, or systemd or cron cannot say it; or a path cannot be written into their files.
+        Refused: The cron expression is invalid, systemd or cron cannot express it, or a path cannot be written into
+            their files.
     """
     when = parse_cron(cron)
     folder = str(Path.cwd())
@@ -94,22 +95,22 @@ def local_schedule(config: Configuration, path: Path, overrides: Sequence[str], 
             raise Refused(f"{word!r}: systemd and cron take no line breaks in a command; rename it")
     service = f"""\
 [Unit]
-Description=Pipeline {config.name}, trained anew
+Description=Retraining of pipeline {config.name}
 
 [Service]
 Type=oneshot
 WorkingDirectory={folder.replace("%", "%%")}
 ExecStart={" ".join(_quoted_for_systemd(word) for word in command)}
-# 3: it ran, but its model was not blessed; what is served stays. Other failures show in systemctl --user --failed.
+# 3: it ran, but its model was not blessed, and the served one stays. systemctl --user --failed shows other failures.
 SuccessExitStatus=3
 {_environment(config)}"""
     timer = f"""\
 [Unit]
-Description=When pipeline {config.name} is trained anew
+Description=Schedule of retraining pipeline {config.name}
 
 [Timer]
 {chr(10).join(f"OnCalendar={line}" for line in when.calendar)}
-# What was missed while the machine was off is made up for.
+# A run that was missed while the machine was off is made up for.
 Persistent=true
 
 [Install]
@@ -126,10 +127,20 @@ WantedBy=timers.target
 
 
 def parse_cron(expression: str, now: datetime | None = None) -> Cron:
-    """Reads a cron expression.
+    """Parse a cron expression.
+
+    Args:
+        expression: Five fields: minute, hour, day of month, month, day of week.
+        now: Time to count the next times from; None: the current time.
 
     Raises:
-        Refused: It is none, never comes, or says what only some crons understand (`L`, `#`, seconds, @daily).
+        Refused: It is invalid, never matches, or uses what only some crons understand (`L`, `#`, seconds, @daily).
+
+    Example:
+        >>> parse_cron("0 3 * * mon-fri").fields
+        ('0', '3', '*', '*', '1-5')
+        >>> parse_cron("0 3 * * mon-fri").calendar
+        ('Mon,Tue,Wed,Thu,Fri *-*-* 03:00:00',)
     """
     from cronsim import CronSim, CronSimError
 
@@ -145,12 +156,12 @@ def parse_cron(expression: str, now: datetime | None = None) -> Cron:
         raise Refused(f"--cron {expression!r}: {str(error).lower()} (the fields: {_FIELDS}); {example}") from None
     plain = [{number for number in values if isinstance(number, int) and number >= 0} for values in numbers]
     if any(len(kept) < len(values) for kept, values in zip(plain, numbers, strict=True)):
-        raise Refused(f"--cron {expression!r}: L and # are not understood by every cron; say it with numbers")
+        raise Refused(f"--cron {expression!r}: not every cron understands L and #; use numbers")
     minutes, hours, days, months, weekdays = plain
     weekdays = {day % 7 for day in weekdays}
     return Cron(
         fields=tuple(
-            # A star decides whether day and weekday must both hold, so it stays; anything else as every cron reads it.
+            # A star decides whether day and weekday must both match, so it stays. All else is written as numbers.
             field if field.startswith("*") else _ranges(values, "-")
             for field, values in zip(fields, (minutes, hours, days, months, weekdays), strict=True)
         ),
@@ -163,7 +174,7 @@ def parse_cron(expression: str, now: datetime | None = None) -> Cron:
 def _calendar(
     minutes: set[int], hours: set[int], days: set[int], months: set[int], weekdays: set[int], *, both: bool
 ) -> tuple[str, ...]:
-    """As systemd.time(7) has it. Where cron wants day or weekday, not both, that takes two lines."""
+    """Return values of systemd.time(7); two where cron asks for a match of day or weekday, not of both."""
     time = f"{_or_star(hours, 24)}:{_or_star(minutes, 60)}:00"
     month, day = _or_star(months, 12), _or_star(days, 31)
     names = "" if len(weekdays) == 7 else ",".join(_DAYS[number] for number in sorted(weekdays)) + " "
@@ -177,7 +188,7 @@ def _or_star(values: set[int], total: int) -> str:
 
 
 def _ranges(values: Collection[int], between: str, width: int = 0) -> str:
-    """`0,3-5`: numbers, those that follow each other as a range."""
+    """Write numbers, consecutive ones as a range: `0,3-5`."""
     runs: list[list[int]] = []
     for value in sorted(values):
         if runs and value == runs[-1][-1] + 1:
@@ -190,24 +201,24 @@ def _ranges(values: Collection[int], between: str, width: int = 0) -> str:
 
 
 def _program() -> list[str]:
-    """What was called, by its whole path: the installed command, or the module with the same Python."""
+    """Return the command by its absolute path: the installed one, or the module with the same Python."""
     script = Path(sys.executable).with_name("bert-multilabel")
     return [str(script)] if script.is_file() else [sys.executable, "-m", "pipeline"]
 
 
 def _quoted_for_systemd(word: str) -> str:
-    """A word of ExecStart, as systemd.service(5) takes it."""
+    """Quote a word of ExecStart, as described in systemd.service(5)."""
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return f'"{escaped}"'
 
 
 def _environment(config: Configuration) -> str:
-    """A hint at the environment variables that the webhook needs."""
+    """Return the lines about the environment variables that the webhook needs."""
     notify = config.notify
     names = [name for name in (notify.url_from, notify.secret_from) if name] if notify is not None else []
     if not names:
         return ""
     return (
-        f"# NAME=value, a line each, of {', '.join(names)}; only you should be able to read it. Cron needs them too.\n"
+        f"# A line NAME=value for each of {', '.join(names)}; nobody else may read the file. Cron needs them too.\n"
         f"EnvironmentFile=-%h/.config/bert-multilabel-{config.name}.env\n"
     )

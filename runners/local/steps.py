@@ -1,4 +1,4 @@
-"""The steps of a pipeline as they are launched on this machine, with ML Metadata in sqlite, and what came of them."""
+"""Launching of a pipeline's steps on this machine, with ML Metadata in sqlite."""
 
 import datetime
 import threading
@@ -19,15 +19,19 @@ from schema.errors import Refused
 
 
 def options_of(until: str | None) -> RunOptions | None:
-    """What TFX calls a partial run: what a component needs, and itself; None: everything."""
+    """Return the options of TFX's partial run: a component and those that it needs; None: all components."""
     return RunOptions(to_nodes=[until]) if until else None
 
 
 class Steps:
-    """Launches the steps of one run, tells an observer of each, and keeps what came of it."""
+    """Launcher of the steps of one run, which notifies an observer of each and keeps the outputs.
+
+    Args:
+        pipeline: A compiled pipeline that has its run ID, with the nodes marked that are not to run (see `prepare`).
+        observer: Notified when a step starts and ends.
+    """
 
     def __init__(self, pipeline: pipeline_pb2.Pipeline, observer: Observer) -> None:
-        """Takes a compiled pipeline whose run id is in it, and of which what is not to run is marked so."""
         self._pipeline = pipeline
         self._observer = observer
         self._deployment = runner_utils.extract_local_deployment_config(pipeline)
@@ -40,20 +44,21 @@ class Steps:
 
     @property
     def nodes(self) -> list[pipeline_pb2.PipelineNode]:
-        """Those that are to run, each after what it needs."""
+        """The nodes to run, each after those that it needs."""
         nodes = [node.pipeline_node for node in self._pipeline.nodes]
         return [node for node in nodes if not node.execution_options.HasField("skip")]
 
     @property
     def outcome(self) -> RunResult:
+        """URIs of the outputs so far, and how long each step took."""
         return RunResult(artifacts=self._artifacts, durations_s=self._durations_s)
 
     def run(self, node: pipeline_pb2.PipelineNode) -> None:
-        """Runs a step, or takes it from the cache.
+        """Run a step, or take its outputs from the cache.
 
         Raises:
             Refused: The step refused the data.
-            StepFailed: It failed for any other reason; the cause is chained.
+            StepFailed: The step failed for any other reason; the cause is chained.
         """
         name = node.node_info.id
         with self._lock:
@@ -81,11 +86,11 @@ class Steps:
         except Exception as error:
             raise StepFailed(name, error) from error
         if execution is None or execution.execution_id is None:
-            raise StepFailed(name, RuntimeError("its inputs were not made"))
+            raise StepFailed(name, RuntimeError("its inputs do not exist"))
         return int(execution.execution_id)
 
     def _finish(self, name: str, execution_id: int) -> bool:
-        """Whether the execution came from the cache; remembers where its outputs lie."""
+        """Record the URIs of the outputs; return whether they came from the cache."""
         with self._metadata as handle:
             (execution,) = handle.store.get_executions_by_id([execution_id])
             outputs = execution_lib.get_output_artifacts(handle, execution_id)
@@ -98,7 +103,7 @@ class Steps:
 
 
 def prepare(pipeline: pipeline_pb2.Pipeline, options: pipeline_pb2.RunOptions | None) -> None:
-    """Gives a compiled pipeline its run id, and marks what is not to run."""
+    """Give a compiled pipeline its run ID, and mark the nodes that are not to run."""
     if options is not None:
         partial_run_utils.mark_pipeline(pipeline, to_nodes=options.partial_run.to_nodes)
     run_id = {constants.PIPELINE_RUN_ID_PARAMETER_NAME: datetime.datetime.now().isoformat()}

@@ -1,4 +1,4 @@
-"""Runs and schedules on other machines: what every runner that has them does, whatever runs there."""
+"""Runs and schedules on other machines: the protocol of remote runners, and what holds for all of them."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ _POLL_S = 15.0
 
 
 class RunState(StrEnum):
-    """Where a run stands."""
+    """State of a run."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -27,19 +27,20 @@ class RunState(StrEnum):
 
     @property
     def ended(self) -> bool:
+        """Whether the run has ended, one way or another."""
         return self in (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
 
 
 @dataclass(frozen=True)
 class RemoteRun:
-    """A run, as its service knows it.
+    """A run of a remote service.
 
     Attributes:
-        name: What `status` and `cancel` take.
-        state: Where it stands.
-        created: When it was submitted, in UTC.
-        page: Where a person can watch it.
-        error: Why it failed, on one line; None: it did not, or the service does not say.
+        name: Identifier that `status` and `cancel` take.
+        state: Its state.
+        created: Time of its submission, in UTC.
+        page: Address of its page.
+        error: Why it failed, in one line; None if it did not fail, or the service does not say.
     """
 
     name: str
@@ -51,15 +52,15 @@ class RemoteRun:
 
 @dataclass(frozen=True)
 class RemoteSchedule:
-    """The recurring run of a pipeline: there is at most one, named as the pipeline.
+    """The recurring run of a pipeline, which has at most one.
 
     Attributes:
-        name: The pipeline's.
+        name: Name of the pipeline.
         cron: Five fields: minute, hour, day of month, month, day of week.
-        paused: Whether it starts nothing for now.
-        time_zone: Which the fields are in.
-        next_run: When it comes next, if the service says.
-        page: Where a person can watch it.
+        paused: Whether it starts nothing until it is resumed.
+        time_zone: Time zone of the fields.
+        next_run: Time of the next run, if the service says.
+        page: Address of its page.
     """
 
     name: str
@@ -71,62 +72,62 @@ class RemoteSchedule:
 
 
 class RemoteRunner(Protocol):
-    """What a module of runners/ for another machine has. Each raises Refused, in one line, if the service refuses."""
+    """Remote runner: a module of these functions. Each raises Refused, in one line, if the service refuses."""
 
     def compile(self, config: Configuration, output: Path) -> None:
-        """Writes what the service takes."""
+        """Write the file that the service takes."""
 
     def submit(self, config: Configuration) -> RemoteRun:
-        """Starts a run of what the configuration says now."""
+        """Start a run of what the configuration says now."""
 
     def runs(self, config: Configuration) -> Sequence[RemoteRun]:
-        """The pipeline's, the newest first, at most twenty."""
+        """Return the pipeline's runs: the newest first, at most twenty."""
 
     def status(self, config: Configuration, run: str) -> RemoteRun:
-        """Where a run stands."""
+        """Return the state of a run."""
 
     def cancel(self, config: Configuration, run: str) -> RemoteRun:
-        """Ends a run; one that has ended stays as it is."""
+        """Cancel a run; one that has ended stays as it is."""
 
     def set_schedule(self, config: Configuration, cron: str) -> RemoteSchedule:
-        """Makes the recurring run, or has the one that is there run what the configuration says now."""
+        """Create the recurring run, or change the existing one to what the configuration says now."""
 
     def find_schedule(self, config: Configuration) -> RemoteSchedule | None:
-        """The recurring run, if there is one."""
+        """Return the recurring run, if there is one."""
 
     def pause_schedule(self, config: Configuration, paused: bool) -> RemoteSchedule:
-        """Pauses or resumes it."""
+        """Pause the recurring run, or resume it."""
 
     def delete_schedule(self, config: Configuration) -> bool:
-        """Deletes it; False if there was none."""
+        """Delete the recurring run; return whether there was one."""
 
 
 def submit(
     runner: RemoteRunner, config: Configuration, say: Callable[[str], object], poll_s: float = _POLL_S
 ) -> RemoteRun:
-    """Starts a run where no other one of its pipeline is at work; else waits or stops, as `concurrency` says.
+    """Start a run unless another run of the pipeline is in progress; then wait or refuse, as `concurrency` says.
 
-    Of two that are submitted at once the one that was made later is cancelled.
+    Of two runs that are submitted at the same moment, the later one is cancelled.
 
     Args:
-        runner: Where.
-        config: What.
-        say: Told, in a line, what is waited for.
-        poll_s: Seconds between two looks.
+        runner: The remote runner.
+        config: The configuration.
+        say: Called with one line that says what is waited for.
+        poll_s: Seconds between two requests of the runs' states.
 
     Raises:
-        Refused: Another run is at work, or the service refused.
+        Refused: Another run is in progress, or the service refuses.
     """
     until = time.monotonic() + config.concurrency.longest_wait_s
     while True:
-        _await_others(runner, config, say, until, poll_s)
+        _wait_for_others(runner, config, say, until, poll_s)
         run = runner.submit(config)
-        before = [other for other in _unfinished(runner, config) if _order(other) < _order(run)]
-        if not before:
+        earlier = [other for other in _unfinished(runner, config) if _order(other) < _order(run)]
+        if not earlier:
             return run
         runner.cancel(config, run.name)
         if config.concurrency.when_busy == "stop":
-            raise Refused(_busy(config, before[0]))
+            raise Refused(_busy(config, earlier[0]))
 
 
 def wait(
@@ -136,10 +137,17 @@ def wait(
     say: Callable[[RemoteRun], None],
     poll_s: float = _POLL_S,
 ) -> RemoteRun:
-    """Waits until a run has ended, telling of each change.
+    """Wait until a run has ended.
+
+    Args:
+        runner: The remote runner.
+        config: The configuration.
+        run: The run, as submitted.
+        say: Called with the run after each change of its state.
+        poll_s: Seconds between two requests of the state.
 
     Raises:
-        Refused: The service refused to say.
+        Refused: The service refuses.
     """
     while not run.state.ended:
         time.sleep(poll_s)
@@ -150,19 +158,19 @@ def wait(
     return run
 
 
-def _await_others(
+def _wait_for_others(
     runner: RemoteRunner, config: Configuration, say: Callable[[str], object], until: float, poll_s: float
 ) -> None:
     limit = config.concurrency.longest_wait_s
-    said = False
+    announced = False
     while others := _unfinished(runner, config):
         if config.concurrency.when_busy == "stop":
             raise Refused(_busy(config, others[0]))
         if time.monotonic() >= until:
-            raise Refused(f"pipeline {config.name}: run {others[0].name} is at work still, after {limit:g} s")
-        if not said:
+            raise Refused(f"pipeline {config.name}: run {others[0].name} is still in progress after {limit:g} s")
+        if not announced:
             say(f"Waiting for run {others[0].name} of {config.name}, {limit:g} s at most ...")
-            said = True
+            announced = True
         time.sleep(min(poll_s, max(0.0, until - time.monotonic())))
 
 
@@ -176,4 +184,4 @@ def _order(run: RemoteRun) -> tuple[float, str]:
 
 def _busy(config: Configuration, run: RemoteRun) -> str:
     hint = "wait, cancel it, or set concurrency.when_busy to wait"
-    return f"pipeline {config.name}: run {run.name} is at work there; {hint}"
+    return f"pipeline {config.name}: run {run.name} is in progress; {hint}"

@@ -99,7 +99,7 @@ def test_submits_shows_and_cancels_on_a_runner_of_the_table(
     arguments = ("--runner", "toy", "--config", str(project.configuration))
     assert command("submit", *arguments) == 0
     assert capsys.readouterr().out == "Run small-0: waiting\n"
-    assert "run small-0 is at work there" in refused(capsys, "submit", *arguments)
+    assert "run small-0 is in progress" in refused(capsys, "submit", *arguments)
     assert command("status", "small-0", *arguments) == 0
     assert command("cancel", "small-0", *arguments) == 0
     assert capsys.readouterr().out == "Run small-0: waiting\nRun small-0: cancelled\n"

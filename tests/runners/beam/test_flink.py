@@ -1,4 +1,4 @@
-"""Beam's work on a real Flink cluster of this machine, whose TaskManagers have a /tmp of their own."""
+"""Beam jobs on a real Flink cluster on this machine, whose TaskManagers have a /tmp of their own."""
 
 import gzip
 import os
@@ -35,7 +35,7 @@ _WORKER = Path(sys.executable).with_name("bert-multilabel-worker")
 
 @dataclass(frozen=True)
 class Cluster:
-    """A JobManager and two TaskManagers, and a project that all of them see."""
+    """A JobManager, two TaskManagers, and a project that all of them see."""
 
     address: str
     folder: Path
@@ -43,7 +43,7 @@ class Cluster:
     project: Project
 
     def start(self) -> None:
-        """Starts what does not run."""
+        """Start the processes that are not running."""
         subprocess.run([_SCRIPT, "start"], env=self.environment, check=True, capture_output=True)
 
     def pid(self, name: str) -> int:
@@ -56,7 +56,7 @@ class Cluster:
 
 
 def _free_ports() -> int:
-    """The first of two that nobody listens on."""
+    """Return the first of two adjacent free ports."""
     while True:
         with socket.socket() as one, socket.socket() as next_one:
             one.bind(("localhost", 0))
@@ -71,11 +71,11 @@ def _free_ports() -> int:
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     if shutil.which("java") is None:
-        pytest.skip("there is no java; install OpenJDK 11 or 17")
+        pytest.skip("java is missing; install OpenJDK 11 or 17")
     if not (_FETCHED / ".fetched").exists():
-        pytest.skip("Flink is not there; scripts/flink.sh fetch fetches it")
+        pytest.skip("Flink is missing; scripts/flink.sh fetch downloads it")
     if not _WORKER.exists():
-        pytest.skip(f"{_WORKER} is not there; make setup installs it")
+        pytest.skip(f"{_WORKER} is missing; make setup installs it")
     base = tmp_path_factory.mktemp("flink")
     project = make_project(base / "project", rows=200)
     folder = base / "cluster"
@@ -95,7 +95,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def _content(uri: str) -> dict[str, bytes]:
-    """The files of an artifact, decompressed, by their path in it."""
+    """Return the decompressed files of an artifact by path."""
     files = [path for path in Path(uri).rglob("*") if path.is_file()]
     return {
         str(path.relative_to(uri)): gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
@@ -103,23 +103,23 @@ def _content(uri: str) -> dict[str, bytes]:
     }
 
 
-def _sees_another_tmp(pid: int) -> None:
-    mine = Path("/tmp", f"of-this-test-{os.getpid()}")
-    mine.touch()
+def _check_has_its_own_tmp(pid: int) -> None:
+    file = Path("/tmp", f"of-this-test-{os.getpid()}")
+    file.touch()
     try:
-        assert not Path(f"/proc/{pid}/root", mine.relative_to("/")).exists()
+        assert not Path(f"/proc/{pid}/root", file.relative_to("/")).exists()
     finally:
-        mine.unlink()
+        file.unlink()
 
 
 def test_examples_are_those_of_the_local_run(cluster: Cluster) -> None:
     if os.getuid() == 0:
-        _sees_another_tmp(cluster.pid("taskmanager-1"))
-    there = cluster.configuration()
-    check_cluster(there.beam)
-    on_flink = local.run(there, Observers(), until="TextExampleGen").artifacts["TextExampleGen"]
-    here = load_configuration(cluster.project.configuration, [f"work_dir={cluster.project.folder / 'here'}"])
-    in_process = local.run(here, Observers(), until="TextExampleGen").artifacts["TextExampleGen"]
+        _check_has_its_own_tmp(cluster.pid("taskmanager-1"))
+    flink = cluster.configuration()
+    check_cluster(flink.beam)
+    on_flink = local.run(flink, Observers(), until="TextExampleGen").artifacts["TextExampleGen"]
+    alone = load_configuration(cluster.project.configuration, [f"work_dir={cluster.project.folder / 'here'}"])
+    in_process = local.run(alone, Observers(), until="TextExampleGen").artifacts["TextExampleGen"]
     assert IngestReport.read(on_flink["quarantine"]).accepted == 200
     assert _content(on_flink["examples"]) == _content(in_process["examples"])
     assert _content(on_flink["quarantine"]).keys() == _content(in_process["quarantine"]).keys()

@@ -1,11 +1,7 @@
-"""What is said of a Flink cluster that cannot take a job, and of a job that has failed there."""
+"""Messages about a Flink cluster that cannot take a job, and about a job that failed there."""
 
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -17,6 +13,7 @@ from pipeline.config.loading import load_configuration
 from pipeline.errors import StepFailed
 from runners.beam.flink import check_cluster, explained
 from schema.errors import Refused
+from tests.support.http_server import HttpServer, Reply, Request
 from tests.support.small_project import make_project
 
 _OVERVIEW = {"flink-version": "1.19.3", "slots-total": 4, "taskmanagers": 2}
@@ -37,27 +34,20 @@ required resources.
 """
 
 
-@contextmanager
-def _flink(answers: Mapping[str, Any]) -> Iterator[str]:
-    """A server that answers as Flink's REST API does; its address."""
+class Flink(HttpServer):
+    """Server that answers as Flink's REST API does.
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = json.dumps(answers[self.path]).encode()
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(body)
+    Args:
+        answers: Answers by path.
+    """
 
-        def log_message(self, *_: object) -> None:
-            pass
+    def __init__(self, answers: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._answers = answers
 
-    server = ThreadingHTTPServer(("localhost", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://localhost:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    def answer(self, request: Request) -> Reply:
+        """Return the answer for the path."""
+        return Reply(body=self._answers[request.path])
 
 
 @pytest.fixture
@@ -78,35 +68,35 @@ def _refused(settings: BeamSettings) -> str:
     return str(refused.value)
 
 
-def test_a_cluster_that_fits(jar: str) -> None:
-    with _flink({"/overview": _OVERVIEW}) as address:
-        check_cluster(_settings(address, jar))
+def test_accepts_a_cluster_that_can_take_the_jobs(jar: str) -> None:
+    with Flink({"/overview": _OVERVIEW}) as flink:
+        check_cluster(_settings(flink.url, jar))
 
 
-def test_nobody_there(jar: str) -> None:
-    with _flink({}) as address:
+def test_refuses_an_address_where_nothing_answers(jar: str) -> None:
+    with Flink({}) as flink:
         pass
     assert (
-        f"beam.flink.address {address}: no Flink answers there (ConnectionError); scripts/flink.sh start"
-        in _refused(_settings(address, jar))
+        f"beam.flink.address {flink.url}: no Flink answers there (ConnectionError); scripts/flink.sh start"
+        in _refused(_settings(flink.url, jar))
     )
 
 
-def test_another_flink(jar: str) -> None:
-    with _flink({"/overview": _OVERVIEW | {"flink-version": "2.2.0"}}) as address:
-        assert "is Flink 2.2.0; Beam's classes here are for 1.19" in _refused(_settings(address, jar))
+def test_refuses_another_version_of_flink(jar: str) -> None:
+    with Flink({"/overview": _OVERVIEW | {"flink-version": "2.2.0"}}) as flink:
+        assert "is Flink 2.2.0; Beam's classes here are for 1.19" in _refused(_settings(flink.url, jar))
 
 
-def test_too_few_slots(jar: str) -> None:
-    with _flink({"/overview": _OVERVIEW}) as address:
-        refusal = _refused(_settings(address, jar, workers=5))
+def test_refuses_a_cluster_with_too_few_slots(jar: str) -> None:
+    with Flink({"/overview": _OVERVIEW}) as flink:
+        refusal = _refused(_settings(flink.url, jar, workers=5))
     assert "beam.workers is 5, but Flink at" in refusal
     assert "has 4 slots; start TaskManagers (scripts/flink.sh start), or lower it" in refusal
 
 
-def test_nothing_to_submit_with() -> None:
+def test_refuses_a_missing_jar() -> None:
     refusal = _refused(_settings("http://localhost:1", "/nowhere/job.jar"))
-    assert refusal == "/nowhere/job.jar: not there (beam.flink.job_server_jar)"
+    assert refusal == "/nowhere/job.jar: does not exist (beam.flink.job_server_jar)"
 
 
 def _configuration(address: str, folder: Path) -> Configuration:
@@ -121,7 +111,7 @@ def _failure(cause: Exception) -> StepFailed:
 
 
 @pytest.mark.parametrize(
-    ("trace", "said", "advice"),
+    ("trace", "cause", "advice"),
     [
         (
             _PYTHON_TRACE,
@@ -131,32 +121,32 @@ def _failure(cause: Exception) -> StepFailed:
         (_JAVA_TRACE, "Could not acquire the minimum required resources", "start the TaskManagers that are missing"),
         ("java.lang.IllegalStateException: Process died with exit code 1", "Process died", "beam.flink.worker"),
         ('Caused by: java.io.IOException: Cannot run program "/a/worker": error=2', "Cannot run", "beam.flink.worker"),
-        ("java.lang.IllegalArgumentException: of its own kind", "of its own kind", "Flink's page and logs say more"),
+        ("java.lang.IllegalArgumentException: of its own kind", "of its own kind", "see Flink's page and logs"),
     ],
 )
-def test_a_job_that_fails_is_told_of_in_a_line(tmp_path: Path, trace: str, said: str, advice: str) -> None:
+def test_explains_a_failed_job_in_one_line(tmp_path: Path, trace: str, cause: str, advice: str) -> None:
     jobs = [
         {"jid": "older", "name": "small", "start-time": 1, "state": "FINISHED"},
         {"jid": "newest", "name": "small", "start-time": 2, "state": "FAILED"},
         {"jid": "another", "name": "somebody's", "start-time": 3, "state": "RUNNING"},
     ]
     answers = {"/jobs/overview": {"jobs": jobs}, "/jobs/newest/exceptions": {"root-exception": trace}}
-    with _flink(answers) as address:
-        failure = explained(_configuration(address, tmp_path), _failure(RuntimeError("Pipeline failed in state")))
+    with Flink(answers) as flink:
+        failure = explained(_configuration(flink.url, tmp_path), _failure(RuntimeError("Pipeline failed in state")))
     assert str(failure).startswith("Transform failed: ")
-    assert said in str(failure)
+    assert cause in str(failure)
     assert advice in str(failure)
     assert "\n" not in str(failure)
 
 
-def test_a_jobmanager_that_is_gone(tmp_path: Path) -> None:
-    with _flink({}) as address:
+def test_explains_a_jobmanager_that_no_longer_answers(tmp_path: Path) -> None:
+    with Flink({}) as flink:
         pass
-    failure = explained(_configuration(address, tmp_path), _failure(requests.ConnectionError("refused")))
-    assert "answers no more; start it again (scripts/flink.sh start) and run again" in str(failure)
+    failure = explained(_configuration(flink.url, tmp_path), _failure(requests.ConnectionError("refused")))
+    assert "no longer answers; start it again (scripts/flink.sh start) and run again" in str(failure)
 
 
 @pytest.mark.parametrize("cause", [MemoryError("no memory"), RuntimeError("a step of its own")])
-def test_what_is_not_a_jobs_stays_as_it_was(tmp_path: Path, cause: Exception) -> None:
+def test_leaves_failures_alone_that_no_job_caused(tmp_path: Path, cause: Exception) -> None:
     failure = _failure(cause)
     assert explained(_configuration("http://localhost:1", tmp_path), failure) is failure

@@ -1,4 +1,4 @@
-"""TFX's BeamDagRunner in place of the local one: the same steps, the same outcome, the same refusals."""
+"""TFX's BeamDagRunner instead of the local runner: the same steps, outputs and refusals."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,8 +12,8 @@ from schema.errors import Refused
 from tests.support.small_project import Project, make_project
 
 
-class _Seen:
-    """Remembers what an observer is told."""
+class _Recorder:
+    """Observer that records its notifications."""
 
     def __init__(self) -> None:
         self.started: list[tuple[str, int, int]] = []
@@ -35,7 +35,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def test_each_step_runs_once_after_what_it_needs_and_the_local_runner_finds_it_in_the_cache(project: Project) -> None:
     config = load_configuration(project.configuration)
-    seen = _Seen()
+    seen = _Recorder()
     outcome = beam.run(config, seen, until="DataGate")
     names = [name for name, _, _ in seen.started]
     assert sorted(names) == ["DataGate", "ExampleValidator", "SchemaImport", "StatisticsGen", "TextExampleGen"]
@@ -43,14 +43,14 @@ def test_each_step_runs_once_after_what_it_needs_and_the_local_runner_finds_it_i
     assert [(position, total) for _, position, total in seen.started] == [(n, 5) for n in range(1, 6)]
     assert outcome.durations_s.keys() == seen.cached.keys() == set(names)
 
-    again = _Seen()
+    again = _Recorder()
     same = local.run(config, again, until="StatisticsGen")
     assert again.cached == {"TextExampleGen": True, "StatisticsGen": True}
     assert same.artifacts["StatisticsGen"] == outcome.artifacts["StatisticsGen"]
 
 
-def test_a_refusal_stays_one(project: Project) -> None:
+def test_a_refusal_of_a_component_ends_the_run_in_one_line(project: Project) -> None:
     project.data.with_name("more.csv").write_text("id,text,labels,channel\nx1,my refund,praise|refnd,chat\n")
     with pytest.raises(Refused, match="refnd") as refused:
-        beam.run(load_configuration(project.configuration), _Seen(), until="DataGate")
+        beam.run(load_configuration(project.configuration), _Recorder(), until="DataGate")
     assert "\n" not in str(refused.value)

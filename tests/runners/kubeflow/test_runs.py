@@ -89,7 +89,7 @@ def test_the_commands_submit_show_and_cancel(
     assert version["pipeline_spec"]["pipelineInfo"]["name"] == "small"
 
     assert command("submit", *arguments) == 2  # at most one at a time
-    assert f"run {run['run_id']} is at work there" in capsys.readouterr().err
+    assert f"run {run['run_id']} is in progress" in capsys.readouterr().err
 
     run["state"] = "FAILED"
     failed = {

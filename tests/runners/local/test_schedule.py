@@ -1,4 +1,4 @@
-"""Recurring runs on one machine: what cron says, systemd must say too."""
+"""Recurring runs on one machine: the systemd timer matches the cron expression."""
 
 import os
 import re
@@ -36,11 +36,11 @@ needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reas
         ("* * * * 0-7", ["*-*-* *:*:00"]),
     ],
 )  # fmt: skip
-def test_cron_in_systemd_s_words(cron: str, calendar: list[str]) -> None:
+def test_translates_cron_expressions_for_systemd(cron: str, calendar: list[str]) -> None:
     assert list(parse_cron(cron).calendar) == calendar
 
 
-def test_what_cron_gets_is_what_every_cron_reads() -> None:
+def test_writes_cron_fields_that_every_cron_understands() -> None:
     assert parse_cron("5/20 1-3 * * *").fields == ("5,25,45", "1-3", "*", "*", "*")
     assert parse_cron("*/10 0 */2 feb sun,3").fields == ("*/10", "0", "*/2", "2", "0,3")
 
@@ -53,13 +53,13 @@ def test_what_cron_gets_is_what_every_cron_reads() -> None:
         ("0 0 3 * * *", "give five fields"),
         ("0 24 * * *", "bad hour"),
         ("x 3 * * *", "bad minute"),
-        ("0 3 L * *", "L and # are not understood by every cron"),
-        ("0 3 * * 5#2", "L and # are not understood by every cron"),
-        ("0 3 * * 5L", "L and # are not understood by every cron"),
+        ("0 3 L * *", "not every cron understands L and #"),
+        ("0 3 * * 5#2", "not every cron understands L and #"),
+        ("0 3 * * 5L", "not every cron understands L and #"),
         ("0 3 31 2 *", "bad day-of-month"),
     ],
 )
-def test_what_cannot_be_said_is_refused(cron: str, message: str) -> None:
+def test_refuses_what_systemd_and_cron_cannot_express(cron: str, message: str) -> None:
     with pytest.raises(Refused) as refused:
         parse_cron(cron)
     assert message in str(refused.value)
@@ -74,7 +74,7 @@ def test_what_cannot_be_said_is_refused(cron: str, message: str) -> None:
         "0 0 29 2 *",
     ],
 )  # fmt: skip
-def test_systemd_elapses_when_cron_does(cron: str) -> None:
+def test_systemd_fires_when_cron_does(cron: str) -> None:
     now = datetime(2026, 11, 23, 12, 0)
     expected = list(islice(CronSim(cron, now), 12))
     found: set[datetime] = set()
@@ -101,7 +101,7 @@ def _printed(project: Project, capfd: pytest.CaptureFixture[str], *options: str)
 
 
 def _file(printed: str, ending: str) -> tuple[str, str]:
-    """The name and the content of one of the printed files."""
+    """Return name and content of one of the printed files."""
     found = re.search(
         rf"^# ~/\.config/systemd/user/(\S+\.{ending})\n(.*?\n)(?=\n# )", printed, re.DOTALL | re.MULTILINE
     )
@@ -109,7 +109,7 @@ def _file(printed: str, ending: str) -> tuple[str, str]:
     return found[1], found[2]
 
 
-def test_both_units_and_the_cron_line_are_printed_and_nothing_is_written(
+def test_prints_both_units_and_the_cron_line_and_writes_nothing(
     project: Project, capfd: pytest.CaptureFixture[str]
 ) -> None:
     before = sorted(project.folder.rglob("*"))
@@ -123,11 +123,11 @@ def test_both_units_and_the_cron_line_are_printed_and_nothing_is_written(
     assert "EnvironmentFile" not in printed
     project.configure(notify={"url_from": "HOOK_URL", "secret_from": "HOOK_TOKEN"})
     printed = _printed(project, capfd)
-    assert "of HOOK_URL, HOOK_TOKEN;" in printed
+    assert "for each of HOOK_URL, HOOK_TOKEN;" in printed
     assert "EnvironmentFile=-%h/.config/bert-multilabel-small.env\n" in _file(printed, "service")[1]
 
 
-def test_the_cron_line_runs_what_was_asked_for(
+def test_the_cron_line_runs_the_command_that_was_scheduled(
     project: Project, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.data.unlink()
@@ -135,7 +135,7 @@ def test_the_cron_line_runs_what_was_asked_for(
     printed = _printed(project, capfd, "--set", "examples.input_base=data")
     line = printed.strip().splitlines()[-1]
     assert line.startswith("0 3 * * * cd ")
-    # Cron gives a shell what stands behind the fields, and takes the backslash before a percent sign away.
+    # Cron passes what follows the fields to a shell, without the backslash before a percent sign.
     shell = line.removeprefix("0 3 * * * ").replace(r"\%", "%")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     ended = subprocess.run(
@@ -154,25 +154,25 @@ def test_systemd_accepts_both_units(project: Project, capfd: pytest.CaptureFixtu
         name, content = _file(printed, ending)
         (tmp_path / name).write_text(content)
         units.append(str(tmp_path / name))
-    # Short: sockets of units that this machine has would lie there, and their addresses take 107 characters.
+    # A short path: sockets of this machine's units would be in it, and their addresses take 107 characters.
     with tempfile.TemporaryDirectory(dir="/tmp") as runtime:
         verified = subprocess.run(
             ["systemd-analyze", "--user", "--man=no", "verify", *units],
             capture_output=True, text=True, check=False, env={**os.environ, "XDG_RUNTIME_DIR": runtime},
         )  # fmt: skip
     assert (verified.returncode, verified.stderr) == (0, "")
-    # One word for one word: nothing of the path is expanded or parted.
+    # The path stays one word, and nothing in it is expanded.
     (command_line,) = re.findall(r"^ExecStart=(.*)$", (tmp_path / "bert-multilabel-small.service").read_text(), re.M)
     assert '50%% of $$HOME\'s \\"projects\\"' in command_line
 
 
-def test_another_runner_is_refused(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
+def test_refuses_an_unknown_runner(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
     options = ("--config", str(project.configuration), "--cron", "0 3 * * *")
     assert command("schedule", "--runner", "locale", *options) == 2
     assert "--runner locale: there is no such runner to schedule on; did you mean 'local'?" in capfd.readouterr().err
 
 
-def test_the_next_times_are_told() -> None:
+def test_finds_the_next_times() -> None:
     now = datetime(2026, 11, 23, 12, 0)
     assert parse_cron("0 3 * * *", now).next_times[0] == datetime(2026, 11, 24, 3, 0)
     assert parse_cron("0 3 * * *", now).next_times[2] - now > timedelta(days=2)

@@ -89,7 +89,7 @@ def patient(project: Project) -> Configuration:
 def test_a_second_run_is_refused(config: Configuration) -> None:
     runner = Runner()
     runner.start("first", created=0)
-    with pytest.raises(Refused, match=r"run first is at work there; .*concurrency\.when_busy"):
+    with pytest.raises(Refused, match=r"run first is in progress; .*concurrency\.when_busy"):
         remote.submit(runner, config, str)
     assert [run.name for run in runner.there] == ["first"]
 
@@ -106,14 +106,14 @@ def test_a_second_run_waits_where_that_is_configured(patient: Configuration) -> 
 def test_waiting_comes_to_an_end(patient: Configuration) -> None:
     runner = Runner()
     runner.start("first", created=0)
-    with pytest.raises(Refused, match="run first is at work still, after 1 s"):
+    with pytest.raises(Refused, match="run first is still in progress after 1 s"):
         remote.submit(runner, patient, str, poll_s=0.3)
 
 
 def test_of_two_that_are_submitted_at_once_the_later_gives_way(config: Configuration) -> None:
     runner = Runner()
     runner.rival = RemoteRun("rival", RunState.WAITING, _BEGINNING)
-    with pytest.raises(Refused, match="run rival is at work there"):
+    with pytest.raises(Refused, match="run rival is in progress"):
         remote.submit(runner, config, str)
     assert {run.name: run.state for run in runner.there} == {"rival": "waiting", "run-1": "cancelled"}
     runner = Runner()

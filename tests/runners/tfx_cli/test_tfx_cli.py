@@ -1,4 +1,4 @@
-"""TFX's own command line, as `tfx` starts it, for the engines that it has."""
+"""The pipeline files for TFX's own command line, for each engine that it has."""
 
 import json
 import os
@@ -22,8 +22,8 @@ _LOCAL, _BEAM, _VERTEX = (str(_ROOT / "runners" / "tfx_cli" / f"{engine}.py") fo
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     project = make_project(tmp_path / "project", rows=60)
     monkeypatch.setenv(CONFIGURATION_VARIABLE, str(project.configuration))
-    monkeypatch.setenv("LOCAL_HOME", str(tmp_path / "tfx"))  # where `tfx` keeps what it has been told of pipelines
-    # It asks `pip` what is installed, and runs pipelines as programs.
+    monkeypatch.setenv("LOCAL_HOME", str(tmp_path / "tfx"))  # where `tfx` keeps its records of pipelines
+    # It runs `pip` to find what is installed, and runs pipelines as programs.
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", str(_ROOT))
     return project
@@ -33,7 +33,7 @@ def _tfx(*arguments: str, engine: str = "local") -> Result:
     return CliRunner().invoke(cli_group, [*arguments, "--engine", engine])
 
 
-def test_a_pipeline_is_created_run_and_deleted(
+def test_creates_runs_and_deletes_a_pipeline(
     project: Project, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     created = _tfx("pipeline", "create", "--pipeline_path", _LOCAL)
@@ -43,7 +43,7 @@ def test_a_pipeline_is_created_run_and_deleted(
     known = json.loads((tmp_path / "tfx" / "small" / "pipeline_args.json").read_text())
     assert known["pipeline_root"] == str(project.folder / "work" / "artifacts")
 
-    # It is `bert-multilabel run` that runs; what that does is tested elsewhere, so here it is refused at once.
+    # What runs is `bert-multilabel run`, which other tests cover, so here it refuses at once.
     project.configure(max_tokens=100)
     ran = _tfx("run", "create", "--pipeline_name", "small")
     assert ran.exit_code == 1
@@ -60,7 +60,7 @@ def test_compiling_runs_nothing(project: Project, engine: str, path: str) -> Non
     assert not project.runs.exists()
 
 
-def test_what_a_person_can_mend_is_one_line(project: Project) -> None:
+def test_refuses_in_one_line(project: Project) -> None:
     project.configure(max_tokens=100)
     refused = _tfx("pipeline", "create", "--pipeline_path", _LOCAL)
     assert refused.exit_code == 1
@@ -68,7 +68,7 @@ def test_what_a_person_can_mend_is_one_line(project: Project) -> None:
     assert "Traceback" not in refused.output
 
 
-def test_vertex_gets_the_job_that_our_own_command_compiles(
+def test_writes_the_job_for_vertex_ai_that_our_own_command_compiles(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.configure(checkpoint="minilm-l6", runner={"vertex": VERTEX})
@@ -89,7 +89,7 @@ def test_vertex_gets_the_job_that_our_own_command_compiles(
 
 
 @pytest.mark.usefixtures("project")
-def test_vertex_is_refused_in_one_line_where_the_configuration_has_none() -> None:
+def test_refuses_vertex_ai_in_one_line_where_it_is_not_configured() -> None:
     refused = _tfx("pipeline", "compile", "--pipeline_path", _VERTEX, engine="vertex")
     assert refused.exit_code == 1
     assert refused.output.strip().splitlines()[-1].startswith("error: --runner vertex: the configuration has no ")
@@ -97,6 +97,6 @@ def test_vertex_is_refused_in_one_line_where_the_configuration_has_none() -> Non
 
 @pytest.mark.usefixtures("project")
 def test_tfx_itself_has_no_engine_for_open_source_kubeflow() -> None:
-    # Should a later TFX have one, this fails, and the README is to be mended.
+    # If a later TFX has one, this fails, and docs/tfx-cli.md needs a correction.
     made = _tfx("pipeline", "create", "--pipeline_path", _VERTEX, engine="kubeflow")
     assert isinstance(made.exception, ImportError)

@@ -81,7 +81,7 @@ def test_a_second_run_is_refused_before_it_is_made(
     first = vertex.submit(config)
     assert command("submit", *arguments(project)) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"error: pipeline small: run {first.name} is at work there")
+    assert line.startswith(f"error: pipeline small: run {first.name} is in progress")
     assert len(server.jobs) == 1
 
 
