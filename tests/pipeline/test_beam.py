@@ -137,7 +137,8 @@ def test_refuses_a_runner_without_its_settings(project: Project, runner: str) ->
 
 
 def test_refuses_a_relative_path_of_a_worker(project: Project) -> None:
-    assert "another machine knows absolute paths only" in _refused(project, flink={"worker": "bin/worker"})
+    message = "bin/worker: give an absolute path, since it is used on another machine"
+    assert message in _refused(project, flink={"worker": "bin/worker"})
 
 
 def test_workers_import_the_packed_code(tmp_path: Path) -> None:
