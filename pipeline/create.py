@@ -149,14 +149,6 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         evaluation=evaluator.outputs["evaluation"],
         quarantine=example_gen.outputs["quarantine"],
     )
-    # Record of the data that a pushed model was trained on, which later runs compare theirs with.
-    training_record = TrainingRecord(
-        quarantine=example_gen.outputs["quarantine"],
-        statistics=statistics_gen.outputs["statistics"],
-        schema=schema_import.outputs["schema"],
-        pushed_model=pusher.outputs["pushed_model"],
-        registry=locations.registry,
-    )
     # report.html, model_card.md and summary.json.
     report = Report(
         quarantine=example_gen.outputs["quarantine"],
@@ -172,13 +164,23 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         settings=config.report,
         configuration=config,
     )
+    # Record of the data that a pushed model was trained on, which later runs compare theirs with. It comes after the
+    # report, since on Kubeflow nothing starts after a failure.
+    training_record = TrainingRecord(
+        quarantine=example_gen.outputs["quarantine"],
+        statistics=statistics_gen.outputs["statistics"],
+        schema=schema_import.outputs["schema"],
+        pushed_model=pusher.outputs["pushed_model"],
+        registry=locations.registry,
+    )
+    training_record.add_upstream_node(report)
 
     return Pipeline(
         pipeline_name=config.name,
         pipeline_root=locations.pipeline_root,
         components=[
             example_gen, statistics_gen, schema_import, example_validator, data_gate, transform, trainer, baseline,
-            evaluator, behaviour, blessing, *validators, canary, pusher, training_record, report,
+            evaluator, behaviour, blessing, *validators, canary, pusher, report, training_record,
         ],
         enable_cache=True,
         metadata_connection_config=sqlite_metadata_connection_config(str(WorkDir(config.work_dir).metadata)),

@@ -252,6 +252,26 @@ def test_refuses_a_path_that_kubernetes_would_change() -> None:
         protect_parameters("DataGate", task)
 
 
+def test_a_failed_training_record_costs_no_report(compiled: Compiled) -> None:
+    """After a failure nothing starts (Argo's failFast), so the report must come before."""
+    assert "Report" in compiled.tasks["TrainingRecord"]["dependentTasks"]
+    last = [step for step in compiled.tasks if "TrainingRecord" in compiled.tasks[step].get("dependentTasks", [])]
+    assert not last
+
+
+def test_one_output_alone_is_downloaded_with_another(compiled: Compiled) -> None:
+    """Up to 2.16.1 the launcher lists by bare prefix: backend/src/v2/objectstore/object_store.go, lines 128-155."""
+    prefixes = [
+        (step, output, other)
+        for step in compiled.tasks
+        for outputs in [compiled.spec["components"][step].get("outputDefinitions", {}).get("artifacts", {})]
+        for output in outputs
+        for other in outputs
+        if other != output and other.startswith(output)
+    ]
+    assert prefixes == [("Trainer", "model", "model_run")]
+
+
 def test_a_warm_start_is_left_to_the_run(compiled: Compiled) -> None:
     change = {
         "training": {"epochs": 1, "warm_start": True},
