@@ -1,7 +1,7 @@
-"""A local server that speaks as much of Vertex AI's REST API (v1) as this project asks of it.
+"""Stand-in for the part of Vertex AI's REST API (v1) that this project uses, for Google's own clients.
 
-The clients under test are Google's own. Each body is parsed into the message that the API takes, so that a field which
-it does not have is refused; each answer is such a message. What is refused is refused with the status of the API.
+Each body is parsed into the API's message, so that an unknown field is refused; each answer is such a message. Refusals
+have the API's statuses.
 """
 
 import re
@@ -26,16 +26,19 @@ _STATUS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DEN
 
 
 class ApiError(Exception):
+    """The API refuses a request."""
+
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status, self.message = status, message
 
     def body(self) -> Json:
+        """Return the body of the answer."""
         return {"error": {"code": self.status, "message": self.message, "status": _STATUS[self.status]}}
 
 
 def parse(kind: Any, body: Any) -> Any:
-    """A message of the API; 400 where it has a field that the API does not have."""
+    """Parse a message of the API; a field that the API does not have is answered with 400."""
     message = kind.pb(kind())
     try:
         json_format.ParseDict(body, message)
@@ -45,19 +48,20 @@ def parse(kind: Any, body: Any) -> Any:
 
 
 def written(message: Any) -> Json:
+    """Return a message of the API as JSON."""
     return dict(json_format.MessageToDict(type(message).pb(message)))
 
 
 class VertexServer(HttpServer):
-    """Vertex AI in memory behind HTTP on a port of its own, from `with` to its end.
+    """Vertex AI in memory.
 
     Attributes:
-        jobs: By resource name, in the order they were made.
-        schedules: By resource name.
-        models: Of each resource name its versions, the first first.
-        endpoints: By resource name.
-        requests: "METHOD path" of all that was asked.
-        slow: Whether operations are done only when asked about again.
+        jobs: PipelineJobs by resource name, in the order of their creation.
+        schedules: Schedules by resource name.
+        models: Versions of a model, the oldest first, by resource name.
+        endpoints: Endpoints by resource name.
+        requests: "METHOD path" of each request.
+        slow: Whether operations are done only at the second request of their state.
     """
 
     PROTOCOL = "HTTP/1.0"
@@ -77,42 +81,42 @@ class VertexServer(HttpServer):
 
     @contextmanager
     def failing(self, path: str, status: int, message: str) -> Iterator[None]:
-        """Answers so to all that is asked meanwhile of what matches "METHOD path"."""
+        """Answer requests whose "METHOD path" matches a pattern with an error, until the context ends."""
         self._failures.append((path, ApiError(status, message)))
         yield
         self._failures.pop()
 
     def end(self, run: str, state: str, **failed: str) -> None:
-        """Ends a run; `failed` says of steps why they failed."""
+        """End a run; `failed` has the error of each failed step."""
         job = self.jobs[f"{PARENT}/pipelineJobs/{run}"]
         job.state = getattr(api.PipelineState, f"PIPELINE_STATE_{state}")
         if failed:
             job.error = {"code": 9, "message": f"The DAG failed because some tasks failed: {sorted(failed)}.\n"}
-        for step, why in failed.items():
+        for step, error in failed.items():
             detail = api.PipelineTaskDetail(task_name=step, state=api.PipelineTaskDetail.State.FAILED)
-            detail.error = {"code": 9, "message": why}
+            detail.error = {"code": 9, "message": error}
             job.job_detail.task_details.append(detail)
 
     def tick(self, schedule: str) -> str:
-        """What a schedule does when its time has come; returns the run."""
+        """Start the next run of a schedule; return its name."""
         request = self.schedules[schedule].create_pipeline_job_request
         return str(self.start(request.parent, f"scheduled-{len(self.jobs)}", request.pipeline_job).name)
 
     def answer(self, request: Request) -> Reply:
         """Answer as the API does."""
-        asked = f"{request.method} {unquote(request.path)}"
+        call = f"{request.method} {unquote(request.path)}"
         with self._lock:
-            self.requests.append(asked)
+            self.requests.append(call)
             try:
                 for pattern, error in self._failures:
-                    if re.search(pattern, asked):
+                    if re.search(pattern, call):
                         raise error
                 if not request.headers.get("Authorization", "").startswith("Bearer ey"):
                     raise ApiError(401, "Request had invalid authentication credentials.")
                 for pattern, route in _ROUTES:
-                    if match := re.fullmatch(pattern, asked):
+                    if match := re.fullmatch(pattern, call):
                         return Reply(body=route(self, *match.groups(), request.json(), request.query))
-                raise ApiError(404, f"no such method: {asked}")
+                raise ApiError(404, f"no such method: {call}")
             except ApiError as error:
                 return Reply(error.status, error.body())
 
@@ -122,7 +126,7 @@ class VertexServer(HttpServer):
         return written(self.start(parent, query["pipelineJobId"], parse(api.PipelineJob, body)))
 
     def start(self, parent: str, number: str, job: Any) -> Any:
-        """Makes a run of this ID."""
+        """Create a run with an ID."""
         name = f"{parent}/pipelineJobs/{number}"
         if name in self.jobs:
             raise ApiError(409, f"The PipelineJob {name} already exists.")
@@ -185,11 +189,11 @@ class VertexServer(HttpServer):
         return written(schedule)
 
     def update_schedule(self, name: str, body: Json, query: dict[str, str]) -> Json:
-        there, news = self._found(self.schedules, name), parse(api.Schedule, body)
+        schedule, update = self._found(self.schedules, name), parse(api.Schedule, body)
         for path in query["updateMask"].split(","):
             field = re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", path)
-            setattr(there, field, getattr(news, field))
-        return written(self._planned(there))
+            setattr(schedule, field, getattr(update, field))
+        return written(self._planned(schedule))
 
     def get_schedule(self, name: str, _: Json, __: dict[str, str]) -> Json:
         return written(self._found(self.schedules, name))
@@ -203,7 +207,7 @@ class VertexServer(HttpServer):
 
     def resume_schedule(self, name: str, body: Json, _: dict[str, str]) -> Json:
         if parse(api.ResumeScheduleRequest, body).catch_up:
-            raise ApiError(400, "what was missed is not to be made up for")
+            raise ApiError(400, "missed runs must not be made up for")
         return self._turn(name, api.Schedule.State.PAUSED, api.Schedule.State.ACTIVE)
 
     def delete_schedule(self, name: str, _: Json, __: dict[str, str]) -> Json:

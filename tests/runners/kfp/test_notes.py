@@ -1,4 +1,4 @@
-"""How a run on Kubeflow ends, told by its last step from what the others have left."""
+"""The notes of a remote run, from which its last step finds the outcome."""
 
 import json
 import sys
@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from components.report.summary import Summary, failed_summary
-from runners.kfp import new_data as kubeflow_new_data
-from runners.kfp import notify as kubeflow_notify
+from runners.kfp import new_data, notify
 from runners.kfp.notes import FOLDER_VARIABLE, RUN_VARIABLE, STEP_VARIABLE, Note, Notes, noted, notes_of_this_run
 from schema.errors import Refused
 from tests.support.hook import Hook
@@ -17,7 +16,7 @@ from tests.support.hook import Hook
 
 @pytest.fixture
 def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Notes:
-    """Of a run, one of whose steps this process is."""
+    """Notes of a run, with this process as one of its steps."""
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / ".runs"))
     monkeypatch.setenv(RUN_VARIABLE, "run-7")
     monkeypatch.setenv(STEP_VARIABLE, "Trainer")
@@ -27,7 +26,7 @@ def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Notes:
 
 
 def end(error: Exception) -> int:
-    """Has a step end so; returns its exit status."""
+    """Let a step end with an error; return its exit status."""
     try:
         with noted():
             raise error
@@ -37,64 +36,64 @@ def end(error: Exception) -> int:
         return 1
 
 
-def test_a_step_that_fails_is_noted_by_its_name(notes: Notes) -> None:
+def test_notes_a_failed_step_by_its_name(notes: Notes) -> None:
     assert end(RuntimeError("a\nout of range")) == 1
     assert notes.read() == {"Trainer": Note(outcome="failed", reason="Trainer failed: RuntimeError: out of range")}
-    assert kubeflow_notify.find_outcome(notes) == ("failed", ["Trainer failed: RuntimeError: out of range"])
+    assert notify.find_outcome(notes) == ("failed", ["Trainer failed: RuntimeError: out of range"])
 
 
-def test_a_step_that_refuses_ends_in_a_line(notes: Notes, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_step_that_refuses_ends_with_one_line(notes: Notes, capsys: pytest.CaptureFixture[str]) -> None:
     assert end(Refused("no rows")) == 2
     assert capsys.readouterr().err == "error: no rows\n"
-    assert kubeflow_notify.find_outcome(notes) == ("refused", ["no rows"])
+    assert notify.find_outcome(notes) == ("refused", ["no rows"])
 
 
-def test_a_further_try_that_works_is_what_counts(notes: Notes) -> None:
+def test_a_successful_retry_removes_the_note(notes: Notes) -> None:
     end(RuntimeError("busy"))
     with noted():
         pass
     assert notes.read() == {}
 
 
-def test_a_failure_after_the_push_is_told_with_what_was_pushed(notes: Notes) -> None:
+def test_a_failure_after_the_push_keeps_the_summary(notes: Notes) -> None:
     pushed = Summary(outcome="blessed", blessed=True, pushed="/registry/1", reasons=[])
     notes.write_summary(pushed)
-    assert kubeflow_notify.find_outcome(notes) == ("blessed", [])
+    assert notify.find_outcome(notes) == ("blessed", [])
     end(RuntimeError("disk full"))
-    assert kubeflow_notify.find_outcome(notes)[0] == "failed"
+    assert notify.find_outcome(notes)[0] == "failed"
     assert notes.read_summary() == pushed
 
 
-def test_a_step_that_was_killed_leaves_no_word(notes: Notes) -> None:
-    outcome, (reason,) = kubeflow_notify.find_outcome(notes)
+def test_a_killed_step_leaves_no_note(notes: Notes) -> None:
+    outcome, (reason,) = notify.find_outcome(notes)
     assert outcome == "failed"
     assert "a step ended without leaving a note" in reason
 
 
 @pytest.mark.usefixtures("notes")
-def test_a_note_that_cannot_be_written_hides_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unwritable_note_does_not_hide_the_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / ".runs").write_text("in the way")
     assert end(Refused("no rows")) == 2
-    said = capsys.readouterr().err.splitlines()
-    assert said[0].startswith("could not leave a note for the webhook: ")
-    assert said[1] == "error: no rows"
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("could not leave a note for the webhook: ")
+    assert lines[1] == "error: no rows"
 
 
 @pytest.mark.usefixtures("notes")
-def test_where_nobody_is_told_nothing_is_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_webhook_nothing_is_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(FOLDER_VARIABLE)
     assert notes_of_this_run() is None
     assert end(RuntimeError("busy")) == 1
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_last_step_tells_and_takes_the_notes_away(notes: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_step_notifies_and_removes_the_notes(notes: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
     notes.write_summary(failed_summary("macro_f1 is 0.1", "not_blessed"))
     with Hook() as hook:
         monkeypatch.setenv("HOOK", hook.url)
         arguments = ["--pipeline", "small", "--settings", json.dumps({"url_from": "HOOK"}), "--pages", "https://ui/"]
         monkeypatch.setattr(sys, "argv", ["notify", *arguments])
-        kubeflow_notify.main()
+        notify.main()
         (told,) = hook.told
     assert (told["pipeline"], told["outcome"], told["run"]) == ("small", "not_blessed", "https://ui/run-7")
     assert told["reasons"] == ["macro_f1 is 0.1"]
@@ -102,19 +101,19 @@ def test_the_last_step_tells_and_takes_the_notes_away(notes: Notes, monkeypatch:
 
 
 @pytest.mark.usefixtures("notes")
-def test_a_webhook_that_is_away_fails_nothing(
+def test_an_unreachable_webhook_fails_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     end(Refused("no rows"))
     monkeypatch.setenv("HOOK", "http://127.0.0.1:1/SECRET")
     settings = json.dumps({"url_from": "HOOK", "retries": 0})
     monkeypatch.setattr(sys, "argv", ["notify", "--pipeline", "small", "--settings", settings, "--pages", ""])
-    kubeflow_notify.main()
+    notify.main()
     assert capsys.readouterr().out == "Not notified: 127.0.0.1 cannot be reached\n"
 
 
 @pytest.mark.parametrize(("only_new", "new"), [("true", "false"), ("false", "true")])
-def test_the_first_step_says_what_is_new(
+def test_the_first_step_finds_whether_anything_is_new(
     notes: Notes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], only_new: str,
     new: str,
 ) -> None:  # fmt: skip
@@ -126,14 +125,14 @@ def test_the_first_step_says_what_is_new(
     files = [word for name in ("new", "spans", "fingerprint") for word in (f"--{name}", str(tmp_path / name))]
     given = ["--settings", json.dumps(settings), "--project", "", "--registry", str(tmp_path / "registry")]
     monkeypatch.setattr(sys, "argv", ["new_data", *given, "--only_new", only_new, *files])
-    kubeflow_new_data.main()
+    new_data.main()
     assert (tmp_path / "new").read_text() == new
     assert json.loads((tmp_path / "spans").read_text()) == [[3, None]]
     assert len((tmp_path / "fingerprint").read_text()) == 64
-    said = capsys.readouterr().out
-    assert ("Nothing new: no span is newer than 3" in said) == (new == "false")
-    left = notes.read().get("NewData")
-    assert (left is not None and left.outcome == "no_new_data") == (new == "false")
+    printed = capsys.readouterr().out
+    assert ("Nothing new: no span is newer than 3" in printed) == (new == "false")
+    note = notes.read().get("NewData")
+    assert (note is not None and note.outcome == "no_new_data") == (new == "false")
 
 
 def _spans(folder: Path) -> dict[str, Any]:

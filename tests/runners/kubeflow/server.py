@@ -1,8 +1,7 @@
-"""Kubeflow's API server, v2beta1, as far as this project asks it: over HTTP, with state, as strict as the real one.
+"""Stand-in for Kubeflow's API server, v2beta1: over HTTP, with state, as strict as the real one.
 
-What it takes and answers has the fields of kfp_server_api's models; what it refuses, and how, is as in
-kubeflow/pipelines, backend/src/apiserver (server/*.go, resource/resource_manager.go). Nothing runs: tests say what
-becomes of runs.
+Requests and answers have the fields of kfp_server_api's models; refusals are those of kubeflow/pipelines,
+backend/src/apiserver (server/*.go, resource/resource_manager.go). Nothing runs: tests set the states of runs.
 """
 
 import json
@@ -24,9 +23,9 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from tests.support.http_server import HttpServer, Json, Reply, Request
 
 DROP = -1
-"""Instead of a status: the connection is closed, and nothing was done."""
+"""Instead of a status: close the connection, with nothing done."""
 LOSE = -2
-"""Likewise, but what was asked was done."""
+"""Instead of a status: close the connection after the request was carried out."""
 
 _FINAL = ("SUCCEEDED", "SKIPPED", "FAILED", "CANCELED")
 
@@ -43,7 +42,7 @@ class _Call:
 
 
 class RefusedError(Exception):
-    """Answered with a status that is none of success."""
+    """The API refuses a request."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -51,17 +50,17 @@ class RefusedError(Exception):
 
 
 class KubeflowServer(HttpServer):
-    """One Kubeflow.
+    """One Kubeflow installation.
 
     Args:
         multi_user: Whether lists need a namespace or an experiment.
-        token: What requests must bear, if anything.
+        token: Bearer token that requests must carry; None: none.
 
     Attributes:
-        pipelines: What there is, by ID; so the others.
-        asked: Method and path of each request that came.
-        trouble: (method and the path's beginning, status) -> answers the next such request so, or with `DROP`, `LOSE`.
-        meanwhile: (method and the path's beginning, what) -> happens before the next such request is answered.
+        pipelines: Pipelines by ID; the other objects likewise.
+        asked: Method and path of each request.
+        trouble: Pairs of a request's beginning (method and path) and the status, `DROP` or `LOSE` to answer it with.
+        meanwhile: Pairs of a request's beginning and a function to call before it is answered.
     """
 
     def __init__(self, *, multi_user: bool = False, token: str | None = None) -> None:
@@ -79,11 +78,11 @@ class KubeflowServer(HttpServer):
         self._lock = threading.Lock()
 
     def enabled(self) -> list[Json]:
-        """The recurring runs that start something."""
+        """Return the recurring runs that are not paused."""
         return [each for each in self.recurring.values() if each["status"] == "ENABLED"]
 
     def tick(self, recurring_run: str) -> str:
-        """A recurring run's time has come; the ID of the run."""
+        """Start the next run of a recurring run; return its ID."""
         source = self.recurring[recurring_run]
         given = {key: source[key] for key in ("display_name", "experiment_id", "pipeline_version_reference")}
         return str(self._start(given | {"recurring_run_id": recurring_run})["run_id"])
@@ -125,17 +124,17 @@ class KubeflowServer(HttpServer):
         handlers = (
             (r"GET /healthz", self._healthz),
             (r"GET /pipelines", self._list_pipelines),
-            (r"POST /pipelines", self._make_pipeline),
+            (r"POST /pipelines", self._create_pipeline),
             (r"GET /pipelines/([^/:]+)/versions", self._list_versions),
             (r"POST /pipelines/upload_version", self._upload_version),
             (r"GET /experiments", self._list_experiments),
-            (r"POST /experiments", self._make_experiment),
+            (r"POST /experiments", self._create_experiment),
             (r"GET /runs", self._list_runs),
-            (r"POST /runs", self._make_run),
+            (r"POST /runs", self._create_run),
             (r"GET /runs/([^/:]+)", lambda request: self._found(self.runs, "Run", request.name)),
             (r"POST /runs/([^/:]+):terminate", self._terminate),
             (r"GET /recurringruns", self._list_recurring),
-            (r"POST /recurringruns", self._make_recurring),
+            (r"POST /recurringruns", self._create_recurring),
             (r"GET /recurringruns/([^/:]+)", lambda request: self._found(self.recurring, "Job", request.name)),
             (r"POST /recurringruns/([^/:]+):(enable|disable)", self._switch),
             (r"DELETE /recurringruns/([^/:]+)", self._delete_recurring),
@@ -151,23 +150,23 @@ class KubeflowServer(HttpServer):
         return {"multi_user": self.multi_user}
 
     def _list_pipelines(self, request: _Call) -> Json:
-        of = [each for each in self.pipelines.values() if each["namespace"] == request.query.get("namespace", "")]
-        return _page("pipelines", of, request.query)
+        listed = [each for each in self.pipelines.values() if each["namespace"] == request.query.get("namespace", "")]
+        return _page("pipelines", listed, request.query)
 
-    def _make_pipeline(self, request: _Call) -> Json:
+    def _create_pipeline(self, request: _Call) -> Json:
         given = _checked(request.body, models.V2beta1Pipeline)
         name, namespace = given.get("display_name") or given.get("name"), given.get("namespace", "")
         if not name:
             raise RefusedError(400, "pipeline's name cannot be empty")
         if any((each["display_name"], each["namespace"]) == (name, namespace) for each in self.pipelines.values()):
             raise RefusedError(409, f"Failed to create a pipeline: Already exist error: The name {name} already exist")
-        made = {"pipeline_id": _new_id(), "display_name": name, "namespace": namespace, "created_at": self._now()}
-        return self.pipelines.setdefault(made["pipeline_id"], made)
+        created = {"pipeline_id": _new_id(), "display_name": name, "namespace": namespace, "created_at": self._now()}
+        return self.pipelines.setdefault(created["pipeline_id"], created)
 
     def _list_versions(self, request: _Call) -> Json:
         self._found(self.pipelines, "Pipeline", request.name)
-        of = [each for each in self.versions.values() if each["pipeline_id"] == request.name]
-        return _page("pipeline_versions", of, request.query)
+        listed = [each for each in self.versions.values() if each["pipeline_id"] == request.name]
+        return _page("pipeline_versions", listed, request.query)
 
     def _upload_version(self, request: _Call) -> Json:
         pipeline, name = request.query["pipelineid"], request.query["name"]
@@ -181,31 +180,31 @@ class KubeflowServer(HttpServer):
                 json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
         except (yaml.YAMLError, json_format.ParseError, ValueError) as error:
             raise RefusedError(400, f"Failed to parse the pipeline specification: {error}") from None
-        made = {
+        created = {
             "pipeline_id": pipeline, "pipeline_version_id": _new_id(), "display_name": name,
             "created_at": self._now(), "pipeline_spec": spec,
         }  # fmt: skip
-        return self.versions.setdefault(made["pipeline_version_id"], made)
+        return self.versions.setdefault(created["pipeline_version_id"], created)
 
     def _list_experiments(self, request: _Call) -> Json:
-        of = [each for each in self.experiments.values() if each["namespace"] == request.query.get("namespace", "")]
-        return _page("experiments", of, request.query)
+        listed = [each for each in self.experiments.values() if each["namespace"] == request.query.get("namespace", "")]
+        return _page("experiments", listed, request.query)
 
-    def _make_experiment(self, request: _Call) -> Json:
+    def _create_experiment(self, request: _Call) -> Json:
         given = _checked(request.body, models.V2beta1Experiment)
         if not given.get("display_name"):
             raise RefusedError(400, "Experiment must have a non-empty name")
         if self.multi_user and not given.get("namespace"):
             raise RefusedError(400, "Experiment cannot have an empty namespace in multi-user mode")
-        made = {"experiment_id": _new_id(), "namespace": "", "created_at": self._now(), **given}
-        return self.experiments.setdefault(made["experiment_id"], made)
+        created = {"experiment_id": _new_id(), "namespace": "", "created_at": self._now(), **given}
+        return self.experiments.setdefault(created["experiment_id"], created)
 
     def _list_runs(self, request: _Call) -> Json:
         self._check_scope(request.query)
-        of = [each for each in self.runs.values() if each["experiment_id"] == request.query.get("experiment_id")]
-        return _page("runs", of, request.query)
+        listed = [each for each in self.runs.values() if each["experiment_id"] == request.query.get("experiment_id")]
+        return _page("runs", listed, request.query)
 
-    def _make_run(self, request: _Call) -> Json:
+    def _create_run(self, request: _Call) -> Json:
         given = _checked(request.body, models.V2beta1Run)
         if not given.get("display_name"):
             raise RefusedError(400, "The run name is empty. Please specify a valid name")
@@ -213,8 +212,8 @@ class KubeflowServer(HttpServer):
         return self._start(given)
 
     def _start(self, given: Json) -> Json:
-        made = {"run_id": _new_id(), "state": "PENDING", "storage_state": "AVAILABLE", "created_at": self._now()}
-        return self.runs.setdefault(str(made["run_id"]), given | made)
+        created = {"run_id": _new_id(), "state": "PENDING", "storage_state": "AVAILABLE", "created_at": self._now()}
+        return self.runs.setdefault(str(created["run_id"]), given | created)
 
     def _terminate(self, request: _Call) -> Json:
         found = self._found(self.runs, "Run", request.name)
@@ -227,10 +226,12 @@ class KubeflowServer(HttpServer):
 
     def _list_recurring(self, request: _Call) -> Json:
         self._check_scope(request.query)
-        of = [each for each in self.recurring.values() if each["experiment_id"] == request.query.get("experiment_id")]
-        return _page("recurringRuns", of, request.query)
+        listed = [
+            each for each in self.recurring.values() if each["experiment_id"] == request.query.get("experiment_id")
+        ]
+        return _page("recurringRuns", listed, request.query)
 
-    def _make_recurring(self, request: _Call) -> Json:
+    def _create_recurring(self, request: _Call) -> Json:
         given = _checked(request.body, models.V2beta1RecurringRun)
         if not given.get("display_name"):
             raise RefusedError(400, "Recurring run name is empty. Please specify a valid name")
@@ -245,8 +246,8 @@ class KubeflowServer(HttpServer):
         self._check_references(given)
         now = self._now()
         status = "ENABLED" if given["mode"] == "ENABLE" else "DISABLED"
-        made = {"recurring_run_id": _new_id(), "status": status, "created_at": now, "updated_at": now}
-        return self.recurring.setdefault(made["recurring_run_id"], given | made)
+        created = {"recurring_run_id": _new_id(), "status": status, "created_at": now, "updated_at": now}
+        return self.recurring.setdefault(created["recurring_run_id"], given | created)
 
     def _switch(self, request: _Call) -> Json:
         found = self._found(self.recurring, "Job", request.name)
@@ -264,10 +265,10 @@ class KubeflowServer(HttpServer):
 
     # === Checks ===
 
-    def _found(self, there: dict[str, Json], kind: str, name: str) -> Json:
-        if name not in there:
+    def _found(self, objects: dict[str, Json], kind: str, name: str) -> Json:
+        if name not in objects:
             raise RefusedError(404, f"Failed to get a {kind}: ResourceNotFoundError: {kind} {name} not found")
-        return there[name]
+        return objects[name]
 
     def _check_references(self, given: Json) -> None:
         if given.get("experiment_id") not in self.experiments:
@@ -282,11 +283,11 @@ class KubeflowServer(HttpServer):
             raise RefusedError(400, "Invalid input error: A run must be listed within a namespace or an experiment")
 
     def _taken(self, waiting: list[tuple[str, Any]], asked: str) -> Any:
-        """What a test has in store for a request; None if nothing."""
-        for place, (beginning, what) in enumerate(waiting):
+        """Return what a test has arranged for a request, and remove it; None if nothing."""
+        for index, (beginning, arranged) in enumerate(waiting):
             if asked.startswith(beginning):
-                del waiting[place]
-                return what
+                del waiting[index]
+                return arranged
         return None
 
 
@@ -306,22 +307,22 @@ def _new_id() -> str:
 
 
 def _checked(body: Any, model: Any) -> Json:
-    """A request's body, whose fields must be the model's."""
+    """Return the body of a request, whose fields must be those of the model."""
     unknown = set(body) - set(model.attribute_map.values())
     if unknown:
         raise RefusedError(400, f"unknown fields {sorted(unknown)}")
     return dict(body)
 
 
-def _page(field: str, of: list[Json], query: dict[str, str]) -> Json:
-    """A page of a list: filtered, sorted, at most 200 long."""
+def _page(field: str, objects: list[Json], query: dict[str, str]) -> Json:
+    """Return a page of a list: filtered, sorted, of at most 200 elements."""
     for predicate in json.loads(query.get("filter") or "{}").get("predicates", ()):
         assert predicate["operation"] in ("EQUALS", 1)
         assert predicate["key"] == "display_name"
-        of = [each for each in of if each["display_name"] == predicate["stringValue"]]
+        objects = [each for each in objects if each["display_name"] == predicate["stringValue"]]
     key, *order = (query.get("sort_by") or "created_at").split()
     assert key == "created_at"
-    of = sorted(of, key=lambda each: str(each[key]), reverse=order == ["desc"])
+    objects = sorted(objects, key=lambda each: str(each[key]), reverse=order == ["desc"])
     start, size = int(query.get("page_token") or 0), min(int(query.get("page_size") or 20), 200)
-    more = {"next_page_token": str(start + size)} if start + size < len(of) else {}
-    return {field: of[start : start + size], "total_size": len(of), **more}
+    more = {"next_page_token": str(start + size)} if start + size < len(objects) else {}
+    return {field: objects[start : start + size], "total_size": len(objects), **more}

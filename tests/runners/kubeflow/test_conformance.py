@@ -1,4 +1,4 @@
-"""The compiled pipeline, run as Kubeflow's backend would: each container's command, fed with what those before made."""
+"""The compiled pipeline on the stand-in for Kubeflow's backend, each step by its container's own command."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,25 +17,25 @@ from tests.runners.kubeflow.warm_backend import WarmBackend
 from tests.support.hook import Hook
 from tests.support.small_project import Project, make_project, write_rows
 
-# What looks further than Kubeflow's cache, and what comes after it.
+# Steps that look at more than Kubeflow's cache does, and those after them.
 _EVERY_TIME = {
     "NewData", "DataGate", "RegistryBaseline", "MultiLabelEvaluator", "Blessing", "Canary", "RegistryPusher",
     "TrainingRecord", "Report", "Notify",
 }  # fmt: skip
 
 
-# In an order in which each finds what it needs; Transform, Trainer and Evaluator cost too much to be run again.
+# In the order of the pipeline. Transform, Trainer and Evaluator take too long to run again.
 _AGAIN = (
     "TextExampleGen", "StatisticsGen", "SchemaImport", "ExampleValidator", "DataGate", "RegistryBaseline", "Blessing",
     "Canary", "RegistryPusher", "TrainingRecord", "Report", "Notify",
 )  # fmt: skip
-# What is in the registry by now, how long something took, and what time it is.
-_LOOKS_ELSEWHERE = {"DataGate", "RegistryBaseline", "Canary", "Report"}
+# Steps whose outputs depend on the registry, on durations or on the time.
+_NOT_REPEATABLE = {"DataGate", "RegistryBaseline", "Canary", "Report"}
 
 
 @dataclass
 class Cluster:
-    """A project, compiled, on a cluster whose steps tell a webhook."""
+    """A compiled project on a cluster, with a webhook."""
 
     project: Project
     package: Path
@@ -52,26 +52,26 @@ class Cluster:
         assert status == 0
         self.package.write_bytes(made.read_bytes())
 
-    def told(self) -> dict[str, Any]:
-        """What the webhook was told since it was last asked."""
-        (told,) = self.hook.told
+    def notification(self) -> dict[str, Any]:
+        """Return the one notification that the webhook has received since the last call."""
+        (notification,) = self.hook.told
         self.hook.told.clear()
-        return told
+        return notification
 
     def registry(self) -> dict[str, str]:
-        """Each file of it, by a digest of what it holds."""
+        """Return a digest of each file of the registry."""
         return digests(self.project.registry)
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Of each file below a folder."""
+    """Return a digest of each file below a folder."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return {str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One whose containers have the project's folder at the same place, as a volume."""
+    """A cluster whose containers have the project's folder, as a volume, at the same path."""
     folder = tmp_path_factory.mktemp("conformance")
     project = make_project(folder / "project", rows=60)
     span = project.folder / "data" / "span-1"
@@ -107,36 +107,36 @@ def test_a_first_run_pushes(cluster: Cluster) -> None:
     summary = Summary.read(run.outputs["Report"]["report"]["uri"])
     assert summary.pushed is not None
     assert (Path(summary.pushed) / "saved_model.pb").is_file()
-    told = cluster.told()
-    assert told["outcome"] == "blessed"
-    assert told["run"] == f"https://kubeflow.example/#/runs/details/{run.id}"
-    assert told["summary"]["pushed"] == summary.pushed
+    notification = cluster.notification()
+    assert notification["outcome"] == "blessed"
+    assert notification["run"] == f"https://kubeflow.example/#/runs/details/{run.id}"
+    assert notification["summary"]["pushed"] == summary.pushed
     assert not (cluster.project.registry / ".runs" / run.id).exists()
 
 
-def test_a_step_that_is_run_again_changes_nothing(cluster: Cluster) -> None:
-    run, before = cluster.last, cluster.registry()
-    made = {step: digests(cluster.backend.root / run.id / step) for step in _AGAIN}
+def test_running_a_step_again_changes_nothing(cluster: Cluster) -> None:
+    run, registry = cluster.last, cluster.registry()
+    before = {step: digests(cluster.backend.root / run.id / step) for step in _AGAIN}
     for step in _AGAIN:
         cluster.backend.run_again(cluster.package, run, step)
-    for step, files in made.items():
+    for step, files in before.items():
         again = digests(cluster.backend.root / run.id / step)
         assert set(again) == set(files), step
-        assert again == files or step in _LOOKS_ELSEWHERE, step
-    assert cluster.registry() == before
-    assert cluster.told()["outcome"] == "blessed"  # once more
+        assert again == files or step in _NOT_REPEATABLE, step
+    assert cluster.registry() == registry
+    assert cluster.notification()["outcome"] == "blessed"  # Notify ran again
 
 
-def test_nothing_new_ends_a_run_well_and_says_so(cluster: Cluster) -> None:
+def test_a_run_without_new_data_succeeds_and_notifies(cluster: Cluster) -> None:
     before = cluster.registry()
     run = cluster.run()
     assert not run.failed
     assert run.executed == ["NewData", "Notify"]
     assert not run.cached
     assert "Nothing new: no span is newer than 1, which was trained on" in run.printed["NewData"]
-    told = cluster.told()
-    assert (told["outcome"], told["exit_status"], told["summary"]) == ("no_new_data", 0, None)
-    assert told["reasons"][0].startswith("no span is newer than 1, which was trained on")
+    notification = cluster.notification()
+    assert (notification["outcome"], notification["exit_status"], notification["summary"]) == ("no_new_data", 0, None)
+    assert notification["reasons"][0].startswith("no span is newer than 1, which was trained on")
     assert cluster.registry() == before
 
 
@@ -152,13 +152,13 @@ def test_a_model_that_is_not_blessed_is_not_pushed(cluster: Cluster) -> None:
     assert summary.baseline is not None
     assert [gate.passed for gate in summary.gates] == [False, True]
     assert (summary.blessed, summary.pushed) == (False, None)
-    told = cluster.told()
-    assert (told["outcome"], told["exit_status"]) == ("not_blessed", 3)
-    assert told["reasons"] == summary.reasons != []
+    notification = cluster.notification()
+    assert (notification["outcome"], notification["exit_status"]) == ("not_blessed", 3)
+    assert notification["reasons"] == summary.reasons != []
     assert cluster.registry() == before
 
 
-def test_with_gates_that_hold_it_is_pushed_beside_its_baseline_and_not_trained_again(cluster: Cluster) -> None:
+def test_a_model_whose_gates_were_lowered_is_pushed_without_another_training(cluster: Cluster) -> None:
     gates = ["macro_f1 >= 0", "macro_f1 >= baseline - 0.9"]
     cluster.compile("runner.kubeflow.only_new=false", "training.epochs=2", f"evaluation.gates={gates}")
     run = cluster.run()
@@ -169,7 +169,7 @@ def test_with_gates_that_hold_it_is_pushed_beside_its_baseline_and_not_trained_a
     assert summary.baseline is not None
     assert summary.pushed is not None
     assert len([path for path in cluster.project.registry.iterdir() if path.name.isdigit()]) == 2
-    assert cluster.told()["summary"]["pushed"] == summary.pushed
+    assert cluster.notification()["summary"]["pushed"] == summary.pushed
 
 
 def test_a_step_whose_environment_changed_is_not_answered_from_the_cache(cluster: Cluster) -> None:
@@ -179,7 +179,7 @@ def test_a_step_whose_environment_changed_is_not_answered_from_the_cache(cluster
     assert "SchemaImport" in cluster.run("SchemaImport").cached
 
 
-def test_a_data_gate_that_stops_a_run_changes_nothing_and_says_why(cluster: Cluster) -> None:
+def test_a_data_gate_that_stops_a_run_changes_nothing_and_notifies(cluster: Cluster) -> None:
     before = cluster.registry()
     rows = cluster.project.folder / "data" / "span-2" / "rows.csv"
     write_rows(rows, 60, seed=1)
@@ -190,24 +190,24 @@ def test_a_data_gate_that_stops_a_run_changes_nothing_and_says_why(cluster: Clus
     assert failure.status == 1  # of the launcher, whatever the container's was
     assert failure.log.strip().splitlines()[-1].startswith("error: ")
     assert "Trainer" not in run.executed
-    told = cluster.told()
-    assert (told["outcome"], told["exit_status"], told["summary"]) == ("refused", 2, None)
-    assert "rude" in told["reasons"][0]
+    notification = cluster.notification()
+    assert (notification["outcome"], notification["exit_status"], notification["summary"]) == ("refused", 2, None)
+    assert "rude" in notification["reasons"][0]
     assert cluster.registry() == before
 
 
-def test_inputs_that_are_gone_are_told_of(cluster: Cluster) -> None:
+def test_missing_inputs_are_notified(cluster: Cluster) -> None:
     for span in (1, 2):
         (cluster.project.folder / "data" / f"span-{span}" / "rows.csv").unlink()
     run = cluster.run()
     assert run.executed == ["Notify"]
     assert run.failed["NewData"].container_status == 2
-    told = cluster.told()
-    assert told["outcome"] == "refused"
-    assert told["reasons"][0] in run.failed["NewData"].log
+    notification = cluster.notification()
+    assert notification["outcome"] == "refused"
+    assert notification["reasons"][0] in run.failed["NewData"].log
 
 
-def test_a_container_of_tfx_runs_by_its_command_alone(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_container_of_tfx_needs_nothing_but_its_command(cluster: Cluster, tmp_path: Path) -> None:
     """All others are forked from a process that has imported TensorFlow."""
     write_rows(cluster.project.folder / "data" / "span-1" / "rows.csv", 60, seed=2)
     run = Backend(tmp_path, cluster.backend.secrets).run(cluster.package, "TextExampleGen")

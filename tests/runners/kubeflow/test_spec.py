@@ -1,4 +1,4 @@
-"""What is compiled for Kubeflow Pipelines: nothing that it has not, everything that the configuration asks for."""
+"""The specification compiled for Kubeflow Pipelines: what it asks for exists there, and it has what is configured."""
 
 import json
 import subprocess
@@ -59,7 +59,7 @@ KUBEFLOW: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Compiled:
-    """A compiled pipeline, and what it was compiled from."""
+    """A compiled pipeline and the project that it was compiled from."""
 
     project: Project
     package: Path
@@ -73,7 +73,7 @@ class Compiled:
 
     @property
     def tasks(self) -> dict[str, Any]:
-        """That run containers, of whatever DAG."""
+        """The tasks of every DAG that run containers."""
         tasks = {name: task for dag in self.dags for name, task in dag["tasks"].items()}
         return {name: task for name, task in tasks.items() if name in self.spec["components"]}
 
@@ -113,7 +113,7 @@ def compile_kubeflow(project: Project, *changes: str) -> Compiled:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = make_project(tmp_path_factory.mktemp("kubeflow") / "project", rows=20)
     project.configure(runner={"kubeflow": KUBEFLOW}, notify={"url_from": "HOOK"})
-    project.data.unlink()  # what is in containers' reach need not be in this machine's
+    project.data.unlink()  # containers reach data that this machine need not reach
     return project
 
 
@@ -122,7 +122,7 @@ def compiled(project: Project) -> Compiled:
     return compile_kubeflow(project)
 
 
-def test_the_kfp_sdk_loads_it(compiled: Compiled) -> None:
+def test_the_kfp_sdk_loads_the_file(compiled: Compiled) -> None:
     loaded = components.load_component_from_file(str(compiled.package))
     assert loaded.name == "small"
     assert loaded.pipeline_spec.root.dag.tasks
@@ -143,7 +143,7 @@ def test_every_step_is_a_container_and_none_has_a_hook(compiled: Compiled) -> No
         assert "{{$}}" in container["args"]
 
 
-def test_what_containers_import_by_name_can_be_imported(compiled: Compiled) -> None:
+def test_the_classes_that_containers_import_exist(compiled: Compiled) -> None:
     for step in compiled.tasks.keys() - {"NewData", "Notify"}:
         component = compiled.spec["components"][step]
         arguments = compiled.container(step)["args"]
@@ -160,17 +160,17 @@ def test_a_step_that_looks_at_more_than_its_inputs_always_runs(compiled: Compile
     cached = {step for step, task in compiled.tasks.items() if task["cachingOptions"]["enableCache"]}
     always = {"NewData", "DataGate", "RegistryBaseline", "RegistryPusher", "TrainingRecord", "Notify"}
     assert set(compiled.tasks) - cached == always | {"StatisticsGen"}
-    # Where there are drivers, these ask them before the cache; for the reader NewData does the same.
+    # Elsewhere these have drivers that run before the cache is consulted; for the reader, NewData does their work.
     nodes = create_pipeline(load_configuration(compiled.project.configuration)).components
     assert {node.id for node in nodes if node.driver_class is not BaseDriver} - always == {"TextExampleGen"}
     read = compiled.tasks["TextExampleGen"]["inputs"]["parameters"]
-    asked = {name: source["componentInputParameter"] for name, source in read.items() if "runtimeValue" not in source}
-    assert set(asked) == {"spans", "input_fingerprint"}
+    given = {name: source["componentInputParameter"] for name, source in read.items() if "runtimeValue" not in source}
+    assert set(given) == {"spans", "input_fingerprint"}
 
 
 def test_parameters_name_nothing_of_this_machine(compiled: Compiled) -> None:
     for step, task in compiled.tasks.items():
-        if step != "Report":  # which shows the configuration as it was written
+        if step != "Report":  # shows the configuration as it was written
             assert str(compiled.project.folder) not in str(task.get("inputs", {}).get("parameters", {})), step
     assert '"input_base":"gs://bucket/data"' in _parameter(compiled, "TextExampleGen", "settings")
     assert '"checkpoint": "/opt/bert"' in _parameter(compiled, "Transform", "custom_config")
@@ -272,7 +272,7 @@ def test_one_output_alone_is_downloaded_with_another(compiled: Compiled) -> None
     assert prefixes == [("Trainer", "model", "model_run")]
 
 
-def test_a_warm_start_is_left_to_the_run(compiled: Compiled) -> None:
+def test_a_warm_start_is_looked_up_during_the_run(compiled: Compiled) -> None:
     change = {
         "training": {"epochs": 1, "warm_start": True},
         "runner": {"kubeflow": {**KUBEFLOW, "steps": {"Notify": KUBEFLOW["steps"]["Notify"]}}},
@@ -282,9 +282,9 @@ def test_a_warm_start_is_left_to_the_run(compiled: Compiled) -> None:
     spec, _ = yaml.safe_load_all(package.read_text())
     task = Compiled(compiled.project, package, spec, {}).tasks["Trainer"]
     assert task["cachingOptions"] == {"enableCache": False}
-    told = task["inputs"]["parameters"]["custom_config"]["runtimeValue"]["constant"]
-    assert '"start": null' in told
-    assert '"registry": "/mnt/models/registry"' in told
+    settings = task["inputs"]["parameters"]["custom_config"]["runtimeValue"]["constant"]
+    assert '"start": null' in settings
+    assert '"registry": "/mnt/models/registry"' in settings
 
 
 @pytest.mark.parametrize(
@@ -336,18 +336,25 @@ def test_refuses_what_it_cannot_write_before_tensorflow_is_imported(
     assert message in refused_without(("tensorflow", "tfx", "kfp", "keras"), "compile", *arguments)
 
 
-def test_an_unknown_step_is_refused_in_a_line_where_tensorflow_was_loaded_for_it(project: Project) -> None:
-    asked = ["--runner", "kubeflow", "--config", str(project.configuration), "--output", str(project.folder / "p.yaml")]
+def test_refuses_an_unknown_step_in_one_line_after_tensorflow_was_imported(project: Project) -> None:
+    arguments = [
+        "--runner",
+        "kubeflow",
+        "--config",
+        str(project.configuration),
+        "--output",
+        str(project.folder / "p.yaml"),
+    ]
     change = "runner.kubeflow.steps.Traner={cpu: 1}"
     ended = subprocess.run(
-        [sys.executable, "-m", "pipeline", "compile", *asked, "--set", change],
+        [sys.executable, "-m", "pipeline", "compile", *arguments, "--set", change],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ended.returncode == 2
     assert ended.stderr == "error: runner.kubeflow.steps.Traner: there is no such step; did you mean 'Trainer'?\n"
 
 
-def test_parameters_that_no_command_line_takes_are_refused() -> None:
+def test_refuses_parameters_that_are_too_long_for_a_command_line() -> None:
     tasks = {"SchemaImport": {"inputs": {"parameters": {"text": {"runtimeValue": {"constant": "x" * 100_000}}}}}}
     check_sizes(tasks | {"TextExampleGen": {}})
     tasks["SchemaImport"]["inputs"]["parameters"]["text"]["runtimeValue"]["constant"] *= 2

@@ -1,4 +1,4 @@
-"""Kubeflow's backend for tests that run more than a few steps."""
+"""The stand-in for Kubeflow's backend, for tests that run more than a few steps."""
 
 import subprocess
 import tempfile
@@ -13,18 +13,18 @@ _OF_TFX = ("runners.kfp.run_executor", "runners.vertex.run_executor")
 
 
 class WarmBackend(Backend):
-    """Forks TFX's containers from a process that has imported TensorFlow, which takes each of them eight seconds."""
+    """Backend that forks TFX's containers from a process that has imported TensorFlow, which saves 8 s each."""
 
     def launch(self, command: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-        """Runs a container's command, as a process of this machine."""
+        """Run the command of a container as a process of this machine."""
         if command[:2] != ["python", "-m"] or command[2] not in _OF_TFX:
             return super().launch(command, environment)
         home = self.root / "home"
         home.mkdir(parents=True, exist_ok=True)
-        # What a step starts itself, as the canary does, finds this project here.
-        told = {"PYTHONPATH": str(_REPOSITORY), **environment}
+        # Processes that a step starts, as the canary does, find this project by it.
+        variables = {"PYTHONPATH": str(_REPOSITORY), **environment}
         with tempfile.TemporaryDirectory(dir=self.root) as folder:
             printed, log = Path(folder, "stdout"), Path(folder, "stderr")
-            status = run_module(command[2], command[3:], told, home, printed, log)
-            said = [file.read_text(errors="replace") for file in (printed, log)]
-        return subprocess.CompletedProcess(command, status, *said)
+            status = run_module(command[2], command[3:], variables, home, printed, log)
+            written = [file.read_text(errors="replace") for file in (printed, log)]
+        return subprocess.CompletedProcess(command, status, *written)

@@ -1,4 +1,4 @@
-"""`python -m MODULE ARGUMENTS`, forked from a process that has imported what most modules do: it saves them seconds."""
+"""`python -m MODULE ARGUMENTS` in a fork of a process that has imported what most modules import, to save seconds."""
 
 import multiprocessing
 import os
@@ -16,18 +16,18 @@ _IMPORTED = (
 def run_module(
     module: str, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, printed: Path, log: Path
 ) -> int:
-    """Runs a module as `python -m` does.
+    """Run a module as `python -m` does.
 
     Args:
         module: Its dotted name.
-        arguments: What follows it.
-        environment: Added to this process's.
-        folder: To run in.
-        printed: File for what it writes to stdout.
-        log: File for what it writes to stderr.
+        arguments: Arguments of the command.
+        environment: Variables in addition to those of this process.
+        folder: Working directory.
+        printed: File for stdout.
+        log: File for stderr.
 
     Returns:
-        Its exit status.
+        The exit status.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(_IMPORTED))

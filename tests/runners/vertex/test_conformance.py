@@ -1,4 +1,4 @@
-"""The job compiled for Vertex AI: its first steps, run as the service would, each by its container's own command."""
+"""The first steps of the job compiled for Vertex AI, each run by its container's own command."""
 
 import json
 import subprocess
@@ -7,15 +7,15 @@ from pathlib import Path
 from components.example_gen.report import IngestReport
 from components.schema_import.schema_file import SCHEMA_FILE
 from tests.runners.kubeflow.warm_backend import WarmBackend
-from tests.runners.vertex.test_spec import PLACE, compile_project
+from tests.runners.vertex.test_spec import MINIMAL, compile_project
 from tests.support.small_project import make_project
 
 
-def test_the_first_steps_run_from_what_the_job_says_alone(tmp_path: Path) -> None:
+def test_the_first_steps_need_nothing_but_the_job(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project", rows=60)
-    paths = {**PLACE["paths"], "input_base": str(project.data.parent)}
-    # The registry is in a bucket, out of reach: it is not asked whether anything is new.
-    project.configure(runner={"vertex": {**PLACE, "paths": paths, "only_new": False}})
+    paths = {**MINIMAL["paths"], "input_base": str(project.data.parent)}
+    # The registry is in a bucket that is out of reach, so the first step must not look at it.
+    project.configure(runner={"vertex": {**MINIMAL, "paths": paths, "only_new": False}})
     status, file = compile_project(project)
     assert status == 0
     project.configuration.unlink()
@@ -29,13 +29,13 @@ def test_the_first_steps_run_from_what_the_job_says_alone(tmp_path: Path) -> Non
     assert "labels" in (Path(run.outputs["SchemaImport"]["schema"]["uri"]) / SCHEMA_FILE).read_text()
 
 
-def test_a_step_past_its_time_is_ended(tmp_path: Path) -> None:
+def test_a_step_past_its_time_limit_is_stopped(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project", rows=20)
-    project.configure(runner={"vertex": {**PLACE, "timeout_s": 1}})
+    project.configure(runner={"vertex": {**MINIMAL, "timeout_s": 1}})
     status, file = compile_project(project)
     assert status == 0
     executors = json.loads(file.read_text())["pipelineSpec"]["deploymentSpec"]["executors"]
     command = executors["Trainer_executor"]["container"]["command"]
     timed = command[: command.index("python")]
-    assert subprocess.run([*timed, "sleep", "60"], check=False).returncode == 124  # as coreutils' timeout says it
+    assert subprocess.run([*timed, "sleep", "60"], check=False).returncode == 124  # of coreutils' timeout
     assert subprocess.run([*timed, "true"], check=False).returncode == 0

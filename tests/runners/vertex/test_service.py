@@ -1,4 +1,4 @@
-"""Runs and schedules on Vertex AI: Google's own client against a local server that speaks the API and keeps state."""
+"""Runs and schedules on Vertex AI: Google's own client against a local server that keeps state."""
 
 import os
 import subprocess
@@ -41,10 +41,10 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VertexSe
 
 @pytest.fixture
 def config(project: Project, server: VertexServer) -> Configuration:
-    return configured(project, server)
+    return configure(project, server)
 
 
-def configured(project: Project, server: VertexServer, **changes: object) -> Configuration:
+def configure(project: Project, server: VertexServer, **changes: object) -> Configuration:
     project.configure(runner={"vertex": {**VERTEX, "api_endpoint": server.url, **changes}}, name="small")
     return load_configuration(project.configuration)
 
@@ -53,7 +53,7 @@ def arguments(project: Project) -> tuple[str, ...]:
     return "--runner", "vertex", "--config", str(project.configuration)
 
 
-def test_the_commands_submit_show_and_cancel(
+def test_submits_shows_and_cancels_runs(
     project: Project, config: Configuration, server: VertexServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command("submit", *arguments(project)) == 0
@@ -62,7 +62,7 @@ def test_the_commands_submit_show_and_cancel(
     page = f"https://console.cloud.google.com/vertex-ai/locations/europe-west4/pipelines/runs/{run}?project=my-project"
     assert capsys.readouterr().out.splitlines() == [f"Run {run}: waiting", page]
     assert run.startswith("small-20")
-    # All that is compiled is what is sent, and nothing else.
+    # What is compiled is sent as it is.
     compiled = written(parse_job(build_job(config)))
     assert compiled.items() <= written(job).items()
     assert set(written(job)) - set(compiled) == {"name", "state", "createTime"}
@@ -75,7 +75,7 @@ def test_the_commands_submit_show_and_cancel(
     assert capsys.readouterr().out.splitlines() == [f"Run {run}: cancelled", page] * 2
 
 
-def test_a_second_run_is_refused_before_it_is_made(
+def test_refuses_a_second_run_before_it_is_created(
     project: Project, config: Configuration, server: VertexServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = vertex.submit(config)
@@ -85,7 +85,7 @@ def test_a_second_run_is_refused_before_it_is_made(
     assert len(server.jobs) == 1
 
 
-def test_runs_are_the_pipeline_s_own_the_newest_first(config: Configuration, server: VertexServer) -> None:
+def test_lists_the_pipeline_s_own_runs_newest_first(config: Configuration, server: VertexServer) -> None:
     job = parse_job(build_job(config))
     for number in range(23):
         server.start(PARENT, f"small-{number}", job)
@@ -94,34 +94,34 @@ def test_runs_are_the_pipeline_s_own_the_newest_first(config: Configuration, ser
     assert [run.name for run in vertex.runs(config)] == [f"small-{number}" for number in range(22, 2, -1)]
 
 
-def test_a_failed_run_says_which_step_and_why(config: Configuration, server: VertexServer) -> None:
+def test_shows_which_step_of_a_run_failed_and_why(config: Configuration, server: VertexServer) -> None:
     run = vertex.submit(config).name
     server.end(run, "FAILED", Trainer="The replica workerpool0-0\nexited with a non-zero status of 2.")
     found = vertex.status(config, run)
     assert found.state is RunState.FAILED
     assert found.error == "step Trainer: The replica workerpool0-0 exited with a non-zero status of 2"
-    # In a list Vertex AI has nothing of the steps.
+    # Vertex AI's list has no steps.
     (listed,) = vertex.runs(config)
     assert listed.error == "The DAG failed because some tasks failed: ['Trainer']"
     assert vertex.cancel(config, run).state is RunState.FAILED
-    assert not any("cancel" in asked for asked in server.requests)
+    assert not any("cancel" in request for request in server.requests)
 
 
 @pytest.mark.parametrize(
-    ("state", "meant"),
+    ("state", "expected"),
     [("QUEUED", "waiting"), ("RUNNING", "running"), ("CANCELLING", "cancelling"), ("SUCCEEDED", "succeeded"),
      ("PAUSED", "waiting"), ("UNSPECIFIED", "unknown")],
 )  # fmt: skip
-def test_states(config: Configuration, server: VertexServer, state: str, meant: str) -> None:
+def test_translates_states_of_runs(config: Configuration, server: VertexServer, state: str, expected: str) -> None:
     server.start(PARENT, "r1", parse_job(_JOB))
     server.end("r1", state)
-    assert vertex.status(config, "r1").state == meant
+    assert vertex.status(config, "r1").state == expected
 
 
-def test_a_schedule_is_made_once_and_then_changed(
+def test_creates_a_schedule_once_and_then_changes_it(
     project: Project, server: VertexServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    configured(project, server, time_zone="Europe/Berlin")
+    configure(project, server, time_zone="Europe/Berlin")
     assert command("schedule", *arguments(project)) == 0
     assert capsys.readouterr().out == "Schedule small: there is none; --cron makes it\n"
 
@@ -135,12 +135,12 @@ def test_a_schedule_is_made_once_and_then_changed(
     assert not schedule.allow_queueing
     request = schedule.create_pipeline_job_request
     assert request.parent == PARENT
-    assert not request.pipeline_job_id  # each run needs one of its own
+    assert not request.pipeline_job_id  # each run needs an ID of its own
     assert request.pipeline_job.service_account == VERTEX["service_account"]
 
-    # What the configuration says now is what runs from now on; a pause stays.
+    # A change applies the present configuration; a paused schedule stays paused.
     assert command("schedule", *arguments(project), "--pause") == 0
-    config = configured(project, server, service_account="other@my-project.iam.gserviceaccount.com")
+    config = configure(project, server, service_account="other@my-project.iam.gserviceaccount.com")
     assert command("schedule", *arguments(project), "--cron", "30 4 * * 1") == 0
     assert capsys.readouterr().out.splitlines()[-2] == "Schedule small: paused, 30 4 * * 1 (UTC)"
     (changed,) = server.schedules.values()
@@ -150,14 +150,14 @@ def test_a_schedule_is_made_once_and_then_changed(
     assert [each.name for each in vertex.runs(config)] == [run.name.rpartition("/")[2]]
 
 
-def test_pausing_resuming_and_deleting_twice_is_as_once(
+def test_pausing_resuming_and_deleting_are_idempotent(
     project: Project, config: Configuration, server: VertexServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     vertex.set_schedule(config, _NIGHTLY)
-    for option, said in (("--pause", "paused, 0 3 * * * (UTC)"), ("--resume", "on, 0 3 * * * (UTC), next 2026-11-24")):
+    for option, shown in (("--pause", "paused, 0 3 * * * (UTC)"), ("--resume", "on, 0 3 * * * (UTC), next 2026-11-24")):
         for _ in range(2):
             assert command("schedule", *arguments(project), option) == 0
-            assert said in capsys.readouterr().out
+            assert shown in capsys.readouterr().out
     server.slow = True  # a deletion is an operation that takes its time
     assert command("schedule", *arguments(project), "--delete") == 0
     assert command("schedule", *arguments(project), "--delete") == 0
@@ -167,14 +167,14 @@ def test_pausing_resuming_and_deleting_twice_is_as_once(
     assert "there is none on Vertex AI; make it with --cron" in capsys.readouterr().err
 
 
-def test_runs_of_a_schedule_wait_for_each_other_where_that_is_asked(project: Project, server: VertexServer) -> None:
+def test_runs_of_a_schedule_wait_for_each_other_where_configured(project: Project, server: VertexServer) -> None:
     waiting = ConcurrencySettings(when_busy="wait")
-    vertex.set_schedule(configured(project, server).model_copy(update={"concurrency": waiting}), _NIGHTLY)
+    vertex.set_schedule(configure(project, server).model_copy(update={"concurrency": waiting}), _NIGHTLY)
     (schedule,) = server.schedules.values()
     assert schedule.allow_queueing
 
 
-def test_two_schedules_of_one_name_are_left_to_a_person(config: Configuration, server: VertexServer) -> None:
+def test_refuses_to_choose_between_two_schedules_of_one_name(config: Configuration, server: VertexServer) -> None:
     vertex.set_schedule(config, _NIGHTLY)
     (schedule,) = server.schedules.values()
     server.create_schedule(PARENT, {key: value for key, value in written(schedule).items() if key != "name"}, {})
@@ -183,7 +183,7 @@ def test_two_schedules_of_one_name_are_left_to_a_person(config: Configuration, s
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "message"),
+    ("status", "error", "message"),
     [
         (403, "Permission x denied", "no access (Permission x denied); grant the account roles/aiplatform.user on the"),
         (404, "Project my-project not found.", "not found (Project my-project not found); correct the name, project"),
@@ -193,37 +193,39 @@ def test_two_schedules_of_one_name_are_left_to_a_person(config: Configuration, s
         (503, "The service is unavailable.", "(The service is unavailable); try again later"),
     ],
 )  # fmt: skip
-def test_what_the_service_refuses_is_one_line(
-    project: Project, server: VertexServer, status: int, said: str, message: str, capsys: pytest.CaptureFixture[str]
+def test_a_refusal_of_the_service_is_one_line(
+    project: Project, server: VertexServer, status: int, error: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    configured(project, server)
-    with server.failing("/pipelineJobs", status, said):
+    configure(project, server)
+    with server.failing("/pipelineJobs", status, error):
         assert command("status", *arguments(project)) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: Vertex AI, my-project in europe-west4: ")
     assert message in line
 
 
-def test_a_service_that_is_not_there_is_one_line(
+def test_an_unreachable_service_is_one_line(
     project: Project, server: VertexServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    configured(project, server, api_endpoint="http://127.0.0.1:9")
+    configure(project, server, api_endpoint="http://127.0.0.1:9")
     assert command("status", *arguments(project)) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "no answer from http://127.0.0.1:9 (" in line
 
 
-def test_what_is_asked_for_by_a_wrong_name_is_one_line(config: Configuration, server: VertexServer) -> None:
-    for ask in (vertex.status, vertex.cancel):
+def test_refuses_an_unknown_run_in_one_line(config: Configuration, server: VertexServer) -> None:
+    for call in (vertex.status, vertex.cancel):
         with pytest.raises(Refused, match=r"run nowhere: not found \(.* does not exist\); correct the name"):
-            ask(config, "nowhere")
+            call(config, "nowhere")
     assert not server.jobs
 
 
-def test_no_credentials_is_one_line_and_soon(project: Project, server: VertexServer, tmp_path: Path) -> None:
-    configured(project, server)
+def test_refuses_missing_credentials_in_one_line_without_delay(
+    project: Project, server: VertexServer, tmp_path: Path
+) -> None:
+    configure(project, server)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GOOGLE")}
-    # No machine of Google's to ask for credentials, and nobody is logged in.
+    # Neither a metadata server to get credentials from, nor a login.
     environment |= {"NO_GCE_CHECK": "true", "HOME": str(tmp_path), "CLOUDSDK_CONFIG": str(tmp_path)}
     ended = subprocess.run(
         [sys.executable, "-m", "pipeline", "status", *arguments(project)],
@@ -236,12 +238,12 @@ def test_no_credentials_is_one_line_and_soon(project: Project, server: VertexSer
     assert "run 'gcloud auth application-default login'" in line
 
 
-def test_a_name_that_begins_with_a_digit_runs_too(config: Configuration) -> None:
+def test_runs_a_pipeline_whose_name_starts_with_a_digit(config: Configuration) -> None:
     digit = config.model_copy(update={"name": "1st"})
     assert vertex.submit(digit).name.startswith("run-1st-20")
 
 
-# The least that the server takes for a run.
+# The least that the server accepts as a run.
 _JOB = {
     "pipelineSpec": {"pipelineInfo": {"name": "small"}, "schemaVersion": "2.1.0", "root": {}},
     "runtimeConfig": {"gcsOutputDirectory": "gs://bucket/root"},

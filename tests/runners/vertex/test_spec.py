@@ -1,4 +1,4 @@
-"""What is compiled for Vertex AI Pipelines: what the service reads, and everything that the configuration asks for."""
+"""The job compiled for Vertex AI Pipelines: the service can read it, and it has what is configured."""
 
 import json
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ from tests.support.small_project import Project, make_project
 
 IMAGE = "europe-west4-docker.pkg.dev/my-project/ml/bert-multilabel:1"
 PUSH = {"model": "topics", "serving": {"image": "europe-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"}}
-PLACE: dict[str, Any] = {
+MINIMAL: dict[str, Any] = {
     "project": "my-project", "location": "europe-west4", "pipeline_root": "gs://bucket/root", "image": IMAGE,
     "paths": {"registry": "gs://bucket/registry", "input_base": "gs://bucket/data", "checkpoint": "/opt/bert"},
 }  # fmt: skip
 VERTEX: dict[str, Any] = {
-    **PLACE,
+    **MINIMAL,
     "service_account": "trainer@my-project.iam.gserviceaccount.com",
     "network": "projects/12345/global/networks/default",
     "reserved_ip_ranges": ["vertex"],
@@ -57,7 +57,7 @@ _DATAFLOW = {
 
 @dataclass(frozen=True)
 class Compiled:
-    """The file, and what is in it."""
+    """A compiled job: its file and content, and the project that it was compiled from."""
 
     project: Project
     file: Path
@@ -69,7 +69,7 @@ class Compiled:
 
     @property
     def tasks(self) -> dict[str, Any]:
-        """Of every step, those in conditions and below an exit handler among them."""
+        """The tasks of every DAG that run containers."""
         dags = [self.spec["root"], *(component for component in self.spec["components"].values() if "dag" in component)]
         tasks = [item for each in dags for item in each["dag"]["tasks"].items()]
         return {name: task for name, task in tasks if "executorLabel" in self.spec["components"][_component(task)]}
@@ -99,7 +99,7 @@ def compile_arguments(project: Project, output: str, *options: str) -> list[str]
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = make_project(tmp_path_factory.mktemp("vertex") / "project", rows=20)
     project.configure(runner={"vertex": VERTEX}, beam={"runner": "dataflow", "dataflow": _DATAFLOW})
-    project.data.unlink()  # what is in containers' reach need not be in this machine's
+    project.data.unlink()  # containers reach data that this machine need not reach
     return project
 
 
@@ -126,7 +126,7 @@ def test_vertex_ai_and_kubeflow_know_every_field(compiled: Compiled) -> None:
     assert spec.pipeline_info.name == "small"
 
 
-def test_google_s_sdk_reads_the_file(compiled: Compiled) -> None:
+def test_the_google_cloud_sdk_reads_the_file(compiled: Compiled) -> None:
     job = aiplatform.PipelineJob(
         display_name="small", template_path=str(compiled.file), project="my-project", location="europe-west4",
         credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
@@ -152,7 +152,7 @@ def test_every_step_is_a_container_and_none_has_a_hook(compiled: Compiled) -> No
             assert "{{$}}" in container["args"]
 
 
-def test_nothing_is_read_or_trained_where_no_span_is_new(compiled: Compiled) -> None:
+def test_nothing_is_read_or_trained_without_a_new_span(compiled: Compiled) -> None:
     root = compiled.spec["root"]["dag"]["tasks"]
     (train,) = set(root) - {"NewData"}
     assert "NewData" in root[train]["dependentTasks"]
@@ -160,14 +160,16 @@ def test_nothing_is_read_or_trained_where_no_span_is_new(compiled: Compiled) -> 
     for parameter in ("spans", "input_fingerprint"):
         given = compiled.tasks["TextExampleGen"]["inputs"]["parameters"][parameter]
         assert set(given) == {"componentInputParameter"}, parameter
-    asked = root["NewData"]["inputs"]["parameters"]
-    assert asked["registry"]["runtimeValue"]["constant"] == "gs://bucket/registry"
-    assert asked["only_new"]["runtimeValue"]["constant"] is True
+    parameters = root["NewData"]["inputs"]["parameters"]
+    assert parameters["registry"]["runtimeValue"]["constant"] == "gs://bucket/registry"
+    assert parameters["only_new"]["runtimeValue"]["constant"] is True
 
 
-def test_the_last_step_tells_the_webhook_whatever_becomes_of_the_others(project: Project) -> None:
+def test_the_last_step_notifies_however_the_others_ended(project: Project) -> None:
     change = "notify={url_from: HOOK}"
-    given = f"runner.vertex={json.dumps({**PLACE, 'steps': {'Notify': {'env': {'HOOK': 'https://hooks.example/1'}}}})}"
+    given = (
+        f"runner.vertex={json.dumps({**MINIMAL, 'steps': {'Notify': {'env': {'HOOK': 'https://hooks.example/1'}}}})}"
+    )
     status, file = compile_project(project, change, given, output="notify.json")
     assert status == 0
     compiled = Compiled(project, file, json.loads(file.read_text()))
@@ -196,7 +198,7 @@ def test_machines_are_what_is_configured(compiled: Compiled) -> None:
 
 
 @pytest.mark.parametrize(("cpu", "memory"), [("3500m", "16Gi"), ("8", "30G"), ("0.5", "512Mi")])
-def test_amounts_are_those_that_kfp_writes(cpu: str, memory: str, tmp_path: Path) -> None:
+def test_writes_resources_as_kfp_does(cpu: str, memory: str, tmp_path: Path) -> None:
     @dsl.container_component  # type: ignore[untyped-decorator]
     def step() -> dsl.ContainerSpec:
         return dsl.ContainerSpec(image="none", command=["true"])
@@ -208,7 +210,7 @@ def test_amounts_are_those_that_kfp_writes(cpu: str, memory: str, tmp_path: Path
     compiler.Compiler().compile(peer, str(tmp_path / "peer.json"))
     spec = json.loads((tmp_path / "peer.json").read_text())
     written = spec["deploymentSpec"]["executors"]["exec-step"]["container"]["resources"]
-    settings = VertexSettings(**{**PLACE, "cpu": cpu, "memory": memory, "accelerator": {"type": "NVIDIA_L4"}})
+    settings = VertexSettings(**{**MINIMAL, "cpu": cpu, "memory": memory, "accelerator": {"type": "NVIDIA_L4"}})
     ours = container_of(settings.of_step("Trainer"))["resources"]
     assert ours["cpuLimit"] == written["cpuLimit"]
     assert ours["memoryLimit"] == pytest.approx(written["memoryLimit"])
@@ -223,14 +225,14 @@ def test_a_step_that_looks_at_more_than_its_inputs_always_runs(compiled: Compile
 
 def test_parameters_name_nothing_of_this_machine(compiled: Compiled) -> None:
     for step, task in compiled.tasks.items():
-        if step != "Report":  # which shows the configuration as it was written
+        if step != "Report":  # shows the configuration as it was written
             assert str(compiled.project.folder) not in str(task.get("inputs", {}).get("parameters", {})), step
     assert _parameter(compiled, "RegistryBaseline", "registry") == "gs://bucket/registry"
     assert '"input_base":"gs://bucket/data"' in _parameter(compiled, "TextExampleGen", "settings")
     assert '"checkpoint": "/opt/bert"' in _parameter(compiled, "Trainer", "custom_config")
 
 
-def test_models_go_on_to_vertex_ai_after_the_registry(compiled: Compiled) -> None:
+def test_models_are_pushed_to_vertex_ai_after_the_registry(compiled: Compiled) -> None:
     push = compiled.tasks["VertexPush"]
     assert push["inputs"]["artifacts"]["pushed_model"]["taskOutputArtifact"]["producerTask"] == "RegistryPusher"
     target = json.loads(_parameter(compiled, "VertexPush", "target"))
@@ -238,7 +240,7 @@ def test_models_go_on_to_vertex_ai_after_the_registry(compiled: Compiled) -> Non
     assert target["kms_key"] == VERTEX["kms_key"]
 
 
-def test_all_that_uses_beam_is_sent_to_dataflow(compiled: Compiled) -> None:
+def test_beam_jobs_go_to_dataflow(compiled: Compiled) -> None:
     on_beam = []
     for step in set(compiled.tasks) - {"NewData"}:
         arguments = compiled.container(step)["args"]
@@ -249,11 +251,11 @@ def test_all_that_uses_beam_is_sent_to_dataflow(compiled: Compiled) -> None:
     assert {"TextExampleGen", "StatisticsGen", "Transform", "MultiLabelEvaluator"} <= set(on_beam)
 
 
-def test_the_outcome_of_a_step_is_written_where_the_step_can_write() -> None:
+def test_the_output_file_is_where_the_step_can_write() -> None:
     address, mount = ({"outputs": {"outputFile": f"{root}bucket/root/1/output.json"}} for root in ("gs://", "/gcs/"))
-    for told in (address, mount):
-        assert json.loads(set_output_file(json.dumps(told), mounted=True)) == mount
-        assert json.loads(set_output_file(json.dumps(told), mounted=False)) == address
+    for executor_input in (address, mount):
+        assert json.loads(set_output_file(json.dumps(executor_input), mounted=True)) == mount
+        assert json.loads(set_output_file(json.dumps(executor_input), mounted=False)) == address
 
 
 @pytest.mark.parametrize(
