@@ -75,12 +75,12 @@ def test_the_last_days_are_trained_on_and_a_second_run_finds_nothing_new(
     assert status == 0
     assert forced["pushed"] == summary["pushed"]
 
-    assert [(told["outcome"], told["exit_status"]) for told in hook.told] == [
+    assert [(told["outcome"], told["exit_status"]) for told in hook.received] == [
         ("blessed", 0), ("no_new_data", 0), ("blessed", 0),
     ]  # fmt: skip
-    assert [told["summary"] for told in hook.told] == [summary, nothing, forced]
-    assert {told["pipeline"] for told in hook.told} == {"small"}
-    assert [told["run"] for told in hook.told] == [str(run) for run in sorted(project.runs.iterdir())]
+    assert [told["summary"] for told in hook.received] == [summary, nothing, forced]
+    assert {told["pipeline"] for told in hook.received} == {"small"}
+    assert [told["run"] for told in hook.received] == [str(run) for run in sorted(project.runs.iterdir())]
 
 
 def test_a_day_that_has_drifted_stops_the_run_and_changes_nothing_in_the_registry(
@@ -96,7 +96,7 @@ def test_a_day_that_has_drifted_stops_the_run_and_changes_nothing_in_the_registr
     assert "vanished" not in error
     assert summary["rows"]["read"] == 400
     assert sorted(path.name for path in project.registry.iterdir()) == served
-    told = hook.told[-1]
+    told = hook.received[-1]
     assert (told["outcome"], told["exit_status"], told["summary"]) == ("refused", 2, summary)
     assert told["reasons"] == summary["reasons"] == [error.removeprefix("error: ")]
 

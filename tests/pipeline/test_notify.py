@@ -57,7 +57,7 @@ def folder(tmp_path: Path) -> Path:
 def test_payload_holds_summary_and_outcome(folder: Path) -> None:
     with Hook() as hook:
         assert end_run({"url": hook.url}, folder) == ""
-    (payload,) = hook.told
+    (payload,) = hook.received
     summary = payload.pop("summary")
     assert Summary.model_validate(summary) == _BLESSED
     assert payload == {
@@ -77,7 +77,7 @@ def test_payload_holds_summary_and_outcome(folder: Path) -> None:
 def test_notifies_of_an_error_and_lets_it_pass(error: Exception, outcome: str, status: int, reason: str) -> None:
     with Hook() as hook:
         end_run({"url": hook.url}, error=error)
-    (payload,) = hook.told
+    (payload,) = hook.received
     assert (payload["outcome"], payload["exit_status"], payload["reasons"]) == (outcome, status, [reason])
     assert payload["run"] is payload["summary"] is None
 
@@ -87,7 +87,7 @@ def test_the_outcome_is_that_of_the_summary(tmp_path: Path) -> None:
         for outcome in ("not_blessed", "no_new_data"):
             failed_summary("macro_f1 is 0", outcome).write(str(tmp_path))
             end_run({"url": hook.url}, tmp_path)
-    assert [(payload["outcome"], payload["exit_status"], payload["reasons"]) for payload in hook.told] == [
+    assert [(payload["outcome"], payload["exit_status"], payload["reasons"]) for payload in hook.received] == [
         ("not_blessed", 3, ["macro_f1 is 0"]), ("no_new_data", 0, ["macro_f1 is 0"]),
     ]  # fmt: skip
 
@@ -95,14 +95,14 @@ def test_the_outcome_is_that_of_the_summary(tmp_path: Path) -> None:
 def test_notifies_only_of_the_configured_outcomes(folder: Path) -> None:
     with Hook() as hook:
         end_run({"url": hook.url, "outcomes": ["failed", "refused"]}, folder)
-    assert hook.told == []
+    assert hook.received == []
 
 
 def test_retries_while_the_server_is_busy(folder: Path) -> None:
     with Hook([500, 503]) as hook:
         assert end_run({"url": hook.url, "retries": 2}, folder) == ""
-    assert len(hook.told) == 3
-    assert hook.told[0] == hook.told[2]
+    assert len(hook.received) == 3
+    assert hook.received[0] == hook.received[2]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_failed_notification_is_shown_in_one_line(
     with Hook(statuses) as hook:
         assert end_run({"url": hook.url, "retries": retries, "timeout_s": 0.3}, folder) == line
         assert time.monotonic() - started < 5
-    assert len(hook.told) == requests
+    assert len(hook.received) == requests
 
 
 def test_shows_that_a_server_cannot_be_reached(folder: Path) -> None:
@@ -200,7 +200,7 @@ def test_notifies_of_a_run_that_is_refused_before_it_has_a_folder(
         project.data.unlink()
         assert command("run", "--config", str(project.configuration)) == 2
         assert command("check", "--config", str(project.configuration)) == 2
-    (payload,) = hook.told
+    (payload,) = hook.received
     assert payload["outcome"] == "refused"
     assert "no file matches" in payload["reasons"][0]
 

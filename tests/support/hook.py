@@ -15,7 +15,7 @@ class Hook(HttpServer):
     """Webhook that answers each request with the next of `statuses`, then with 200.
 
     Attributes:
-        told: The bodies that it received, as JSON.
+        received: The bodies that it received, as JSON.
         headers: The headers of each request.
     """
 
@@ -23,7 +23,7 @@ class Hook(HttpServer):
 
     def __init__(self, statuses: Sequence[int] = ()) -> None:
         super().__init__()
-        self.told: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self._statuses = list(statuses)
         self._ended = threading.Event()
@@ -39,7 +39,7 @@ class Hook(HttpServer):
 
     def answer(self, request: Request) -> Reply | None:
         """Keep what was posted."""
-        self.told.append(json.loads(request.body))
+        self.received.append(json.loads(request.body))
         self.headers.append(dict(request.headers))
         status = self._statuses.pop(0) if self._statuses else 200
         if status == HANG:

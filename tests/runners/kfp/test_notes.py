@@ -94,9 +94,13 @@ def test_the_last_step_notifies_and_removes_the_notes(notes: Notes, monkeypatch:
         arguments = ["--pipeline", "small", "--settings", json.dumps({"url_from": "HOOK"}), "--pages", "https://ui/"]
         monkeypatch.setattr(sys, "argv", ["notify", *arguments])
         notify.main()
-        (told,) = hook.told
-    assert (told["pipeline"], told["outcome"], told["run"]) == ("small", "not_blessed", "https://ui/run-7")
-    assert told["reasons"] == ["macro_f1 is 0.1"]
+        (notification,) = hook.received
+    assert (notification["pipeline"], notification["outcome"], notification["run"]) == (
+        "small",
+        "not_blessed",
+        "https://ui/run-7",
+    )
+    assert notification["reasons"] == ["macro_f1 is 0.1"]
     assert not Path(notes.folder).exists()
 
 

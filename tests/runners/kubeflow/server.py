@@ -57,7 +57,7 @@ class KubeflowServer(HttpServer):
         token: Bearer token that requests must carry; None: none.
 
     Attributes:
-        pipelines: Pipelines by ID; the other objects likewise.
+        pipelines: Pipelines by ID. The other objects are kept in the same way.
         asked: Method and path of each request.
         trouble: Pairs of a request's beginning (method and path) and the status, `DROP` or `LOSE` to answer it with.
         meanwhile: Pairs of a request's beginning and a function to call before it is answered.

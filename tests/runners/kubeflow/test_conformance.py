@@ -48,14 +48,14 @@ class Cluster:
         return self.last
 
     def compile(self, *changes: str) -> None:
-        status, made = compile_project(self.project, *changes)
+        status, package = compile_project(self.project, *changes)
         assert status == 0
-        self.package.write_bytes(made.read_bytes())
+        self.package.write_bytes(package.read_bytes())
 
     def notification(self) -> dict[str, Any]:
         """Return the one notification that the webhook has received since the last call."""
-        (notification,) = self.hook.told
-        self.hook.told.clear()
+        (notification,) = self.hook.received
+        self.hook.received.clear()
         return notification
 
     def registry(self) -> dict[str, str]:

@@ -82,8 +82,8 @@ def test_writes_the_job_for_vertex_ai_that_our_own_command_compiles(
         == 0
     )  # fmt: skip
     for action, file in (("create", tmp_path / "tfx/small/pipeline.json"), ("compile", tmp_path / "pipeline.json")):
-        made = _tfx("pipeline", action, "--pipeline_path", _VERTEX, engine="vertex")
-        assert "successfully." in made.output, made.exception
+        compiled = _tfx("pipeline", action, "--pipeline_path", _VERTEX, engine="vertex")
+        assert "successfully." in compiled.output, compiled.exception
         assert json.loads(file.read_text()) == json.loads(own.read_text())
     assert "small" in _tfx("pipeline", "list", engine="vertex").output
 
@@ -98,5 +98,5 @@ def test_refuses_vertex_ai_in_one_line_where_it_is_not_configured() -> None:
 @pytest.mark.usefixtures("project")
 def test_tfx_itself_has_no_engine_for_open_source_kubeflow() -> None:
     # If a later TFX has one, this fails, and docs/tfx-cli.md needs a correction.
-    made = _tfx("pipeline", "create", "--pipeline_path", _VERTEX, engine="kubeflow")
-    assert isinstance(made.exception, ImportError)
+    compiled = _tfx("pipeline", "create", "--pipeline_path", _VERTEX, engine="kubeflow")
+    assert isinstance(compiled.exception, ImportError)
