@@ -237,7 +237,7 @@ def test_kubernetes_leaves_parameters_and_arguments_as_they_are(compiled: Compil
 
 
 def test_the_schema_keeps_its_dollars() -> None:
-    text = 'feature { name: "labels" domain: "$$" annotation { comment { note: "$(HOOK)" } } }'
+    text = 'feature { name: "labels" domain: "$$" annotation { tag: "$(HOOK)" } }'
     task = {"inputs": {"parameters": {"text": {"runtimeValue": {"constant": text}}}}}
     protect_parameters("SchemaImport", task)
     protected = task["inputs"]["parameters"]["text"]["runtimeValue"]["constant"]
