@@ -204,7 +204,7 @@ def _transform_config(
     settings = PreprocessingSettings(tokenizer=tokenizer, labels=labels.names, retired=retired)
     return {
         "preprocessing": settings.model_dump(mode="json"),
-        # Not read by Transform: other files in the same folder must not be answered from the cache.
+        # Not read, but part of the key of the cache: the files in the folder may have changed.
         "checkpoint_fingerprint": fingerprint,
     }
 
