@@ -74,7 +74,7 @@ def test_warns_of_gates_in_the_configuration_that_the_change_breaks(project: Pro
     assert "warning: evaluation.gates will be refused: gate 'f1[refund] >= 0.5': label 'refund' is retired" in printed
     assert _labels(project.folder / "schema.pbtxt").retired == {"refund"}
     assert "warning" not in _run("add", "refund", "--config", project.configuration)
-    assert "is called 'money' now; write the gate with that" in _run(
+    assert "was renamed to 'money'; use the new name" in _run(
         "rename", "refund", "money", "--config", project.configuration
     )
 

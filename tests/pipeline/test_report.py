@@ -31,6 +31,8 @@ def run(tmp_path: Path) -> Path:
     made.ingest.write(str(uris["quarantine"]))
     made.model.write(str(uris["model"] / "Format-Serving"))
     assert made.behaviour is not None
+    made.insights.write(str(uris["evaluation"]))
+    made.behaviour.write(str(uris["results"]))
     (uris["model_run"] / "history.json").write_text(json.dumps({"loss": [0.4, 0.3], "val_loss": [0.5, 0.4]}))
     (folder / "artifacts.json").write_text(json.dumps({"Steps": {key: str(uri) for key, uri in uris.items()}}))
     configuration = {"name": "small", "training": {"batch_size": 16}, "report": {"texts": True, "mistakes": 2}}
