@@ -74,8 +74,8 @@ def check_cluster(beam: BeamSettings) -> None:
     address = beam.flink.address
     jar = job_jar(beam.flink)
     if not jar.is_file():
-        key = "beam.flink.job_server_jar" if beam.flink.job_server_jar else "scripts/flink.sh fetch writes it"
-        raise Refused(f"{jar}: does not exist ({key})")
+        hint = "" if beam.flink.job_server_jar else "; set the key, or run scripts/flink.sh fetch in a checkout"
+        raise Refused(f"beam.flink.job_server_jar {jar}: does not exist{hint}")
     try:
         overview = _get(f"{address}/overview", beam.flink.check_s)
     except requests.RequestException as error:

@@ -96,7 +96,7 @@ def test_refuses_a_cluster_with_too_few_slots(jar: str) -> None:
 
 def test_refuses_a_missing_jar() -> None:
     refusal = _refused(_settings("http://localhost:1", "/nowhere/job.jar"))
-    assert refusal == "/nowhere/job.jar: does not exist (beam.flink.job_server_jar)"
+    assert refusal == "beam.flink.job_server_jar /nowhere/job.jar: does not exist"
 
 
 def _configuration(address: str, folder: Path) -> Configuration:
