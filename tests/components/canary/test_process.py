@@ -65,10 +65,10 @@ def test_kills_a_process_that_does_not_answer_and_says_why(
     tmp_path: Path, function: Any, options: dict[str, Any], message: str
 ) -> None:
     model = save(tmp_path / "model", function)
-    with Probe(timeout_s=60, memory_limit_mb=options.get("memory_limit_mb")) as probe:
+    with Probe(timeout_s=300, memory_limit_mb=options.get("memory_limit_mb")) as probe:
         probe.load(model)
         probe.ask("answer", {"texts": []})
-        probe.timeout_s = options.get("timeout_s", 60)
+        probe.timeout_s = options.get("timeout_s", 300)
         with pytest.raises(ProbeDied, match=re.escape(message)):
             probe.ask("answer", {"texts": [b"a text"] * 2})
     with pytest.raises(ProcessLookupError):
@@ -78,7 +78,7 @@ def test_kills_a_process_that_does_not_answer_and_says_why(
 def test_reports_an_error_and_keeps_the_process(tmp_path: Path) -> None:
     fails = save(tmp_path / "fails", bound_to_its_process)
     sound = save(tmp_path / "sound", tf.strings.length)
-    with Probe(timeout_s=60) as probe:
+    with Probe(timeout_s=300) as probe:
         with pytest.raises(ModelError, match="SavedModel file does not exist") as missing:
             probe.load(str(tmp_path / "nothing"))
         assert "\n" not in str(missing.value)

@@ -145,7 +145,7 @@ def test_refuses_a_model_slower_than_the_live_one_but_not_for_a_broken_live_one(
     slow, fast = save_with_rounds(tmp_path / "slow", 60), save_with_rounds(tmp_path / "fast", 1)
     settings = CanarySettings(latency_ratio=2, latency_tolerance_ms=1)
     rows = [(b"a", b"")] * 3
-    with Probe(60) as candidate, Probe(60) as live:
+    with Probe(300) as candidate, Probe(300) as live:
         candidate.load(slow)
         found = compare(candidate, live, fast, rows, settings)
         assert [latency.passed for latency in found.measured] == [False, False]
