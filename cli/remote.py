@@ -148,7 +148,7 @@ def schedule(
 
 def _schedule_remotely(config: "Configuration", runner: str, action: str | None, cron: str | None) -> None:
     from pipeline.check import check_without_data
-    from runners.local.schedule import parse_cron
+    from pipeline.cron import parse_cron
     from runners.table import check_schedulable, remote_runner
 
     check_schedulable(runner)

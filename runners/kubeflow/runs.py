@@ -18,8 +18,8 @@ import kfp_server_api
 
 from pipeline.config.configuration import Configuration
 from pipeline.config.kubeflow import KubeflowSettings
+from pipeline.cron import parse_cron
 from runners.kubeflow.api import find_or_create, is_missing, name_filter, pages, uninterrupted
-from runners.local.schedule import parse_cron
 from runners.remote.remote import RemoteRun, RemoteSchedule, RunState
 from schema.errors import Refused
 
