@@ -1,6 +1,7 @@
 """Notes that the steps of one remote run leave for its last step, which tells the webhook how the run ended.
 
     <registry>/.runs/<run>/DataGate.json   how a step ended that failed, or had nothing to do
+    <registry>/.runs/<run>/rows.json       numbers of rows, as soon as the data was read
     <registry>/.runs/<run>/summary.json    the Report's summary
 
 They are in the registry because it is the one place that every step of a run can write to: the service hands no outputs
@@ -13,11 +14,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import ClassVar
 
 from components.common.files import list_folder, make_folder, read_bytes, remove_file, remove_folder, write_whole
 from components.common.outcome import EXIT_STATUS, Outcome
-from components.common.record import Value
-from components.report.summary import Summary
+from components.common.record import Record, Value
+from components.report.summary import Rows, Summary, failed_summary
 from pipeline.errors import StepFailed
 from schema.errors import Refused
 
@@ -36,6 +38,14 @@ class Note(Value):
 
     outcome: Outcome
     reason: str
+
+
+class RowsNote(Record):
+    """Numbers of rows of a run."""
+
+    FILE: ClassVar = "rows.json"
+
+    rows: Rows
 
 
 @dataclass(frozen=True)
@@ -60,15 +70,20 @@ class Notes:
         if f"{step}.json" in list_folder(self.folder):
             remove_file(f"{self.folder}/{step}.json")
 
+    def write_rows(self, rows: Rows) -> None:
+        """Write the numbers of rows."""
+        RowsNote(rows=rows).write(self.folder)
+
     def write_summary(self, summary: Summary) -> None:
         """Write the summary of the run."""
         summary.write(self.folder)
 
     def read(self) -> dict[str, Note]:
         """Read the notes by step."""
-        names = [name for name in sorted(list_folder(self.folder)) if name.endswith(".json") and name != Summary.FILE]
+        names = {name for name in list_folder(self.folder) if name.endswith(".json")} - {Summary.FILE, RowsNote.FILE}
         return {
-            name.removesuffix(".json"): Note.model_validate_json(read_bytes(f"{self.folder}/{name}")) for name in names
+            name.removesuffix(".json"): Note.model_validate_json(read_bytes(f"{self.folder}/{name}"))
+            for name in sorted(names)
         }
 
     def read_summary(self) -> Summary | None:
@@ -77,6 +92,14 @@ class Notes:
             return Summary.read(self.folder)
         except FileNotFoundError:
             return None
+
+    def summarize_failure(self, outcome: Outcome, reasons: list[str]) -> Summary:
+        """Return the summary of a run that ended before its Report."""
+        try:
+            rows = RowsNote.read(self.folder).rows
+        except FileNotFoundError:
+            rows = None
+        return failed_summary(reasons[0], outcome).model_copy(update={"reasons": reasons, "rows": rows})
 
     def remove_all(self) -> None:
         """Delete the folder."""
@@ -115,11 +138,19 @@ def noted() -> Iterator[None]:
     _note(step, None)
 
 
-def _note(step: str, note: Note | None) -> None:
-    """Write a note, or delete it; a failure to do so must not hide how the step ended."""
+@contextmanager
+def optional() -> Iterator[None]:
+    """Report a failure of the body to leave a note, which must not hide how the step ended, in one line."""
     try:
-        notes = notes_of_this_run()
-        if notes is not None:
-            notes.remove(step) if note is None else notes.write(step, note)
+        yield
     except Exception as error:
         sys.stderr.write(f"could not leave a note for the webhook: {type(error).__name__}: {error}\n")
+
+
+def _note(step: str, note: Note | None) -> None:
+    """Write a note, or delete it if it is None."""
+    notes = notes_of_this_run()
+    if notes is None:
+        return
+    with optional():
+        notes.remove(step) if note is None else notes.write(step, note)

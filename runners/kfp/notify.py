@@ -29,7 +29,8 @@ def main() -> None:
     assert notes is not None, "the variables are compiled with the step"
     outcome, reasons = find_outcome(notes)
     page = f"{arguments.pages}{notes.run}"
-    notification = Notification(arguments.pipeline, outcome, page, reasons, notes.read_summary())
+    summary = notes.read_summary() or notes.summarize_failure(outcome, reasons)
+    notification = Notification(arguments.pipeline, outcome, page, reasons, summary)
     send(NotifySettings.model_validate_json(arguments.settings), Console(), notification)
     notes.remove_all()
 

@@ -10,14 +10,16 @@ import their types, does not get to see them.
 """
 
 import json
+import os
 import runpy
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from components.report.summary import Summary
-from runners.kfp.notes import noted, notes_of_this_run
+from components.example_gen.report import IngestReport
+from components.report.summary import Summary, summarize_rows
+from runners.kfp.notes import STEP_VARIABLE, noted, notes_of_this_run, optional
 
 _TFX = "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor"
 _INVOCATION = "--json_serialized_invocation_args"
@@ -26,7 +28,8 @@ FINGERPRINT = "--settings_fingerprint"
 """Argument that is there for the service's cache only, which compares arguments."""
 # Folders of the launcher's downloads: LocalPathForURI in kubeflow/pipelines, backend/src/v2/component/launcher_v2.go.
 _COPIES = {"gs://": "/gcs/", "s3://": "/s3/", "minio://": "/minio/"}
-_REPORT = "report"  # the output of the Report
+# Outputs that the last step needs something of, and the first step that always runs and gets the second.
+_REPORT, _QUARANTINE, _DATA_GATE = "report", "quarantine", "DataGate"
 
 Json = dict[str, Any]
 
@@ -90,6 +93,7 @@ def _run(copies: Mapping[str, str]) -> None:
     addresses = complete(invocation, inputs_spec, copies)
     arguments[index] = json.dumps(invocation)
     sys.argv[1:] = arguments
+    _note_rows(invocation)
     try:
         runpy.run_module(_TFX, run_name="__main__", alter_sys=True)
     except SystemExit as ended:  # absl exits when its main returns
@@ -97,6 +101,20 @@ def _run(copies: Mapping[str, str]) -> None:
             raise
     if addresses:
         restore(Path(invocation["outputs"]["outputFile"]), addresses)
+    _note_summary(invocation)
+
+
+def _note_rows(invocation: Json) -> None:
+    """Note the numbers of rows, for the summary of a run that fails later: its Report does not run."""
+    notes = notes_of_this_run()
+    if notes is not None and os.environ.get(STEP_VARIABLE) == _DATA_GATE:
+        with optional():
+            (quarantine,) = invocation["inputs"]["artifacts"][_QUARANTINE]["artifacts"]
+            notes.write_rows(summarize_rows(IngestReport.read(quarantine["uri"])))
+
+
+def _note_summary(invocation: Json) -> None:
+    """Note the summary, if this step is the Report."""
     notes = notes_of_this_run()
     report = invocation["outputs"].get("artifacts", {}).get(_REPORT)
     if notes is not None and report is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.report.summary import Summary, failed_summary
+from components.report.summary import Rows, Summary, failed_summary
 from runners.kfp import new_data, notify
 from runners.kfp.notes import FOLDER_VARIABLE, RUN_VARIABLE, STEP_VARIABLE, Note, Notes, noted, notes_of_this_run
 from schema.errors import Refused
@@ -62,6 +62,16 @@ def test_a_failure_after_the_push_keeps_the_summary(notes: Notes) -> None:
     end(RuntimeError("disk full"))
     assert notify.find_outcome(notes)[0] == "failed"
     assert notes.read_summary() == pushed
+
+
+def test_summarizes_a_run_that_failed_before_its_report(notes: Notes) -> None:
+    assert notes.summarize_failure("failed", ["no memory"]).rows is None
+    rows = Rows(read=3, accepted=2, quarantined=1)
+    notes.write_rows(rows)
+    end(Refused("no rows"))
+    outcome, reasons = notify.find_outcome(notes)
+    summary = notes.summarize_failure(outcome, reasons)
+    assert (summary.outcome, summary.reasons, summary.rows, summary.pushed) == ("refused", ["no rows"], rows, None)
 
 
 def test_a_killed_step_leaves_no_note(notes: Notes) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from components.example_gen.report import IngestReport
-from components.report.summary import Summary
+from components.report.summary import Summary, summarize_rows
 from components.schema_import.schema_file import SCHEMA_FILE
 from tests.runners.kubeflow.backend import Backend, Run
 from tests.runners.kubeflow.test_spec import compile_project
@@ -135,7 +135,8 @@ def test_a_run_without_new_data_succeeds_and_notifies(cluster: Cluster) -> None:
     assert not run.cached
     assert "Nothing new: no span is newer than 1, which was trained on" in run.printed["NewData"]
     notification = cluster.notification()
-    assert (notification["outcome"], notification["exit_status"], notification["summary"]) == ("no_new_data", 0, None)
+    assert (notification["outcome"], notification["exit_status"]) == ("no_new_data", 0)
+    assert notification["summary"]["outcome"] == "no_new_data"
     assert notification["reasons"][0].startswith("no span is newer than 1, which was trained on")
     assert cluster.registry() == before
 
@@ -191,7 +192,12 @@ def test_a_data_gate_that_stops_a_run_changes_nothing_and_notifies(cluster: Clus
     assert failure.log.strip().splitlines()[-1].startswith("error: ")
     assert "Trainer" not in run.executed
     notification = cluster.notification()
-    assert (notification["outcome"], notification["exit_status"], notification["summary"]) == ("refused", 2, None)
+    assert (notification["outcome"], notification["exit_status"]) == ("refused", 2)
+    # The Report did not run, but the last step knows what the others noted.
+    assert notification["summary"]["outcome"] == "refused"
+    assert notification["summary"]["reasons"] == notification["reasons"]
+    report = IngestReport.read(run.outputs["TextExampleGen"]["quarantine"]["uri"])
+    assert notification["summary"]["rows"] == summarize_rows(report).model_dump()
     assert "rude" in notification["reasons"][0]
     assert cluster.registry() == before
 
