@@ -64,8 +64,8 @@ class Cluster:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Return a digest of each file below a folder."""
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    """Return a digest of each file below a folder, without the logs that Kubeflow keeps."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "executor-logs")
     return {str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest() for path in files}
 
 
