@@ -46,7 +46,7 @@ def judge_gates(
     Args:
         gates: The gates of the configuration.
         evaluation: The Evaluator's results.
-        min_support: Gates on a slice with fewer examples are skipped.
+        min_support: Gates on a slice with fewer examples are not asked.
         unverified: Gates on a slice whose value the schema does not list: they fail if it has no examples.
         no_baseline: Why there is no baseline, if there is none.
 
@@ -91,7 +91,7 @@ def _judge_small_slice(gate: Gate, measured: _Measured | None, min_support: int,
         return _result(gate, None, None, note, passed=False, support=0)
     count = 0 if measured is None else measured.candidate.examples
     reason = f"{name} has {count} examples, evaluation.min_support is {min_support}"
-    return _result(gate, None, None, f"{reason}: {gate.text} is skipped", asked=False, support=count)
+    return _result(gate, None, None, f"{reason}: {gate.text} is not asked", asked=False, support=count)
 
 
 def _judge_every_label(gate: Gate, measured: _Measured) -> GateResult:
@@ -100,11 +100,11 @@ def _judge_every_label(gate: Gate, measured: _Measured) -> GateResult:
     decided = [result for result in results if result.asked]
     if not decided:
         same = results[0].note if len({result.note for result in results}) == 1 else ""
-        return _result(gate, None, None, same or f"it applies to no label: {gate.text} is skipped", asked=False)
+        return _result(gate, None, None, same or f"it applies to no label: {gate.text} is not asked", asked=False)
     worst = min(decided, key=_margin)
     failed = [result for result in decided if not result.passed]
-    skipped = [result.label or "" for result in results if not result.asked]
-    rest = f"; skipped for {_list_labels(skipped)}" if skipped else ""
+    unasked = [result.label or "" for result in results if not result.asked]
+    rest = f"; not asked for {_list_labels(unasked)}" if unasked else ""
     if failed:
         notes = [result.note for result in sorted(failed, key=_margin)]
         more = f", and {len(notes) - _MOST_NAMED} more" if len(notes) > _MOST_NAMED else ""
@@ -134,7 +134,7 @@ def _judge_one(gate: Gate, label: str | None, measured: _Measured) -> GateResult
         return judge(gate, None, measured, measured.candidate.examples if gate.slice else None)
     support = measured.candidate.per_label[label].support
     if support < gate.min_support:
-        note = f"{label} has {support} examples, fewer than {gate.min_support}: {gate.text} is skipped"
+        note = f"{label} has {support} examples, fewer than {gate.min_support}: {gate.text} is not asked"
         return _result(gate, None, None, note, label=label, asked=False, support=support)
     return judge(gate, label, measured, support)
 
@@ -154,10 +154,10 @@ def _judge_value(gate: Gate, label: str | None, measured: _Measured, support: in
 def _judge_against_baseline(gate: Gate, label: str | None, measured: _Measured, support: int | None) -> GateResult:
     value, interval, change_interval = _candidate_value(gate, label, measured)
     if measured.baseline is None:
-        note = f"{measured.no_baseline}: {gate.text} is skipped"
+        note = f"{measured.no_baseline}: {gate.text} is not asked"
         return _result(gate, value, None, note, label=label, asked=False, support=support, interval=interval)
     if label is not None and label not in measured.baseline.per_label:
-        note = f"the baseline has no label '{label}': {gate.text} is skipped"
+        note = f"the baseline has no label '{label}': {gate.text} is not asked"
         return _result(gate, value, None, note, label=label, asked=False, support=support, interval=interval)
     over_shared = _is_over_shared_labels(gate, label, measured)
     baseline_value = (

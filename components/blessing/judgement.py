@@ -16,7 +16,7 @@ class Judgement(Record):
         blessed: Whether it may go live.
         reasons: Why not; empty if it may.
         note: That the model is blessed without having passed any gate, and why; empty otherwise.
-        min_support: Gates on slices with fewer examples were skipped.
+        min_support: Gates on slices with fewer examples were not asked.
         small_slices: Those slices -> their numbers of examples.
         gates: Result of each gate: those of the configuration in its order, then the groups of behavioural tests.
     """
@@ -43,7 +43,7 @@ def judge_model(
     Args:
         results: Results of all gates.
         evaluator_blessed: Whether the Evaluator blessed the model; if not, it is never blessed.
-        min_support: For the record: gates on slices with fewer examples were skipped.
+        min_support: For the record: gates on slices with fewer examples were not asked.
         small_slices: For the record: those slices -> their numbers of examples.
     """
     reasons = [result.note for result in results if not result.passed]
@@ -62,4 +62,4 @@ def judge_model(
 def _note_no_gate(results: Sequence[GateResult]) -> str:
     if not results:
         return "no gate is configured: every model is blessed"
-    return "" if any(result.asked for result in results) else "every gate was skipped: the model is blessed unchecked"
+    return "" if any(result.asked for result in results) else "no gate was asked: the model is blessed unchecked"

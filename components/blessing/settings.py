@@ -16,7 +16,7 @@ class BlessingSettings(Settings):
 
     Attributes:
         gates: The gates, in the order of the configuration.
-        min_support: Gates on a slice with fewer examples are skipped.
+        min_support: Gates on a slice with fewer examples are not asked.
         unverified: The gates on a slice whose value the schema does not list: without examples, they fail.
     """
 

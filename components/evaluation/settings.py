@@ -35,7 +35,7 @@ class EvaluationSettings(Settings):
     min_support: int = Field(
         default=50,
         ge=0,
-        description="Gates on a slice with fewer examples are skipped; its metrics are still reported.",
+        description="Gates on a slice with fewer examples are not asked; its metrics are still reported.",
     )
     gates: list[Gate] = Field(
         description=(

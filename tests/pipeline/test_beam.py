@@ -155,7 +155,9 @@ def test_workers_import_the_packed_code(tmp_path: Path) -> None:
     )
     environment = {"BERT_MULTILABEL_CODE": str(tmp_path / "code.zip"), "PYTHONPATH": str(Path(__file__).parents[2])}
     ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert ended.stdout.split() == [f"{tmp_path}/unpacked/{name}.py" for name in ("components/files", "schema/errors")]
+    assert ended.stdout.split() == [
+        f"{tmp_path}/unpacked/{name}.py" for name in ("components/common/files", "schema/errors")
+    ]
 
 
 def test_a_worker_that_cannot_read_the_code_ends_with_one_line(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ class Gate:
             baseline, the smallest (or largest) change that passes: -0.01 allows a loss of 0.01.
         against_baseline: Whether the bound is relative to the value of the last blessed model.
         slice: The slice of the test split that the metric is computed on; empty for all examples.
-        min_support: The gate is skipped for labels with fewer examples; 0 where the gate sets no such limit.
+        min_support: The gate is not asked for labels with fewer examples; 0 where the gate sets no such limit.
     """
 
     text: str

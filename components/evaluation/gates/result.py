@@ -13,9 +13,9 @@ class GateResult(Value):
             fails by most or passes by least.
         bound: Smallest value that passes; for metrics where lower is better, the largest. None if there is no baseline
             to compare with, or it does not have the label.
-        passed: Whether the gate lets the model through. True for a gate that was skipped.
+        passed: Whether the gate lets the model through. True for a gate that was not asked.
         note: The outcome in words.
-        asked: Whether the gate decided anything; False if it was skipped, for lack of a baseline or of examples.
+        asked: Whether the gate decided anything; False if it was not asked, for lack of a baseline or of examples.
         lower_is_better: Whether `bound` is an upper bound.
         label: The label that `value` is of; None for an average.
         slice: The slice that `value` is computed on; None for all examples.

@@ -1,19 +1,18 @@
 """Losses and calibration of a training, read from the Trainer's artifact without TensorFlow."""
 
-import json
 import struct
 from collections.abc import Iterator
-from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from components.common.files import list_files, open_seekable, read_bytes
+from components.common.files import list_files, open_seekable
 from components.common.record import Value
 from components.evaluation.insights.insights import Reliability
 from components.example_gen.formats.framing import read_records
+from components.trainer.decisions.reliability import CalibrationReport
+from components.trainer.loop.history import History
+from schema.errors import Refused
 
-_HISTORY = "history.json"
-_CALIBRATION = "calibration.json"
 # Keras's TensorBoard callback writes the epoch's mean loss so far under this tag.
 _LOSS_TAG = "batch_loss"
 
@@ -50,40 +49,36 @@ class Training(Value):
 
 def read_training(model_run_uri: str) -> Training | None:
     """Read the Trainer's model_run artifact; return None if it has no history, as during a training."""
-    history = _read_json(f"{model_run_uri}/{_HISTORY}")
-    if history is None:
+    try:
+        history = History.read(model_run_uri)
+    except FileNotFoundError:
         return None
     return Training(
-        losses=history.get("loss", []),
-        eval_losses=history.get("val_loss", []),
+        losses=history.loss,
+        eval_losses=history.val_loss,
         steps=sorted(dict(_step_losses(model_run_uri)).items()),
         calibration=_calibration(model_run_uri),
     )
 
 
 def _calibration(model_run_uri: str) -> CalibrationCurve | None:
-    found = _read_json(f"{model_run_uri}/{_CALIBRATION}")
-    if found is None:
-        return None
     try:
-        return CalibrationCurve(
-            method=found["method"],
-            error=found["expected_calibration_error"],
-            reliability={
-                when: [
-                    Reliability(
-                        low=each["from"],
-                        examples=each["examples"],
-                        probability=each["probability"],
-                        frequency=each["frequency"],
-                    )
-                    for each in bins
-                ]
-                for when, bins in found["reliability"].items()
-            },
-        )
-    except (KeyError, ValidationError):
-        return None  # written by another version: the report does without
+        found = CalibrationReport.read(model_run_uri)
+    except (FileNotFoundError, Refused):
+        return None  # there is none, or another version wrote it: the report does without
+    return CalibrationCurve(
+        method=found.method,
+        error=dict(found.expected_calibration_error),
+        reliability={
+            stage: [
+                Reliability(
+                    low=each.lower, examples=each.examples, probability=each.probability, frequency=each.frequency
+                )
+                for each in bins
+            ]
+            for stage, bins in found.reliability.items()
+        },
+    )
 
 
 def _step_losses(model_run_uri: str) -> Iterator[tuple[int, float]]:
@@ -99,11 +94,3 @@ def _step_losses(model_run_uri: str) -> Iterator[tuple[int, float]]:
                 for value in event.summary.value:
                     if value.tag == _LOSS_TAG and len(value.tensor.tensor_content) == 4:
                         yield event.step, struct.unpack("<f", value.tensor.tensor_content)[0]
-
-
-def _read_json(path: str) -> dict[str, Any] | None:
-    try:
-        found = json.loads(read_bytes(path))
-    except FileNotFoundError:
-        return None
-    return found if isinstance(found, dict) else None

@@ -70,7 +70,7 @@ class CalibrationReport(Record):
     method: str
     expected_calibration_error: dict[Stage, float]
     reliability: dict[Stage, list[ReliabilityBin]]
-    labels: dict[str, LabelReliability]
+    labels: dict[str, LabelReliability] = Field(default={})
 
 
 def reliability(probabilities: Floats, labels: Floats) -> list[ReliabilityBin]:

@@ -50,10 +50,10 @@ def test_metrics_where_lower_is_better_have_an_upper_bound() -> None:
     assert not judge("hamming_loss <= 0.1", without_baseline()).passed
 
 
-def test_a_gate_on_every_label_reports_the_worst_and_those_skipped() -> None:
+def test_a_gate_on_every_label_reports_the_worst_and_those_not_asked() -> None:
     failed = judge("f1[*] >= 0.6 where support >= 10", without_baseline())
     assert (failed.passed, failed.label, failed.value, failed.support) == (False, "refund", 0.5, 60)
-    assert failed.note == "1 of 2 labels fail: f1[refund] is 0.5, below the bound of 0.6; skipped for rare"
+    assert failed.note == "1 of 2 labels fail: f1[refund] is 0.5, below the bound of 0.6; not asked for rare"
     passed = judge("f1[*] >= 0.4 where support >= 10", without_baseline())
     assert (passed.passed, passed.label) == (True, "refund")
     assert passed.note.startswith("2 of 2 labels pass, the closest: f1[refund] is 0.5, at least")
@@ -61,12 +61,12 @@ def test_a_gate_on_every_label_reports_the_worst_and_those_skipped() -> None:
     assert all_labels.note.startswith("2 of 3 labels fail: f1[rare] is 0.1, below the bound of 0.6, f1[refund] is 0.5")
     no_label = judge("f1[*] >= 0.6 where support >= 1000", without_baseline())
     assert (no_label.passed, no_label.asked) == (True, False)
-    assert no_label.note == "it applies to no label: f1[*] >= 0.6 where support >= 1000 is skipped"
+    assert no_label.note == "it applies to no label: f1[*] >= 0.6 where support >= 1000 is not asked"
     undefined = judge("f1[*] >= 0", without_baseline(f1={"a": (1.0, 9), "b": (None, 9)}))
     assert (undefined.passed, undefined.label) == (False, "b")
 
 
-def test_a_gate_on_every_label_against_the_baseline_skips_labels_that_it_lacks() -> None:
+def test_a_gate_on_every_label_against_the_baseline_leaves_out_labels_that_it_lacks() -> None:
     baseline = make_metrics(f1={"refund": (0.56, 60), "rare": (0.9, 3)})
     evaluation = Evaluation(candidate=make_metrics(), baseline=baseline, slices={})
     failed = judge("f1[*] >= baseline - 0.05 where support >= 50", evaluation)
@@ -74,16 +74,16 @@ def test_a_gate_on_every_label_against_the_baseline_skips_labels_that_it_lacks()
     assert failed.bound == pytest.approx(0.51)
     assert judge("f1[*] >= baseline - 0.07 where support >= 10", evaluation).passed
     assert not judge("f1[*] >= baseline - 0.07", evaluation).passed
-    skipped = judge("f1[*] >= baseline - 0.05 where support >= 50", without_baseline(f1={"refund": (0.5, 60)}))
-    assert (skipped.passed, skipped.asked) == (True, False)
-    assert skipped.note == "no baseline yet: f1[*] >= baseline - 0.05 where support >= 50 is skipped"
+    unasked = judge("f1[*] >= baseline - 0.05 where support >= 50", without_baseline(f1={"refund": (0.5, 60)}))
+    assert (unasked.passed, unasked.asked) == (True, False)
+    assert unasked.note == "no baseline yet: f1[*] >= baseline - 0.05 where support >= 50 is not asked"
 
 
 def test_a_gate_on_one_label_may_require_support() -> None:
     assert not judge("f1[rare] >= 0.5", without_baseline()).passed
-    skipped = judge("f1[rare] >= 0.5 where support >= 4", without_baseline())
-    assert (skipped.passed, skipped.asked, skipped.support) == (True, False, 3)
-    assert skipped.note == "rare has 3 examples, fewer than 4: f1[rare] >= 0.5 where support >= 4 is skipped"
+    unasked = judge("f1[rare] >= 0.5 where support >= 4", without_baseline())
+    assert (unasked.passed, unasked.asked, unasked.support) == (True, False, 3)
+    assert unasked.note == "rare has 3 examples, fewer than 4: f1[rare] >= 0.5 where support >= 4 is not asked"
 
 
 def with_slices() -> Evaluation:
@@ -114,17 +114,17 @@ def test_a_slice_is_judged_by_its_own_metrics() -> None:
 
 
 def test_skips_gates_on_small_slices() -> None:
-    skipped = judge("auc in language=zh, channel=mail >= 0.8", with_slices(), min_support=50)
-    assert (skipped.passed, skipped.asked, skipped.support) == (True, False, 20)
-    assert skipped.note.startswith("channel=mail, language=zh has 20 examples, evaluation.min_support is 50: auc in")
+    unasked = judge("auc in language=zh, channel=mail >= 0.8", with_slices(), min_support=50)
+    assert (unasked.passed, unasked.asked, unasked.support) == (True, False, 20)
+    assert unasked.note.startswith("channel=mail, language=zh has 20 examples, evaluation.min_support is 50: auc in")
     assert not judge("auc in language=zh, channel=mail >= 0.8", with_slices(), min_support=20).passed
     assert small_slices(with_slices(), 50) == {"channel=mail, language=zh": 20}
 
 
 def test_skips_a_slice_without_examples_only_if_the_schema_lists_it() -> None:
     gate = "auc in language=zhh >= 0.8"
-    skipped = judge(gate, with_slices(), min_support=0)
-    assert (skipped.passed, skipped.asked, skipped.support) == (True, False, 0)
+    unasked = judge(gate, with_slices(), min_support=0)
+    assert (unasked.passed, unasked.asked, unasked.support) == (True, False, 0)
     failed = judge(gate, with_slices(), min_support=50, unverified=[parse_gate(gate)])
     assert not failed.passed
     assert "no example of the test split is in language=zhh: is it misspelt?" in failed.note
@@ -147,4 +147,4 @@ def test_notes_that_the_baseline_was_set_aside() -> None:
     evaluation = without_baseline(macro_auc=0.5)
     result = judge("macro_auc >= baseline", evaluation, no_baseline="the baseline was set aside")
     assert (result.passed, result.asked) == (True, False)
-    assert result.note == "the baseline was set aside: macro_auc >= baseline is skipped"
+    assert result.note == "the baseline was set aside: macro_auc >= baseline is not asked"

@@ -7,7 +7,7 @@ from components.evaluation.gates.result import GateResult
 
 PASSED = GateResult(gate="macro_auc >= 0.4", value=0.5, bound=0.4, passed=True, note="macro_auc is 0.5, at least 0.4")
 FAILED = GateResult(gate="macro_auc >= 0.6", value=0.5, bound=0.6, passed=False, note="macro_auc is 0.5, below 0.6")
-SKIPPED = GateResult(
+NOT_ASKED = GateResult(
     gate="macro_auc >= baseline", value=0.5, bound=None, passed=True, note="no baseline yet", asked=False
 )
 
@@ -29,7 +29,7 @@ def test_notes_that_the_model_passed_no_gate() -> None:
     assert judge_model([], evaluator_blessed=True) == Judgement(
         blessed=True, reasons=[], note="no gate is configured: every model is blessed"
     )
-    assert judge_model([SKIPPED], evaluator_blessed=True).note == (
-        "every gate was skipped: the model is blessed unchecked"
+    assert judge_model([NOT_ASKED], evaluator_blessed=True).note == (
+        "no gate was asked: the model is blessed unchecked"
     )
-    assert judge_model([PASSED, SKIPPED], evaluator_blessed=True).note == ""
+    assert judge_model([PASSED, NOT_ASKED], evaluator_blessed=True).note == ""

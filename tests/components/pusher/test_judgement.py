@@ -181,7 +181,7 @@ def test_judges_and_pushes_a_series_of_models(workshop: Workshop) -> None:
         "macro_f1 is 0, the baseline's is 0.514448: below the bound of 0.0144482",
         "3 of 3 labels fail: "
         + "".join(f"f1[{label}] is 0, below the bound of 0.1, " for label in LABELS[:3]).removesuffix(", ")
-        + "; skipped for shy, never",
+        + "; not asked for shy, never",
     ]
     assert registry.versions(workshop.registry) == [version]
 
@@ -190,7 +190,7 @@ def test_judges_and_pushes_a_series_of_models(workshop: Workshop) -> None:
     of_evaluator = run.outputs["MultiLabelEvaluator"]["blessing"].custom_properties
     assert (of_evaluator["blessed"].int_value, run.blessed, run.pushed) == (1, False, None)
     (reason,) = run.reasons
-    assert reason.startswith("1 of 3 labels fail: f1[billing] is 0, below the bound of 0.1; skipped for shy, never")
+    assert reason.startswith("1 of 3 labels fail: f1[billing] is 0, below the bound of 0.1; not asked for shy, never")
     final = run.outputs["Blessing"]["blessing"]
     assert (Path(final.uri) / "NOT_BLESSED").exists()
     assert final.custom_properties["blessing_message"].string_value == reason
