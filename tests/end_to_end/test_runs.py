@@ -172,7 +172,7 @@ def test_a_bad_model_is_not_pushed_and_never_becomes_the_baseline(
     passed = [gate for gate in gates if outcomes[gate]["passed"]]
     assert passed == ["hamming_loss <= 0.9", "auc in text_length=1000+ >= 0.99"]
     assert "text_length=1000+ has 0 examples, evaluation.min_support is 30" in outcomes[passed[-1]]["note"]
-    assert " of 3 labels: f1[" in outcomes["f1[*] >= 0.8 where support >= 10"]["note"]
+    assert " of 3 labels fail: f1[" in outcomes["f1[*] >= 0.8 where support >= 10"]["note"]
     assert bad["baseline"]["macro_f1"] == first[1]["metrics"]["macro_f1"]
 
     status, good = run(project, "training.seed=1")
@@ -194,7 +194,7 @@ def test_each_run_has_a_report_that_can_be_written_again(project: Project, first
         "Loss by epoch",
         "Reliability",
         "learning_rate",
-        "largest difference to",
+        "largest difference from",
     ):
         assert part in page
     assert "# Model card: small" in (run_of_first / "model_card.md").read_text()
