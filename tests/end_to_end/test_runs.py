@@ -201,7 +201,7 @@ def test_each_run_has_a_report_that_can_be_written_again(project: Project, first
     (run_of_first / "report.html").unlink()
     assert command("report", str(run_of_first), "--no-texts") == 0
     again = (run_of_first / "report.html").read_text()
-    assert "Texts are left out" in again
+    assert "Texts are not shown" in again
     assert again.count("<svg") == page.count("<svg")
 
 
