@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from components.evaluation.gates.gate import EVERY_LABEL, Gate
 from components.evaluation.gates.result import GateResult
+from components.evaluation.metrics.catalogue import is_count
 from components.evaluation.metrics.slicing import slice_name
 from components.evaluation.metrics.values import Compared, Evaluation, Interval, Metrics
 
@@ -239,6 +240,7 @@ def _result(
         note=note,
         asked=asked,
         lower_is_better=gate.lower_is_better,
+        is_count=is_count(gate.metric),
         label=label,
         slice=slice_name(gate.slice) or None,
         support=support,

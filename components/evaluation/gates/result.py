@@ -17,6 +17,7 @@ class GateResult(Value):
         note: The outcome in words.
         asked: Whether the gate decided anything; False if it was not asked, for lack of a baseline or of examples.
         lower_is_better: Whether `bound` is an upper bound.
+        is_count: Whether `value` and `bound` are numbers of examples, not shares between 0 and 1.
         label: The label that `value` is of; None for an average.
         slice: The slice that `value` is computed on; None for all examples.
         support: Number of examples that have the label, or of the slice for an average; None for an average over all
@@ -32,6 +33,7 @@ class GateResult(Value):
     note: str
     asked: bool = True
     lower_is_better: bool = False
+    is_count: bool = False
     label: str | None = None
     slice: str | None = None
     support: int | None = None

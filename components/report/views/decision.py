@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.evaluation.gates.result import GateResult
-from components.evaluation.metrics.catalogue import is_count
 from components.report.drawing.charts import bullet
 from components.report.drawing.tables import (
     Cell,
@@ -133,7 +132,7 @@ def status_cell(status: str) -> Cell:
 
 def _value_and_bound(gate: GateResult) -> list[Cell]:
     """Return value, bound and a bar of both; no bar for counts, which have no upper end."""
-    if is_count(gate.gate.partition("[")[0].strip()):
+    if gate.is_count:
         return [*(Cell("–" if each is None else f"{each:,g}", each) for each in (gate.value, gate.bound)), Cell("")]
     css_class = {"failed": "bad", "passed": "good"}.get(gate_status(gate), "unasked")
     return [number(gate.value), number(gate.bound), Cell(bullet(gate.value, gate.bound, css_class), gate.value)]

@@ -86,6 +86,11 @@ def test_a_gate_on_one_label_may_require_support() -> None:
     assert unasked.note == "rare has 3 examples, fewer than 4: f1[rare] >= 0.5 where support >= 4 is not asked"
 
 
+def test_a_gate_on_a_count_is_marked_as_one() -> None:
+    assert judge("false_positives[refund] <= 5", without_baseline()).is_count
+    assert not judge("f1[refund] >= 0.5", without_baseline()).is_count
+
+
 def with_slices() -> Evaluation:
     return Evaluation(
         candidate=make_metrics(macro_auc=0.9),

@@ -214,7 +214,8 @@ def test_shows_intervals_beside_gated_metrics() -> None:
 
 
 def test_shows_a_count_as_a_whole_number_without_a_bar() -> None:
-    gate = PASSED.model_copy(update={"gate": "false_positives[refund] <= 1200", "value": 0.0, "bound": 1200.0})
+    count = {"gate": "false_positives[refund] <= 1200", "value": 0.0, "bound": 1200.0, "is_count": True}
+    gate = PASSED.model_copy(update=count)
     (row,) = decision.gates_table([gate]).rows
     assert [cell.shown for cell in row[2:5]] == ["0", "1,200", ""]
 
