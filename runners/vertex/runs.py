@@ -12,12 +12,12 @@ from pipeline.config.vertex import VertexSettings
 from runners.remote.remote import RemoteRun, RunState
 from runners.vertex.job import build_job
 from runners.vertex.locations import vertex_settings
+from runners.vertex.pages import CONSOLE
 
 if TYPE_CHECKING:  # takes seconds to import, so only those functions do that call Vertex AI
     from google.cloud.aiplatform_v1.services.pipeline_service import PipelineServiceClient
     from google.cloud.aiplatform_v1.types import PipelineJob
 
-CONSOLE = "https://console.cloud.google.com/vertex-ai/locations"
 _MAX_RUNS = 20
 # Without a mask, the list holds the whole specification of each run.
 _READ_MASK = "name,displayName,state,createTime,error"

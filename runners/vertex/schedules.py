@@ -9,7 +9,8 @@ from pipeline.config.vertex import VertexSettings
 from runners.remote.remote import RemoteSchedule
 from runners.vertex.job import build_job
 from runners.vertex.locations import vertex_settings
-from runners.vertex.runs import CONSOLE, parse_job, service_of
+from runners.vertex.pages import CONSOLE
+from runners.vertex.runs import parse_job, service_of
 from schema.errors import Refused
 
 if TYPE_CHECKING:  # takes seconds to import, so only those functions do that call Vertex AI

@@ -19,7 +19,7 @@ from pipeline.locations import Locations
 from runners.kfp.frame import Frame
 from runners.kfp.notes import RUN_VARIABLE, notes_environment
 from runners.kfp.spec import Containers, Spec, build_documents
-from runners.vertex.runs import CONSOLE
+from runners.vertex.pages import CONSOLE
 from schema.errors import Refused
 from schema.nearest import nearest
 
