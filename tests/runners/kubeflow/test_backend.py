@@ -42,7 +42,8 @@ _OUTPUTS = {"out": {"artifactType": {"instanceSchema": "title: tfx.Model"}, "met
 def test_after_a_failure_nothing_starts_but_exit_hooks(tmp_path: Path) -> None:
     ended = run(
         tmp_path,
-        {"Slow": "sleep 1", "Fails": "exit 2", "Later": "true", "Hook": "true"},
+        # Both of the first two have begun when one of them fails.
+        {"Slow": "sleep 4", "Fails": "sleep 1; exit 2", "Later": "true", "Hook": "true"},
         {"Later": {"dependentTasks": ["Slow"]}, "Hook": {"dependentTasks": ["Later", "Fails"], "triggerPolicy": _HOOK}},
     )
     assert ended.executed == ["Slow", "Hook"]
