@@ -30,6 +30,8 @@ from tests.support.small_project import Project, make_project
 _ROOT = Path(__file__).parents[3]
 _SCRIPT = _ROOT / "scripts" / "flink.sh"
 _FETCHED = _ROOT / "build" / "flink"
+# Most processor time of a cluster of minutes would be spent on optimizing Java code.
+_SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 _WORKER = Path(sys.executable).with_name("bert-multilabel-worker")
 
 
@@ -84,7 +86,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         (folder / path.name).symlink_to(path)
     shutil.copy(_FETCHED / ".fetched", folder)
     port = _free_ports()
-    environment = os.environ | {"FLINK_DIR": str(folder), "FLINK_PORT": str(port), "FLINK_SHARED": str(project.folder)}
+    environment = os.environ | {
+        "FLINK_DIR": str(folder), "FLINK_PORT": str(port), "FLINK_SHARED": str(project.folder),
+        "JAVA_TOOL_OPTIONS": _SHORT_LIVED,
+    }  # fmt: skip
     cluster = Cluster(f"http://localhost:{port}", folder, environment, project)
     try:
         cluster.start()
