@@ -16,7 +16,7 @@ from rich.text import Text
 
 from components.common.record import Value
 from components.report.summary import Summary
-from pipeline.run_folder import start_time
+from pipeline.run_folder import read_pushed, start_time
 from pipeline.work_dir import WorkDir
 from schema.errors import Refused
 
@@ -120,7 +120,7 @@ def show_history(console: Console, runs: Sequence[PastRun]) -> None:
             "-" if run.macro_f1 is None else f"{run.macro_f1:.3f}",
             Text(run.outcome, style=style),
             (run.pushed or "").rstrip("/").rsplit("/", 1)[-1],
-            Text("; ".join(run.reasons)),
+            "; ".join(run.reasons),
         )
     console.print(table)
 
@@ -158,13 +158,14 @@ def _past_run(folder: Path | None, execution: _Execution | None) -> PastRun:
         "cached": sum(state == "CACHED" for state in known.states.values()),
     }
     if summary is None:
+        pushed = known.pushed or (None if folder is None else read_pushed(folder))
         return PastRun(
             **common,
             outcome="checked" if known.is_check else "unfinished",
             spans=[],
             macro_f1=None,
-            blessed=known.blessed,
-            pushed=known.pushed,
+            blessed=known.blessed or pushed is not None,
+            pushed=pushed,
             reasons=known.interruption,
         )
     return PastRun(

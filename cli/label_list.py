@@ -66,7 +66,7 @@ def show_labels(console: Console, target: Target) -> None:
     table.columns[0].justify = "right"
     for index, name in enumerate(labels.names):
         former_names = ", ".join(old for old, new in labels.aliases.items() if new == name)
-        table.add_row(str(index), Text(name), "retired" if name in labels.retired else "", Text(former_names))
+        table.add_row(str(index), name, "retired" if name in labels.retired else "", former_names)
     console.print(table)
 
 

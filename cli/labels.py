@@ -20,21 +20,19 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME")]
 @app.command("list")
 def show(schema: SchemaOption = None, config: ConfigOption = None) -> None:
     """List the labels with their indices."""
-    from rich.console import Console
-
     from cli.label_list import find_target, show_labels
+    from pipeline.console import PlainConsole
 
-    show_labels(Console(), find_target(schema, config))
+    show_labels(PlainConsole(), find_target(schema, config))
 
 
 @app.command()
 def add(name: NameArgument, schema: SchemaOption = None, config: ConfigOption = None) -> None:
     """Add a label after the others, or bring a retired label back at its index."""
-    from rich.console import Console
-
     from cli.label_list import add_label, find_target
+    from pipeline.console import PlainConsole
 
-    add_label(Console(), find_target(schema, config), name)
+    add_label(PlainConsole(), find_target(schema, config), name)
 
 
 @app.command()
@@ -45,18 +43,16 @@ def rename(
     config: ConfigOption = None,
 ) -> None:
     """Rename a label; rows with the old name are still understood."""
-    from rich.console import Console
-
     from cli.label_list import find_target, rename_label
+    from pipeline.console import PlainConsole
 
-    rename_label(Console(), find_target(schema, config), old, new)
+    rename_label(PlainConsole(), find_target(schema, config), old, new)
 
 
 @app.command()
 def retire(name: NameArgument, schema: SchemaOption = None, config: ConfigOption = None) -> None:
     """Take a label out of use; its index is not used again."""
-    from rich.console import Console
-
     from cli.label_list import find_target, retire_label
+    from pipeline.console import PlainConsole
 
-    retire_label(Console(), find_target(schema, config), name)
+    retire_label(PlainConsole(), find_target(schema, config), name)

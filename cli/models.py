@@ -20,21 +20,19 @@ ConfigOption = Annotated[
 @app.command("list")
 def show(registry: RegistryOption = None, config: ConfigOption = None) -> None:
     """List the versions: when each was pushed, what it was trained on, how good it is, and which one is served."""
-    from rich.console import Console
-
     from cli.versions import show_versions
+    from pipeline.console import PlainConsole
 
-    show_versions(Console(), _registry(registry, config))
+    show_versions(PlainConsole(), _registry(registry, config))
 
 
 @app.command()
 def verify(registry: RegistryOption = None, config: ConfigOption = None) -> None:
     """Compare every file with its checksum; exit status 1 if a version is not as it was pushed."""
-    from rich.console import Console
-
     from cli.versions import verify_versions
+    from pipeline.console import PlainConsole
 
-    if not verify_versions(Console(), _registry(registry, config)):
+    if not verify_versions(PlainConsole(), _registry(registry, config)):
         raise typer.Exit(_BROKEN)
 
 
@@ -48,11 +46,10 @@ def roll_back(
     ] = None,
 ) -> None:
     """Make an older version the latest again, as a copy under a new number, and withdraw what was pushed after it."""
-    from rich.console import Console
-
     from cli.versions import roll_back_to
+    from pipeline.console import PlainConsole
 
-    roll_back_to(Console(), _registry(registry, config), to)
+    roll_back_to(PlainConsole(), _registry(registry, config), to)
 
 
 def _registry(registry: str | None, config: Path | None) -> str:

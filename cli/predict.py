@@ -1,7 +1,5 @@
 """The command `predict`."""
 
-import json
-import sys
 from typing import Annotated
 
 import typer
@@ -22,20 +20,19 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per text instead of a table.")] = False,
 ) -> None:
     """Classify texts: print the probability of each label, and whether it is above its threshold."""
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     from cli.prediction import predict_texts
+    from pipeline.console import PlainConsole, print_json
 
     for prediction in predict_texts(model, text, text_pair or ()):
         if as_json:
-            sys.stdout.write(json.dumps(prediction.as_json(), ensure_ascii=False) + "\n")
+            print_json(prediction.as_json())
             continue
         title = "\n".join(filter(None, (prediction.text, prediction.text_pair)))
-        table = Table("label", "probability", "threshold", "given", title=Text(title), title_justify="left")
+        table = Table("label", "probability", "threshold", "given", title=title, title_justify="left")
         for label in prediction.labels:
             table.add_row(
                 label.name, f"{label.probability:.3f}", f"{label.threshold:.3f}", "yes" if label.given else ""
             )
-        Console().print(table)
+        PlainConsole().print(table)

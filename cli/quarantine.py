@@ -44,5 +44,5 @@ def show_quarantine(path: Path, console: Console, *, reason: str | None, example
 def _show_row(console: Console, row: QuarantinedRow) -> None:
     detail = row.reason.partition(": ")[2]
     raw = row.raw if len(row.raw) <= _SHOWN_CHARACTERS else row.raw[:_SHOWN_CHARACTERS] + "..."
-    # As repr, since a raw row may hold control sequences that a terminal would obey.
+    # As repr, so that a row which has several lines is shown on one.
     console.print(Text(f"  {row.file}:{row.line}  {detail}\n    {raw!r}"), soft_wrap=True, highlight=False)

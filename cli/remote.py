@@ -69,11 +69,10 @@ def status(
     set_: SetOption = None,
 ) -> None:
     """Show the state of runs on Kubeflow Pipelines or Vertex AI."""
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     from pipeline.config.loading import load_configuration
+    from pipeline.console import PlainConsole
     from runners.table import remote_runner
 
     configuration = load_configuration(config, set_ or ())
@@ -88,8 +87,8 @@ def status(
         table.add_column(column)
     for each in runs:
         created = f"{each.created:%Y-%m-%d %H:%M}" if each.created else ""
-        table.add_row(Text(each.name), str(each.state), created, Text(each.error or ""))
-    Console().print(table if runs else "no runs")
+        table.add_row(each.name, str(each.state), created, each.error or "")
+    PlainConsole().print(table if runs else "no runs")
 
 
 @app.command()
@@ -184,7 +183,8 @@ def _print_run(run: "RemoteRun") -> None:
 
 
 def _print(line: str) -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    Console().print(Text(line), soft_wrap=True)
+    from pipeline.console import PlainConsole
+
+    PlainConsole().print(Text(line), soft_wrap=True)

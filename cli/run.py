@@ -29,13 +29,12 @@ def run(
     orchestrator = [] if runner is None else [f"runner.orchestrator={runner}"]
     configuration = load_configuration(config, [*(set_ or ()), *orchestrator])
 
-    from rich.console import Console
-
     from components.common.outcome import EXIT_STATUS
+    from pipeline.console import PlainConsole
     from pipeline.run import run_pipeline
     from runners.table import LocalRunner
 
-    summary = run_pipeline(configuration, Console(), LocalRunner(configuration.runner.orchestrator), force=force)
+    summary = run_pipeline(configuration, PlainConsole(), LocalRunner(configuration.runner.orchestrator), force=force)
     raise typer.Exit(EXIT_STATUS[summary.outcome])
 
 
@@ -46,9 +45,8 @@ def check(config: ConfigOption, set_: SetOption = None) -> None:
 
     configuration = load_configuration(config, set_ or ())
 
-    from rich.console import Console
-
+    from pipeline.console import PlainConsole
     from pipeline.run import check_data
     from runners.table import LocalRunner
 
-    check_data(configuration, Console(), LocalRunner(configuration.runner.orchestrator))
+    check_data(configuration, PlainConsole(), LocalRunner(configuration.runner.orchestrator))

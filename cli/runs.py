@@ -1,7 +1,5 @@
 """Commands about past runs: `history`, `report` and `quarantine`."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -23,10 +21,9 @@ def history(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per run instead of a table.")] = False,
 ) -> None:
     """List the runs: when, on which data, how good, and whether the model was pushed, or why not."""
-    from rich.console import Console
-
     from cli.history import read_history, show_history
     from pipeline.config.loading import load_configuration
+    from pipeline.console import PlainConsole, print_json
 
     if (work_dir is None) == (config is None):
         raise Refused("history: give either a work_dir or --config FILE")
@@ -35,9 +32,9 @@ def history(
     past_runs = read_history(folder)
     if as_json:
         for run in past_runs:
-            sys.stdout.write(json.dumps(run.model_dump(mode="json"), ensure_ascii=False) + "\n")
+            print_json(run.model_dump(mode="json"))
     else:
-        show_history(Console(), past_runs)
+        show_history(PlainConsole(), past_runs)
 
 
 @app.command()
@@ -49,13 +46,13 @@ def report(
     ] = None,
 ) -> None:
     """Write report.html and model_card.md of a run again, from the files that it left."""
-    from rich.console import Console
     from rich.text import Text
 
+    from pipeline.console import PlainConsole
     from pipeline.report import rebuild_report
 
     for path in rebuild_report(run, texts=texts):
-        Console().print(Text(str(path)), soft_wrap=True)
+        PlainConsole().print(Text(str(path)), soft_wrap=True)
 
 
 @app.command()
@@ -65,8 +62,7 @@ def quarantine(
     examples: Annotated[int, typer.Option(min=0, help="Rows to show of each reason.")] = 3,
 ) -> None:
     """List why rows were quarantined, with counts and examples."""
-    from rich.console import Console
-
     from cli.quarantine import show_quarantine
+    from pipeline.console import PlainConsole
 
-    show_quarantine(run, Console(), reason=reason, examples=examples)
+    show_quarantine(run, PlainConsole(), reason=reason, examples=examples)

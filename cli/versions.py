@@ -21,12 +21,12 @@ def show_versions(console: Console, registry: str) -> None:
     if not existing:
         raise Refused(f"{registry}: no model was pushed there")
     columns = ("version", "pushed", "labels", "checkpoint", "trained on", "macro F1", "")
-    table = Table(*columns, title=Text(display(registry)))
+    table = Table(*columns, title=display(registry))
     table.columns[2].justify = table.columns[5].justify = "right"
     not_withdrawn = standing(registry)
     for version in existing:
         state = "served" if version == existing[-1] else "" if version in not_withdrawn else "withdrawn"
-        table.add_row(*(Text(cell) for cell in (str(version.number), *_cells(version, state))))
+        table.add_row(str(version.number), *_cells(version, state))
     console.print(table)
 
 

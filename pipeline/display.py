@@ -44,7 +44,7 @@ class RunDisplay(logging.Handler):
         self._step = f"[{position}/{total}] {name}"
         self._last_line = time.monotonic()
         if self._console.is_terminal:
-            self._status = self._console.status(self._step)
+            self._status = self._console.status(Text(self._step))
             self._status.start()
         else:
             self._print(f"{self._step} ...")
@@ -161,10 +161,7 @@ def _gates_table(summary: Summary) -> Table:
     table = Table("gate", "value", "95 %", "bound", "", title="Gates", title_justify="left")
     for gate in summary.gates:
         note = f" ({gate.note})" if gate.note else ""
-        # As Text: rich would take [refund] for markup.
-        table.add_row(
-            Text(gate.gate), _number(gate.value), _interval(gate), _number(gate.bound), _result(gate) + Text(note)
-        )
+        table.add_row(gate.gate, _number(gate.value), _interval(gate), _number(gate.bound), _result(gate) + Text(note))
     return table
 
 

@@ -1,13 +1,30 @@
 """Errors that end a run: what they mean for its outcome, and how a process ends with them in one line on stderr."""
 
+import errno
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from components.common.outcome import EXIT_STATUS, Outcome
+from components.common.outcome import EXIT_STATUS, Outcome, Untried
 from schema.errors import Refused
+from schema.visible import in_one_line
 
-_INTERRUPTED = 130  # as a shell reports SIGINT
+_INTERRUPTED, _TERMINATED = 130, 143  # as a shell reports SIGINT and SIGTERM
+# Errors that come from the machine, not from this code: what to do about each.
+_REMEDIES = {
+    errno.ENOSPC: "free some disk space, then run again",
+    errno.EDQUOT: "free some of your quota, then run again",
+    errno.EROFS: "make the file system writable, or choose another folder",
+    errno.EACCES: "give this user the permission, or choose another folder",
+    errno.EPERM: "give this user the permission, or choose another folder",
+    errno.EIO: "the disk or the network file system fails; look at the system's log",
+    errno.ESTALE: "the network file system has changed underneath; mount it again",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "the machine has too many files open",
+    errno.ENOMEM: "free some memory, then run again",
+    errno.ENAMETOOLONG: "choose a shorter path",
+}
 
 
 class StepFailed(Exception):  # noqa: N818 - it reads as what happened
@@ -18,41 +35,103 @@ class StepFailed(Exception):  # noqa: N818 - it reads as what happened
     """
 
     def __init__(self, step: str, cause: Exception) -> None:
-        super().__init__(f"{step} failed: {type(cause).__name__}: {_last_line(str(cause))}")
+        of_machine = _describe_machine_error(cause)
+        super().__init__(f"{step} failed: {of_machine or f'{type(cause).__name__}: {_last_line(str(cause))}'}")
         self.step = step
 
 
-def outcome_of(error: Exception) -> Outcome:
+class Terminated(BaseException):
+    """SIGTERM, as services and clusters send it to end a process in good order."""
+
+
+def outcome_of(error: BaseException) -> Outcome:
     """Return the outcome of a run that an error has ended.
 
     Example:
         >>> outcome_of(Refused("rows.csv: no such file")), outcome_of(StepFailed("Trainer", MemoryError()))
         ('refused', 'failed')
     """
+    if isinstance(error, Untried):
+        return "untried"
     return "refused" if isinstance(error, Refused) else "failed"
+
+
+def describe(error: BaseException) -> str:
+    """Return what ended a run, in one line.
+
+    Example:
+        >>> describe(OSError(errno.ENOSPC, "No space left on device", "runs/log.txt"))
+        'runs/log.txt: No space left on device; free some disk space, then run again'
+    """
+    if isinstance(error, KeyboardInterrupt | Terminated):
+        how = "terminated by SIGTERM" if isinstance(error, Terminated) else "interrupted"
+        return f"{how}; finished steps are kept, and the next run continues from there"
+    if isinstance(error, Refused | StepFailed | Untried):
+        return str(error)
+    return _describe_machine_error(error) or " ".join(f"{type(error).__name__}: {error}".split())
+
+
+@contextmanager
+def termination_raised() -> Iterator[None]:
+    """Raise `Terminated` in the block at the first SIGTERM, and ignore further ones while the block tells of it.
+
+    Does nothing in a thread other than the main one, which alone receives signals.
+    """
+
+    def raise_terminated(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Terminated
+
+    try:
+        previous = signal.signal(signal.SIGTERM, raise_terminated)
+    except ValueError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 @contextmanager
 def errors_in_one_line() -> Iterator[None]:
-    """Turn refusals, failed steps and interruptions into one line on stderr and the exit status of their kind.
+    """Turn what ends a command into one line on stderr and the exit status of its kind.
+
+    That is a refusal, a failed step, an interruption, or an error of the machine, such as a full disk. Any other error
+    is a bug, and passes.
 
     Raises:
         SystemExit: The block raised such an error.
     """
     try:
         yield
-    except (Refused, StepFailed) as error:
-        _exit(str(error), EXIT_STATUS[outcome_of(error)])
-    except KeyboardInterrupt:
-        _exit("interrupted; finished steps are kept, and the next run continues from there", _INTERRUPTED)
+    except (Refused, StepFailed, Untried) as error:
+        _exit(describe(error), EXIT_STATUS[outcome_of(error)])
+    except KeyboardInterrupt as error:
+        _exit(describe(error), _INTERRUPTED)
+    except Terminated as error:
+        _exit(describe(error), _TERMINATED)
+    except OSError as error:
+        if error.errno not in _REMEDIES:
+            raise
+        _exit(describe(error), EXIT_STATUS["failed"])
 
 
 def _exit(message: str, status: int) -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    Console(stderr=True, soft_wrap=True, highlight=False).print(Text(f"error: {message}"))
+    from pipeline.console import PlainConsole
+
+    PlainConsole(stderr=True, soft_wrap=True).print(Text(f"error: {in_one_line(message)}"))
     sys.exit(status)
+
+
+def _describe_machine_error(error: BaseException) -> str:
+    """Return the file, the error and what to do, of an error that comes from the machine; otherwise ""."""
+    if not isinstance(error, OSError) or error.errno not in _REMEDIES:
+        return ""
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror}; {_REMEDIES[error.errno]}"
 
 
 def _last_line(message: str) -> str:

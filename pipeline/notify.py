@@ -6,6 +6,7 @@ HTTP library, which would quote the address, is passed on.
 
 import json
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +19,7 @@ from rich.text import Text
 from components.common.outcome import EXIT_STATUS, Outcome
 from components.report.summary import Summary
 from pipeline.config.notify import NotifySettings, is_address
-from pipeline.errors import StepFailed, outcome_of
-from schema.errors import Refused
+from pipeline.errors import describe, outcome_of
 
 # Answers besides 5xx after which another try may succeed: the server is busy, and the request is not wrong.
 _RETRIED_STATUSES = (408, 425, 429)
@@ -49,10 +49,13 @@ class RunInProgress:
     """Run whose end a webhook will be notified of.
 
     Attributes:
-        folder: The run's folder, which holds its summary when it ends; None until it has one.
+        folder: The run's folder; None until it has one.
+        summary: What came of the run; None until that is known. It does not depend on a file that a full disk may
+            have kept from being written.
     """
 
     folder: str | None = None
+    summary: Summary | None = None
 
 
 @contextmanager
@@ -65,19 +68,18 @@ def notified(settings: NotifySettings | None, pipeline: str, console: Console) -
         console: Where a failure to notify is shown.
 
     Yields:
-        The run, whose folder the block sets.
+        The run, whose folder and summary the block sets.
     """
     run = RunInProgress()
     try:
         yield run
-    except Exception as error:
+    except BaseException as error:  # also an interruption, and SIGTERM
         if settings is not None:
-            summary = _read_summary(run.folder)
-            reasons = [_in_one_line(error)]
-            send(settings, console, Notification(pipeline, outcome_of(error), run.folder, reasons, summary))
+            reasons = [describe(error)]
+            send(settings, console, Notification(pipeline, outcome_of(error), run.folder, reasons, run.summary))
         raise
     if settings is not None:
-        summary = _read_summary(run.folder)
+        summary = run.summary
         assert summary is not None, "a run that no error ended has a summary"
         send(settings, console, Notification(pipeline, summary.outcome, run.folder, summary.reasons, summary))
 
@@ -113,19 +115,6 @@ def send(settings: NotifySettings, console: Console, notification: Notification)
         console.print(Text(f"Not notified: {problem}"), soft_wrap=True)
 
 
-def _read_summary(folder: str | None) -> Summary | None:
-    try:
-        return None if folder is None else Summary.read(folder)
-    except FileNotFoundError:
-        return None
-
-
-def _in_one_line(error: Exception) -> str:
-    if isinstance(error, Refused | StepFailed):
-        return str(error)
-    return " ".join(f"{type(error).__name__}: {error}".split())
-
-
 @dataclass(frozen=True)
 class _Failure:
     """Failed try to call the webhook.
@@ -158,6 +147,19 @@ def _post(settings: NotifySettings, payload: dict[str, Any]) -> str | None:
 
 
 def _try_post(settings: NotifySettings, payload: dict[str, Any]) -> _Failure | None:
+    """Post the payload once.
+
+    In a thread, since the timeout of requests is one of each read: a server that sends a byte now and then would hold
+    the run for ever, and so would a name server. A thread that is left behind does not keep the process from ending.
+    """
+    outcomes: list[_Failure | None] = []
+    thread = threading.Thread(target=lambda: outcomes.append(_ask_server(settings, payload)), daemon=True)
+    thread.start()
+    thread.join(settings.timeout_s)
+    return outcomes[0] if outcomes else _late(settings)
+
+
+def _ask_server(settings: NotifySettings, payload: dict[str, Any]) -> _Failure | None:
     import requests
 
     def add_secret(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -174,14 +176,18 @@ def _try_post(settings: NotifySettings, payload: dict[str, Any]) -> _Failure | N
         ) as response:  # fmt: skip
             status = response.status_code
     except requests.Timeout:
-        return _Failure(f"has not answered within {settings.timeout_s:g} s", retry=True)
+        return _late(settings)
     except requests.ConnectionError:
         return _Failure("cannot be reached", retry=True)
-    except (requests.RequestException, ValueError, OSError) as error:  # only its type: its message quotes the address
+    except Exception as error:  # only its type: its message quotes the address
         return _Failure(f"cannot be asked ({type(error).__name__})", retry=False)
     if 200 <= status < 300:
         return None
     return _Failure(f"has answered {status}", retry=status >= 500 or status in _RETRIED_STATUSES)
+
+
+def _late(settings: NotifySettings) -> _Failure:
+    return _Failure(f"has not answered within {settings.timeout_s:g} s", retry=True)
 
 
 def _address(settings: NotifySettings) -> str:

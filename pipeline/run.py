@@ -5,7 +5,7 @@ import os
 import resource
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -22,8 +22,8 @@ from pipeline.check import check_configuration
 from pipeline.code import pack_code
 from pipeline.config.configuration import Configuration
 from pipeline.display import RunDisplay, show_data, show_summary
-from pipeline.errors import StepFailed
-from pipeline.notify import find_problem, notified
+from pipeline.errors import termination_raised
+from pipeline.notify import RunInProgress, find_problem, notified
 from pipeline.report import write_report
 from pipeline.run_folder import RunFolder
 from pipeline.running import Observers, Runner, RunResult
@@ -50,21 +50,22 @@ def run_pipeline(config: Configuration, console: Console, runner: Runner, *, for
         Refused: The configuration or the data was refused.
         StepFailed: A component failed.
     """
-    with notified(config.notify, config.name, console) as run:
+    with termination_raised(), notified(config.notify, config.name, console) as run:
         with _locked_work_dir(config, console, runner) as sources:
             folder = RunFolder(WorkDir(config.work_dir).new_run(), config)
             run.folder = str(folder.path)
             nothing_new = None if force else why_nothing_is_new(config.examples, config.registry, sources)
             if nothing_new is not None:
-                summary = failed_summary(nothing_new, "no_new_data")
+                run.summary = summary = failed_summary(nothing_new, "no_new_data")
                 summary.write(str(folder.path))
                 console.print(Text(f"Nothing new: {nothing_new}; --force trains anyway"), soft_wrap=True)
                 return summary
             _show_incomplete_spans(config, sources, console)
-            with _failure_summarized(folder, console):
+            with _failure_summarized(run, folder, console):
                 result = _run(config, folder, console, runner)
                 summary = _complete(Summary.read(result.artifacts["Report"]["report"]), result, sources)
-            summary.write(str(folder.path))
+                run.summary = summary
+                summary.write(str(folder.path))
             report = _try_write_report(folder)
         show_summary(console, summary)
         console.print(Text(f"Report: {report or 'could not be written; log.txt says why'}"), soft_wrap=True)
@@ -87,7 +88,7 @@ def check_data(config: Configuration, console: Console, runner: Runner) -> None:
     with _locked_work_dir(config, console, runner) as sources:
         folder = RunFolder(WorkDir(config.work_dir).new_run(), config)
         _show_incomplete_spans(config, sources, console)
-        with _failure_summarized(folder, console):
+        with termination_raised(), _failure_summarized(RunInProgress(str(folder.path)), folder, console):
             result = _run(config, folder, console, runner, until="DataGate")
     report = IngestReport.read(result.artifacts["TextExampleGen"]["quarantine"])
     verdict = Verdict.read(result.artifacts["DataGate"]["verdict"])
@@ -105,7 +106,7 @@ def _locked_work_dir(config: Configuration, console: Console, runner: Runner) ->
     """Check configuration and runner, then hold the working directory; yield the checked inputs."""
     sources = check_configuration(config)
     runner.check(config)
-    show = partial(console.print, soft_wrap=True, markup=False, highlight=False)
+    show = partial(console.print, soft_wrap=True)
     with WorkDir(config.work_dir).locked(config.name, config.concurrency, show) as waited:
         # New inputs may have arrived while this run waited.
         yield check_configuration(config) if waited else sources
@@ -130,14 +131,18 @@ def _complete(summary: Summary, result: RunResult, sources: Sources) -> Summary:
 
 
 @contextmanager
-def _failure_summarized(folder: RunFolder, console: Console) -> Iterator[None]:
-    """Write a summary and a report also for a run that fails."""
+def _failure_summarized(run: RunInProgress, folder: RunFolder, console: Console) -> Iterator[None]:
+    """Write a summary and a report also for a run that fails, and tell what it had pushed by then."""
     try:
         yield
-    except (Refused, StepFailed) as error:
-        folder.summarize_failure(error).write(str(folder.path))
-        _try_write_report(folder)
-        if isinstance(error, StepFailed):
+    except BaseException as error:  # also an interruption, and SIGTERM
+        run.summary = run.summary or folder.summarize_failure(error)
+        with suppress(OSError):  # such as a full disk, which may be the error itself; the webhook gets the summary
+            run.summary.write(str(folder.path))
+            _try_write_report(folder)
+        if run.summary.pushed is not None:
+            console.print(Text(f"Pushed: {run.summary.pushed}", style="bold"), soft_wrap=True)
+        if not isinstance(error, Refused):
             console.print(Text(f"Log: {folder.log}"), soft_wrap=True)
         elif folder.quarantined:
             _show_quarantine_command(folder, console)

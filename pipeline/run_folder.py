@@ -8,12 +8,15 @@ from typing import Any
 
 from components.common.files import write_whole
 from components.example_gen.report import IngestReport
+from components.pusher.push_result import PushResult
+from components.registry import ModelRecord, latest
 from components.report.summary import Summary, failed_summary, summarize_rows
 from pipeline.config.configuration import Configuration
-from pipeline.errors import StepFailed, outcome_of
+from pipeline.errors import describe, outcome_of
 from schema.errors import Refused
 
-_EXAMPLE_GEN = "TextExampleGen"
+_EXAMPLE_GEN, _TRAINER, _PUSHER = "TextExampleGen", "Trainer", "RegistryPusher"
+_SERVING = "Format-Serving"  # folder of the SavedModel in TFX's Model artifact
 _ARTIFACTS = "artifacts.json"  # {component: {output: URI}}
 _CONFIGURATION = "configuration.json"
 _TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
@@ -25,6 +28,7 @@ class RunFolder:
 
     def __init__(self, path: Path, configuration: Configuration) -> None:
         self.path = path
+        self._registry = configuration.registry
         self._artifacts: dict[str, Mapping[str, str]] = {}
         write_whole(str(path / _CONFIGURATION), configuration.model_dump_json(indent=2).encode())
 
@@ -39,22 +43,59 @@ class RunFolder:
         report = self._read_ingest_report()
         return 0 if report is None else report.quarantined
 
-    def step_started(self, name: str, position: int, total: int) -> None:
-        """Do nothing: the component has no outputs yet."""
+    def step_started(self, name: str, position: int, total: int) -> None:  # noqa: ARG002
+        """Record that the push has begun, so that `find_pushed` asks the registry if this run does not get further."""
+        if name == _PUSHER:
+            self._record_outputs(name, {})
 
     def step_finished(self, name: str, seconds: float, cached: bool, outputs: Mapping[str, str]) -> None:  # noqa: ARG002
-        self._artifacts[name] = dict(outputs)
-        write_whole(str(self.path / _ARTIFACTS), json.dumps(self._artifacts, indent=2).encode())
+        self._record_outputs(name, outputs)
 
-    def summarize_failure(self, error: Refused | StepFailed) -> Summary:
-        """Return the summary of the run that an error has ended, with the numbers of rows if the data was read."""
+    def summarize_failure(self, error: BaseException) -> Summary:
+        """Return the summary of the run that an error has ended: the rows if it had read them, what it had pushed."""
         report = self._read_ingest_report()
         rows = None if report is None else summarize_rows(report)
-        return failed_summary(str(error), outcome_of(error)).model_copy(update={"rows": rows})
+        pushed = find_pushed(self._artifacts, self._registry)
+        return failed_summary(describe(error), outcome_of(error)).model_copy(
+            update={"rows": rows, "pushed": pushed, "blessed": pushed is not None}
+        )
+
+    def _record_outputs(self, name: str, outputs: Mapping[str, str]) -> None:
+        self._artifacts[name] = dict(outputs)
+        write_whole(str(self.path / _ARTIFACTS), json.dumps(self._artifacts, indent=2).encode())
 
     def _read_ingest_report(self) -> IngestReport | None:
         outputs = self._artifacts.get(_EXAMPLE_GEN)
         return None if outputs is None else IngestReport.read(outputs["quarantine"])
+
+
+def find_pushed(artifacts: Mapping[str, Mapping[str, str]], registry: str) -> str | None:
+    """Return the version that a run pushed, also if it was ended before it could write that down.
+
+    Args:
+        artifacts: URIs of the run's outputs by component and key.
+        registry: The registry. It is asked if the push began and has no result: it has the model, or it has not.
+
+    Returns:
+        Path of the version; None if nothing was pushed.
+    """
+    if _PUSHER not in artifacts:
+        return None
+    try:
+        if uris := artifacts[_PUSHER]:
+            return PushResult.read(uris["pushed_model"]).path
+        model = ModelRecord.read(f"{artifacts[_TRAINER]['model']}/{_SERVING}")
+        newest = latest(registry)
+        if newest is not None and ModelRecord.read(newest.path).model_id == model.model_id:
+            return newest.path
+    except (OSError, Refused, KeyError):  # the artifacts are gone, or the registry cannot be read
+        pass
+    return None
+
+
+def read_pushed(run: Path) -> str | None:
+    """Return the version that the run of a folder pushed, of a run that left no summary; None if it pushed none."""
+    return find_pushed(_read_artifacts(run), read_configuration(run).get("registry", ""))
 
 
 def find_quarantine(path: Path) -> str:

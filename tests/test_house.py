@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -132,6 +133,13 @@ def test_packages_import_one_way(package: str) -> None:
     above = {*_ORDER[: _ORDER.index(package)], "tests", "benchmarks"}
     for path in _modules(package):
         assert not {name.split(".")[0] for name in _imported_names(path)} & above, path
+
+
+def test_everything_is_shown_through_one_console() -> None:
+    for package in _ORDER:
+        for path in _modules(package):
+            text = path.read_text(encoding="utf-8")
+            assert path.name == "console.py" or not re.search(r"(?<!Plain)\bConsole\(", text), path
 
 
 def test_no_folders_import_each_other() -> None:

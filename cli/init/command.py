@@ -36,14 +36,14 @@ def init(
     ] = None,
 ) -> None:
     """Infer a schema and a configuration from a data file, for you to review and run."""
-    from rich.console import Console
     from rich.text import Text
 
     from cli.init.columns import Hints
     from cli.init.project import write_project
+    from pipeline.console import PlainConsole
 
     project = write_project(data, output, Hints(text, labels, delimiter, label_names))
-    console = Console()
+    console = PlainConsole()
     console.print(Text(project.describe()), soft_wrap=True)
     command = f"bert-multilabel run --config {project.configuration}"
     console.print(Text(f"Next: review schema and configuration, then run {command}"), soft_wrap=True)

@@ -15,3 +15,11 @@ EXIT_STATUS: Mapping[Outcome, int] = {
     "not_blessed": 3,
 }
 """Exit status of the command line."""
+
+
+class Untried(Exception):  # noqa: N818 - named after the outcome it causes
+    """Something could not be tried because of the state of the machine, which says nothing about the model.
+
+    A step that raises it fails, so that the cache never answers for it: the next run tries again. The message is one
+    line: what could not be tried, why, and which key of the configuration bounds it.
+    """

@@ -7,6 +7,7 @@ from apache_beam.options.pipeline_options import StandardOptions
 from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner, PipelineNodeAsDoFn
 from tfx.proto.orchestration import pipeline_pb2
 
+from components.common.outcome import Untried
 from pipeline.config.configuration import Configuration
 from pipeline.create import create_pipeline
 from pipeline.errors import StepFailed
@@ -28,7 +29,7 @@ class _Run:
     """State that the DoFns of this process's one run share: Beam pickles them, so they cannot hold it."""
 
     steps: Steps | None = None
-    failure: Refused | StepFailed | None = None
+    failure: Refused | StepFailed | Untried | None = None
 
 
 class _ObservedNode(PipelineNodeAsDoFn):  # type: ignore[misc]
@@ -38,7 +39,7 @@ class _ObservedNode(PipelineNodeAsDoFn):  # type: ignore[misc]
         assert _Run.steps is not None
         try:
             _Run.steps.run(self._pipeline_node)
-        except (Refused, StepFailed) as failure:
+        except (Refused, StepFailed, Untried) as failure:
             _Run.failure = failure  # Beam turns it into text on its way up
             raise
 

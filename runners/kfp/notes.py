@@ -2,6 +2,7 @@
 
     <registry>/.runs/<run>/DataGate.json   how a step ended that failed, or had nothing to do
     <registry>/.runs/<run>/rows.json       numbers of rows, as soon as the data was read
+    <registry>/.runs/<run>/pushed.json     the version that was pushed, as soon as it was
     <registry>/.runs/<run>/summary.json    the Report's summary
 
 They are in the registry because it is the one place that every step of a run can write to: the service hands no outputs
@@ -17,11 +18,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from components.common.files import list_folder, make_folder, read_bytes, remove_file, remove_folder, write_whole
-from components.common.outcome import EXIT_STATUS, Outcome
+from components.common.outcome import EXIT_STATUS, Outcome, Untried
 from components.common.record import Record, Value
+from components.pusher.push_result import PushResult
 from components.report.summary import Rows, Summary, failed_summary
 from pipeline.errors import StepFailed
 from schema.errors import Refused
+from schema.visible import in_one_line
 
 FOLDER_VARIABLE = "BERT_MULTILABEL_NOTES"
 STEP_VARIABLE = "BERT_MULTILABEL_STEP"
@@ -46,6 +49,9 @@ class RowsNote(Record):
     FILE: ClassVar = "rows.json"
 
     rows: Rows
+
+
+_RECORDS = {Summary.FILE, RowsNote.FILE, PushResult.FILE}
 
 
 @dataclass(frozen=True)
@@ -74,13 +80,17 @@ class Notes:
         """Write the numbers of rows."""
         RowsNote(rows=rows).write(self.folder)
 
+    def write_push(self, push: PushResult) -> None:
+        """Write the result of the push."""
+        push.write(self.folder)
+
     def write_summary(self, summary: Summary) -> None:
         """Write the summary of the run."""
         summary.write(self.folder)
 
     def read(self) -> dict[str, Note]:
         """Read the notes by step."""
-        names = {name for name in list_folder(self.folder) if name.endswith(".json")} - {Summary.FILE, RowsNote.FILE}
+        names = {name for name in list_folder(self.folder) if name.endswith(".json")} - _RECORDS
         return {
             name.removesuffix(".json"): Note.model_validate_json(read_bytes(f"{self.folder}/{name}"))
             for name in sorted(names)
@@ -99,7 +109,12 @@ class Notes:
             rows = RowsNote.read(self.folder).rows
         except FileNotFoundError:
             rows = None
-        return failed_summary(reasons[0], outcome).model_copy(update={"reasons": reasons, "rows": rows})
+        try:
+            pushed = PushResult.read(self.folder).path
+        except FileNotFoundError:
+            pushed = None
+        update = {"reasons": reasons, "rows": rows, "pushed": pushed, "blessed": pushed is not None}
+        return failed_summary(reasons[0], outcome).model_copy(update=update)
 
     def remove_all(self) -> None:
         """Delete the folder."""
@@ -124,14 +139,18 @@ def notes_of_this_run() -> Notes | None:
 
 @contextmanager
 def noted() -> Iterator[None]:
-    """Note how the body ended; if it refused, write one line to stderr and exit with status 2."""
+    """Note how the body ended; if it refused or could not try, write one line to stderr and exit."""
     step = os.environ.get(STEP_VARIABLE, "step")
     try:
         yield
     except Refused as refused:
         _note(step, Note(outcome="refused", reason=str(refused)))
-        sys.stderr.write(f"error: {refused}\n")
+        sys.stderr.write(f"error: {in_one_line(str(refused))}\n")
         sys.exit(EXIT_STATUS["refused"])
+    except Untried as untried:
+        _note(step, Note(outcome="untried", reason=str(untried)))
+        sys.stderr.write(f"error: {in_one_line(str(untried))}\n")
+        sys.exit(EXIT_STATUS["untried"])
     except Exception as error:
         _note(step, Note(outcome="failed", reason=str(StepFailed(step, error))))
         raise

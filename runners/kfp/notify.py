@@ -5,10 +5,9 @@ It never fails, because the webhook never changes how a run has ended.
 
 import argparse
 
-from rich.console import Console
-
 from components.common.outcome import Outcome
 from pipeline.config.notify import NotifySettings
+from pipeline.console import PlainConsole
 from pipeline.notify import Notification, send
 from runners.kfp.notes import Notes, notes_of_this_run
 
@@ -31,7 +30,7 @@ def main() -> None:
     page = f"{arguments.pages}{notes.run}"
     summary = notes.read_summary() or notes.summarize_failure(outcome, reasons)
     notification = Notification(arguments.pipeline, outcome, page, reasons, summary)
-    send(NotifySettings.model_validate_json(arguments.settings), Console(), notification)
+    send(NotifySettings.model_validate_json(arguments.settings), PlainConsole(), notification)
     notes.remove_all()
 
 
@@ -40,7 +39,7 @@ def find_outcome(notes: Notes) -> tuple[Outcome, list[str]]:
     by_step, summary = notes.read(), notes.read_summary()
     reasons = [note.reason for note in by_step.values()]
     outcomes = {note.outcome for note in by_step.values()}
-    for outcome in ("failed", "refused", "no_new_data"):
+    for outcome in ("failed", "refused", "untried", "no_new_data"):
         if outcome in outcomes:
             return outcome, reasons
     if summary is None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from components.example_gen.report import IngestReport
+from components.pusher.push_result import PushResult
 from components.report.summary import Summary, summarize_rows
 from runners.kfp.notes import STEP_VARIABLE, noted, notes_of_this_run, optional
 
@@ -29,7 +30,7 @@ FINGERPRINT = "--settings_fingerprint"
 # Folders of the launcher's downloads: LocalPathForURI in kubeflow/pipelines, backend/src/v2/component/launcher_v2.go.
 _COPIES = {"gs://": "/gcs/", "s3://": "/s3/", "minio://": "/minio/"}
 # Outputs that the last step needs something of, and the first step that always runs and gets the second.
-_REPORT, _QUARANTINE, _DATA_GATE = "report", "quarantine", "DataGate"
+_REPORT, _PUSHED, _QUARANTINE, _DATA_GATE = "report", "pushed_model", "quarantine", "DataGate"
 
 Json = dict[str, Any]
 
@@ -101,6 +102,7 @@ def _run(copies: Mapping[str, str]) -> None:
             raise
     if addresses:
         restore(Path(invocation["outputs"]["outputFile"]), addresses)
+    _note_push(invocation)
     _note_summary(invocation)
 
 
@@ -111,6 +113,15 @@ def _note_rows(invocation: Json) -> None:
         with optional():
             (quarantine,) = invocation["inputs"]["artifacts"][_QUARANTINE]["artifacts"]
             notes.write_rows(summarize_rows(IngestReport.read(quarantine["uri"])))
+
+
+def _note_push(invocation: Json) -> None:
+    """Note the result of the push, if this step is the Pusher: whatever fails later, that is what answers."""
+    notes = notes_of_this_run()
+    pushed = invocation["outputs"].get("artifacts", {}).get(_PUSHED)
+    if notes is not None and pushed is not None:
+        with optional():
+            notes.write_push(PushResult.read(pushed["artifacts"][0]["uri"]))
 
 
 def _note_summary(invocation: Json) -> None:

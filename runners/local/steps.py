@@ -13,6 +13,7 @@ from tfx.orchestration.portable import launcher, partial_run_utils, runtime_para
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 
+from components.common.outcome import Untried
 from pipeline.errors import StepFailed
 from pipeline.running import Observer, RunResult
 from schema.errors import Refused
@@ -58,6 +59,7 @@ class Steps:
 
         Raises:
             Refused: The step refused the data.
+            Untried: The step could not try something because of the machine's state.
             StepFailed: The step failed for any other reason; the cause is chained.
         """
         name = node.node_info.id
@@ -81,7 +83,7 @@ class Steps:
                 executor_spec=runner_utils.extract_executor_spec(self._deployment, name),
                 custom_driver_spec=runner_utils.extract_custom_driver_spec(self._deployment, name),
             ).launch()
-        except Refused:
+        except (Refused, Untried):
             raise
         except Exception as error:
             raise StepFailed(name, error) from error

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-
 from components.common.outcome import EXIT_STATUS
 from pipeline.check import check_configuration
 from pipeline.config.configuration import Configuration
 from pipeline.config.loading import load_configuration
+from pipeline.console import PlainConsole
 from pipeline.errors import errors_in_one_line
 from runners.table import LocalRunner
 from schema.errors import Refused
+from schema.visible import in_one_line
 
 CONFIGURATION_VARIABLE = "BERT_MULTILABEL_CONFIG"
 _SAMPLE = Path(__file__).parents[2] / "configs" / "sample.yaml"
@@ -60,7 +60,7 @@ def run(orchestrator: str) -> None:
 
     with errors_in_one_line():
         config = load_configuration(configuration_file(), [f"runner.orchestrator={orchestrator}"])
-        summary = run_pipeline(config, Console(), LocalRunner(orchestrator))
+        summary = run_pipeline(config, PlainConsole(), LocalRunner(orchestrator))
     sys.exit(EXIT_STATUS[summary.outcome])
 
 
@@ -70,4 +70,4 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except Refused as refused:
-        sys.exit(f"error: {refused}")
+        sys.exit(f"error: {in_one_line(str(refused))}")

@@ -1,11 +1,11 @@
 """Tests of what a run shows at its end."""
 
 import io
-
-from rich.console import Console
+from typing import Any
 
 from components.evaluation.gates.result import GateResult
-from components.report.summary import Summary
+from components.report.summary import LabelSummary, MetricsSummary, Summary
+from pipeline.console import PlainConsole
 from pipeline.display import show_summary
 
 
@@ -14,8 +14,20 @@ def test_shows_gates_whose_names_look_like_markup() -> None:
     gates = [GateResult(gate=name, value=0.5, bound=0.6, passed=False, note="low") for name in names]
     shown = io.StringIO()
     show_summary(
-        Console(file=shown, width=200),
+        PlainConsole(file=shown, width=200),
         Summary(outcome="not_blessed", blessed=False, pushed=None, reasons=[], gates=gates),
     )
     for name in names:
         assert name in shown.getvalue()
+
+
+def test_shows_labels_that_are_no_markup() -> None:
+    metrics = LabelSummary(precision=0.5, recall=0.5, f1=0.5, auc=None, pr_auc=None, support=2, threshold=0.5)
+    averages: dict[str, Any] = dict.fromkeys(
+        f"{kind}_{name}" for kind in ("macro", "micro") for name in ("precision", "recall", "f1", "auc")
+    )
+    shown = io.StringIO()
+    overall = MetricsSummary.model_construct(per_label={"[/b]": metrics}, **averages)
+    summary = Summary.model_construct(outcome="blessed", blessed=True, pushed="1", reasons=[], metrics=overall)
+    show_summary(PlainConsole(file=shown, width=200), summary)
+    assert "[/b]" in shown.getvalue()

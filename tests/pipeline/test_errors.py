@@ -1,8 +1,13 @@
 """Tests of how errors end a run."""
 
+import errno
+import os
+import signal
+
 import pytest
 
-from pipeline.errors import StepFailed, errors_in_one_line
+from components.common.outcome import Untried
+from pipeline.errors import StepFailed, Terminated, errors_in_one_line, termination_raised
 from schema.errors import Refused
 
 
@@ -11,6 +16,23 @@ from schema.errors import Refused
     [
         (Refused("rows.csv: no such file"), 2, "error: rows.csv: no such file"),
         (StepFailed("Trainer", MemoryError("no memory")), 1, "error: Trainer failed: MemoryError: no memory"),
+        (Untried("canary: no time"), 1, "error: canary: no time"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "runs/log.txt"),
+            1,
+            "error: runs/log.txt: No space left on device; free some disk space, then run again",
+        ),
+        (
+            StepFailed("Trainer", OSError(errno.ENOMEM, "Cannot allocate memory", "/model")),
+            1,
+            "error: Trainer failed: /model: Cannot allocate memory; free some memory, then run again",
+        ),
+        (Refused("two\n\x1b[2Jlines"), 2, "error: two\\n\\x1b[2Jlines"),
+        (
+            Terminated(),
+            143,
+            "error: terminated by SIGTERM; finished steps are kept, and the next run continues from there",
+        ),
         (
             KeyboardInterrupt(),
             130,
@@ -27,7 +49,26 @@ def test_ends_with_one_line_and_the_status_of_the_error(
     assert capsys.readouterr().err == f"{line}\n"
 
 
+def test_raises_the_first_sigterm_only() -> None:
+    previous = signal.getsignal(signal.SIGTERM)
+    told = []
+
+    def end() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            told.append("the second is ignored")
+
+    with pytest.raises(Terminated), termination_raised():
+        end()
+    assert told
+    assert signal.getsignal(signal.SIGTERM) == previous
+
+
 def test_lets_other_errors_pass() -> None:
+    with pytest.raises(FileNotFoundError), errors_in_one_line():
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "of a bug")
     with pytest.raises(ZeroDivisionError), errors_in_one_line():
         raise ZeroDivisionError
 

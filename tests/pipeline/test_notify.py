@@ -2,9 +2,10 @@
 
 import io
 import socket
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ def end_run(settings: dict[str, Any], folder: Path | None = None, error: Excepti
     shown = io.StringIO()
     console = Console(file=shown, width=300)
     with raises(error), notified(NotifySettings.model_validate(settings), "mine", console) as run:
-        run.folder = None if folder is None else str(folder)
+        if folder is not None:
+            run.folder, run.summary = str(folder), Summary.read(str(folder))
         if error is not None:
             raise error
     assert "SECRET" not in shown.getvalue()
@@ -123,6 +125,24 @@ def test_a_failed_notification_is_shown_in_one_line(
         assert end_run({"url": hook.url, "retries": retries, "timeout_s": 0.3}, folder) == line
         assert time.monotonic() - started < 5
     assert len(hook.received) == requests
+
+
+def test_a_server_that_sends_a_byte_now_and_then_does_not_hold_the_run(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def trickle() -> None:
+            connection, _ = listening.accept()
+            with suppress(OSError), connection:
+                for byte in b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100:
+                    connection.sendall(bytes([byte]))
+                    time.sleep(0.1)
+
+        threading.Thread(target=trickle, daemon=True).start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        started = time.monotonic()
+        line = end_run({"url": url, "retries": 0, "timeout_s": 0.5}, folder)
+    assert line == "Not notified: 127.0.0.1 has not answered within 0.5 s"
+    assert time.monotonic() - started < 5
 
 
 def test_shows_that_a_server_cannot_be_reached(folder: Path) -> None:

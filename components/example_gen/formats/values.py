@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.example_gen.formats.rows import RAW_CHARACTERS, Cell, Reason
+from schema.visible import in_one_line
 
 _EXACT_INTEGERS = 2**53  # a float holds every integer up to this one
 _NAME_CHARACTERS = 60
@@ -85,17 +86,13 @@ def excerpt(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def printable(name: str) -> str:
-    r"""Return a name from the data as messages show it: short, on one line, without lone surrogates.
+    r"""Return a name from the data as messages show it: short, on one line, without control characters.
 
     Example:
         >>> printable("two\nlines")
         'two\\nlines'
     """
-    short = name if len(name) <= _NAME_CHARACTERS else f"{name[:_NAME_CHARACTERS]}..."
-    if short.isprintable():
-        return short
-    # Lone surrogates are not printable, and could not be encoded when the message is written.
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in short)
+    return in_one_line(name if len(name) <= _NAME_CHARACTERS else f"{name[:_NAME_CHARACTERS]}...")
 
 
 def _shorten(value: Any) -> Any:

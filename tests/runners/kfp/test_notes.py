@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from components.common.outcome import Untried
+from components.pusher.push_result import PushResult
 from components.report.summary import Rows, Summary, failed_summary
 from runners.kfp import new_data, notify
 from runners.kfp.notes import FOLDER_VARIABLE, RUN_VARIABLE, STEP_VARIABLE, Note, Notes, noted, notes_of_this_run
@@ -72,6 +74,20 @@ def test_summarizes_a_run_that_failed_before_its_report(notes: Notes) -> None:
     outcome, reasons = notify.find_outcome(notes)
     summary = notes.summarize_failure(outcome, reasons)
     assert (summary.outcome, summary.reasons, summary.rows, summary.pushed) == ("refused", ["no rows"], rows, None)
+
+
+def test_tells_of_a_push_before_the_run_failed(notes: Notes) -> None:
+    notes.write_push(PushResult(number=1, path="/registry/1"))
+    end(RuntimeError("disk full"))
+    outcome, reasons = notify.find_outcome(notes)
+    summary = notes.summarize_failure(outcome, reasons)
+    assert (summary.outcome, summary.blessed, summary.pushed) == ("failed", True, "/registry/1")
+
+
+def test_a_step_that_could_not_try_ends_with_status_1(notes: Notes, capsys: pytest.CaptureFixture[str]) -> None:
+    assert end(Untried("no time")) == 1
+    assert capsys.readouterr().err == "error: no time\n"
+    assert notify.find_outcome(notes) == ("untried", ["no time"])
 
 
 def test_a_killed_step_leaves_no_note(notes: Notes) -> None:
