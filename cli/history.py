@@ -94,9 +94,11 @@ def read_history(work_dir: Path) -> list[PastRun]:
     """Return every run of a working directory, the newest first.
 
     Raises:
-        Refused: There is no such working directory, or nothing has run in it.
+        Refused: There is no such working directory, nothing has run in it, or its metadata file is damaged. A damaged
+            file of one run is said in its row.
     """
     paths = WorkDir(str(work_dir))
+    paths.check_metadata()
     folders = sorted(path for path in paths.runs.glob("*") if path.is_dir())
     if not folders and not paths.metadata.exists():
         problem = "nothing has run here" if work_dir.is_dir() else "no such work_dir"
@@ -149,7 +151,13 @@ def _try_start_time(folder: Path) -> datetime | None:
 
 def _past_run(folder: Path | None, execution: _Execution | None) -> PastRun:
     """Combine what a folder and ML Metadata know of a run; at least one of them is given."""
-    summary = _read_summary(folder, execution)
+    damage: list[str] = []
+    summary, pushed = None, None
+    try:
+        summary = _read_summary(folder, execution)
+        pushed = None if summary is not None or folder is None else read_pushed(folder)
+    except Refused as refused:  # one damaged file must not end the history of all runs
+        damage = [str(refused)]
     known = execution or _Execution(datetime.now(UTC))
     common = {
         "when": start_time(folder) if folder is not None else known.when,
@@ -158,7 +166,7 @@ def _past_run(folder: Path | None, execution: _Execution | None) -> PastRun:
         "cached": sum(state == "CACHED" for state in known.states.values()),
     }
     if summary is None:
-        pushed = known.pushed or (None if folder is None else read_pushed(folder))
+        pushed = known.pushed or pushed
         return PastRun(
             **common,
             outcome="checked" if known.is_check else "unfinished",
@@ -166,7 +174,7 @@ def _past_run(folder: Path | None, execution: _Execution | None) -> PastRun:
             macro_f1=None,
             blessed=known.blessed or pushed is not None,
             pushed=pushed,
-            reasons=known.interruption,
+            reasons=[*damage, *known.interruption],
         )
     return PastRun(
         **common,

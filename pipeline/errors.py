@@ -11,6 +11,7 @@ from schema.errors import Refused
 from schema.visible import in_one_line
 
 _INTERRUPTED, _TERMINATED = 130, 143  # as a shell reports SIGINT and SIGTERM
+_MOST_CHARACTERS = 400
 # Errors that come from the machine, not from this code: what to do about each.
 _REMEDIES = {
     errno.ENOSPC: "free some disk space, then run again",
@@ -23,6 +24,9 @@ _REMEDIES = {
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.ENFILE: "the machine has too many files open",
     errno.ENOMEM: "free some memory, then run again",
+    errno.ENOTDIR: "a part of this path is a file; name a folder",
+    errno.EISDIR: "it is a folder; name a file",
+    errno.ELOOP: "it is a circle of symbolic links; name a file or a folder",
     errno.ENAMETOOLONG: "choose a shorter path",
 }
 
@@ -137,4 +141,6 @@ def _describe_machine_error(error: BaseException) -> str:
 def _last_line(message: str) -> str:
     """Return the line that states the error: TensorFlow and Beam put tracebacks into messages, the error last."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
-    return next((line for line in reversed(lines) if not line.startswith("[[")), "no message")
+    last = next((line for line in reversed(lines) if not line.startswith("[[")), "no message")
+    # Some messages quote a whole row of the data, which the log may hold, but not a screen or a webhook.
+    return last if len(last) <= _MOST_CHARACTERS else f"{last[:_MOST_CHARACTERS]}... (the log has the rest)"

@@ -108,6 +108,7 @@ def _locked_work_dir(config: Configuration, console: Console, runner: Runner) ->
     runner.check(config)
     show = partial(console.print, soft_wrap=True)
     with WorkDir(config.work_dir).locked(config.name, config.concurrency, show) as waited:
+        WorkDir(config.work_dir).check_metadata()
         # New inputs may have arrived while this run waited.
         yield check_configuration(config) if waited else sources
 

@@ -144,9 +144,12 @@ def read_outputs(run: Path) -> dict[str, str]:
 
 
 def read_configuration(run: Path) -> dict[str, Any]:
-    """Return the configuration of a run, as JSON; empty if the run was made by a version that did not keep it."""
-    path = run / _CONFIGURATION
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    """Return the configuration of a run, as JSON; empty if the run was made by a version that did not keep it.
+
+    Raises:
+        Refused: The file is damaged or cannot be read.
+    """
+    return _read_object(run / _CONFIGURATION)
 
 
 def start_time(run: Path) -> datetime:
@@ -163,5 +166,22 @@ def start_time(run: Path) -> datetime:
 
 def _read_artifacts(run: Path) -> dict[str, dict[str, str]]:
     """Read the recorded artifacts of a folder; none if it is not a run's, or no component completed."""
-    path = run / _ARTIFACTS
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    artifacts = _read_object(run / _ARTIFACTS)
+    if not all(isinstance(outputs, dict) for outputs in artifacts.values()):
+        raise Refused(f"{run / _ARTIFACTS}: is damaged (not outputs by component); restore it, or run again")
+    return artifacts
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """Read a file with a JSON object; empty if it does not exist."""
+    try:
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise Refused(f"{path}: cannot be read ({error.strerror}); restore it, or run again") from None
+    except (ValueError, RecursionError) as error:
+        raise Refused(f"{path}: is damaged ({error}); restore it, or run again") from None
+    if not isinstance(value, dict):
+        raise Refused(f"{path}: is damaged (not an object); restore it, or run again")
+    return value

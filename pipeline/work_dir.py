@@ -2,9 +2,10 @@
 
 import fcntl
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +46,21 @@ class WorkDir:
     def code(self) -> Path:
         """Zip of this project's code for Beam workers on other machines; `pipeline.code.pack_code` writes it."""
         return Path(self.root, "code.zip")
+
+    def check_metadata(self) -> None:
+        """Refuse a metadata file that sqlite cannot read: ML Metadata's own error names neither file nor remedy."""
+        if not self.metadata.exists():
+            return
+        try:
+            with closing(sqlite3.connect(f"{self.metadata.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+                (result,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.Error as error:
+            result = str(error)
+        if result != "ok":
+            raise Refused(
+                f"{self.metadata}: is damaged ({' '.join(str(result).split())}); restore it, or delete it: every step"
+                " then runs anew, and the history has what is in the folders of the runs"
+            )
 
     def new_run(self) -> Path:
         """Create the folder of a new run, named by the current time in UTC, and return its path."""

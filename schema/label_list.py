@@ -1,6 +1,7 @@
 """The label list, read from the schema: the single source of truth for it."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,10 +62,16 @@ def read_schema(path: str) -> schema_pb2.Schema:
             f"{path}: no such schema; `bert-multilabel init --data FILE --output DIR` infers one, "
             "schema_file names it in the configuration"
         ) from None
+    except UnicodeDecodeError as error:
+        raise Refused(f"{path}: not a TF-Metadata schema in text format: byte {error.start} is not UTF-8") from None
+    except OSError as error:
+        raise Refused(f"{path}: cannot be read: {error.strerror}; schema_file names a file in text format") from None
     try:
         schema = text_format.Parse(text, schema_pb2.Schema())
     except text_format.ParseError as error:
         raise Refused(f"{path}: not a TF-Metadata schema in text format: {error}") from None
+    except RecursionError:
+        raise Refused(f"{path}: not a TF-Metadata schema: its messages are nested too deeply") from None
     try:
         label_list(schema)
         _check_text(schema)
@@ -85,7 +92,7 @@ def label_list(schema: schema_pb2.Schema) -> LabelList:
     if domain is None or not domain.value:
         raise ValueError(f"feature '{LABELS}' has no string domain; list the labels there")
     names = tuple(domain.value)
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise ValueError(f"label '{repeated[0]}' occurs twice in the domain of '{LABELS}'; remove one")
     tags = list(feature.annotation.tag)
@@ -141,13 +148,14 @@ def parse_renamed_tag(tag: str) -> tuple[str, str] | None:
 
 
 def _retired(tags: Sequence[str], names: Sequence[str]) -> frozenset[str]:
+    known = frozenset(names)
     retired = [tag.removeprefix(_RETIRED) for tag in tags if tag.startswith(_RETIRED)]
-    for name in retired:
-        if name not in names:
+    for name, count in Counter(retired).items():
+        if name not in known:
             raise ValueError(
                 f"annotation of '{LABELS}': '{name}' is retired, but not in the domain; put it back at its index"
             )
-        if retired.count(name) > 1:
+        if count > 1:
             raise ValueError(f"annotation of '{LABELS}': '{name}' is retired twice; remove one of the tags")
     if len(retired) == len(names):
         raise ValueError(f"every label of '{LABELS}' is retired; at least one must be in use")
@@ -155,26 +163,36 @@ def _retired(tags: Sequence[str], names: Sequence[str]) -> frozenset[str]:
 
 
 def _aliases(tags: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    known = frozenset(names)
     renamings: dict[str, str] = {}
     for old, new in filter(None, map(parse_renamed_tag, tags)):
-        if old in names:
+        if old in known:
             raise ValueError(f"annotation of '{LABELS}': '{old}' was renamed, but is in the domain; remove one")
         if old in renamings:
             raise ValueError(f"annotation of '{LABELS}': '{old}' is renamed twice; remove one of the tags")
         renamings[old] = new
-    return {old: _present_name(old, renamings, names) for old in renamings}
+    present: dict[str, str] = {}
+    for old in renamings:
+        _follow(old, renamings, known, present)
+    return {old: present[old] for old in renamings}
 
 
-def _present_name(old: str, renamings: Mapping[str, str], names: Sequence[str]) -> str:
-    """Follow renamings to a name in the domain. More steps than there are renamings would be a circle."""
-    name = old
-    for _ in renamings:
-        name = renamings[name]
-        if name in names:
-            return name
-        if name not in renamings:
+def _follow(old: str, renamings: Mapping[str, str], known: frozenset[str], present: dict[str, str]) -> None:
+    """Enter the present name of a renamed label and of those on the way to it, each of which is visited once."""
+    passed, name = [], old
+    on_the_way = set()
+    while name not in known:
+        if name in present:
+            name = present[name]
             break
-    raise ValueError(f"annotation of '{LABELS}': '{old}' was renamed to '{name}', which is not in the domain; add it")
+        if name not in renamings or name in on_the_way:
+            raise ValueError(
+                f"annotation of '{LABELS}': '{old}' was renamed to '{name}', which is not in the domain; add it"
+            )
+        passed.append(name)
+        on_the_way.add(name)
+        name = renamings[name]
+    present.update(dict.fromkeys(passed, name))
 
 
 def _check_text(schema: schema_pb2.Schema) -> None:

@@ -12,6 +12,7 @@ from components.behaviour.cases import edit_cases, slots_in
 from components.behaviour.settings import EVERY_OTHER, BehaviourTests, Case, EditsGroup, Group, Text, TextsGroup
 from components.common.files import display
 from components.common.validation import Location, at_key, explain
+from components.common.yaml_text import InvalidYamlError, parse_yaml
 from schema.errors import Refused
 from schema.label_list import LabelList
 from schema.nearest import nearest
@@ -50,14 +51,15 @@ def _load(path: str) -> tuple[yaml.Node | None, Any]:
     """Return the file's YAML as nodes, which know their lines, and as Python values."""
     try:
         text = Path(path).read_text(encoding="utf-8")
-        root, content = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
+        content = parse_yaml(text)
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
         scalars = [token for token in yaml.scan(text, Loader=yaml.SafeLoader) if isinstance(token, yaml.ScalarToken)]
     except FileNotFoundError:
         raise Refused(f"{display(path)}: no such file; `behaviour` in the configuration names it") from None
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(f"{display(path)}: cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        raise Refused(f"{display(path)}: not YAML: {' '.join(str(error).split())}") from None
+    except InvalidYamlError as error:
+        raise Refused(f"{display(path)}: {error}") from None
     for scalar in scalars:
         if not _is_unicode(scalar.value):
             line = scalar.start_mark.line + 1

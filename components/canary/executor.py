@@ -15,7 +15,8 @@ from components.canary.settings import CanarySettings
 from components.canary.trial import try_model
 from components.canary.verdict import CanaryVerdict
 from components.common.files import write_whole
-from components.registry import ModelRecord
+from components.common.outcome import Untried
+from components.registry import CanaryFindings, ModelRecord
 
 BASELINE_KEY = "baseline"
 SETTINGS_KEY = "settings"
@@ -36,16 +37,22 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
         baseline = artifact_utils.get_single_instance(input_dict[BASELINE_KEY])
         model_dir = path_utils.serving_model_path(model.uri)
         live = BaselineRecord.read(baseline.uri)
-        verdict = try_model(
-            model_dir,
-            ModelRecord.read(model_dir),
-            _reference(model.uri),
-            CanarySettings.model_validate_json(exec_properties[SETTINGS_KEY]),
-            live_dir=path_utils.serving_model_path(baseline.uri) if live.has_baseline else None,
-            no_live_model=live.set_aside or "there is none yet",
-        )
         validated = input_dict.get(INFRA_BLESSING_KEY)
-        if validated and not model_utils.is_infra_validated(artifact_utils.get_single_instance(validated)):
+        refused = validated and not model_utils.is_infra_validated(artifact_utils.get_single_instance(validated))
+        try:
+            verdict = try_model(
+                model_dir,
+                ModelRecord.read(model_dir),
+                _reference(model.uri),
+                CanarySettings.model_validate_json(exec_properties[SETTINGS_KEY]),
+                live_dir=path_utils.serving_model_path(baseline.uri) if live.has_baseline else None,
+                no_live_model=live.set_aside or "there is none yet",
+            )
+        except Untried:
+            if not refused:
+                raise
+            verdict = CanaryVerdict(passed=False, reasons=[], findings=CanaryFindings())
+        if refused:
             reason = "TFX's InfraValidator did not bless the model; the log says why"
             verdict = verdict.model_copy(update={"passed": False, "reasons": [*verdict.reasons, reason]})
         _bless(artifact_utils.get_single_instance(output_dict[BLESSING_KEY]), verdict)

@@ -5,12 +5,14 @@
 Each line on stdin is a command in JSON, each line on stdout its answer. Byte strings are base64.
 
     {"load": DIRECTORY, "timeout_s": 60}
-        -> {"signatures": {NAME: {"inputs": {NAME: DTYPE}, "outputs": {NAME: DTYPE}}}, "seconds": 1.5}
+        -> {"signatures": {NAME: {"inputs": {NAME: DTYPE}, "outputs": {NAME: DTYPE}}}, "seconds": 1.5, "cpu_s": 2.1}
     {"signature": NAME, "inputs": {NAME: [BYTES, ...]}, "timeout_s": 60}
-        -> {"outputs": {NAME: {"dtype": DTYPE, "shape": [...], "data": BYTES, or a list of them}}, "seconds": 0.1}
+        -> {"outputs": {NAME: {"dtype": DTYPE, "shape": [...], "data": BYTES, or a list of them}}, "seconds": 0.1,
+            "cpu_s": 0.2}
 
-A command that fails is answered with {"error": "..."}, and the process lives on. It ends with stdin. An alarm kills it
-if a command exceeds its timeout and the parent process, which should kill it first, is gone.
+`seconds` is wall time and `cpu_s` processor time, all threads together. A command that fails is answered with
+{"error": "..."}, and the process lives on. It ends with stdin. An alarm kills it if a command exceeds its timeout and
+the parent process, which should kill it first, is gone.
 """
 
 import base64
@@ -59,9 +61,9 @@ class _Model:
         return self._load(command["load"]) if "load" in command else self._ask(command)
 
     def _load(self, directory: str) -> dict[str, Any]:
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), time.process_time()
         self._loaded = self._tf.saved_model.load(directory)
-        seconds = time.perf_counter() - started
+        seconds, cpu_s = time.perf_counter() - started, time.process_time() - cpu
         signatures = {
             name: {
                 "inputs": {key: spec.dtype.name for key, spec in signature.structured_input_signature[1].items()},
@@ -69,7 +71,7 @@ class _Model:
             }
             for name, signature in self._loaded.signatures.items()
         }
-        return {"signatures": signatures, "seconds": seconds}
+        return {"signatures": signatures, "seconds": seconds, "cpu_s": cpu_s}
 
     def _ask(self, command: dict[str, Any]) -> dict[str, Any]:
         signature = self._loaded.signatures[command["signature"]]
@@ -77,10 +79,11 @@ class _Model:
             name: self._tf.constant([base64.b64decode(value) for value in values], self._tf.string)
             for name, values in command["inputs"].items()
         }
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), time.process_time()
         outputs = {name: tensor.numpy() for name, tensor in signature(**inputs).items()}
-        seconds = time.perf_counter() - started
-        return {"outputs": {name: _encode(array) for name, array in outputs.items()}, "seconds": seconds}
+        seconds, cpu_s = time.perf_counter() - started, time.process_time() - cpu
+        encoded = {name: _encode(array) for name, array in outputs.items()}
+        return {"outputs": encoded, "seconds": seconds, "cpu_s": cpu_s}
 
 
 def _encode(array: Any) -> dict[str, Any]:

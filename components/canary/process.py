@@ -17,13 +17,23 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from components.common.progress import PROGRESS
+
 _PROBE = Path(__file__).with_name("probe.py")
 _POLL_INTERVAL_S = 0.05
+_NO_MEMORY = ("ResourceExhaustedError", "MemoryError")
 _LONGEST_POLL_S = 1.0
 
 
 class ProbeDied(Exception):  # noqa: N818 - it reads as what happened
     """The process crashed, or was killed because it took too much time or memory; the message says which."""
+
+
+class ProbeStarved(ProbeDied):
+    """The process got too little time or memory: the state of the machine may be why, and not the model.
+
+    The message says what happened, and which key of the configuration bounds it.
+    """
 
 
 class ModelError(Exception):
@@ -45,10 +55,12 @@ class Answer:
     Attributes:
         outputs: Arrays by name; strings are bytes (dtype object).
         seconds: Time that the model took, in seconds.
+        cpu_s: Processor time that the model's process took, all threads together, in seconds.
     """
 
     outputs: dict[str, NDArray[Any]]
     seconds: float
+    cpu_s: float
 
 
 class Probe:
@@ -86,11 +98,11 @@ class Probe:
     def pid(self) -> int:
         return self._process.pid
 
-    def load(self, model_dir: str) -> tuple[dict[str, Signature], float]:
+    def load(self, model_dir: str) -> tuple[dict[str, Signature], float, float]:
         """Load a SavedModel.
 
         Returns:
-            Its signatures by name, and the time it took in seconds.
+            Its signatures by name, and the wall and processor time it took, in seconds.
 
         Raises:
             ModelError: The model cannot be loaded.
@@ -98,7 +110,7 @@ class Probe:
         """
         answer = self._command({"load": model_dir}, "loading it")
         signatures = {name: Signature(**signature) for name, signature in answer["signatures"].items()}
-        return signatures, answer["seconds"]
+        return signatures, answer["seconds"], answer["cpu_s"]
 
     def ask(self, signature: str, inputs: Mapping[str, Sequence[bytes]], what: str = "a request") -> Answer:
         """Send one request.
@@ -114,7 +126,9 @@ class Probe:
         """
         encoded = {name: [base64.b64encode(value).decode() for value in values] for name, values in inputs.items()}
         answer = self._command({"signature": signature, "inputs": encoded}, f"answering {what} ({signature})")
-        return Answer({name: _decode(array) for name, array in answer["outputs"].items()}, answer["seconds"])
+        return Answer(
+            {name: _decode(array) for name, array in answer["outputs"].items()}, answer["seconds"], answer["cpu_s"]
+        )
 
     def _command(self, command: dict[str, Any], doing: str) -> dict[str, Any]:
         assert self._process.stdin is not None
@@ -127,22 +141,32 @@ class Probe:
         answer: dict[str, Any] = json.loads(self._line(doing))
         self._check_memory(doing)
         if "error" in answer:
-            raise ModelError((answer["error"].splitlines() or ["an error without a message"])[0])
+            error = (answer["error"].splitlines() or ["an error without a message"])[0]
+            if error.startswith(_NO_MEMORY):
+                raise ProbeStarved(f"failed while {doing}: {error}; free some memory on the machine")
+            raise ModelError(error)
         return answer
 
     def _line(self, doing: str) -> bytes:
         """Read the next answer; kill the process if it takes too much time or memory."""
         assert self._process.stdout is not None
         descriptor = self._process.stdout.fileno()
-        waited, last_poll = 0.0, time.monotonic()
+        waited, last_poll, shown, cpu_s = 0.0, time.monotonic(), 0, self._cpu_s()
         parts = [self._unread]
         while b"\n" not in parts[-1]:
             now = time.monotonic()
             # Time in which this process itself was suspended, as on a laptop that sleeps, does not count.
             waited, last_poll = waited + min(now - last_poll, _LONGEST_POLL_S), now
             if waited > self.timeout_s:
+                cpu_s = self._cpu_s() - cpu_s
                 self._process.kill()
-                raise ProbeDied(f"had not finished {doing} after {self.timeout_s:g} s")
+                raise ProbeStarved(
+                    f"had not finished {doing} after {self.timeout_s:g} s, with {cpu_s:.1f} s of processor time; raise"
+                    " canary.timeout_s, or run again when the machine is less busy"
+                )
+            if int(waited) > shown:
+                shown = int(waited)
+                PROGRESS.info("%s, %d s", doing, shown)
             self._check_memory(doing)
             if not select.select([descriptor], [], [], _POLL_INTERVAL_S)[0]:
                 continue
@@ -164,10 +188,24 @@ class Probe:
         limit = self._memory_limit_mb
         if limit is not None and self.peak_memory_mb > limit:
             self._process.kill()
-            raise ProbeDied(f"held {self.peak_memory_mb} MiB while {doing}, above the limit of {limit} MiB")
+            raise ProbeStarved(
+                f"held {self.peak_memory_mb} MiB while {doing}, above the limit of {limit} MiB; raise"
+                " canary.memory_limit_mb, or set it to null"
+            )
+
+    def _cpu_s(self) -> float:
+        """Return the processor time of the process so far, in seconds; 0 if it has ended."""
+        try:
+            stat = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8")
+        except OSError:
+            return 0.0
+        user, system = stat.rpartition(")")[2].split()[11:13]  # proc(5): fields 14 and 15, the name is field 2
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def _death(self, doing: str) -> ProbeDied:
         status = self._process.wait()
+        if status == -signal.SIGKILL:  # no model does this to itself
+            return ProbeStarved(f"was killed by SIGKILL while {doing}: most likely the machine was out of memory")
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
         return ProbeDied(f"{how} while {doing}")
 

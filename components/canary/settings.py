@@ -14,7 +14,9 @@ class CanarySettings(Settings):
         [], description="Your own texts that it must answer, besides the built-in ones; [first, second] for pairs."
     )
     memory_limit_mb: PositiveInt | None = Field(
-        4096, description="Peak memory allowed to the model's process, TensorFlow's own included, in MiB; null: any."
+        4096,
+        description="Peak memory allowed to the model's process, TensorFlow's own included, in MiB; null: any."
+        " Above it, the run ends as untried.",
     )
     latency_ratio: PositiveFloat | None = Field(
         1.5, description="Highest median latency of a request, as a multiple of the live model's; null: not checked."
@@ -22,7 +24,10 @@ class CanarySettings(Settings):
     latency_tolerance_ms: float = Field(
         10.0, ge=0, description="Latency allowed on top of that, in ms, so that noise does not decide."
     )
-    timeout_s: PositiveInt = Field(120, description="Time to load the model, and for each request, in seconds.")
+    timeout_s: PositiveInt = Field(
+        120,
+        description="Time to load the model, and for each request, in seconds; after it, the run ends as untried.",
+    )
 
 
 class InfraValidatorSettings(Settings):

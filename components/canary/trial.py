@@ -7,11 +7,12 @@ import numpy as np
 
 from components.canary import latency
 from components.canary.answers import SIGNATURES, Array, faults, score_faults
-from components.canary.process import Answer, ModelError, Probe, ProbeDied, Signature
+from components.canary.process import Answer, ModelError, Probe, ProbeDied, ProbeStarved, Signature
 from components.canary.reference import Reference
 from components.canary.requests import Request, Row, example_of, not_examples, requests
 from components.canary.settings import CanarySettings
 from components.canary.verdict import TOLERANCE, CanaryVerdict
+from components.common.outcome import Untried
 from components.common.progress import PROGRESS
 from components.registry import CanaryFindings, ModelRecord
 
@@ -36,6 +37,9 @@ def try_model(
         settings: Requests and limits.
         live_dir: SavedModel of the live model, which the latency is compared with; None if there is none.
         no_live_model: Why there is none.
+
+    Raises:
+        Untried: Nothing is wrong with the answers so far, but the machine had too little time or memory for the rest.
     """
     trial = _Trial(record, settings)
     note = ""
@@ -58,20 +62,31 @@ def try_model(
                 comparison = latency.compare(probe, live, live_dir, reference.rows, settings)
                 trial.update_findings(latency=comparison.measured)
                 trial.reasons += comparison.reasons(settings)
+                trial.hindrances += comparison.interference(settings)
                 note = comparison.note
+        except ProbeStarved as starved:
+            trial.hindrances.append(f"the model's process {starved}")
         except ProbeDied as death:
             trial.reasons.append(f"the model's process {death}")
         except ModelError as error:
             trial.reasons.append(f"the model failed while latency was measured: {error}")
         trial.update_findings(peak_memory_mb=probe.peak_memory_mb, latency_note=note)
+    if trial.hindrances and not trial.reasons:
+        raise Untried(f"canary: the model was not judged: {trial.hindrances[0]}")
     return trial.verdict()
 
 
 class _Trial:
-    """Reasons and findings of one model, as they accumulate."""
+    """Reasons and findings of one model, as they accumulate.
+
+    Attributes:
+        reasons: What is wrong with the model.
+        hindrances: What the machine had too little of to tell.
+    """
 
     def __init__(self, record: ModelRecord, settings: CanarySettings) -> None:
         self.reasons: list[str] = []
+        self.hindrances: list[str] = []
         self._record = record
         self._settings = settings
         self._signatures: dict[str, Signature] = {}
@@ -91,11 +106,11 @@ class _Trial:
     def load(self, probe: Probe, model_dir: str) -> None:
         PROGRESS.info("loading the exported model in a fresh process")
         try:
-            signatures, seconds = probe.load(model_dir)
+            signatures, seconds, cpu_s = probe.load(model_dir)
         except ModelError as error:
             self.reasons.append(f"a fresh process cannot load the model: {error}")
             return
-        self.update_findings(load_s=round(seconds, 3))
+        self.update_findings(load_s=round(seconds, 3), load_cpu_s=round(cpu_s, 3))
         self.reasons += [f"the model has no signature {name}" for name in SIGNATURES if name not in signatures]
         self._signatures = {name: signatures[name] for name in SIGNATURES if name in signatures}
 

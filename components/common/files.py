@@ -123,6 +123,9 @@ def create_whole(path: str) -> Iterator[BinaryIO]:
     try:
         with _create(partial) as file:
             yield file
+            if not is_remote(target):  # otherwise a power cut could leave the new name with an empty file
+                file.flush()
+                os.fsync(file.fileno())
         if not is_remote(target) and Path(target).exists():
             shutil.copymode(target, partial)
         rename(partial, target)

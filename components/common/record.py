@@ -53,10 +53,16 @@ class Record(Value):
 
         Raises:
             FileNotFoundError: The folder has no such file.
-            Refused: The file is damaged; the message names it.
+            Refused: The file is damaged or cannot be read; the message names it.
         """
         path = f"{folder}/{cls.FILE}"
         try:
             return cls.model_validate_json(read_bytes(path))
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise Refused(f"{path}: cannot be read ({error.strerror or error}); restore it, or run again") from None
+        except RecursionError:  # in a validator of ours
+            raise Refused(f"{path}: is damaged (nested too deeply); restore it, or run again") from None
         except ValidationError as error:
             raise Refused(f"{path}: is damaged ({error.errors()[0]['msg']}); restore it, or run again") from None

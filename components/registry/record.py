@@ -64,12 +64,18 @@ class Latency(Value):
         candidate_ms: Median latency of the candidate, in ms.
         baseline_ms: Median latency of the live model, in ms.
         bound_ms: Highest latency of the candidate that passes, in ms.
+        candidate_cpu_ms: Median processor time of the candidate, all threads together, in ms; None in older records.
+        baseline_cpu_ms: Median processor time of the live model, in ms.
+        bound_cpu_ms: Highest processor time of the candidate that passes, in ms.
     """
 
     request: str
     candidate_ms: float
     baseline_ms: float
     bound_ms: float
+    candidate_cpu_ms: float | None = None
+    baseline_cpu_ms: float | None = None
+    bound_cpu_ms: float | None = None
 
     @property
     def excess_ms(self) -> float:
@@ -80,6 +86,13 @@ class Latency(Value):
     def passed(self) -> bool:
         return self.excess_ms <= 0
 
+    @property
+    def cpu_exceeds(self) -> bool:
+        """True unless the processor time is within its bound, which means that other work has slowed the request."""
+        if self.candidate_cpu_ms is None or self.bound_cpu_ms is None:
+            return True
+        return self.candidate_cpu_ms > self.bound_cpu_ms
+
 
 class CanaryFindings(Value):
     """Measurements of the canary, as far as its trial came.
@@ -87,6 +100,7 @@ class CanaryFindings(Value):
     Attributes:
         requests: Number of requests answered correctly, including invalid ones that were correctly refused.
         load_s: Time to load the model, in seconds.
+        load_cpu_s: Processor time to load it, in seconds.
         peak_memory_mb: Peak memory of the model's process, in MiB.
         memory_limit_mb: Memory that the process was allowed, in MiB; None for no limit.
         compared_rows: Number of rows of the Trainer's reference batch that were compared.
@@ -97,6 +111,7 @@ class CanaryFindings(Value):
 
     requests: int = 0
     load_s: float | None = None
+    load_cpu_s: float | None = None
     peak_memory_mb: int | None = None
     memory_limit_mb: int | None = None
     compared_rows: int = 0

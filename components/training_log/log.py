@@ -13,12 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from google.protobuf.message import DecodeError
 from pydantic import Field
+from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components.common.files import exists, list_folder, make_folder, read_bytes, write_whole
 from components.common.record import Record
 from components.example_gen.report import IngestReport, SpanCount
 from components.example_gen.sources.spans import newest
+from schema.errors import Refused
 
 _FOLDER = ".trained_on"
 _STATISTICS_FILE = "FeatureStats.pb"
@@ -105,12 +108,33 @@ def entry_before(registry: str, report: IngestReport) -> LoggedTraining | None:
     for number in reversed(_numbers(registry)):
         entry = _read(registry, number)
         if (entry.newest[0] < newest_span) if report.spans else (entry.digest != report.digest):
-            return LoggedTraining(entry, read_bytes(f"{_folder(registry, number)}/{_STATISTICS_FILE}"))
+            return LoggedTraining(entry, _read_statistics(registry, number))
     return None
 
 
 def _read(registry: str, number: int) -> TrainingEntry:
-    return TrainingEntry.read(_folder(registry, number))
+    folder = _folder(registry, number)
+    try:
+        return TrainingEntry.read(folder)
+    except Refused as refused:
+        raise Refused(f"{str(refused).partition(';')[0]}; {_remedy(folder)}") from None
+
+
+def _read_statistics(registry: str, number: int) -> bytes:
+    folder = _folder(registry, number)
+    path = f"{folder}/{_STATISTICS_FILE}"
+    try:
+        content = read_bytes(path)
+        statistics_pb2.DatasetFeatureStatisticsList.FromString(content)
+    except OSError as error:
+        raise Refused(f"{path}: cannot be read ({error.strerror or error}); {_remedy(folder)}") from None
+    except DecodeError:
+        raise Refused(f"{path}: is damaged (not a statistics file); {_remedy(folder)}") from None
+    return content
+
+
+def _remedy(folder: str) -> str:
+    return f"restore it, or delete {folder}: the entry before it then counts as the last"
 
 
 def _numbers(registry: str) -> list[int]:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from components.checkpoints.find import is_path
 from components.common.validation import explain
+from components.common.yaml_text import InvalidYamlError, parse_yaml
 from pipeline.config.configuration import Configuration
 from schema.errors import Refused
 
@@ -46,13 +46,13 @@ def load_configuration(path: Path, overrides: Sequence[str] = ()) -> Configurati
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise Refused(f"{path}: no such configuration") from None
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(f"{path}: cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        raise Refused(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    except InvalidYamlError as error:
+        raise Refused(f"{path}: {error}") from None
     if not isinstance(content, dict):
         raise Refused(f"{path}: a configuration is a mapping of keys; bert-multilabel init writes one from your data")
     return content
@@ -63,8 +63,8 @@ def _replace_key(content: dict[str, Any], override: str) -> None:
     if not separator or not key:
         raise Refused(f"--set {override}: write it as key=value, for example --set training.epochs=1")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = parse_yaml(text)
+    except InvalidYamlError:
         raise Refused(f"--set {override}: the value is not YAML") from None
     *parents, last = key.split(".")
     target = content

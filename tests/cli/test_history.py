@@ -192,6 +192,24 @@ def test_an_execution_belongs_to_the_last_folder_created_before_it(work_dir: Wor
     assert [run.steps for run in runs] == [0, 1, 0]
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\0", b'{"outcome": 3}'])
+@pytest.mark.parametrize("name", ["summary.json", "artifacts.json"])
+def test_one_damaged_file_does_not_end_the_history_of_the_others(work_dir: WorkDir, name: str, content: bytes) -> None:
+    damaged = work_dir.add_folder(100)
+    (damaged / name).write_bytes(content)
+    work_dir.add_folder(1, "no rows", "refused")
+    sound, other = read_history(work_dir.root)
+    assert (sound.outcome, sound.reasons) == ("stopped", ["no rows"])
+    assert other.outcome == "unfinished"
+    assert other.reasons[0].startswith(f"{damaged / name}: is damaged")
+
+
+def test_names_damaged_metadata(work_dir: WorkDir) -> None:
+    (work_dir.root / "metadata.sqlite").write_bytes(b"x" * 5000)
+    with pytest.raises(Refused, match=r"metadata.sqlite: is damaged .*; restore it, or delete it"):
+        read_history(work_dir.root)
+
+
 def test_refuses_a_folder_in_which_nothing_has_run(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="nothing has run here"):
         read_history(tmp_path)

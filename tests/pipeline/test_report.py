@@ -113,3 +113,13 @@ def test_leaves_out_keys_of_the_configuration_that_may_be_secret(run: Path) -> N
     assert "max_tokens: 128" in page
     assert "(left out)" in page
     assert "hooks" not in page
+
+
+@pytest.mark.parametrize("name", ["summary.json", "configuration.json", "artifacts.json"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff"])
+def test_names_a_damaged_file(run: Path, name: str, content: bytes) -> None:
+    (run / name).write_bytes(content)
+    with pytest.raises(Refused) as refused:
+        rebuild_report(run)
+    assert str(refused.value).startswith(f"{run / name}: is damaged (")
+    assert "\n" not in str(refused.value)

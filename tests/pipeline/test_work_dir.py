@@ -1,9 +1,11 @@
 """Tests of the working directory: it belongs to one pipeline and holds one run at a time."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -112,3 +114,20 @@ def test_new_runs_are_named_by_time_and_uniquely(tmp_path: Path) -> None:
     work_dir = WorkDir(str(tmp_path))
     first, second = work_dir.new_run(), work_dir.new_run()
     assert first.name < second.name
+
+
+@pytest.mark.parametrize("content", [b"not a database, though long enough to be taken for the head of one" * 9, None])
+def test_names_a_damaged_metadata_file(tmp_path: Path, content: bytes | None) -> None:
+    work_dir = WorkDir(str(tmp_path))
+    work_dir.check_metadata()
+    with closing(sqlite3.connect(work_dir.metadata)) as connection:
+        connection.execute("CREATE TABLE t (x)")
+        connection.executemany("INSERT INTO t VALUES (?)", [("x" * 1000,)] * 50)
+        connection.commit()
+    work_dir.check_metadata()
+    whole = work_dir.metadata.read_bytes()
+    work_dir.metadata.write_bytes(content or whole[: len(whole) // 2])
+    with pytest.raises(Refused) as refused:
+        work_dir.check_metadata()
+    assert str(refused.value).startswith(f"{work_dir.metadata}: is damaged (")
+    assert "; restore it, or delete it: every step then runs anew" in str(refused.value)

@@ -1,13 +1,15 @@
 """Read the label list from the schema."""
 
+import time
 from pathlib import Path
 
 import pytest
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 from schema.errors import Refused
 from schema.features import ID, LABELS, TEXT, TEXT_PAIR
 from schema.infer import infer_schema, schema_text
-from schema.label_list import label_list, read_schema
+from schema.label_list import label_list, labels_feature, read_schema, renamed_tag, retired_tag
 
 
 def _write(tmp_path: Path, text: str) -> str:
@@ -53,3 +55,39 @@ def test_the_second_text_is_described_like_the_first() -> None:
 def test_the_refusal_of_a_missing_schema_names_the_command_that_makes_one(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="bert-multilabel init"):
         read_schema(str(tmp_path / "none.pbtxt"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"\xff", "byte 0 is not UTF-8"), (None, "cannot be read: Is a directory"), (b"\0", "not a TF-Metadata schema")],
+)
+def test_names_a_schema_that_cannot_be_read(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "schema.pbtxt"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(Refused, match=message) as refused:
+        read_schema(str(path))
+    assert str(refused.value).startswith(f"{path}: ")
+
+
+def _renamed(count: int) -> schema_pb2.Schema:
+    """Return a schema of which every label was renamed, one of them again and again, and half are retired."""
+    schema = infer_schema([f"label {number}" for number in range(count)], [])
+    tags = labels_feature(schema).annotation.tag
+    tags.extend(renamed_tag(f"step {number}", f"step {number + 1}") for number in range(count))
+    tags.append(renamed_tag(f"step {count}", "label 0"))
+    tags.extend(retired_tag(f"label {number}") for number in range(1, count // 2))
+    return schema
+
+
+def test_time_to_read_grows_with_the_number_of_labels_not_its_square() -> None:
+    times = []
+    for count in (2_000, 16_000):
+        schema = _renamed(count)
+        started = time.process_time()
+        labels = label_list(schema)
+        times.append(time.process_time() - started)
+        assert labels.aliases["step 0"] == "label 0"
+    assert times[1] < 25 * times[0], "8 times the labels; 64 times as long were it quadratic"

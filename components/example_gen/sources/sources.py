@@ -145,6 +145,11 @@ def _parse(settings: SourceSettings, index: int) -> SpanPattern | None:
     pattern = settings.inputs[index].source
     if Path(pattern).is_absolute():
         raise Refused(f"'{pattern}' is not relative to examples.input_base; set examples.inputs[{index}].pattern")
+    if settings.inputs[index].query is None and ".." in pattern.split("/"):
+        raise Refused(
+            f"'{pattern}' leaves examples.input_base; set that to the folder above, and"
+            f" examples.inputs[{index}].pattern to what is below"
+        )
     try:
         return parse_pattern(pattern)
     except Refused as refused:

@@ -49,7 +49,8 @@ def _facts(findings: CanaryFindings) -> Iterator[tuple[str, str]]:
         limit = "no limit" if findings.memory_limit_mb is None else f"{findings.memory_limit_mb:,} allowed"
         yield "peak memory", f"{findings.peak_memory_mb:,} MiB ({limit})"
     if findings.load_s is not None:
-        yield "time to load", f"{findings.load_s:.1f} s"
+        cpu = "" if findings.load_cpu_s is None else f" ({findings.load_cpu_s:.1f} s of processor time)"
+        yield "time to load", f"{findings.load_s:.1f} s{cpu}"
 
 
 def _latency(findings: CanaryFindings) -> Table | None:

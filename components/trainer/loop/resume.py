@@ -11,6 +11,7 @@ disk: a pipeline has one run at a time.
 import hashlib
 import json
 import re
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,10 +19,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.common.files import create_whole, exists, list_folder, make_folder, open_seekable, remove_folder
+from components.common.files import (
+    DECOMPRESSION_ERRORS,
+    create_whole,
+    exists,
+    list_folder,
+    make_folder,
+    open_seekable,
+    remove_folder,
+)
+from components.common.progress import PROGRESS
 from components.trainer.loop.history import History
 
 _FILE = "state.npz"
+# What reading a file raises that was cut, zeroed or changed: of zip, of its compression, of NumPy, JSON and pydantic.
+_DAMAGE = (zipfile.BadZipFile, *DECOMPRESSION_ERRORS, OSError, ValueError, KeyError, TypeError, AttributeError)
 _SUMMARY = "progress"
 _FINGERPRINT = re.compile("[0-9a-f]{64}")
 
@@ -84,15 +96,19 @@ class TrainingState:
             variables: Variables of the model and the optimizer, in the order in which they were saved.
 
         Returns:
-            The saved progress; that of a new training if nothing was saved.
+            The saved progress; that of a new training if nothing was saved, or what was saved is damaged. Then no
+            variable has changed: a damaged state costs time, never truth.
         """
         path = f"{self._folder}/{_FILE}"
         if not exists(path):
             return Progress()
-        with open_seekable(path) as file, np.load(file) as state:
-            for number, variable in enumerate(variables):
-                variable.assign(state[f"variable_{number}"])
-            progress = Progress.from_summary(str(state[_SUMMARY]), state)
+        try:
+            values, progress = _read_state(path, [tuple(variable.shape) for variable in variables])
+        except _DAMAGE as error:
+            PROGRESS.warning("%s: is damaged (%s); training begins anew", path, " ".join(str(error).split()))
+            return Progress()
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
         self._last_step = progress.step
         return progress
 
@@ -121,6 +137,17 @@ class TrainingState:
         for name in list_folder(parent):
             if _FINGERPRINT.fullmatch(name.rstrip("/")):
                 remove_folder(f"{parent}/{name}")
+
+
+def _read_state(path: str, shapes: Sequence[tuple[int, ...]]) -> tuple[list[NDArray[Any]], Progress]:
+    """Return the values of the variables and the progress, all of them read and checked before any is used."""
+    with open_seekable(path) as file, np.load(file) as state:
+        values = [state[f"variable_{number}"] for number in range(len(shapes))]
+        progress = Progress.from_summary(str(state[_SUMMARY]), state)
+    for number, (value, shape) in enumerate(zip(values, shapes, strict=True)):
+        if value.shape != shape:
+            raise ValueError(f"variable_{number} has shape {value.shape}, expected {shape}")
+    return values, progress
 
 
 def fingerprint(**values: Any) -> str:

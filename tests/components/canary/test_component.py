@@ -19,6 +19,7 @@ from components.canary.executor import Executor
 from components.canary.infra_validator import infra_validator
 from components.canary.settings import CanarySettings, InfraValidatorSettings
 from components.canary.verdict import CanaryVerdict
+from components.common.outcome import Untried
 from tests.components.evaluation.small_model import artifact
 from tests.components.preprocessing.transform import serialized
 
@@ -63,13 +64,14 @@ def test_passes_a_model_as_the_trainer_exports_it(trained: Path, tmp_path: Path)
     assert all(0 < latency.candidate_ms <= latency.bound_ms for latency in found.latency)
 
 
-def test_refuses_a_model_that_takes_too_much_memory(trained: Path, tmp_path: Path) -> None:
-    blessing, verdict = run(trained, tmp_path, CanarySettings(memory_limit_mb=150))
-    assert not is_blessed(blessing)
-    assert (Path(blessing.uri) / "INFRA_NOT_BLESSED").exists()
-    (reason,) = verdict.reasons
-    assert reason.startswith("canary: the model's process held ")
-    assert reason.endswith(" MiB while loading it, above the limit of 150 MiB")
+def test_a_model_that_needs_more_memory_than_allowed_leaves_no_verdict(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(Untried) as untried:
+        run(trained, tmp_path, CanarySettings(memory_limit_mb=150))
+    assert str(untried.value).startswith("canary: the model was not judged: the model's process held ")
+    assert str(untried.value).endswith(
+        " MiB while loading it, above the limit of 150 MiB; raise canary.memory_limit_mb, or set it to null"
+    )
+    assert not list(tmp_path.rglob("INFRA_*")), "neither mark, which the cache would answer with"
 
 
 def test_refuses_a_model_that_tfx_infra_validator_refuses(trained: Path, tmp_path: Path) -> None:
@@ -77,7 +79,7 @@ def test_refuses_a_model_that_tfx_infra_validator_refuses(trained: Path, tmp_pat
     refused.set_int_custom_property("blessed", 0)
     blessing, verdict = run(trained, tmp_path, CanarySettings(memory_limit_mb=150), validated=refused)
     assert not is_blessed(blessing)
-    assert verdict.reasons[1:] == ["TFX's InfraValidator did not bless the model; the log says why"]
+    assert verdict.reasons == ["TFX's InfraValidator did not bless the model; the log says why"]
 
 
 @pytest.mark.parametrize("platform", ["docker", "kubernetes"])

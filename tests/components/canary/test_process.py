@@ -55,7 +55,7 @@ def bound_to_its_process(texts: tf.Tensor) -> tf.Tensor:
 @pytest.mark.parametrize(
     ("function", "options", "message"),
     [
-        (endless, {"timeout_s": 1}, "had not finished answering a request (answer) after 1 s"),
+        (endless, {"timeout_s": 1}, "had not finished answering a request (answer) after 1 s, with "),
         (greedy, {"memory_limit_mb": 900}, "MiB while answering a request (answer), above the limit of 900 MiB"),
         (crashing, {}, "was killed by SIGABRT while answering a request (answer)"),
     ],
@@ -85,8 +85,8 @@ def test_reports_an_error_and_keeps_the_process(tmp_path: Path) -> None:
         probe.load(fails)
         with pytest.raises(ModelError, match="pyfunc"):
             probe.ask("answer", {"texts": [b"a"]})
-        signatures, seconds = probe.load(sound)
-        assert (signatures["answer"].inputs, seconds > 0) == ({"texts": "string"}, True)
+        signatures, seconds, cpu_s = probe.load(sound)
+        assert (signatures["answer"].inputs, seconds > 0, cpu_s > 0) == ({"texts": "string"}, True, True)
         answer = probe.ask("answer", {"texts": [b"", b"a\0b", "价格".encode()]})
         assert answer.outputs["answer"].tolist() == [0, 3, 6]
         # Its own memory, however much the parent process held.

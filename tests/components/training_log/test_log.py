@@ -4,11 +4,18 @@ import uuid
 from pathlib import Path
 
 import pytest
+from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components.common.files import remove_folder
 from components.example_gen.report import IngestReport, LabelCount, SpanCount
 from components.registry import versions
 from components.training_log.log import append_entry, entry_before, last_entry
+from schema.errors import Refused
+
+
+def statistics(name: str) -> bytes:
+    dataset = statistics_pb2.DatasetFeatureStatistics(name=name)
+    return bytes(statistics_pb2.DatasetFeatureStatisticsList(datasets=[dataset]).SerializeToString())
 
 
 def report(digest: str, *spans: tuple[int, int | None], **labels: int) -> IngestReport:
@@ -35,8 +42,8 @@ def test_a_new_registry_has_no_entries(registry: str) -> None:
 
 
 def test_returns_the_last_run_and_is_not_taken_for_a_model_version(registry: str) -> None:
-    append_entry(registry, report("a", (1, None), joy=3), ["joy"], b"one")
-    append_entry(registry, report("b", (1, None), (2, 5), joy=4), ["joy"], b"two")
+    append_entry(registry, report("a", (1, None), joy=3), ["joy"], statistics("one"))
+    append_entry(registry, report("b", (1, None), (2, 5), joy=4), ["joy"], statistics("two"))
     last = last_entry(registry)
     assert last is not None
     assert (last.newest, last.labels, last.rows) == ((2, 5), {"joy": 4}, 10)
@@ -45,36 +52,62 @@ def test_returns_the_last_run_and_is_not_taken_for_a_model_version(registry: str
 
 def test_a_repeated_run_adds_no_entry(registry: str) -> None:
     for _ in range(2):
-        append_entry(registry, report("a"), ["joy"], b"one")
+        append_entry(registry, report("a"), ["joy"], statistics("one"))
     remove_folder(f"{registry}/.trained_on/00000001")
     assert last_entry(registry) is None
 
 
 def test_a_span_is_compared_with_the_span_before_it(registry: str) -> None:
-    append_entry(registry, report("a", (1, None)), ["joy"], b"of 1")
-    append_entry(registry, report("b", (2, 1)), ["joy"], b"of 2")
+    append_entry(registry, report("a", (1, None)), ["joy"], statistics("of 1"))
+    append_entry(registry, report("b", (2, 1)), ["joy"], statistics("of 2"))
     for repeated in (report("b", (2, 1)), report("c", (1, None), (2, 2))):
         found = entry_before(registry, repeated)
         assert found is not None
-        assert (found.entry.newest[0], found.statistics) == (1, b"of 1")
+        assert (found.entry.newest[0], found.statistics) == (1, statistics("of 1"))
     newer = entry_before(registry, report("d", (3, 1)))
     assert newer is not None
-    assert newer.statistics == b"of 2"
+    assert newer.statistics == statistics("of 2")
 
 
 def test_without_spans_data_is_compared_with_the_last_other_data(registry: str) -> None:
-    append_entry(registry, report("a"), ["joy"], b"a")
-    append_entry(registry, report("b"), ["joy"], b"b")
-    for digest, statistics in (("c", b"b"), ("b", b"a")):
+    append_entry(registry, report("a"), ["joy"], statistics("a"))
+    append_entry(registry, report("b"), ["joy"], statistics("b"))
+    for digest, expected in (("c", statistics("b")), ("b", statistics("a"))):
         found = entry_before(registry, report(digest))
         assert found is not None
-        assert found.statistics == statistics
+        assert found.statistics == expected
 
 
 def test_ignores_an_entry_that_was_cut_short(tmp_path: Path) -> None:
-    append_entry(str(tmp_path), report("a"), ["joy"], b"a")
+    append_entry(str(tmp_path), report("a"), ["joy"], statistics("a"))
     (tmp_path / ".trained_on" / "00000002").mkdir()
-    (tmp_path / ".trained_on" / "00000002" / "FeatureStats.pb").write_bytes(b"b")
+    (tmp_path / ".trained_on" / "00000002" / "FeatureStats.pb").write_bytes(statistics("b"))
     last = last_entry(str(tmp_path))
     assert last is not None
     assert last.digest == "a"
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 50, b"[]", b'{"digest": "a"', b"\xff"])
+def test_a_damaged_entry_is_named_with_what_to_do(tmp_path: Path, content: bytes) -> None:
+    append_entry(str(tmp_path), report("a"), ["joy"], statistics("one"))
+    folder = tmp_path / ".trained_on" / "00000001"
+    (folder / "entry.json").write_bytes(content)
+    for read in (last_entry, lambda registry: entry_before(registry, report("b"))):
+        with pytest.raises(Refused) as refused:
+            read(str(tmp_path))
+        assert str(refused.value).startswith(f"{folder}/entry.json: is damaged (")
+        assert str(refused.value).endswith(
+            f"; restore it, or delete {folder}: the entry before it then counts as the last"
+        )
+
+
+@pytest.mark.parametrize(("content", "what"), [(b"\xff", "is damaged (not a"), (None, "cannot be read (No such file")])
+def test_damaged_statistics_are_named(tmp_path: Path, content: bytes | None, what: str) -> None:
+    append_entry(str(tmp_path), report("a"), ["joy"], statistics("one"))
+    path = tmp_path / ".trained_on" / "00000001" / "FeatureStats.pb"
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(Refused) as refused:
+        entry_before(str(tmp_path), report("b"))
+    assert str(refused.value).startswith(f"{path}: {what}")

@@ -76,7 +76,13 @@ def test_refuses_wrong_values_in_one_line(configuration: Path, override: str, me
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("a: [", "not YAML"), ("- a", "mapping of keys"), ("", "mapping of keys"), ("name: x", "is missing")],
+    [
+        ("a: [", "not YAML"),
+        ("name: a\nname: b\n", "key 'name' twice; remove one"),
+        ("- a", "mapping of keys"),
+        ("", "mapping of keys"),
+        ("name: x", "is missing"),
+    ],
 )
 def test_refuses_files_that_are_not_configurations(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "pipeline.yaml"

@@ -91,3 +91,10 @@ def test_names_the_key_of_an_invalid_pattern(tmp_path: Path) -> None:
     write_csv_files(tmp_path, "a.csv")
     with pytest.raises(Refused, match=r"^examples.inputs\[0\].pattern: '\{VERSION\}.csv' has \{VERSION\} without"):
         find(tmp_path, "{VERSION}.csv")
+
+
+@pytest.mark.parametrize("pattern", ["../*.csv", "a/../../b.csv", ".."])
+def test_refuses_a_pattern_that_leaves_the_folder(tmp_path: Path, pattern: str) -> None:
+    write_csv_files(tmp_path, "data/a.csv", "b.csv")
+    with pytest.raises(Refused, match=r"leaves examples\.input_base"):
+        find(tmp_path / "data", pattern)

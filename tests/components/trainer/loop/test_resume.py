@@ -73,8 +73,9 @@ def test_a_killed_training_resumes_and_ends_with_the_same_weights(trained: Path)
 
 
 class _Variable:
-    def __init__(self, value: float) -> None:
-        self.value = np.full(2, value)
+    def __init__(self, value: float, shape: tuple[int, ...] = (2,)) -> None:
+        self.value = np.full(shape, value)
+        self.shape = shape
 
     def assign(self, value: Any) -> None:
         self.value = value
@@ -101,6 +102,32 @@ def test_state_is_saved_every_few_steps_by_one_process(tmp_path: Path) -> None:
     assert restored == progress
     state.delete()
     assert not Path(folder).exists()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "zeroed", "flipped", "of another model", "text"])
+def test_training_begins_anew_if_its_state_is_damaged(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = str(tmp_path / "state")
+    shape = (3,) if damage == "of another model" else (2,)
+    TrainingState(folder, 1).save_if_due([_Variable(1.0, shape), _Variable(2.0)], Progress(step=1))
+    path = tmp_path / "state" / "state.npz"
+    content = bytearray(path.read_bytes())
+    if damage == "truncated":
+        content = content[: len(content) // 2]
+    elif damage == "zeroed":
+        content = bytearray(len(content))
+    elif damage == "flipped":
+        content[content.index(np.float64(2.0).tobytes()) + 6] ^= 1
+    elif damage == "text":
+        content = bytearray(b"not a state")
+    path.write_bytes(content)
+    variables = [_Variable(0.0), _Variable(0.0)]
+    assert TrainingState(folder, 1).restore(variables) == Progress()
+    for variable in variables:
+        np.testing.assert_array_equal(variable.value, [0.0, 0.0])
+    assert "state.npz: is damaged (" in caplog.text
+    assert "; training begins anew" in caplog.text
 
 
 def test_restores_a_state_of_an_earlier_version() -> None:
