@@ -11,8 +11,10 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 _ROOT = Path(__file__).parents[2]
+UID = 1000  # of the image's user
 PYTHON_IMAGE = "localhost/bert-multilabel-test/python:3.11"
 BOOT_IMAGE = "localhost/bert-multilabel-test/boot"
 _BOOT_MODULE = "github.com/apache/beam/sdks/v2/python/container"
@@ -56,7 +58,7 @@ class Image:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command as a cluster would: no network, no capabilities, a read-only root file system.
 
-        Writable are the mounts, /tmp and the user's home, the latter two in memory.
+        Writable are the mounts, /tmp, which is in memory, and the user's home, an empty folder.
 
         Args:
             command: Arguments of the entry point; program and arguments if `entrypoint` is empty.
@@ -70,18 +72,23 @@ class Image:
         words = command[len(program) :]
         arguments = [
             "--rm", "--network", "none", "--read-only", "--cap-drop", "all", "--security-opt", "no-new-privileges",
-            "--memory", memory, "--tmpfs", "/tmp:exec,mode=1777", "--tmpfs", "/home/bert:mode=1777",
+            "--memory", memory, "--tmpfs", "/tmp:exec,mode=1777",
         ]  # fmt: skip
-        for outside, inside in (mounts or {}).items():
-            arguments += ["--volume", f"{outside}:{inside}"]
         for name, value in (environment or {}).items():
             arguments += ["--env", f"{name}={value}"]
         if program or entrypoint:
             arguments += ["--entrypoint", entrypoint or program[0]]
-        return subprocess.run(
-            [self.engine, *_global_flags(self.engine), "run", *_run_flags(self.engine), *arguments, self.name, *words],
-            capture_output=True, text=True, check=False, timeout=timeout_s,
-        )  # fmt: skip
+        # Podman with runc gives a tmpfs the owner root and the mode of the folder below it: the user could not write.
+        with TemporaryDirectory() as home:
+            os.chown(home, UID, UID)
+            for outside, inside in {**(mounts or {}), Path(home): "/home/bert"}.items():
+                arguments += ["--volume", f"{outside}:{inside}"]
+            run = [self.engine, *_global_flags(self.engine), "run", *_run_flags(self.engine)]
+            # conmon leaves a file named `oom` in the working directory after a container that exceeded its memory.
+            return subprocess.run(
+                [*run, *arguments, self.name, *words],
+                capture_output=True, text=True, check=False, timeout=timeout_s, cwd=home,
+            )  # fmt: skip
 
     def configuration(self, key: str) -> str:
         """Return a field of the image's configuration, such as `.Config.User`."""

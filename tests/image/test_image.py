@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.image.engine import Engine, Image, missing_tools
+from tests.image.engine import UID, Engine, Image, missing_tools
 from tests.runners.kubeflow.backend import Backend
 from tests.support.small_project import Project, make_project
 
@@ -24,7 +24,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 _ROOT = Path(__file__).parents[2]
-_UID = 1000
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,7 @@ def project(tmp_path: Path) -> Project:
 def _give(folder: Path) -> None:
     """Give a folder and what is in it to the image's user."""
     for path in (folder, *folder.rglob("*")):
-        os.chown(path, _UID, _UID)
+        os.chown(path, UID, UID)
 
 
 def _shell(image: Image, script: str) -> str:
@@ -70,8 +69,8 @@ def test_has_no_compiler_and_nothing_that_only_develops(image: Image) -> None:
 
 def test_runs_as_a_user_that_cannot_change_what_is_run(image: Image) -> None:
     # By number, so that Kubernetes' runAsNonRoot can tell.
-    assert image.configuration(".Config.User") == str(_UID)
-    assert _shell(image, "id --user").strip() == str(_UID)
+    assert image.configuration(".Config.User") == str(UID)
+    assert _shell(image, "id --user").strip() == str(UID)
     assert _shell(image, "find /venv -writable -not -type l") == ""
 
 
@@ -102,7 +101,7 @@ def test_a_whole_pipeline_runs_in_it(image: Image, project: Project) -> None:
     (run,) = project.runs.iterdir()
     summary = json.loads((run / "summary.json").read_text())
     assert Path(summary["pushed"]).parent == project.registry
-    assert run.stat().st_uid == _UID
+    assert run.stat().st_uid == UID
     durations, memory = summary["durations_s"], summary["peak_memory_mb"]
     print(f"\nseconds: {durations}; {memory} MB at most; versions {summary['versions']}")  # noqa: T201
 
@@ -143,7 +142,7 @@ def test_steps_of_kubeflow_run_in_it(image: Image, project: Project) -> None:
     run = _Pods(folder / "store", image=image).run(package, "StatisticsGen")
     assert not run.failed
     statistics = Path(run.outputs["StatisticsGen"]["statistics"]["uri"])
-    assert (statistics / "Split-train" / "FeatureStats.pb").stat().st_uid == _UID
+    assert (statistics / "Split-train" / "FeatureStats.pb").stat().st_uid == UID
 
 
 @pytest.mark.skipif(shutil.which("go") is None, reason="without Go, Beam's boot is in a container registry alone")
@@ -155,7 +154,7 @@ def test_beam_starts_workers_in_it(engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "client.py").write_text(_CLIENT)
     _give(tmp_path)
     ran = image.run(
-        "sh", "-c", "/opt/apache/beam/boot --worker_pool >/shared/log 2>&1 & python /shared/client.py",
+        "sh", "-c", "/opt/apache/beam/boot --worker_pool >/shared/log 2>&1 & timeout 120 python /shared/client.py",
         entrypoint="", mounts={tmp_path: "/shared"},
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr + (tmp_path / "log").read_text()
