@@ -11,15 +11,16 @@ from tfx.types.standard_component_specs import EVALUATION_KEY, PusherSpec
 
 from components.example_gen.artifacts import Quarantine
 from components.pusher.driver import Driver
-from components.pusher.executor import QUARANTINE_KEY, Executor
+from components.pusher.executor import BASELINE_KEY, QUARANTINE_KEY, Executor
 
 
 class RegistryPusherSpec(PusherSpec):  # type: ignore[misc]
-    """Interface of `RegistryPusher`: TFX's, with two inputs that describe the model beyond what the Trainer knows."""
+    """Interface of `RegistryPusher`: TFX's, with the baseline, and two inputs that describe the model."""
 
     INPUTS: ClassVar = PusherSpec.INPUTS | {
         EVALUATION_KEY: ChannelParameter(type=standard_artifacts.ModelEvaluation, optional=True),
         QUARANTINE_KEY: ChannelParameter(type=Quarantine, optional=True),
+        BASELINE_KEY: ChannelParameter(type=standard_artifacts.Model, optional=True),
     }
 
 
@@ -33,6 +34,8 @@ class RegistryPusher(base_component.BaseComponent):  # type: ignore[misc]
         infra_blessing: The canary's InfraBlessing, if there is a canary; its measurements go there too.
         evaluation: The Evaluator's ModelEvaluation, for the macro F1.
         quarantine: The ExampleGen's Quarantine, for the rows and spans.
+        baseline: The output of RegistryBaseline. If another model has become the latest since, the candidate is not
+            pushed; without it, the later of two pushes wins.
     """
 
     SPEC_CLASS = RegistryPusherSpec
@@ -47,6 +50,7 @@ class RegistryPusher(base_component.BaseComponent):  # type: ignore[misc]
         infra_blessing: types.BaseChannel | None = None,
         evaluation: types.BaseChannel | None = None,
         quarantine: types.BaseChannel | None = None,
+        baseline: types.BaseChannel | None = None,
     ) -> None:
         filesystem = pusher_pb2.PushDestination.Filesystem(base_directory=push_destination)
         super().__init__(
@@ -56,6 +60,7 @@ class RegistryPusher(base_component.BaseComponent):  # type: ignore[misc]
                 infra_blessing=infra_blessing,
                 evaluation=evaluation,
                 quarantine=quarantine,
+                baseline=baseline,
                 push_destination=pusher_pb2.PushDestination(filesystem=filesystem),
                 pushed_model=types.Channel(type=standard_artifacts.PushedModel),
             )

@@ -18,6 +18,8 @@ from tfx.types.standard_component_specs import (
 from tfx.utils import proto_utils
 
 from components import registry
+from components.baseline.choice import choose_baseline, read_model_id
+from components.baseline.record import BaselineRecord
 from components.canary.verdict import CanaryVerdict
 from components.common.record import Record
 from components.evaluation.results import read_evaluation
@@ -25,6 +27,7 @@ from components.example_gen.report import IngestReport
 from components.pusher.push_result import PushResult
 from components.registry import BlessedBy, ModelRecord, PassedGate, TrainedOn
 
+BASELINE_KEY = "baseline"
 QUARANTINE_KEY = "quarantine"
 
 Artifacts = dict[str, list[types.Artifact]]
@@ -35,7 +38,8 @@ class Executor(tfx_executor.Executor):  # type: ignore[misc]
 
     The PushedModel artifact is marked as TFX marks it, and its pushed.json says where the model is. Unlike TFX's, it
     holds no second copy of the model, which may be half a gigabyte. To what the Trainer wrote, the version's model.json
-    adds what the model was trained on and what it passed. A model that a rollback withdrew is not pushed.
+    adds what the model was trained on and what it passed. A model that a rollback withdrew is not pushed, nor is one
+    that was not compared with the live model, because another run or a rollback made that one live meanwhile.
     """
 
     def Do(  # noqa: N802 - TFX's name
@@ -60,6 +64,8 @@ class Executor(tfx_executor.Executor):  # type: ignore[misc]
                 reason=f"not pushed: the model is version {withdrawn.number}, which was rolled back; "
                 f"`bert-multilabel models rollback --to {withdrawn.number}` makes it the latest again"
             )
+        if reason := _not_compared(record, base, inputs):
+            return PushResult(reason=reason)
         version = registry.push(model_dir, base, _complete(record, inputs))
         logging.info("The registry's latest version is %s.", version.path)
         return PushResult(number=version.number, path=version.path)
@@ -78,6 +84,20 @@ def _base(exec_properties: dict[str, Any]) -> str:
     proto_utils.json_to_proto(exec_properties[PUSH_DESTINATION_KEY], destination)
     base: str = destination.filesystem.base_directory
     return base
+
+
+def _not_compared(candidate: ModelRecord, base: str, inputs: Artifacts) -> str:
+    """Return why a candidate must not replace the live model; empty if it was compared with it, or with a newer one."""
+    if not inputs.get(BASELINE_KEY):
+        return ""
+    compared = BaselineRecord.read(artifact_utils.get_single_instance(inputs[BASELINE_KEY]).uri)
+    live = choose_baseline(base, candidate)
+    if live is None or live.number <= (compared.version or 0) or read_model_id(live) == compared.model_id:
+        return ""
+    return (
+        f"not pushed: version {live.number} became the latest while this run was in progress, and the model was not"
+        " compared with it; run again"
+    )
 
 
 def _complete(record: ModelRecord, inputs: Artifacts) -> ModelRecord:

@@ -10,6 +10,7 @@ from tfx.types import Artifact, standard_artifacts
 from tfx.utils import proto_utils
 
 from components import registry
+from components.baseline.record import BaselineRecord
 from components.canary.verdict import CanaryVerdict
 from components.example_gen.artifacts import Quarantine
 from components.example_gen.report import IngestReport, SpanCount
@@ -131,3 +132,56 @@ def test_does_not_push_a_model_that_was_rolled_back(model: Path, tmp_path: Path)
     assert result.path is None
     assert f"the model is version {withdrawn.number}, which was rolled back" in result.reason
     assert versions(base)[-1] == served
+
+
+def baseline_of(folder: Path, version: registry.Version | None) -> Artifact:
+    """Return the output of RegistryBaseline in a run that found a version to compare with."""
+    baseline = artifact(standard_artifacts.Model, folder / "baseline")
+    if version is None:
+        BaselineRecord(has_baseline=False).write(baseline.uri)
+    else:
+        model_id = ModelRecord.read(version.path).model_id
+        BaselineRecord(has_baseline=True, version=version.number, model_id=model_id).write(baseline.uri)
+    return baseline
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two more models."""
+    folders = [tmp_path_factory.mktemp("other") for _ in range(2)]
+    for seed, folder in enumerate(folders):
+        small_model.export(folder, small_model.good_probabilities(seed=7 + seed))
+    return folders
+
+
+def test_does_not_push_over_a_model_that_another_run_pushed_meanwhile(
+    model: Path, others: list[Path], tmp_path: Path
+) -> None:
+    base = str(tmp_path / "registry")
+    of_first_run = baseline_of(tmp_path, None)
+    run(others[0], 1, tmp_path)
+    pushed = run(model, 1, tmp_path, baseline=of_first_run)
+    (live,) = versions(base)
+    assert pushed.get_int_custom_property("pushed") == 0
+    assert PushResult.read(pushed.uri).reason == (
+        f"not pushed: version {live.number} became the latest while this run was in progress, and the model was not"
+        " compared with it; run again"
+    )
+    # A run that compared it with that version pushes it, and a retry of the step changes nothing.
+    for _ in range(2):
+        assert run(model, 1, tmp_path, baseline=baseline_of(tmp_path, live)).get_int_custom_property("pushed") == 1
+    assert len(versions(base)) == 2
+
+
+def test_pushes_over_a_rollback_only_what_was_compared_with_its_model(
+    model: Path, others: list[Path], tmp_path: Path
+) -> None:
+    base = str(tmp_path / "registry")
+    for other in others:
+        run(other, 1, tmp_path)
+    first, second = versions(base)
+    copy = registry.rollback(base)
+    pushed = run(model, 1, tmp_path, baseline=baseline_of(tmp_path, second))
+    assert f"version {copy.number} became the latest" in PushResult.read(pushed.uri).reason
+    # The copy has another number than the version that this run compared with, and the same model.
+    assert run(model, 1, tmp_path, baseline=baseline_of(tmp_path, first)).get_int_custom_property("pushed") == 1
