@@ -191,7 +191,7 @@ def _ending(summary: Summary) -> Ending:
     match summary.outcome:
         case "blessed":
             return "pushed"
-        case "not_blessed":  # or blessed, but not pushed because it was rolled back before
+        case "not_blessed":  # or blessed, but not pushed: rolled back before, or another became live meanwhile
             return "blessed" if summary.blessed else "not blessed"
         case "no_new_data":
             return "nothing new"
