@@ -5,7 +5,8 @@ Its commands are declared in the other modules of this package. They import what
 that is cheap has been checked.
 
 Exit status: 0 the model was blessed and pushed, or there was nothing new to train on; 1 a step failed; 2 the
-configuration or the data was refused; 3 the model was not blessed, or not pushed: it was rolled back before, or another became live.
+configuration or the data was refused; 3 the model was not blessed, or not pushed because it was rolled back before or
+another one became live meanwhile.
 """
 
 import sys

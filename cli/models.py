@@ -1,11 +1,14 @@
 """Commands about the registry: `models list`, `models verify` and `models rollback`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from schema.errors import Refused
+
+if TYPE_CHECKING:  # importing it takes longer than `--help` may
+    from runners.registry import PipelineRegistry
 
 _BROKEN = 1
 
@@ -17,22 +20,31 @@ ConfigOption = Annotated[
 ]
 
 
+RunnerOption = Annotated[
+    str,
+    typer.Option("--runner", help="With --config: whose registry, that of local, kubeflow or vertex."),
+]
+
+
 @app.command("list")
-def show(registry: RegistryOption = None, config: ConfigOption = None) -> None:
-    """List the versions: when each was pushed, what it was trained on, how good it is, and which one is served."""
+def show(registry: RegistryOption = None, config: ConfigOption = None, runner: RunnerOption = "local") -> None:
+    """List the versions: when each was pushed, what it was trained on, how good it is, and which one is served.
+
+    With runner.vertex.push in the configuration, also which version each is in Vertex AI, and its traffic there.
+    """
     from cli.versions import show_versions
     from pipeline.console import PlainConsole
 
-    show_versions(PlainConsole(), _registry(registry, config))
+    show_versions(PlainConsole(), _registry(registry, config, runner))
 
 
 @app.command()
-def verify(registry: RegistryOption = None, config: ConfigOption = None) -> None:
+def verify(registry: RegistryOption = None, config: ConfigOption = None, runner: RunnerOption = "local") -> None:
     """Compare every file with its checksum; exit status 1 if a version is not as it was pushed."""
     from cli.versions import verify_versions
     from pipeline.console import PlainConsole
 
-    if not verify_versions(PlainConsole(), _registry(registry, config)):
+    if not verify_versions(PlainConsole(), _registry(registry, config, runner).base):
         raise typer.Exit(_BROKEN)
 
 
@@ -40,24 +52,31 @@ def verify(registry: RegistryOption = None, config: ConfigOption = None) -> None
 def roll_back(
     registry: RegistryOption = None,
     config: ConfigOption = None,
+    runner: RunnerOption = "local",
     to: Annotated[
         int | None,
         typer.Option(help="Version to return to; without it, the newest one that has another model than the latest."),
     ] = None,
 ) -> None:
-    """Make an older version the latest again, as a copy under a new number, and withdraw what was pushed after it."""
+    """Make an older version the latest again, as a copy under a new number, and withdraw what was pushed after it.
+
+    With runner.vertex.push in the configuration, first make it the default version in Vertex AI, and give it the
+    endpoint's traffic.
+    """
     from cli.versions import roll_back_to
     from pipeline.console import PlainConsole
 
-    roll_back_to(PlainConsole(), _registry(registry, config), to)
+    roll_back_to(PlainConsole(), _registry(registry, config, runner), to)
 
 
-def _registry(registry: str | None, config: Path | None) -> str:
+def _registry(registry: str | None, config: Path | None, runner: str) -> "PipelineRegistry":
     if (registry is None) == (config is None):
         raise Refused("give either --registry FOLDER or --config FILE")
+    from runners.registry import PipelineRegistry, registry_of
+
     if registry is not None:
-        return registry
+        return PipelineRegistry(registry)
     from pipeline.config.loading import load_configuration
 
     assert config is not None
-    return load_configuration(config).registry
+    return registry_of(load_configuration(config), runner)

@@ -1,33 +1,53 @@
 """Versions in a registry, as a person sees, verifies and rolls them back."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from components.common.files import display
-from components.registry import ModelRecord, Version, check_registry, rollback, standing, versions
+from components.registry import (
+    ModelRecord,
+    Version,
+    check_registry,
+    originals,
+    rollback,
+    rollback_target,
+    standing,
+    versions,
+)
+from runners.registry import PipelineRegistry
 from schema.errors import Refused
 
+if TYPE_CHECKING:
+    from components.vertex_push.versions import UploadedVersion
 
-def show_versions(console: Console, registry: str) -> None:
-    """Print a table of the versions, oldest first.
+
+def show_versions(console: Console, registry: PipelineRegistry) -> None:
+    """Print a table of the versions, oldest first, and what Vertex AI has of them.
 
     Raises:
-        Refused: The registry has no version.
+        Refused: The registry has no version, or Vertex AI refuses or does not answer.
     """
-    existing = versions(registry)
+    base = registry.base
+    existing = versions(base)
     if not existing:
-        raise Refused(f"{registry}: no model was pushed there")
-    columns = ("version", "pushed", "labels", "checkpoint", "trained on", "macro F1", "")
-    table = Table(*columns, title=display(registry))
+        raise Refused(f"{base}: no model was pushed there")
+    on_vertex = _on_vertex(registry)
+    columns = ["version", "pushed", "labels", "checkpoint", "trained on", "macro F1", ""]
+    table = Table(*columns, *(["Vertex AI"] if on_vertex is not None else []), title=display(base))
     table.columns[2].justify = table.columns[5].justify = "right"
-    not_withdrawn = standing(registry)
+    not_withdrawn = standing(base)
     for version in existing:
         state = "served" if version == existing[-1] else "" if version in not_withdrawn else "withdrawn"
-        table.add_row(str(version.number), *_cells(version, state))
+        cells = [str(version.number), *_cells(version, state)]
+        if on_vertex is not None:
+            cells.append(next((on_vertex[each] for each in originals(base, version) if each in on_vertex), ""))
+        table.add_row(*cells)
     console.print(table)
+    _print_note(console, registry)
 
 
 def verify_versions(console: Console, registry: str) -> bool:
@@ -51,8 +71,10 @@ def verify_versions(console: Console, registry: str) -> bool:
     return not broken
 
 
-def roll_back_to(console: Console, registry: str, number: int | None) -> None:
+def roll_back_to(console: Console, registry: PipelineRegistry, number: int | None) -> None:
     """Make an older version the latest again, and print what is served now.
+
+    Vertex AI comes first: if it refuses, the registry is as it was, and the same command can be repeated.
 
     Args:
         console: Where to print.
@@ -60,13 +82,46 @@ def roll_back_to(console: Console, registry: str, number: int | None) -> None:
         number: Number of the version; None: the newest that is not withdrawn and has another model than the latest.
 
     Raises:
-        Refused: There is no such version, or its files are not those that were pushed.
+        Refused: There is no such version, its files are not those that were pushed, or Vertex AI refuses.
     """
-    version = rollback(registry, number)
+    destination = registry.on_vertex
+    if destination is not None:
+        from components.vertex_push.versions import serve
+
+        target = rollback_target(registry.base, number)
+        number = target.number
+        wait = "Waiting for Vertex AI, which takes many minutes if a version has to be deployed ..."
+        console.print(Text(wait), soft_wrap=True)
+        model = serve(destination.settings, destination.target, registry.base, target, destination.serving_root)
+        where = f" and served by endpoint {destination.settings.endpoint.name}" if destination.settings.endpoint else ""
+        console.print(Text(f"{model} is Vertex AI's default version{where} now"), soft_wrap=True)
+    version = rollback(registry.base, number)
     record = ModelRecord.read(version.path)
     withdrawn = ", ".join(str(other) for other in record.withdraws)
     line = f"version {version.number}, a copy of {record.rolled_back_to}, is served now; withdrawn: {withdrawn}"
     console.print(Text(line), soft_wrap=True)
+    _print_note(console, registry)
+
+
+def _on_vertex(registry: PipelineRegistry) -> dict[int, str] | None:
+    """Return a description of each uploaded version by its number in the registry; None if nothing is uploaded."""
+    if registry.on_vertex is None:
+        return None
+    from components.vertex_push.versions import uploaded_versions
+
+    found = uploaded_versions(registry.on_vertex.settings, registry.on_vertex.target)
+    return {each.number: _described(each) for each in found if each.number is not None}
+
+
+def _described(uploaded: "UploadedVersion") -> str:
+    traffic = f"{uploaded.traffic} % of the traffic" if uploaded.traffic is not None else ""
+    default = "default" if uploaded.is_default else ""
+    return ", ".join(filter(None, [f"version {uploaded.version_id}", default, traffic]))
+
+
+def _print_note(console: Console, registry: PipelineRegistry) -> None:
+    if registry.note:
+        console.print(Text(f"note: {registry.note}"), soft_wrap=True)
 
 
 def _cells(version: Version, state: str) -> list[str]:

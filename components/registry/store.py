@@ -75,6 +75,25 @@ def push(model_dir: str, base: str, record: ModelRecord) -> Version:
         return _already_latest(base, record) or _add(model_dir, base, record)
 
 
+def rollback_target(base: str, number: int | None = None) -> Version:
+    """Return the version that a rollback returns to; arguments and errors are those of `rollback`."""
+    if not versions(base):
+        raise Refused(f"{base}: no model was pushed there")
+    version = _target(base, number)
+    if found := differences(version.path, ModelRecord.read(version.path)):
+        raise Refused(f"{version.path}: {found[0]}; roll back to another version")
+    return version
+
+
+def originals(base: str, version: Version) -> list[int]:
+    """Return the numbers under which a version's model was pushed: its own and, for a copy, those it is a copy of."""
+    known = {each.number: each for each in versions(base)}
+    numbers = [version.number]
+    while (each := known.get(numbers[-1])) and (record := _record(each)) and record.rolled_back_to:
+        numbers.append(record.rolled_back_to)
+    return numbers
+
+
 def rollback(base: str, number: int | None = None) -> Version:
     """Make an older version the latest one again.
 
@@ -94,10 +113,8 @@ def rollback(base: str, number: int | None = None) -> Version:
     if not versions(base):
         raise Refused(f"{base}: no model was pushed there")
     with _locked(base):
-        version = _target(base, number)
+        version = rollback_target(base, number)
         record = ModelRecord.read(version.path)
-        if found := differences(version.path, record):
-            raise Refused(f"{version.path}: {found[0]}; roll back to another version")
         later = [other.number for other in versions(base) if other.number > version.number]
         copy = record.model_copy(update={"rolled_back_to": version.number, "withdraws": later})
         return _add(version.path, base, copy)

@@ -7,7 +7,6 @@ from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
-from components import registry
 from components.pusher.push_result import PushResult
 from components.vertex_push.settings import VertexPushSettings, VertexTarget
 from components.vertex_push.upload_result import UploadResult
@@ -30,7 +29,7 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
         if pushed.path is not None and pushed.number is not None:
             settings = VertexPushSettings.model_validate_json(exec_properties["settings"])
             target = VertexTarget.model_validate_json(exec_properties["target"])
-            result = _upload(settings, target, pushed.number, pushed.path, exec_properties["serving_root"])
+            result = _push(settings, target, pushed.number, pushed.path, exec_properties["serving_root"])
         result.write(vertex_model.uri)
         vertex_model.set_int_custom_property("pushed", int(result.model is not None))
         if result.model is not None:
@@ -38,17 +37,11 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
             logging.info("The model is %s in Vertex AI, served by %s.", result.model, result.endpoint or "no endpoint")
 
 
-def _upload(
+def _push(
     settings: VertexPushSettings, target: VertexTarget, number: int, path: str, serving_root: str
 ) -> UploadResult:
     from components.vertex_push.upload import deploy, find_version, upload
 
-    model = find_version(settings, target, number)
-    if model is None:
-        folder = path
-        if settings.serving.kind == "tensorflow_serving":
-            folder = f"{serving_root.rstrip('/')}/{number}"
-            registry.copy_model(path, f"{folder}/1")
-        model = upload(settings, target, number, folder)
+    model = find_version(settings, target, number) or upload(settings, target, number, path, serving_root)
     endpoint = deploy(settings, target, model) if settings.endpoint else None
     return UploadResult(model=f"{model.name.partition('@')[0]}@{model.version_id}", endpoint=endpoint)

@@ -7,6 +7,7 @@ directory in the pipeline's own registry; the endpoint by its display name.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from components.registry import copy_model
 from components.vertex_push.service import TIMEOUT_S, connect, find_credentials, refusing, retry, wait_for
 from components.vertex_push.settings import EndpointSettings, VertexPushSettings, VertexTarget
 from schema.errors import Refused
@@ -35,17 +36,18 @@ def find_version(settings: VertexPushSettings, target: VertexTarget, number: int
     Raises:
         Refused: Vertex AI refuses, or does not answer.
     """
-    return _get_model(target, f"{_model_name(settings, target)}@{alias_of(number)}")
+    return _get_model(target, f"{model_name(settings, target)}@{alias_of(number)}")
 
 
-def upload(settings: VertexPushSettings, target: VertexTarget, number: int, folder: str) -> "Model":
+def upload(settings: VertexPushSettings, target: VertexTarget, number: int, path: str, serving_root: str) -> "Model":
     """Upload a version of the model, and make it the default one.
 
     Args:
         settings: Settings of the upload.
         target: Project and location.
         number: Number of the version in the pipeline's registry.
-        folder: gs:// address of the model, laid out as the container expects.
+        path: gs:// address of the version.
+        serving_root: gs:// address for the copies that TensorFlow Serving needs.
 
     Returns:
         The version as Vertex AI returns it.
@@ -56,7 +58,11 @@ def upload(settings: VertexPushSettings, target: VertexTarget, number: int, fold
     from google.cloud import aiplatform_v1
     from google.cloud.aiplatform_v1.services.model_service import ModelServiceClient
 
-    name = _model_name(settings, target)
+    folder = path
+    if settings.serving.kind == "tensorflow_serving":
+        folder = f"{serving_root.rstrip('/')}/{number}"
+        copy_model(path, f"{folder}/1")
+    name = model_name(settings, target)
     existing = _get_model(target, name)
     model = aiplatform_v1.Model(
         display_name=settings.model,
@@ -93,15 +99,43 @@ def deploy(settings: VertexPushSettings, target: VertexTarget, model: "Model") -
     assert chosen is not None
     with refusing(target, f"endpoint {chosen.name}"):
         client = connect(EndpointServiceClient, target, find_credentials(target))
-        endpoint = _find_endpoint(client, target, chosen.name) or _create_endpoint(client, settings, target)
-        if not any(_serves(each, model) for each in endpoint.deployed_models):
-            _deploy(client, endpoint, settings, model)
-            endpoint = client.get_endpoint(name=endpoint.name, retry=retry(), timeout=TIMEOUT_S)
-        for each in endpoint.deployed_models:
-            ours = _without_version(each.model) == _without_version(model.name)
-            if ours and not _serves(each, model) and not endpoint.traffic_split.get(each.id):
-                operation = client.undeploy_model(endpoint=endpoint.name, deployed_model_id=each.id, timeout=TIMEOUT_S)
-                wait_for(operation, settings.timeout_s)
+        endpoint = find_endpoint(client, target, chosen.name) or _create_endpoint(client, settings, target)
+        if _deployed(endpoint, model) is None:
+            split = split_traffic(dict(endpoint.traffic_split), chosen.traffic)
+            _deploy(client, endpoint, settings, model, split)
+        _undeploy_idle(client, endpoint.name, settings, model)
+        return str(endpoint.name)
+
+
+def take_traffic(settings: VertexPushSettings, target: VertexTarget, model: "Model") -> str:
+    """Give a version all traffic of the endpoint that does not go to other models, and undeploy the other versions.
+
+    The version is deployed if it is not.
+
+    Returns:
+        Resource name of the endpoint.
+
+    Raises:
+        Refused: Vertex AI refuses, or does not answer; or two endpoints have the name.
+    """
+    from google.cloud.aiplatform_v1.services.endpoint_service import EndpointServiceClient
+    from google.cloud.aiplatform_v1.types import Endpoint
+
+    chosen = settings.endpoint
+    assert chosen is not None
+    with refusing(target, f"endpoint {chosen.name}"):
+        client = connect(EndpointServiceClient, target, find_credentials(target))
+        endpoint = find_endpoint(client, target, chosen.name) or _create_endpoint(client, settings, target)
+        ours = {each.id for each in endpoint.deployed_models if is_version_of(each.model, model.name)}
+        others = {key: percent for key, percent in endpoint.traffic_split.items() if key not in ours}
+        deployed = _deployed(endpoint, model)
+        split = others | {deployed.id if deployed else _NEW: 100 - sum(others.values())}
+        if deployed is None:
+            _deploy(client, endpoint, settings, model, split)
+        elif split != dict(endpoint.traffic_split):
+            changed = Endpoint(name=endpoint.name, traffic_split=split, etag=endpoint.etag)
+            client.update_endpoint(endpoint=changed, update_mask={"paths": ["traffic_split"]}, timeout=TIMEOUT_S)
+        _undeploy_idle(client, endpoint.name, settings, model)
         return str(endpoint.name)
 
 
@@ -158,7 +192,12 @@ def _container(settings: VertexPushSettings) -> "ModelContainerSpec":
     )
 
 
-def _find_endpoint(client: "EndpointServiceClient", target: VertexTarget, name: str) -> "Endpoint | None":
+def find_endpoint(client: "EndpointServiceClient", target: VertexTarget, name: str) -> "Endpoint | None":
+    """Return the endpoint with a display name; None if there is none.
+
+    Raises:
+        Refused: Two endpoints have the name.
+    """
     request: dict[str, Any] = {"parent": target.parent, "filter": f'display_name="{name}"'}
     found = list(client.list_endpoints(request, retry=retry(), timeout=TIMEOUT_S))
     if len(found) > 1:
@@ -183,7 +222,11 @@ def _create_endpoint(client: "EndpointServiceClient", settings: VertexPushSettin
 
 
 def _deploy(
-    client: "EndpointServiceClient", endpoint: "Endpoint", settings: VertexPushSettings, model: "Model"
+    client: "EndpointServiceClient",
+    endpoint: "Endpoint",
+    settings: VertexPushSettings,
+    model: "Model",
+    traffic_split: Mapping[str, int],
 ) -> None:
     from google.cloud.aiplatform_v1.types import DedicatedResources, DeployedModel, MachineSpec
 
@@ -201,7 +244,7 @@ def _deploy(
     operation = client.deploy_model(
         endpoint=endpoint.name,
         deployed_model=deployed,
-        traffic_split=split_traffic(dict(endpoint.traffic_split), chosen.traffic),
+        traffic_split=dict(traffic_split),
         timeout=TIMEOUT_S,
     )
     wait_for(operation, settings.timeout_s)
@@ -213,14 +256,31 @@ def _accelerator(chosen: EndpointSettings) -> dict[str, Any]:
     return {"accelerator_type": chosen.accelerator_type, "accelerator_count": chosen.accelerator_count}
 
 
-def _serves(deployed: "DeployedModel", model: "Model") -> bool:
-    return (
-        _without_version(deployed.model) == _without_version(model.name)
-        and deployed.model_version_id == model.version_id
-    )
+def _undeploy_idle(
+    client: "EndpointServiceClient", endpoint_name: str, settings: VertexPushSettings, model: "Model"
+) -> None:
+    """Undeploy the versions of a model that receive no traffic, except for one of them."""
+    endpoint = client.get_endpoint(name=endpoint_name, retry=retry(), timeout=TIMEOUT_S)
+    for each in endpoint.deployed_models:
+        is_kept = each == _deployed(endpoint, model) or endpoint.traffic_split.get(each.id)
+        if is_version_of(each.model, model.name) and not is_kept:
+            operation = client.undeploy_model(endpoint=endpoint.name, deployed_model_id=each.id, timeout=TIMEOUT_S)
+            wait_for(operation, settings.timeout_s)
 
 
-def _model_name(settings: VertexPushSettings, target: VertexTarget) -> str:
+def _deployed(endpoint: "Endpoint", model: "Model") -> "DeployedModel | None":
+    """Return the deployment of a version on an endpoint; None if it is not deployed."""
+    of_model = (each for each in endpoint.deployed_models if is_version_of(each.model, model.name))
+    return next((each for each in of_model if each.model_version_id == model.version_id), None)
+
+
+def is_version_of(name: str, model: str) -> bool:
+    """Return whether two resource names, with or without a version, name the same model."""
+    return _without_version(name) == _without_version(model)
+
+
+def model_name(settings: VertexPushSettings, target: VertexTarget) -> str:
+    """Return the resource name of the model, without a version."""
     return f"{target.parent}/models/{settings.model}"
 
 

@@ -11,7 +11,6 @@ from tfx.orchestration.pipeline import Pipeline
 from components.pusher.component import RegistryPusher
 from components.vertex_push.component import VertexPush
 from components.vertex_push.executor import PUSHED_MODEL_KEY
-from components.vertex_push.settings import VertexTarget
 from pipeline.config.configuration import Configuration
 from pipeline.config.vertex import VertexSettings, VertexStep
 from pipeline.create import create_pipeline
@@ -20,6 +19,7 @@ from runners.kfp.frame import Frame
 from runners.kfp.notes import RUN_VARIABLE, notes_environment
 from runners.kfp.spec import Containers, Spec, build_documents
 from runners.vertex.pages import CONSOLE
+from runners.vertex.push import labels_of, push_destination
 from schema.errors import Refused
 from schema.nearest import nearest
 
@@ -116,22 +116,6 @@ def _variables(environment: dict[str, str]) -> list[Spec]:
     return [{"name": name, "value": value} for name, value in environment.items()]
 
 
-def _push_target(settings: VertexSettings, name: str) -> VertexTarget:
-    """Return the project and location of Vertex AI that the pipeline pushes to."""
-    return VertexTarget(
-        project=settings.project,
-        location=settings.location,
-        api_endpoint=settings.api_endpoint,
-        kms_key=settings.kms_key,
-        labels=_labels(settings, name),
-    )
-
-
-def _labels(settings: VertexSettings, name: str) -> dict[str, str]:
-    """Return the labels of all that is created in Vertex AI for a pipeline."""
-    return settings.labels | {"bert-multilabel": name}
-
-
 def _compile_steps(
     config: Configuration, settings: VertexSettings, locations: Locations, dag_runner: type[KubeflowV2DagRunner]
 ) -> Spec:
@@ -145,7 +129,7 @@ def _compile_steps(
     )
     job: Spec = runner.run(pipeline, write_out=False)
     # TFX labels every job with the version that compiled it.
-    job["labels"] = _labels(settings, config.name) | job.get("labels", {})
+    job["labels"] = labels_of(config, settings) | job.get("labels", {})
     return job
 
 
@@ -155,11 +139,12 @@ def _add_push(pipeline: Pipeline, config: Configuration, settings: VertexSetting
     if endpoint is not None and endpoint.accelerator_type is not None:
         check_accelerator(endpoint.accelerator_type)
     pusher = next(component for component in pipeline.components if isinstance(component, RegistryPusher))
+    destination = push_destination(config, settings, locations.registry)
     push = VertexPush(
         pushed_model=pusher.outputs[PUSHED_MODEL_KEY],
-        settings=settings.push,
-        target=_push_target(settings, config.name),
-        serving_root=f"{locations.registry.rstrip('/')}/.vertex",
+        settings=destination.settings,
+        target=destination.target,
+        serving_root=destination.serving_root,
     )
     with pipeline.dsl_context_registry.temporary_mutable():
         pipeline.dsl_context_registry.put_node(push)

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
@@ -75,6 +76,7 @@ class VertexServer(HttpServer):
         self.requests: list[str] = []
         self.slow = False
         self._operations: dict[str, Json] = {}
+        self._deployments = count(100)
         self._failures: list[tuple[str, ApiError]] = []
         self._now = datetime(2026, 11, 23, 12, tzinfo=UTC)
         self._lock = threading.RLock()
@@ -254,6 +256,24 @@ class VertexServer(HttpServer):
                 return written(model)
         raise ApiError(404, f"The Model {name}@{version} does not exist.")
 
+    def list_versions(self, name: str, _: Json, __: dict[str, str]) -> Json:
+        return {"models": [written(model) for model in self._found(self.models, name)]}
+
+    def merge_aliases(self, name: str, body: Json, _: dict[str, str]) -> Json:
+        """Merge aliases as the message MergeVersionAliasesRequest describes: an alias is of one version at a time."""
+        name, _at, version = name.partition("@")
+        aliases = list(parse(api.MergeVersionAliasesRequest, body).version_aliases)
+        versions = self._found(self.models, name)
+        chosen = next((model for model in versions if model.version_id == version), None)
+        if chosen is None:
+            raise ApiError(404, f"The Model {name}@{version} does not exist.")
+        if any(alias.startswith("-") for alias in aliases):
+            raise ApiError(400, "nothing is to be deleted")
+        for other in versions:
+            other.version_aliases = [each for each in other.version_aliases if each not in aliases]
+        chosen.version_aliases = [*chosen.version_aliases, *aliases]
+        return written(chosen)
+
     def create_endpoint(self, parent: str, body: Json, _: dict[str, str]) -> Json:
         endpoint = parse(api.Endpoint, body)
         endpoint.name = f"{parent}/endpoints/{len(self.endpoints) + 1}"
@@ -262,6 +282,16 @@ class VertexServer(HttpServer):
 
     def get_endpoint(self, name: str, _: Json, __: dict[str, str]) -> Json:
         return written(self._found(self.endpoints, name))
+
+    def update_endpoint(self, name: str, body: Json, query: dict[str, str]) -> Json:
+        endpoint, update = self._found(self.endpoints, name), parse(api.Endpoint, body)
+        if query["updateMask"] != "trafficSplit":
+            raise ApiError(400, "only the traffic may change")
+        known = {each.id for each in endpoint.deployed_models}
+        if sum(update.traffic_split.values()) != 100 or set(update.traffic_split) - known:
+            raise ApiError(400, "traffic_split must add up to 100, over what is deployed")
+        endpoint.traffic_split = dict(update.traffic_split)
+        return written(endpoint)
 
     def list_endpoints(self, parent: str, _: Json, query: dict[str, str]) -> Json:
         return {"endpoints": self._named(self.endpoints, parent, query)}
@@ -274,7 +304,7 @@ class VertexServer(HttpServer):
         if not any(version in (each.version_id, *each.version_aliases) for each in self.models.get(model, [])):
             raise ApiError(404, f"The Model {deployed.model} does not exist.")
         deployed.id, deployed.model, deployed.model_version_id = (
-            str(100 + len(endpoint.deployed_models)),
+            str(next(self._deployments)),
             model,
             version,
         )
@@ -339,9 +369,12 @@ _ROUTES: list[tuple[str, Callable[..., Json]]] = [
     (f"POST {_NAME.format('schedules')}:resume", VertexServer.resume_schedule),
     (f"POST {_LIST.format('models')}:upload", VertexServer.upload_model),
     (f"GET {_NAME.format('models')}", VertexServer.get_model),
+    (f"GET {_NAME.format('models')}:listVersions", VertexServer.list_versions),
+    (f"POST {_NAME.format('models')}:mergeVersionAliases", VertexServer.merge_aliases),
     (f"POST {_LIST.format('endpoints')}", VertexServer.create_endpoint),
     (f"GET {_LIST.format('endpoints')}", VertexServer.list_endpoints),
     (f"GET {_NAME.format('endpoints')}", VertexServer.get_endpoint),
+    (f"PATCH {_NAME.format('endpoints')}", VertexServer.update_endpoint),
     (f"POST {_NAME.format('endpoints')}:deployModel", VertexServer.deploy_model),
     (f"POST {_NAME.format('endpoints')}:undeployModel", VertexServer.undeploy_model),
     (r"GET /(?:v1|ui)/(projects/[^/]+/locations/[^/]+/operations/[^/]+)", VertexServer.get_operation),
