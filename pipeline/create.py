@@ -140,8 +140,8 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         settings=config.canary,
         infra_blessing=validators[0].outputs["blessing"] if validators else None,
     )
-    # A blessed model becomes a new version in the registry, complete or absent; unless another model has become the live
-    # one while this run was in progress.
+    # A blessed model becomes a new version in the registry, complete or absent; unless another model has become live
+    # while this run was in progress.
     pusher = RegistryPusher(
         model=trainer.outputs["model"],
         model_blessing=blessing.outputs["blessing"],
