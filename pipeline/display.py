@@ -12,6 +12,7 @@ from rich.text import Text
 from components.common.progress import PROGRESS
 from components.evaluation.gates.result import GateResult
 from components.example_gen.report import Duplicates
+from components.report.attention import headline
 from components.report.summary import DataSummary, LabelSummary, Rows, Summary
 
 _MOST_CONTRADICTIONS = 5
@@ -131,6 +132,11 @@ def show_summary(console: Console, summary: Summary) -> None:
     console.print(Text("Blessed: " + ("yes" if summary.blessed else "no"), style="bold"))
     for reason in summary.reasons:
         console.print(Text(f"  {reason}"), soft_wrap=True)
+    if summary.attention:
+        count = headline(len(summary.attention_labels), len(summary.attention))
+        console.print(Text(f"{count}:", style="bold yellow"))
+        for line in summary.attention:
+            console.print(Text(f"  {line}"), soft_wrap=True)
     console.print(Text(f"Pushed: {summary.pushed or 'no'}", style="bold"), soft_wrap=True)
 
 

@@ -108,6 +108,7 @@ def send(settings: NotifySettings, console: Console, notification: Notification)
         "exit_status": EXIT_STATUS[notification.outcome],
         "run": notification.run,
         "reasons": notification.reasons,
+        "attention": [] if summary is None else summary.attention,
         "summary": None if summary is None else json.loads(summary.model_dump_json()),
     }
     problem = find_problem(settings) or _post(settings, payload)

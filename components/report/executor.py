@@ -8,6 +8,7 @@ from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
+from components.report.attention import read_eval_positives, with_attention
 from components.report.card import write_card
 from components.report.gather import gather_summary
 from components.report.page import write_page
@@ -35,8 +36,9 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
             canary_uri=uris["canary"],
             pushed_uri=uris["pushed_model"],
         )
-        summary.write(folder)
         settings = ReportSettings.model_validate_json(exec_properties["settings"])
+        summary = with_attention(summary, read_eval_positives(uris["model_run"]), settings.attention)
+        summary.write(folder)
         material = gather_material(
             uris | {"results": uris["behaviour"]},
             summary,

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from components.common.files import write_whole
+from components.report.attention import headline
 from components.report.views import decision
 from components.report.views import run as run_view
 from components.report.views.behaviour import group_views, groups_table
@@ -48,6 +49,8 @@ def build_page(material: Material) -> str:
         "when": material.when.strftime("%Y-%m-%d %H:%M UTC"),
         "verdict": decision.verdict(summary),
         "figures": decision.figures(summary),
+        "attention": summary.attention,
+        "attention_headline": headline(len(summary.attention_labels), len(summary.attention)),
         "baseline_note": summary.baseline_note,
         "metrics": summary.metrics is not None,
         "behaviour": groups_table(material.behaviour),

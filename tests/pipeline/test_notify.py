@@ -22,7 +22,9 @@ from tests.end_to_end.command import command
 from tests.support.hook import HANG, Hook
 from tests.support.small_project import Project, make_project
 
-_BLESSED = Summary(outcome="blessed", blessed=True, pushed="/registry/1", reasons=[])
+_BLESSED = Summary(
+    outcome="blessed", attention=["F1 below 0.3: grief (0.090)"], blessed=True, pushed="/registry/1", reasons=[]
+)
 
 
 @contextmanager
@@ -64,6 +66,7 @@ def test_payload_holds_summary_and_outcome(folder: Path) -> None:
     assert Summary.model_validate(summary) == _BLESSED
     assert payload == {
         "pipeline": "mine", "outcome": "blessed", "exit_status": 0, "run": str(folder), "reasons": [],
+        "attention": ["F1 below 0.3: grief (0.090)"],
     }  # fmt: skip
     assert "Authorization" not in hook.headers[0]
 

@@ -66,7 +66,8 @@ class Summary(Record):
 
     Attributes:
         outcome: How the run ended; summaries of older versions, which lack the key, get it when they are read.
-        attention: What a person should look at although the model passed.
+        attention: What a person should look at, even though the model passed.
+        attention_labels: Labels that this concerns.
         blessed: Whether every gate and the canary passed.
         pushed: Path of the version's directory, or None.
         reasons: Why the model was not blessed, or was blessed but not pushed, or what ended the run early; otherwise
@@ -93,6 +94,7 @@ class Summary(Record):
 
     outcome: Outcome
     attention: list[str] = Field(default_factory=list)
+    attention_labels: list[str] = Field(default_factory=list)
     blessed: bool
     pushed: str | None
     reasons: list[str]
