@@ -40,12 +40,16 @@ INSTALL_REQUIRES = [
 ]
 
 DEV_REQUIRES = [
+    "boto3>=1.40,<2",  # uploads and downloads in tests as Kubeflow's launcher does
+    "flask>=3,<4",  # moto's server is one of flask's; its own extra for that brings a dozen packages more
+    "flask-cors>=6,<7",
     "hypothesis>=6,<7",
     "ipykernel>=6,<8",  # executes the example notebook
     "markdown-it-py>=4,<5",  # parses the model card in tests
     "matplotlib>=3.10,<4",  # draws the curves of the example notebook
     "mkdocs>=1.6,<2",
     "mkdocs-material>=9.6,<10",
+    "moto[s3]>=5.1,<6",  # the S3 API that tests of Kubeflow keep artifacts in
     "mypy>=1.18,<3",
     "nbclient>=0.10,<1",  # executes the example notebook
     "nbformat>=5.10,<6",  # TFX's InteractiveContext imports it, but does not depend on it

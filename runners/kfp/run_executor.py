@@ -27,15 +27,16 @@ _INVOCATION = "--json_serialized_invocation_args"
 _INPUTS_SPEC = "--json_serialized_inputs_spec_args"
 FINGERPRINT = "--settings_fingerprint"
 """Argument that is there for the service's cache only, which compares arguments."""
-# Folders of the launcher's downloads: LocalPathForURI in kubeflow/pipelines, backend/src/v2/component/launcher_v2.go.
-_COPIES = {"gs://": "/gcs/", "s3://": "/s3/", "minio://": "/minio/"}
+COPIES = {"gs://": "/gcs/", "s3://": "/s3/", "minio://": "/minio/"}
+"""Folder of the launcher's copies by scheme (kubeflow/pipelines at 2.16.1, backend/src/v2/component/launcher_v2.go,
+LocalPathForURI)."""
 # Outputs that the last step needs something of, and the first step that always runs and gets the second.
 _REPORT, _PUSHED, _QUARANTINE, _DATA_GATE = "report", "pushed_model", "quarantine", "DataGate"
 
 Json = dict[str, Any]
 
 
-def complete(invocation: Json, inputs_spec: Json, copies: Mapping[str, str] = _COPIES) -> dict[str, str]:
+def complete(invocation: Json, inputs_spec: Json, copies: Mapping[str, str] = COPIES) -> dict[str, str]:
     """Give the artifacts of an ExecutorInput their types and paths on this disk, in place.
 
     Artifacts that are not the component's own are removed.
@@ -76,7 +77,7 @@ def restore(output_file: Path, addresses: dict[str, str]) -> None:
     output_file.write_text(json.dumps(output), encoding="utf-8")
 
 
-def main(copies: Mapping[str, str] = _COPIES) -> None:
+def main(copies: Mapping[str, str] = COPIES) -> None:
     """Run a step; if it refuses the data, write one line to stderr and exit with status 2.
 
     Args:

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests.image.engine import UID, Engine, Image, missing_tools
-from tests.runners.kubeflow.backend import Backend
+from tests.runners.kubeflow.backend import DISK, Backend
+from tests.runners.kubeflow.services import serve
 from tests.support.small_project import Project, make_project
 
 pytestmark = pytest.mark.skipif(
@@ -120,11 +121,19 @@ class _Pods(Backend):
 
     image: Image | None = None
 
-    def launch(self, command: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    def launch(
+        self, command: list[str], environment: Mapping[str, str], disk: Path
+    ) -> subprocess.CompletedProcess[str]:
         assert self.image is not None
-        _give(self.root)
+        _give(disk)
         folder = self.root.parent
-        return self.image.run(*command, entrypoint="", mounts={folder: str(folder)}, environment=environment)
+        mounts = {folder: str(folder)} | {disk / name: f"/{name}" for name in DISK}
+        ended = self.image.run(*command, entrypoint="", mounts=mounts, environment=environment)
+        assert {path.stat().st_uid for path in disk.rglob("*")} == {UID}
+        return ended
+
+    def root_of(self, disk: Path) -> str:  # noqa: ARG002 - the container has its files where Kubernetes' have
+        return ""
 
 
 def test_steps_of_kubeflow_run_in_it(image: Image, project: Project) -> None:
@@ -138,11 +147,12 @@ def test_steps_of_kubeflow_run_in_it(image: Image, project: Project) -> None:
         "--output", str(package), mounts={folder: str(folder)},
     )  # fmt: skip
     assert compiled.returncode == 0, compiled.stderr
-    (folder / "store").mkdir()
-    run = _Pods(folder / "store", image=image).run(package, "StatisticsGen")
-    assert not run.failed
-    statistics = Path(run.outputs["StatisticsGen"]["statistics"]["uri"])
-    assert (statistics / "Split-train" / "FeatureStats.pb").stat().st_uid == UID
+    with serve() as services:
+        pods = _Pods(folder / "disks", services, image=image)
+        run = pods.run(package, "StatisticsGen")
+        assert not run.failed
+        statistics = pods.download(run, "StatisticsGen", "statistics", folder)
+    assert (statistics / "Split-train" / "FeatureStats.pb").is_file()
 
 
 @pytest.mark.skipif(shutil.which("go") is None, reason="without Go, Beam's boot is in a container registry alone")

@@ -12,6 +12,7 @@ from components.example_gen.report import IngestReport
 from components.report.summary import Summary, summarize_rows
 from components.schema_import.schema_file import SCHEMA_FILE
 from tests.runners.kubeflow.backend import Backend, Run
+from tests.runners.kubeflow.services import Services
 from tests.runners.kubeflow.test_spec import compile_project
 from tests.runners.kubeflow.warm_backend import WarmBackend
 from tests.support.hook import Hook
@@ -60,17 +61,23 @@ class Cluster:
 
     def registry(self) -> dict[str, str]:
         """Return a digest of each file of the registry."""
-        return digests(self.project.registry)
+        files = (path for path in sorted(self.project.registry.rglob("*")) if path.is_file())
+        return {str(path): sha256(path.read_bytes()).hexdigest() for path in files}
 
+    def outputs(self, step: str) -> dict[str, str]:
+        """Return a digest of each object that a step of the last run has put out, without the logs."""
+        artifacts = self.last.outputs[step].values()
+        (folder,) = {artifact["uri"].rpartition("/")[0] for artifact in artifacts}
+        found = self.backend.services.objects.digests(folder)
+        return {name: digest for name, digest in found.items() if not name.startswith("/executor-logs")}
 
-def digests(folder: Path) -> dict[str, str]:
-    """Return a digest of each file below a folder, without the logs that Kubeflow keeps."""
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "executor-logs")
-    return {str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest() for path in files}
+    def download(self, step: str, output: str) -> str:
+        """Download an output of the last run; return the folder that it is in."""
+        return str(self.backend.download(self.last, step, output, self.project.folder.parent / "downloads"))
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(tmp_path_factory: pytest.TempPathFactory, services: Services) -> Iterator[Cluster]:
     """A cluster whose containers have the project's folder, as a volume, at the same path."""
     folder = tmp_path_factory.mktemp("conformance")
     project = make_project(folder / "project", rows=60)
@@ -92,7 +99,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         }},
     )  # fmt: skip
     with Hook() as hook:
-        backend = WarmBackend(folder / "store", {"hook": {"url": hook.url}})
+        backend = WarmBackend(folder / "disks", services, {"hook": {"url": hook.url}})
         cluster = Cluster(project, folder / "pipeline.yaml", backend, hook)
         cluster.compile()
         yield cluster
@@ -103,8 +110,8 @@ def test_a_first_run_pushes(cluster: Cluster) -> None:
     assert not run.failed
     assert not run.cached
     assert len(run.executed) == 17
-    assert "labels" in (Path(run.outputs["SchemaImport"]["schema"]["uri"]) / SCHEMA_FILE).read_text()
-    summary = Summary.read(run.outputs["Report"]["report"]["uri"])
+    assert "labels" in Path(cluster.download("SchemaImport", "schema"), SCHEMA_FILE).read_text()
+    summary = Summary.read(cluster.download("Report", "report"))
     assert summary.pushed is not None
     assert (Path(summary.pushed) / "saved_model.pb").is_file()
     notification = cluster.notification()
@@ -116,11 +123,11 @@ def test_a_first_run_pushes(cluster: Cluster) -> None:
 
 def test_running_a_step_again_changes_nothing(cluster: Cluster) -> None:
     run, registry = cluster.last, cluster.registry()
-    before = {step: digests(cluster.backend.root / run.id / step) for step in _AGAIN}
+    before = {step: cluster.outputs(step) for step in _AGAIN if run.outputs.get(step)}
     for step in _AGAIN:
         cluster.backend.run_again(cluster.package, run, step)
     for step, files in before.items():
-        again = digests(cluster.backend.root / run.id / step)
+        again = cluster.outputs(step)
         assert set(again) == set(files), step
         assert again == files or step in _NOT_REPEATABLE, step
     assert cluster.registry() == registry
@@ -149,7 +156,7 @@ def test_a_model_that_is_not_blessed_is_not_pushed(cluster: Cluster) -> None:
     assert not run.failed
     assert set(run.executed) == _EVERY_TIME | {"Trainer", "BehaviouralTests"}
     assert set(run.cached) == {"TextExampleGen", "StatisticsGen", "SchemaImport", "ExampleValidator", "Transform"}
-    summary = Summary.read(run.outputs["Report"]["report"]["uri"])
+    summary = Summary.read(cluster.download("Report", "report"))
     assert summary.baseline is not None
     assert [gate.passed for gate in summary.gates] == [False, True]
     assert (summary.blessed, summary.pushed) == (False, None)
@@ -166,7 +173,7 @@ def test_a_model_whose_gates_were_lowered_is_pushed_without_another_training(clu
     assert not run.failed
     assert set(run.executed) == _EVERY_TIME
     assert {"Transform", "Trainer", "BehaviouralTests"} < set(run.cached)
-    summary = Summary.read(run.outputs["Report"]["report"]["uri"])
+    summary = Summary.read(cluster.download("Report", "report"))
     assert summary.baseline is not None
     assert summary.pushed is not None
     assert len([path for path in cluster.project.registry.iterdir() if path.name.isdigit()]) == 2
@@ -196,7 +203,7 @@ def test_a_data_gate_that_stops_a_run_changes_nothing_and_notifies(cluster: Clus
     # The Report did not run, but the last step knows what the others noted.
     assert notification["summary"]["outcome"] == "refused"
     assert notification["summary"]["reasons"] == notification["reasons"]
-    report = IngestReport.read(run.outputs["TextExampleGen"]["quarantine"]["uri"])
+    report = IngestReport.read(cluster.download("TextExampleGen", "quarantine"))
     assert notification["summary"]["rows"] == summarize_rows(report).model_dump()
     assert "rude" in notification["reasons"][0]
     assert cluster.registry() == before
@@ -214,9 +221,14 @@ def test_missing_inputs_are_notified(cluster: Cluster) -> None:
 
 
 def test_a_container_of_tfx_needs_nothing_but_its_command(cluster: Cluster, tmp_path: Path) -> None:
-    """All others are forked from a process that has imported TensorFlow."""
+    """All others are forked from a process that has imported TensorFlow; here the root is of s3://, not of minio://."""
     write_rows(cluster.project.folder / "data" / "span-1" / "rows.csv", 60, seed=2)
-    run = Backend(tmp_path, cluster.backend.secrets).run(cluster.package, "TextExampleGen")
+    secrets, services = cluster.backend.secrets, cluster.backend.services
+    backend = Backend(tmp_path / "disks", services, secrets, pipeline_root="s3://bucket/root")
+    run = backend.run(cluster.package, "TextExampleGen")
+    assert not run.failed
     assert run.executed == ["NewData", "TextExampleGen"]
-    report = IngestReport.read(run.outputs["TextExampleGen"]["quarantine"]["uri"])
+    quarantine = run.outputs["TextExampleGen"]["quarantine"]["uri"]
+    assert quarantine.startswith(f"s3://bucket/root/small/{run.id}/TextExampleGen/")
+    report = IngestReport.read(str(backend.download(run, "TextExampleGen", "quarantine", tmp_path)))
     assert (report.rows_read, report.accepted) == (60, 60)

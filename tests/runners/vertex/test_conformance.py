@@ -6,6 +6,7 @@ from pathlib import Path
 
 from components.example_gen.report import IngestReport
 from components.schema_import.schema_file import SCHEMA_FILE
+from tests.runners.kubeflow.services import serve
 from tests.runners.kubeflow.warm_backend import WarmBackend
 from tests.runners.vertex.test_spec import MINIMAL, compile_project
 from tests.support.small_project import make_project
@@ -21,7 +22,10 @@ def test_the_first_steps_need_nothing_but_the_job(tmp_path: Path) -> None:
     project.configuration.unlink()
     package = tmp_path / "specification.json"
     package.write_text(json.dumps(json.loads(file.read_text())["pipelineSpec"]))
-    run = WarmBackend(tmp_path / "store", publish_logs=False).run(package, "TextExampleGen", "SchemaImport")
+    root = str(tmp_path / "root")  # in the place of the folder that Cloud Storage is mounted at: nothing is copied
+    with serve() as services:
+        backend = WarmBackend(tmp_path / "disks", services, pipeline_root=root, publish_logs=False)
+        run = backend.run(package, "TextExampleGen", "SchemaImport")
     assert not run.failed
     assert set(run.executed) == {"NewData", "TextExampleGen", "SchemaImport"}
     report = IngestReport.read(run.outputs["TextExampleGen"]["quarantine"]["uri"])
