@@ -56,6 +56,12 @@ image: ## Build the container image with Docker or Podman; VARIANT=cpu, cuda or 
 test-image: .venv/.ready ## Build the image and use it as a cluster would; needs root and Podman or Docker, takes minutes
 	@TEST_IMAGE=$(VARIANT) .venv/bin/python -m pytest tests/image -s
 
+.PHONY: test-kubeflow
+test-kubeflow: .venv/.ready ## Run the sample on a real Kubeflow: ENDPOINT=http://... IMAGE=... (docs/kubeflow.md)
+	@TEST_KUBEFLOW_ENDPOINT="$(ENDPOINT)" TEST_KUBEFLOW_IMAGE="$(if $(ENDPOINT),$(IMAGE))" TEST_KUBEFLOW_CLAIM="$(CLAIM)" \
+		TEST_KUBEFLOW_VOLUME="$(VOLUME)" TEST_KUBEFLOW_HOST="$(HOST)" TEST_KUBEFLOW_NAMESPACE="$(NAMESPACE)" \
+		.venv/bin/python -m pytest -s -q tests/runners/kubeflow/test_installation.py -k real
+
 .PHONY: check
 check: .venv/.ready ## Run ruff and mypy
 	@.venv/bin/ruff check $(PYTHON_FILES)

@@ -14,6 +14,10 @@ HANG = -1
 class Hook(HttpServer):
     """Webhook that answers each request with the next of `statuses`, then with 200.
 
+    Args:
+        statuses: Statuses of the first answers.
+        host: Address to listen on.
+
     Attributes:
         received: The bodies that it received, as JSON.
         headers: The headers of each request.
@@ -21,8 +25,8 @@ class Hook(HttpServer):
 
     PROTOCOL = "HTTP/1.0"
 
-    def __init__(self, statuses: Sequence[int] = ()) -> None:
-        super().__init__()
+    def __init__(self, statuses: Sequence[int] = (), host: str = "127.0.0.1") -> None:
+        super().__init__(host)
         self.received: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self._statuses = list(statuses)

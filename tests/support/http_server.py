@@ -66,14 +66,17 @@ class Reply:
 class HttpServer(ABC):
     """HTTP server on a free port, which runs from `with` to its end.
 
+    Args:
+        host: Address to listen on.
+
     Attributes:
         PROTOCOL: Version of HTTP: with HTTP/1.1, clients keep their connections.
     """
 
     PROTOCOL: ClassVar[str] = "HTTP/1.1"
 
-    def __init__(self) -> None:
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"server_of_test": self}))
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self._http = ThreadingHTTPServer((host, 0), type("Handler", (_Handler,), {"server_of_test": self}))
 
     @property
     def url(self) -> str:

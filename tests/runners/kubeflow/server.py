@@ -58,6 +58,7 @@ class KubeflowServer(HttpServer):
 
     Attributes:
         pipelines: Pipelines by ID. The other objects are kept in the same way.
+        tasks: The cache's table, in which launchers enter what they have run.
         asked: Method and path of each request.
         trouble: Pairs of a request's beginning (method and path) and the status, `DROP` or `LOSE` to answer it with.
         meanwhile: Pairs of a request's beginning and a function to call before it is answered.
@@ -71,6 +72,7 @@ class KubeflowServer(HttpServer):
         self.experiments: dict[str, Json] = {}
         self.runs: dict[str, Json] = {}
         self.recurring: dict[str, Json] = {}
+        self.tasks: list[Json] = []
         self.asked: list[str] = []
         self.trouble: list[tuple[str, int]] = []
         self.meanwhile: list[tuple[str, Callable[[], object]]] = []
@@ -131,6 +133,14 @@ class KubeflowServer(HttpServer):
             (r"POST /experiments", self._create_experiment),
             (r"GET /runs", self._list_runs),
             (r"POST /runs", self._create_run),
+            (
+                r"DELETE /pipelines/([^/:]+)/versions/([^/:]+)",
+                lambda request: self._delete(self.versions, request.verb),
+            ),
+            (r"DELETE /pipelines/([^/:]+)", self._delete_pipeline),
+            (r"DELETE /experiments/([^/:]+)", lambda request: self._delete(self.experiments, request.name)),
+            (r"DELETE /runs/([^/:]+)", lambda request: self._delete(self.runs, request.name)),
+            (r"GET /apis/v1alpha1/tasks", self._list_tasks),
             (r"GET /runs/([^/:]+)", lambda request: self._found(self.runs, "Run", request.name)),
             (r"POST /runs/([^/:]+):terminate", self._terminate),
             (r"GET /recurringruns", self._list_recurring),
@@ -262,6 +272,25 @@ class KubeflowServer(HttpServer):
                 if run.get("recurring_run_id") == request.name and run["state"] not in _FINAL:
                     run["state"] = "FAILED"  # its workflow went with what owned it
         return {}
+
+    def _delete_pipeline(self, request: _Call) -> Json:
+        self._found(self.pipelines, "Pipeline", request.name)
+        if any(each["pipeline_id"] == request.name for each in self.versions.values()):
+            raise RefusedError(400, f"Failed to delete pipeline with id {request.name} as it has existing versions")
+        return self._delete(self.pipelines, request.name)
+
+    def _delete(self, objects: dict[str, Json], name: str) -> Json:
+        self._found(objects, "object", name)
+        del objects[name]
+        return {}
+
+    def _list_tasks(self, request: _Call) -> Json:
+        """List the cache's table (apiserver/server/task_server.go:96-119)."""
+        (predicate,) = json.loads(request.query["filter"])["predicates"]
+        assert (predicate["op"], predicate["key"]) == ("EQUALS", "pipelineName")
+        found = [task for task in self.tasks if task["pipeline_name"] == predicate["stringValue"]]
+        # Empty fields are not in the answer: apiserver/common/utils.go:150-166.
+        return {"tasks": found, "total_size": len(found)} if found else {}
 
     # === Checks ===
 
