@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from components.common.files import make_private_folder
 from pipeline.config.concurrency import ConcurrencySettings
 from schema.errors import Refused
 
@@ -65,8 +66,11 @@ class WorkDir:
     def new_run(self) -> Path:
         """Create the folder of a new run, named by the current time in UTC, and return its path."""
         started = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        # Private also in a directory that somebody else created, since what TFX writes follows the umask.
+        for parent in (self.artifacts, self.runs):
+            make_private_folder(str(parent))
         folder = self.runs / started
-        folder.mkdir(parents=True)
+        folder.mkdir()
         return folder
 
     @contextmanager
@@ -90,8 +94,8 @@ class WorkDir:
             Refused: Another run is in progress here, or the directory belongs to another pipeline or cannot be written.
         """
         try:
-            Path(self.root).mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(Path(self.root, ".lock"), os.O_RDWR | os.O_CREAT, 0o644)
+            make_private_folder(self.root)
+            descriptor = os.open(Path(self.root, ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise Refused(f"work_dir {self.root}: cannot be written: {error.strerror}") from None
         with os.fdopen(descriptor, "r+b", buffering=0):
@@ -106,6 +110,8 @@ class WorkDir:
             try:
                 yield waited
             finally:
+                if self.metadata.exists():  # sqlite creates it by the umask; it holds the configuration
+                    self.metadata.chmod(self.metadata.stat().st_mode & 0o700)
                 _write_lines(descriptor, pipeline_name)
 
     def _lock(self, descriptor: int, concurrency: ConcurrencySettings, notify: Callable[[str], object]) -> bool:

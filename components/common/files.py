@@ -151,6 +151,18 @@ def make_folder(path: str) -> None:
         Path(path).mkdir(parents=True, exist_ok=True)
 
 
+def make_private_folder(path: str) -> None:
+    """Create a folder and its parents, itself readable by its owner only; leave it as it is if it exists.
+
+    For what holds texts of the data. A remote folder has the permissions of its bucket.
+    """
+    if is_remote(path):
+        make_folder(path)
+    elif not Path(path).is_dir():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).mkdir(mode=0o700, exist_ok=True)  # less what the umask takes away
+
+
 def remove_file(path: str) -> None:
     """Remove a file, which must exist."""
     if is_remote(path):

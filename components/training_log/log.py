@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from pydantic import Field
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components.common.files import exists, list_folder, make_folder, read_bytes, write_whole
+from components.common.files import exists, list_folder, make_folder, make_private_folder, read_bytes, write_whole
 from components.common.record import Record
 from components.example_gen.report import IngestReport, SpanCount
 from components.example_gen.sources.spans import newest
@@ -80,6 +80,8 @@ def append_entry(registry: str, report: IngestReport, known: Sequence[str], stat
     if numbers and _read(registry, numbers[-1]).digest == report.digest:
         return
     folder = _folder(registry, numbers[-1] + 1 if numbers else 1)
+    # The statistics hold the most frequent texts; servers, which may be other users, need only the versions.
+    make_private_folder(f"{registry.rstrip('/')}/{_FOLDER}")
     make_folder(folder)
     write_whole(f"{folder}/{_STATISTICS_FILE}", statistics)
     entry = TrainingEntry(

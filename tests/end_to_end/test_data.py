@@ -1,5 +1,6 @@
 """Tests of daily data through the command line: what is new, what stops a run, and what the webhook receives."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,28 @@ def _day(project: Project, name: str, seed: int, rows: int = 200, **options: Any
     write_rows(project.folder / "days" / "late" / name / "rows.csv", rows // 10, seed=seed + 100, **options)
 
 
+# Strings that may be in no file that a run writes, nor on the screen, nor in the arguments of a process.
+_SECRETS = {"the address": "T0SECRET", "the header": "C4NARY-of-the-header"}
+_SECRET_VARIABLE = "TEST_HOOK_SECRET"
+_arguments: list[str] = []
+
+
 @pytest.fixture(scope="module")
 def hook() -> Iterator[Hook]:
-    with Hook() as hook:
+    sys.addaudithook(lambda event, of: _arguments.append(repr(of[:2])) if event == "subprocess.Popen" else None)
+    with Hook() as hook, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(_SECRET_VARIABLE, _SECRETS["the header"])
         yield hook
+
+
+def _assert_no_secret(project: Project, shown: str) -> None:
+    assert _arguments, "the canary is a process"
+    written = [path for path in project.folder.rglob("*") if path.is_file() and path != project.configuration]
+    assert {"summary.json", "report.html", "log.txt", "metadata.sqlite"} <= {path.name for path in written}
+    for what, secret in _SECRETS.items():
+        found = [path for path in written if secret.encode() in path.read_bytes()]
+        assert found == [], f"{what} is in a file"
+        assert secret not in shown + "".join(_arguments), what
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +58,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, hook: Hook) -> Project:
         ],
         "spans": {"last": 2},
     }
-    project.configure(examples=examples, notify={"url": hook.url, "retries": 0})
+    project.configure(examples=examples, notify={"url": hook.url, "retries": 0, "secret_from": _SECRET_VARIABLE})
     for day in (20, 21, 22):
         _day(project, f"2026-11-{day}", seed=day)
     return project
@@ -53,7 +72,10 @@ def test_the_last_days_are_trained_on_and_a_second_run_finds_nothing_new(
     status, summary = run(project, *_TRIAL)
     assert status == 0
     left_out = "left out, as not every input has files of them: 2026-11-23"
-    assert f"Spans {left_out}" in capfd.readouterr().out
+    first = capfd.readouterr()
+    assert f"Spans {left_out}" in first.out
+    _assert_no_secret(project, first.out + first.err)
+    assert hook.headers[0]["Authorization"] == _SECRETS["the header"]
     assert summary["data"]["incomplete_spans"] == [20780]
     assert summary["data"]["spans"] == [
         {"span": 20778, "version": None, "rows": 200},

@@ -131,3 +131,20 @@ def test_names_a_damaged_metadata_file(tmp_path: Path, content: bytes | None) ->
         work_dir.check_metadata()
     assert str(refused.value).startswith(f"{work_dir.metadata}: is damaged (")
     assert "; restore it, or delete it: every step then runs anew" in str(refused.value)
+
+
+@pytest.mark.parametrize(("umask", "exists"), [(0o022, False), (0o077, False), (0o022, True)])
+def test_what_holds_texts_is_readable_by_its_owner_only(tmp_path: Path, umask: int, exists: bool) -> None:
+    work_dir = WorkDir(str(tmp_path / "work"))
+    if exists:
+        Path(work_dir.root).mkdir(mode=0o755)
+    previous = os.umask(umask)
+    try:
+        with work_dir.locked("one"):
+            work_dir.new_run()
+            work_dir.metadata.touch(mode=0o666)
+    finally:
+        os.umask(previous)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in Path(work_dir.root).iterdir()}
+    assert modes == {"artifacts": 0o700, "runs": 0o700, ".lock": 0o600, "metadata.sqlite": 0o600}
+    assert Path(work_dir.root).stat().st_mode & 0o777 == (0o755 if exists else 0o700), "one that exists keeps its mode"

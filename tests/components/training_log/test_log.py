@@ -111,3 +111,8 @@ def test_damaged_statistics_are_named(tmp_path: Path, content: bytes | None, wha
     with pytest.raises(Refused) as refused:
         entry_before(str(tmp_path), report("b"))
     assert str(refused.value).startswith(f"{path}: {what}")
+
+
+def test_the_log_which_holds_texts_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    append_entry(str(tmp_path), report("a"), ["joy"], statistics("one"))
+    assert (tmp_path / ".trained_on").stat().st_mode & 0o777 == 0o700
