@@ -22,6 +22,11 @@ def run(
     runner: Annotated[
         str | None, typer.Option(help="local or beam; replaces runner.orchestrator of the configuration.")
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the summary on stdout as one JSON object, and all else on stderr.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also print what the libraries log.")] = False,
 ) -> None:
     """Train and evaluate a model, and push it if it passes every gate and the canary."""
     from pipeline.config.loading import load_configuration
@@ -30,11 +35,19 @@ def run(
     configuration = load_configuration(config, [*(set_ or ()), *orchestrator])
 
     from components.common.outcome import EXIT_STATUS
-    from pipeline.console import PlainConsole
+    from pipeline.console import PlainConsole, print_json
     from pipeline.run import run_pipeline
     from runners.table import LocalRunner
 
-    summary = run_pipeline(configuration, PlainConsole(), LocalRunner(configuration.runner.orchestrator), force=force)
+    summary = run_pipeline(
+        configuration,
+        PlainConsole(stderr=as_json, quiet=quiet),
+        LocalRunner(configuration.runner.orchestrator),
+        force=force,
+        verbose=verbose,
+    )
+    if as_json:
+        print_json(summary.model_dump(mode="json"))
     raise typer.Exit(EXIT_STATUS[summary.outcome])
 
 

@@ -6,17 +6,17 @@ from collections.abc import Iterator, Mapping
 
 from rich.console import Console
 from rich.status import Status
-from rich.table import Table
 from rich.text import Text
 
 from components.common.progress import PROGRESS
-from components.evaluation.gates.result import GateResult
 from components.example_gen.report import Duplicates
 from components.report.attention import headline
-from components.report.summary import DataSummary, LabelSummary, Rows, Summary
+from components.report.summary import DataSummary, Rows, Summary
+from pipeline.tables import gates_table, metrics_table
 
 _MOST_CONTRADICTIONS = 5
 _PLAIN_LINE_INTERVAL_S = 15.0
+_LONGEST_STEPS = 3
 
 
 class RunDisplay(logging.Handler):
@@ -61,6 +61,9 @@ class RunDisplay(logging.Handler):
         self._print(f"{self._step}: " + ("unchanged, taken from the cache" if cached else f"{seconds:.1f} s"))
 
     def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, "lasting", False):
+            self._print(f"{self._step}: {record.getMessage()}")
+            return
         message = f"{self._step}: {record.getMessage()}"
         if self._status is not None:
             self._status.update(Text(message))
@@ -75,6 +78,17 @@ class RunDisplay(logging.Handler):
 
     def _print(self, text: str) -> None:
         self._console.print(Text(text), highlight=False, soft_wrap=True)
+
+
+class LogLines(logging.Handler):
+    """Handler that prints what libraries log as lines on the console."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.print(Text(self.format(record), style="dim"), soft_wrap=True)
 
 
 def show_data(console: Console, rows: Rows, data: DataSummary) -> None:
@@ -116,9 +130,9 @@ def show_summary(console: Console, summary: Summary) -> None:
     if summary.rows is not None and summary.data is not None:
         show_data(console, summary.rows, summary.data)
     if summary.metrics is not None:
-        console.print(_metrics_table(summary))
+        console.print(metrics_table(summary.metrics, console.width))
     if summary.gates:
-        console.print(_gates_table(summary))
+        console.print(gates_table(summary.gates))
     if summary.gates_note:
         console.print(Text(f"Gates: {summary.gates_note}"), soft_wrap=True)
     if summary.small_slices:
@@ -140,46 +154,10 @@ def show_summary(console: Console, summary: Summary) -> None:
     console.print(Text(f"Pushed: {summary.pushed or 'no'}", style="bold"), soft_wrap=True)
 
 
-def _metrics_table(summary: Summary) -> Table:
-    overall = summary.metrics
-    assert overall is not None
-    columns = ("precision", "recall", "F1", "AUC", "threshold", "support")
-    table = Table("label", *columns, title="Test split", title_justify="left")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for label, metrics in overall.per_label.items():
-        table.add_row(label, *_label_cells(metrics))
-    table.add_section()
-    for name, values in (
-        ("macro", (overall.macro_precision, overall.macro_recall, overall.macro_f1, overall.macro_auc)),
-        ("micro", (overall.micro_precision, overall.micro_recall, overall.micro_f1, None)),
-    ):
-        table.add_row(name, *(_number(value) for value in values), "", "")
-    return table
-
-
-def _label_cells(metrics: LabelSummary) -> list[str]:
-    numbers = (metrics.precision, metrics.recall, metrics.f1, metrics.auc, metrics.threshold)
-    return [*(_number(value) for value in numbers), str(metrics.support)]
-
-
-def _gates_table(summary: Summary) -> Table:
-    table = Table("gate", "value", "95 %", "bound", "", title="Gates", title_justify="left")
-    for gate in summary.gates:
-        note = f" ({gate.note})" if gate.note else ""
-        table.add_row(gate.gate, _number(gate.value), _interval(gate), _number(gate.bound), _result(gate) + Text(note))
-    return table
-
-
-def _result(gate: GateResult) -> Text:
-    if not gate.passed:
-        return Text("failed", style="bold red")
-    return Text("passed", style="green") if gate.asked else Text("not asked")
-
-
-def _interval(gate: GateResult) -> str:
-    return "-" if gate.interval is None else " to ".join(map(_number, gate.interval))
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def show_account(console: Console, summary: Summary) -> None:
+    """Print what a run took: its time, the steps that took most of it, and its memory."""
+    longest = sorted(summary.durations_s.items(), key=lambda item: -item[1])[:_LONGEST_STEPS]
+    steps = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in longest if seconds >= 1)
+    memory = "" if summary.peak_memory_mb is None else f"; peak memory {summary.peak_memory_mb:,} MiB"
+    line = f"Took {sum(summary.durations_s.values()):.0f} s{f' ({steps})' if steps else ''}{memory}"
+    console.print(Text(line), soft_wrap=True)

@@ -4,7 +4,7 @@ import logging
 import os
 import resource
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from components.training_log.news import left_out, why_nothing_is_new
 from pipeline.check import check_configuration
 from pipeline.code import pack_code
 from pipeline.config.configuration import Configuration
-from pipeline.display import RunDisplay, show_data, show_summary
+from pipeline.display import LogLines, RunDisplay, show_account, show_data, show_summary
 from pipeline.errors import termination_raised
 from pipeline.notify import RunInProgress, find_problem, notified
 from pipeline.report import write_report
@@ -31,7 +31,9 @@ from pipeline.work_dir import WorkDir
 from schema.errors import Refused
 
 
-def run_pipeline(config: Configuration, console: Console, runner: Runner, *, force: bool = False) -> Summary:
+def run_pipeline(
+    config: Configuration, console: Console, runner: Runner, *, force: bool = False, verbose: bool = False
+) -> Summary:
     """Run the pipeline on this machine and show the result.
 
     The run's folder, `<work_dir>/runs/<time>`, gets summary.json, report.html, model_card.md, artifacts.json,
@@ -42,6 +44,7 @@ def run_pipeline(config: Configuration, console: Console, runner: Runner, *, for
         console: Where progress and result are shown.
         runner: Runner that starts the steps.
         force: Run even if no span is newer than the last one trained on.
+        verbose: Show also what the libraries log.
 
     Returns:
         The summary, as written into the run's folder.
@@ -62,14 +65,16 @@ def run_pipeline(config: Configuration, console: Console, runner: Runner, *, for
                 return summary
             _show_incomplete_spans(config, sources, console)
             with _failure_summarized(run, folder, console):
-                result = _run(config, folder, console, runner)
+                result = _run(config, folder, console, runner, verbose=verbose)
                 summary = _complete(Summary.read(result.artifacts["Report"]["report"]), result, sources)
                 run.summary = summary
                 summary.write(str(folder.path))
             report = _try_write_report(folder)
         show_summary(console, summary)
+        show_account(console, summary)
         console.print(Text(f"Report: {report or 'could not be written; log.txt says why'}"), soft_wrap=True)
         console.print(Text(f"Summary: {folder.path / Summary.FILE}"), soft_wrap=True)
+        _show_next_commands(config, result, console)
         return summary
 
 
@@ -118,6 +123,11 @@ def _show_incomplete_spans(config: Configuration, sources: Sources, console: Con
         console.print(Text(f"Spans {left_out(config.examples, sources)}"), soft_wrap=True)
 
 
+def _show_next_commands(config: Configuration, result: RunResult, console: Console) -> None:
+    console.print(Text(f"Losses: tensorboard --logdir {result.artifacts['Trainer']['model_run']}"), soft_wrap=True)
+    console.print(Text(f"Try it: bert-multilabel predict --model {config.registry} --text '...'"), soft_wrap=True)
+
+
 def _show_quarantine_command(folder: RunFolder, console: Console) -> None:
     console.print(Text(f"Quarantined rows: bert-multilabel quarantine {folder.path}"), soft_wrap=True)
 
@@ -161,25 +171,37 @@ def _try_write_report(folder: RunFolder) -> Path | None:
 
 
 def _run(
-    config: Configuration, folder: RunFolder, console: Console, runner: Runner, until: str | None = None
+    config: Configuration,
+    folder: RunFolder,
+    console: Console,
+    runner: Runner,
+    *,
+    until: str | None = None,
+    verbose: bool = False,
 ) -> RunResult:
     console.print(Text(f"Pipeline {config.name}: loading TensorFlow and TFX ..."))
     if config.beam.takes_code:
         pack_code(WorkDir(config.work_dir).code)
-    with _libraries_logged(folder.log), RunDisplay(console) as display:
+    handlers: list[logging.Handler] = [logging.FileHandler(folder.log, encoding="utf-8")]
+    if verbose:
+        handlers.append(LogLines(console))
+    with _libraries_logged(folder.log, handlers), RunDisplay(console) as display:
         return runner.run(config, Observers(display, folder), until=until)
 
 
 @contextmanager
-def _libraries_logged(log: Path) -> Iterator[None]:
-    """Send what libraries log or write to stderr to a file, so that the console has the terminal to itself."""
+def _libraries_logged(log: Path, handlers: Sequence[logging.Handler]) -> Iterator[None]:
+    """Send what libraries log to handlers, and what they write to stderr to a file.
+
+    The console has the terminal to itself.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     # TensorFlow turns oneDNN on by itself only for some Intel processors; on AMD it makes a training step a third
     # faster.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    handler = logging.FileHandler(log, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.getLogger().addHandler(handler)
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        logging.getLogger().addHandler(handler)
     with log.open("ab") as file, redirected_stderr(file):
         try:
             yield
@@ -187,5 +209,6 @@ def _libraries_logged(log: Path) -> Iterator[None]:
             logging.getLogger(__name__).exception("the run ended here")
             raise
         finally:
-            logging.getLogger().removeHandler(handler)
-            handler.close()
+            for handler in handlers:
+                logging.getLogger().removeHandler(handler)
+                handler.close()

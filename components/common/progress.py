@@ -5,6 +5,10 @@ changes in place, a container in its log.
 """
 
 import logging
+from typing import Any
+
+# `extra` of a message that stays on the screen; others replace each other.
+LASTING: dict[str, Any] = {"lasting": True}
 
 PROGRESS = logging.getLogger("bert_multilabel.progress")
 PROGRESS.setLevel(logging.INFO)

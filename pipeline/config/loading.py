@@ -65,7 +65,10 @@ def _replace_key(content: dict[str, Any], override: str) -> None:
     try:
         value = parse_yaml(text)
     except InvalidYamlError:
-        raise Refused(f"--set {override}: the value is not YAML") from None
+        raise Refused(
+            f"--set {override}: the value is not YAML; quote texts with special characters, for example"
+            """ --set 'evaluation.gates=["f1[*] >= 0.3"]'"""
+        ) from None
     *parents, last = key.split(".")
     target = content
     for parent in parents:

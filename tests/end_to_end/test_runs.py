@@ -126,9 +126,9 @@ def test_predict_prints_labels_and_probabilities(
 def test_an_unchanged_run_takes_everything_from_the_cache(
     project: Project, first: tuple[int, dict[str, Any]], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    status, summary = run(project)
-    assert status == 0
-    shown = capfd.readouterr().out
+    assert command("run", "--config", str(project.configuration), "--json") == 0
+    printed = capfd.readouterr()
+    summary, shown = json.loads(printed.out), printed.err
     steps = [line for line in shown.splitlines() if line.startswith("[") and not line.endswith("...")]
     assert len(steps) == len(summary["durations_s"])
     assert [step for step in steps if "taken from the cache" not in step] == []
@@ -136,15 +136,15 @@ def test_an_unchanged_run_takes_everything_from_the_cache(
     assert summary["metrics"] == first[1]["metrics"]
 
 
-def test_a_model_that_fails_the_canary_is_not_pushed(
+def test_a_model_that_the_canary_cannot_try_is_not_pushed(
     project: Project, first: tuple[int, dict[str, Any]], capfd: pytest.CaptureFixture[str]
 ) -> None:
     status, summary = run(project, "canary.memory_limit_mb=150")
-    assert status == 3
-    assert (summary["blessed"], summary["pushed"]) == (False, None)
+    assert status == 1
+    assert (summary["outcome"], summary["blessed"], summary["pushed"]) == ("untried", False, None)
     (reason,) = summary["reasons"]
-    assert reason.endswith("MiB while loading it, above the limit of 150 MiB")
-    assert reason in capfd.readouterr().out
+    assert "above the limit of 150 MiB; raise canary.memory_limit_mb" in reason
+    assert "above the limit of 150 MiB" in capfd.readouterr().err
     assert [path.name for path in project.registry.iterdir() if path.name.isdigit()] == [Path(first[1]["pushed"]).name]
 
 

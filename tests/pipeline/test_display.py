@@ -3,10 +3,11 @@
 import io
 from typing import Any
 
+from components.common.progress import LASTING, PROGRESS
 from components.evaluation.gates.result import GateResult
 from components.report.summary import LabelSummary, MetricsSummary, Summary
 from pipeline.console import PlainConsole
-from pipeline.display import show_summary
+from pipeline.display import RunDisplay, show_account, show_summary
 
 
 def test_shows_gates_whose_names_look_like_markup() -> None:
@@ -31,3 +32,22 @@ def test_shows_labels_that_are_no_markup() -> None:
     summary = Summary.model_construct(outcome="blessed", blessed=True, pushed="1", reasons=[], metrics=overall)
     show_summary(PlainConsole(file=shown, width=200), summary)
     assert "[/b]" in shown.getvalue()
+
+
+def test_says_what_the_run_took() -> None:
+    durations = {"Trainer": 100.4, "Transform": 20.0, "StatisticsGen": 5.0, "Pusher": 1.0, "Blessing": 0.1}
+    summary = Summary(
+        outcome="blessed", blessed=True, pushed="1", reasons=[], durations_s=durations, peak_memory_mb=2048
+    )
+    shown = io.StringIO()
+    show_account(PlainConsole(file=shown, width=200), summary)
+    assert shown.getvalue() == "Took 126 s (Trainer 100 s, Transform 20 s, StatisticsGen 5 s); peak memory 2,048 MiB\n"
+
+
+def test_what_lasts_stays_on_a_terminal() -> None:
+    shown = io.StringIO()
+    with RunDisplay(PlainConsole(file=shown, width=200, force_terminal=True, force_interactive=False)) as display:
+        display.step_started("Trainer", 7, 16)
+        PROGRESS.info("epoch 1 of 2, loss 0.5000, eval loss 0.4000", extra=LASTING)
+        display.step_finished("Trainer", 3.0, cached=False, outputs={})
+    assert "[7/16] Trainer: epoch 1 of 2, loss 0.5000, eval loss 0.4000" in shown.getvalue()

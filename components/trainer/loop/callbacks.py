@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from components.common.progress import PROGRESS
+from components.common.progress import LASTING, PROGRESS
 
 _SECONDS_BETWEEN_MESSAGES = 2.0
 _MAX_IDS = 64
@@ -57,7 +57,10 @@ class ReportProgress(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         losses = logs or {}
         logging.getLogger(__name__).info("epoch %d: %s", epoch + 1, losses)
-        PROGRESS.info("epoch %d of %d, eval loss %.4f", epoch + 1, self._epochs, losses.get("val_loss", math.nan))
+        PROGRESS.info(
+            "epoch %d of %d, loss %.4f, eval loss %.4f",
+            epoch + 1, self._epochs, losses.get("loss", math.nan), losses.get("val_loss", math.nan), extra=LASTING,
+        )  # fmt: skip
 
 
 class StopOnNaN(keras.callbacks.Callback):  # type: ignore[misc]

@@ -63,6 +63,10 @@ def test_set_replaces_any_key(configuration: Path) -> None:
         ("name=My Pipeline", "key 'name'"),
         ("epochs", "write it as key=value"),
         ("training.epochs=[1", "the value is not YAML"),
+        (
+            "evaluation.gates=[f1[*] >= 0.3]",
+            "quote texts with special characters, for example --set 'evaluation.gates=",
+        ),
         ("name.sub=1", "name has no keys below it"),
         ("evaluation.gates=[macro_f2 >= 0.5]", "did you mean 'macro_f1'"),
         ("examples.labels={kind: delimited, column: text}", "column 'text' is used twice"),
