@@ -6,6 +6,7 @@ from pipeline.config.vertex import VertexSettings
 from pipeline.locations import Locations, container_locations
 from runners.kfp.checks import check_infra_validator, check_notify
 from runners.kfp.steps import NOTIFY
+from runners.vertex.limits import check_limits
 from schema.errors import Refused
 
 _MOUNTED = "/gcs/"  # Cloud Storage FUSE mounts Cloud Storage there in every container
@@ -31,6 +32,7 @@ def locations_in_containers(config: Configuration, settings: VertexSettings) -> 
         Refused: They cannot; the message names the key to set.
     """
     check_infra_validator(config, "Vertex AI")
+    check_limits(settings)
     where = "runner.vertex.steps.Notify.env, which everybody who can see the pipeline can read"
     check_notify(config, settings.of_step(NOTIFY).env, where)
     paths = settings.paths

@@ -18,6 +18,7 @@ from pipeline.locations import Locations
 from runners.kfp.frame import Frame
 from runners.kfp.notes import RUN_VARIABLE, notes_environment
 from runners.kfp.spec import Containers, Spec, build_documents
+from runners.vertex.limits import check_variables, gigabytes, processors
 from runners.vertex.pages import CONSOLE
 from runners.vertex.push import labels_of, push_destination
 from schema.errors import Refused
@@ -28,7 +29,6 @@ COMMAND = ["python", "-m", "runners.vertex.run_executor"]
 _GRACE_S = 30
 _BACKOFF = {"backoffDuration": "60s", "backoffFactor": 2.0, "backoffMaxDuration": "3600s"}
 _FAILURE_POLICY = {"fast": "PIPELINE_FAILURE_POLICY_FAIL_FAST", "slow": "PIPELINE_FAILURE_POLICY_FAIL_SLOW"}
-_UNITS = {"M": 1e6, "G": 1e9, "T": 1e12, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40}
 
 
 def assemble_job(
@@ -50,6 +50,7 @@ def assemble_job(
         container["command"] = [*_prefix(step, notes=config.notify is not None), *container["command"]]
         if config.notify is not None:
             container["env"] += _variables(notes_environment(name, locations.registry))
+        check_variables(name, container["env"])
         if step.retries:
             task["retryPolicy"] = {"maxRetryCount": step.retries} | _BACKOFF
 
@@ -75,22 +76,13 @@ def container_of(step: VertexStep) -> Spec:
     """
     resources: Spec = {}
     if step.cpu is not None:
-        resources["cpuLimit"] = float(step.cpu[:-1]) / 1000 if step.cpu.endswith("m") else float(step.cpu)
+        resources["cpuLimit"] = processors(step.cpu)
     if step.memory is not None:
         resources["memoryLimit"] = gigabytes(step.memory)
     if step.accelerator is not None:
         check_accelerator(step.accelerator.type)
         resources["accelerator"] = {"type": step.accelerator.type, "count": str(step.accelerator.count)}
     return {"image": step.image, "env": _variables(step.env), "resources": resources}
-
-
-def gigabytes(memory: str) -> float:
-    """Convert an amount of memory as Kubernetes writes it into units of 1e9 bytes.
-
-    These are the units of PipelineContainerSpec.ResourceSpec.memory_limit.
-    """
-    unit = memory.lstrip("0123456789")
-    return float(memory.removesuffix(unit)) * _UNITS[unit] / 1e9
 
 
 def check_accelerator(name: str) -> None:

@@ -17,6 +17,7 @@ from tfx.utils import import_utils
 from pipeline.config.loading import load_configuration
 from pipeline.config.vertex import VertexSettings
 from pipeline.create import create_pipeline
+from runners.vertex import run_executor
 from runners.vertex.run_executor import set_output_file
 from runners.vertex.runs import parse_job
 from runners.vertex.spec import container_of
@@ -258,9 +259,26 @@ def test_the_output_file_is_where_the_step_can_write() -> None:
         assert json.loads(set_output_file(json.dumps(executor_input), mounted=False)) == address
 
 
+@pytest.mark.parametrize("mounted", [True, False])
+def test_a_restarted_step_finds_its_outputs_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mounted: bool
+) -> None:
+    mount = f"{tmp_path}/gcs/"
+    monkeypatch.setattr(run_executor, "_MOUNT", mount)
+    folder = Path(mount, "bucket/1/examples")
+    folder.mkdir(parents=True)
+    (folder / "data_tfrecord-00000-of-00002.gz").touch()
+    (folder.parent / "other").touch()
+    uri = "gs://bucket/1/examples" if mounted else str(folder)
+    outputs = {"examples": {"artifacts": [{"uri": uri}]}, "model": {"artifacts": [{"uri": f"{folder}-none"}]}}
+    run_executor.empty_outputs(json.dumps({"outputs": {"artifacts": outputs}}), mounted=mounted)
+    assert [path.name for path in folder.parent.iterdir()] == ["other"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ("runner.vertex.location=europe-wst4", "Vertex AI has no such region; did you mean 'europe-west4'?"),
         ("runner.vertex=null", "no runner.vertex; give project, location, pipeline_root and image"),
         ("runner.vertex.steps.Trainer.cpus=1", "unknown key 'runner.vertex.steps.Trainer.cpus'; did you mean 'cpu'?"),
         ("runner.vertex.pipeline_root=s3://bucket/root", "key 'runner.vertex.pipeline_root'"),
