@@ -43,6 +43,10 @@ flink-stop: ## Stop the Flink cluster
 test: check ## Run the checks and every test, two files at a time
 	@.venv/bin/python -m pytest -n 2 --dist loadfile
 
+.PHONY: test-faults
+test-faults: .venv/.ready ## Kill, fill, cut and race everything; writes the table of docs/reliability.md; takes half an hour
+	@.venv/bin/python -m tests.faults $(FAULTS)
+
 # Apart from `test`: tracing lines takes half as much time again where tests spend theirs in Python.
 .PHONY: coverage
 coverage: .venv/.ready ## Run every test and print which lines no test runs, by module

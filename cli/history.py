@@ -24,6 +24,7 @@ from schema.errors import Refused
 _RUN = "pipeline_run"
 _REPORT, _BLESSING, _PUSHED = "components.RunReport", "ModelBlessing", "PushedModel"
 _READ_ONLY = 1
+_MOST_CHARACTERS = 120  # of an error of ML Metadata, which quotes its SQL
 _DATA_GATE = "DataGate"
 _COMPLETED = ("COMPLETE", "CACHED")
 
@@ -212,7 +213,24 @@ def _read_summary(folder: Path | None, execution: _Execution | None) -> Summary 
 
 
 def _read_executions(metadata: Path) -> list[_Execution]:
-    """Read the runs that ML Metadata has recorded, by their start."""
+    """Read the runs that ML Metadata has recorded, by their start.
+
+    Raises:
+        Refused: The file is not ML Metadata's, or of another version of it.
+    """
+    from ml_metadata import errors
+
+    try:
+        return _read_store(metadata)
+    except (RuntimeError, errors.StatusError) as error:
+        reason = " ".join(str(error).split())[:_MOST_CHARACTERS]
+        raise Refused(
+            f"{metadata}: cannot be read as ML Metadata ({reason}); restore it, or delete it: the history then has what"
+            " is in the folders of the runs"
+        ) from None
+
+
+def _read_store(metadata: Path) -> list[_Execution]:
     from ml_metadata import metadata_store
     from ml_metadata.proto import metadata_store_pb2
 

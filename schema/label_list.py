@@ -15,6 +15,7 @@ from schema.features import LABELS, TEXT, TEXT_PAIR
 # Prefixes of tags in the annotation of the labels feature. A retired label is written as it is; a renaming as a JSON
 # list of the old and the new name, because any separator could be part of a label.
 _RETIRED, _RENAMED = "retired:", "renamed:"
+_MOST_CHARACTERS = 200  # of a parser's error, which quotes the whole line
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,9 @@ def read_schema(path: str) -> schema_pb2.Schema:
     try:
         schema = text_format.Parse(text, schema_pb2.Schema())
     except text_format.ParseError as error:
-        raise Refused(f"{path}: not a TF-Metadata schema in text format: {error}") from None
+        reason = str(error)
+        short = reason if len(reason) <= _MOST_CHARACTERS else f"{reason[:_MOST_CHARACTERS]}..."
+        raise Refused(f"{path}: not a TF-Metadata schema in text format: {short}") from None
     except RecursionError:
         raise Refused(f"{path}: not a TF-Metadata schema: its messages are nested too deeply") from None
     try:

@@ -129,8 +129,13 @@ def copy_model(model_dir: str, destination: str) -> None:
     if is_remote(model_dir) or is_remote(destination):
         _copy_remote(model_dir, destination)
         return
-    ignore_graph = shutil.ignore_patterns(GRAPH)
-    shutil.copytree(model_dir, destination, copy_function=_copy_durably, ignore=ignore_graph, dirs_exist_ok=True)
+    # Not shutil.copytree, which goes on after an error, fills the disk further, and tells of it without the file.
+    for parent, _, names in os.walk(model_dir, onerror=_raise):
+        folder = os.path.join(destination, os.path.relpath(parent, model_dir))  # noqa: PTH118 - strings, as walk's are
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        for name in names:
+            if (parent, name) != (model_dir, GRAPH):
+                _copy_durably(_join(parent, name), _join(folder, name))
     _copy_durably(_join(model_dir, GRAPH), _join(destination, GRAPH))
 
 
@@ -222,6 +227,10 @@ def _locked(base: str) -> Iterator[None]:
     with Path(base, ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _copy_durably(source: str, destination: str) -> None:

@@ -1,8 +1,10 @@
 """Tests of `history`, whose two sources, ML Metadata and the runs' folders, may each lack what the other has."""
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -208,6 +210,16 @@ def test_names_damaged_metadata(work_dir: WorkDir) -> None:
     (work_dir.root / "metadata.sqlite").write_bytes(b"x" * 5000)
     with pytest.raises(Refused, match=r"metadata.sqlite: is damaged .*; restore it, or delete it"):
         read_history(work_dir.root)
+
+
+def test_names_a_database_that_is_not_ml_metadata(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "metadata.sqlite")) as connection:
+        connection.execute("CREATE TABLE t (x)")
+        connection.commit()
+    with pytest.raises(Refused) as refused:
+        read_history(tmp_path)
+    assert str(refused.value).startswith(f"{tmp_path / 'metadata.sqlite'}: cannot be read as ML Metadata (")
+    assert "\n" not in str(refused.value)
 
 
 def test_refuses_a_folder_in_which_nothing_has_run(tmp_path: Path) -> None:

@@ -1,0 +1,100 @@
+"""Cases about whole runs with a tiny BERT: each is ended by a signal as soon as one of its steps has begun."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from components.registry import check_registry, latest
+from components.report.summary import Summary
+from tests.faults.table import Row, normalize
+from tests.support.hook import Hook
+from tests.support.small_project import Project, make_project
+
+WHAT = "run, during "
+"""Beginning of what these rows are about."""
+
+_ROOT = Path(__file__).parents[2]
+_STEP = re.compile(r"\[\d+/(\d+)\] (\w+) \.\.\.")
+_QUICK = ("training.max_steps=2", "evaluation.gates=[]", "evaluation.slices=[]", "evaluation.label_slices=false")
+
+
+def signal_rows(folder: Path, *, signals: tuple[int, ...] = (signal.SIGKILL, signal.SIGTERM)) -> Iterator[Row]:
+    """End runs of one project by each signal in each step in turn; finished steps are taken from the cache."""
+    for number in signals:
+        project = make_project(folder / signal.Signals(number).name, rows=200)
+        with Hook() as hook:
+            project.configure(notify={"url": hook.url, "retries": 0})
+            step = 1
+            while True:
+                row, steps = _signal_row(project, hook, number, step)
+                yield row
+                step += 1
+                if step > steps:
+                    break
+            yield _last_row(project, number)
+
+
+def _signal_row(project: Project, hook: Hook, number: int, step: int) -> tuple[Row, int]:
+    """Run until a step has begun, and send the signal; return the row and the number of steps of a run."""
+    received, before = len(hook.received), _served(project)
+    process = _start(project)
+    name, steps = "", step
+    assert process.stdout is not None
+    for line in process.stdout:
+        match = _STEP.match(line)
+        if match and line.startswith(f"[{step}/"):
+            name, steps = match[2], int(match[1])
+            os.kill(process.pid, number)
+            break
+    said = process.communicate()[1].strip().splitlines()
+    assert "Traceback" not in "\n".join(said), said
+    run = max(project.runs.iterdir())
+    served = _served(project)
+    changed = "the version before, whole" if served == before else "the new version, whole"
+    told = ""
+    if number == signal.SIGTERM:
+        assert process.returncode == 143, said
+        summary = Summary.read(str(run))
+        assert summary.pushed == (served if served != before else summary.pushed)
+        assert len(hook.received) == received + 1, "a webhook is owed"
+        assert hook.received[-1]["summary"] == json.loads(summary.model_dump_json())
+        told = f"{said[-1]} (also summary and webhook)"
+    if _broken(project):
+        changed = f"BROKEN: {_broken(project)}"
+    status = "killed" if process.returncode == -signal.SIGKILL else str(process.returncode)
+    what = signal.Signals(number).name
+    return Row(f"{WHAT}{name}", what, changed, normalize(told, project.folder), status, "continues from there"), steps
+
+
+def _last_row(project: Project, number: int) -> Row:
+    """Run once more, to the end."""
+    process = _start(project)
+    said = process.communicate()[1].strip()
+    summary = Summary.read(str(max(project.runs.iterdir())))
+    served = "the new version, whole" if summary.pushed == _served(project) and not _broken(project) else "BROKEN"
+    what = f"{WHAT}none of its steps"
+    fault = f"after {signal.Signals(number).name} in each of them"
+    return Row(what, fault, served, said, str(process.returncode), "succeeds")
+
+
+def _start(project: Project) -> subprocess.Popen[str]:
+    options = [word for change in _QUICK for word in ("--set", change)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "run", "--config", str(project.configuration), *options],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=_ROOT,
+        env=os.environ | {"PYTHONPATH": str(_ROOT), "PYTHONUNBUFFERED": "1", "COLUMNS": "300"},
+    )  # fmt: skip
+
+
+def _served(project: Project) -> str | None:
+    newest = latest(str(project.registry))
+    return None if newest is None else newest.path
+
+
+def _broken(project: Project) -> str:
+    return next((f"{each.where} {each.what}" for each in check_registry(str(project.registry)) if each.broken), "")

@@ -1,0 +1,75 @@
+"""A sample of the matrix of faults, which `make test-faults` tries as a whole."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults import record_cases, registry_cases
+from tests.faults.injection import Server, compile_library
+from tests.faults.table import HEAD, Row, group, read_table, write_table
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("server")
+    library = compile_library(folder)
+    if library is None:
+        pytest.skip("no C compiler (cc): file operations cannot be made to fail")
+    with Server(library, folder) as server:
+        yield server
+
+
+def test_a_push_or_rollback_that_fails_anywhere_leaves_whole_versions(server: Server, tmp_path: Path) -> None:
+    rows = list(registry_cases.fault_rows(server, tmp_path, every=9))
+    assert registry_cases.untrue(rows) == []
+    assert {row.served for row in rows} <= {"the old version, whole", "the new version, whole"}
+    assert {row.next_run for row in rows} <= {"succeeds", _NOTHING_TO_ROLL_BACK}
+    full = {row.said for row in rows if row.fault.startswith("ENOSPC") and row.status != "0"}
+    assert full == {"error: FILE: No space left on device; free some disk space, then run again"}
+
+
+_NOTHING_TO_ROLL_BACK = "status 2: error: registry: there is no other model to roll back to"
+
+
+def test_damaged_versions_are_found_and_can_be_rolled_back(server: Server, tmp_path: Path) -> None:
+    rows = list(registry_cases.damage_rows(server, tmp_path))
+    assert {row.status for row in rows if row.fault != "of a newer schema"} == {"1"}
+    assert {row.status for row in rows if row.fault == "of a newer schema"} == {"0"}
+
+
+def test_two_commands_at_once_leave_whole_versions(server: Server, tmp_path: Path) -> None:
+    rows = list(registry_cases.pair_rows(server, tmp_path, rounds=1))
+    assert registry_cases.untrue(rows) == []
+
+
+def test_clock_and_memory_do_not_harm_a_push(server: Server, tmp_path: Path) -> None:
+    for row in (registry_cases.clock_row(server, tmp_path), registry_cases.memory_row(server, tmp_path)):
+        assert (row.status, row.served, row.next_run) == ("0", "the new version, whole", "succeeds")
+
+
+def test_damaged_records_end_in_one_line(server: Server, tmp_path: Path) -> None:
+    rows = list(record_cases.record_rows(server, tmp_path))
+    assert len(rows) > 20
+    for row in rows:
+        assert row.status in ("0", "2"), row
+
+
+def test_writes_a_table_that_it_reads(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# Head\n")
+    rows = group([Row("push", "EIO", "a | b", "", "1", "<x>")] * 3 + [Row("push", "EIO", "c", "", "1", "d")])
+    for _ in range(2):
+        write_table(rows, page)
+    assert read_table(page) == [
+        ["push", "EIO", "a \\| b", "-", "1", "&lt;x>", "3"],
+        ["push", "EIO", "c", "-", "1", "d", "1"],
+    ]
+    assert page.read_text().startswith("# Head\n")
+
+
+def test_the_documented_table_is_whole() -> None:
+    rows = read_table()
+    assert {len(row) for row in rows} == {len(HEAD)}
+    assert {"push", "rollback"} <= {row[0] for row in rows}
+    assert not [row for row in rows if "BROKEN" in row[2] or "LEAVES" in row[5]]
