@@ -92,7 +92,10 @@ def _not_compared(candidate: ModelRecord, base: str, inputs: Artifacts) -> str:
         return ""
     compared = BaselineRecord.read(artifact_utils.get_single_instance(inputs[BASELINE_KEY]).uri)
     live = choose_baseline(base, candidate)
-    if live is None or live.number <= (compared.version or 0) or read_model_id(live) == compared.model_id:
+    if live is None or live.number <= (compared.version or 0):
+        return ""
+    model_id = read_model_id(live)
+    if model_id is not None and model_id == compared.model_id:  # a rollback has put it under another number
         return ""
     return (
         f"not pushed: version {live.number} became the latest while this run was in progress, and the model was not"

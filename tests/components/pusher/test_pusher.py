@@ -173,6 +173,17 @@ def test_does_not_push_over_a_model_that_another_run_pushed_meanwhile(
     assert len(versions(base)) == 2
 
 
+def test_does_not_push_over_a_model_that_another_tool_pushed_meanwhile(
+    model: Path, others: list[Path], tmp_path: Path
+) -> None:
+    of_this_run = baseline_of(tmp_path, None)
+    run(others[0], 1, tmp_path)
+    (live,) = versions(str(tmp_path / "registry"))
+    Path(live.path, ModelRecord.FILE).unlink()
+    pushed = run(model, 1, tmp_path, baseline=of_this_run)
+    assert f"version {live.number} became the latest" in PushResult.read(pushed.uri).reason
+
+
 def test_pushes_over_a_rollback_only_what_was_compared_with_its_model(
     model: Path, others: list[Path], tmp_path: Path
 ) -> None:
