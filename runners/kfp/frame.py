@@ -142,11 +142,11 @@ def _new_data(
 
 
 @dsl.container_component  # type: ignore[untyped-decorator]
-def _notify(pipeline: str, settings: str, pages: str) -> dsl.ContainerSpec:
+def _notify(pipeline: str, settings: str, pages: str, page: dsl.Output[dsl.HTML]) -> dsl.ContainerSpec:
     return dsl.ContainerSpec(
         image="none",
         command=["python", "-m", "runners.kfp.notify"],
-        args=["--pipeline", pipeline, "--settings", settings, "--pages", pages],
+        args=["--pipeline", pipeline, "--settings", settings, "--pages", pages, "--output", page.path],
     )
 
 

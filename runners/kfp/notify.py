@@ -1,11 +1,16 @@
 """The last step of a remote run: tells the webhook how the run ended, however the steps before it ended.
 
-It never fails, because the webhook never changes how a run has ended.
+It also leaves a page with the outcome, since a run that fails before its Report has none. It never fails, because the
+webhook never changes how a run has ended.
 """
 
 import argparse
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
 
 from components.common.outcome import Outcome
+from components.report.summary import Summary
 from pipeline.config.notify import NotifySettings
 from pipeline.console import PlainConsole
 from pipeline.notify import Notification, send
@@ -23,13 +28,15 @@ def main() -> None:
     parser.add_argument("--pipeline", required=True, help="Name of the pipeline.")
     parser.add_argument("--settings", required=True, help="Settings of the webhook, as JSON.")
     parser.add_argument("--pages", required=True, help="Address to append a run's ID to, for its page; may be empty.")
+    parser.add_argument("--output", required=True, type=Path, help="File to write: a page with the outcome.")
     arguments = parser.parse_args()
     notes = notes_of_this_run()
     assert notes is not None, "the variables are compiled with the step"
     outcome, reasons = find_outcome(notes)
-    page = f"{arguments.pages}{notes.run}"
+    address = f"{arguments.pages}{notes.run}"
     summary = notes.read_summary() or notes.summarize_failure(outcome, reasons)
-    notification = Notification(arguments.pipeline, outcome, page, reasons, summary)
+    notification = Notification(arguments.pipeline, outcome, address, reasons, summary)
+    _try_write_page(arguments.output, arguments.pipeline, summary)
     send(NotifySettings.model_validate_json(arguments.settings), PlainConsole(), notification)
     notes.remove_all()
 
@@ -45,6 +52,19 @@ def find_outcome(notes: Notes) -> tuple[Outcome, list[str]]:
     if summary is None:
         return "failed", [_NO_NOTE]
     return summary.outcome, summary.reasons
+
+
+def _try_write_page(file: Path, pipeline: str, summary: Summary) -> None:
+    """Write what the summary says as a page; report a failure in one line."""
+    from components.report.page import build_page
+    from components.report.views.material import Material
+
+    material = Material(pipeline, datetime.now(UTC), summary, texts=False, mistakes=0)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)  # Kubeflow's launcher creates it, Vertex AI does not
+        file.write_bytes(build_page(material).encode())
+    except Exception as error:
+        sys.stderr.write(f"could not leave a page: {type(error).__name__}: {error}\n")
 
 
 if __name__ == "__main__":

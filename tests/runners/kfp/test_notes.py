@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.common.outcome import Untried
+from components.common.outcome import Outcome, Untried
 from components.pusher.push_result import PushResult
 from components.report.summary import Rows, Summary, failed_summary
 from runners.kfp import new_data, notify
@@ -113,12 +113,14 @@ def test_without_a_webhook_nothing_is_noted(monkeypatch: pytest.MonkeyPatch, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_last_step_notifies_and_removes_the_notes(notes: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_step_notifies_and_removes_the_notes(
+    notes: Notes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     notes.write_summary(failed_summary("macro_f1 is 0.1", "not_blessed"))
     with Hook() as hook:
         monkeypatch.setenv("HOOK", hook.url)
         arguments = ["--pipeline", "small", "--settings", json.dumps({"url_from": "HOOK"}), "--pages", "https://ui/"]
-        monkeypatch.setattr(sys, "argv", ["notify", *arguments])
+        monkeypatch.setattr(sys, "argv", ["notify", *arguments, "--output", str(tmp_path / "new" / "report")])
         notify.main()
         (notification,) = hook.received
     assert (notification["pipeline"], notification["outcome"], notification["run"]) == (
@@ -127,19 +129,38 @@ def test_the_last_step_notifies_and_removes_the_notes(notes: Notes, monkeypatch:
         "https://ui/run-7",
     )
     assert notification["reasons"] == ["macro_f1 is 0.1"]
+    assert "macro_f1 is 0.1" in (tmp_path / "new" / "report").read_text()
     assert not Path(notes.folder).exists()
 
 
+@pytest.mark.parametrize("outcome", ["no_new_data", "refused", "failed", "untried"])
+def test_the_last_step_leaves_a_page_of_a_run_without_a_report(
+    notes: Notes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
+) -> None:
+    notes.write("Trainer", Note(outcome=outcome, reason="because of <b>"))
+    settings = json.dumps({"url_from": "NO_SUCH_VARIABLE"})
+    arguments = ["--pipeline", "small", "--settings", settings, "--pages", "", "--output", str(tmp_path / "report")]
+    monkeypatch.setattr(sys, "argv", ["notify", *arguments])
+    notify.main()
+    page = (tmp_path / "report").read_text()
+    assert "small" in page
+    assert "because of &lt;b&gt;" in page
+
+
 @pytest.mark.usefixtures("notes")
-def test_an_unreachable_webhook_fails_nothing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_an_unreachable_webhook_or_an_unwritable_page_fails_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     end(Refused("no rows"))
+    (tmp_path / "report").mkdir()
     monkeypatch.setenv("HOOK", "http://127.0.0.1:1/SECRET")
     settings = json.dumps({"url_from": "HOOK", "retries": 0})
-    monkeypatch.setattr(sys, "argv", ["notify", "--pipeline", "small", "--settings", settings, "--pages", ""])
+    arguments = ["--pipeline", "small", "--settings", settings, "--pages", "", "--output", str(tmp_path / "report")]
+    monkeypatch.setattr(sys, "argv", ["notify", *arguments])
     notify.main()
-    assert capsys.readouterr().out == "Not notified: 127.0.0.1 cannot be reached\n"
+    captured = capsys.readouterr()
+    assert captured.out == "Not notified: 127.0.0.1 cannot be reached\n"
+    assert captured.err.splitlines()[-1].startswith("could not leave a page: IsADirectoryError: ")
 
 
 @pytest.mark.parametrize(("only_new", "new"), [("true", "false"), ("false", "true")])

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -33,6 +33,7 @@ _REPOSITORY = Path(__file__).parents[3]
 _EXECUTOR_INPUT = "{{$}}"
 _INPUT = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
 _OUTPUT = re.compile(r"\{\{\$\.outputs\.parameters\['([^']+)'\]\.output_file\}\}")
+_PATH = re.compile(r"\{\{\$\.outputs\.artifacts\['([^']+)'\]\.path\}\}")
 _CONDITION = re.compile(r"inputs\.parameter_values\['([^']+)'\] == (.+)")
 _VARIABLE = re.compile(r"\$\$|\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)")
 _RUN_LABEL = "metadata.labels['pipeline/runid']"
@@ -103,6 +104,7 @@ class Backend:
         secrets: Kubernetes Secrets: name -> key -> value.
         pipeline_root: Address below which artifacts are. Those below a path are left alone: nothing is copied.
         publish_logs: Whether the driver adds an output artifact for the log to each step, as it does by default.
+        broken_drivers: Tasks whose driver fails, as it does where the API server or the metadata store is away.
     """
 
     root: Path
@@ -110,6 +112,7 @@ class Backend:
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     pipeline_root: str = DEFAULT_ROOT
     publish_logs: bool = True
+    broken_drivers: Collection[str] = ()
     _cache: dict[str, int] = field(default_factory=dict)
 
     def run(self, package: Path, *until: str) -> Run:
@@ -191,7 +194,8 @@ class _Pipeline:
         """Run a DAG, given its execution; return whether nothing in it failed.
 
         After a failure, nothing starts that has not started yet: Argo's `failFast` is on by default, and the compiler
-        leaves it so (compiler/argocompiler/dag.go). Only exit hooks run.
+        leaves it so (compiler/argocompiler/dag.go). Only exit hooks run. They are hooks of the task that is the exit
+        handler's DAG (compiler/argocompiler/dag.go:61-120, 208), which does not start if its driver failed.
         """
         tasks = self._wanted(dag["tasks"])
         ended = {name: threading.Event() for name in tasks}
@@ -202,7 +206,8 @@ class _Pipeline:
             for task in _upstream(tasks[name]).intersection(tasks):
                 ended[task].wait()
             try:
-                if _is_exit_hook(tasks[name]) or all(succeeded.values()):
+                started = not _upstream(tasks[name]).intersection(self._backend.broken_drivers)
+                if all(succeeded.values()) or (_is_exit_hook(tasks[name]) and started):
                     succeeded[name] = self._run_task(name, tasks[name], execution)
             except BaseException as error:
                 errors.append(error)
@@ -228,6 +233,9 @@ class _Pipeline:
         return {name: task for name, task in tasks.items() if not self._until or not _is_exit_hook(task)}
 
     def _run_task(self, name: str, task: Json, dag: int) -> bool:
+        """Run the driver of a task and what it starts; return whether nothing in it failed."""
+        if name in self._backend.broken_drivers:
+            return False
         component = self._spec["components"][task["componentRef"]["name"]]
         inputs = self._inputs(task, component, dag)
         kind = metadata.DAG if "dag" in component else metadata.CONTAINER
@@ -376,7 +384,8 @@ class _Pipeline:
         words = [expand_variables(word, environment) for word in [*container["command"], *container["args"]]]
         in_process = self._in_process(executor_input, disk)
         text = json.dumps(in_process)
-        filled = [text if word == _EXECUTOR_INPUT else _filled(word, in_process) for word in words]
+        root = self._backend.root_of(disk)
+        filled = [text if word == _EXECUTOR_INPUT else _filled(word, in_process, root) for word in words]
         assert not any("{{$" in word for word in filled if word != text), "a placeholder that nothing fills"
         assert max(map(len, filled)) < 128 * 1024, "more than Linux takes in one argument"
         for _, artifact in _single(executor_input["inputs"]):
@@ -506,8 +515,23 @@ def expand_variables(word: str, environment: Mapping[str, str]) -> str:
     return _VARIABLE.sub(lambda match: "$" if match[1] is None else environment.get(match[1], match[0]), word)
 
 
-def _filled(word: str, executor_input: Json) -> str:
-    word = _OUTPUT.sub(lambda match: executor_input["outputs"]["parameters"][match[1]]["outputFile"], word)
+def _filled(word: str, executor_input: Json, root: str) -> str:
+    """Return a word with its placeholders filled (component/launcher_v2.go:1020-1145).
+
+    Args:
+        word: The word.
+        executor_input: The ExecutorInput.
+        root: What a process puts before paths of the container.
+    """
+    artifacts, outputs = dict(_single(executor_input["outputs"])), executor_input["outputs"]["parameters"]
+
+    def path(name: str) -> str:
+        address = artifacts[name]["uri"]
+        in_container = local_path(address)
+        return address if in_container is None else f"{root}{in_container}"
+
+    word = _OUTPUT.sub(lambda match: str(outputs[match[1]]["outputFile"]), word)
+    word = _PATH.sub(lambda match: path(match[1]), word)
     return _INPUT.sub(lambda match: _as_text(executor_input["inputs"]["parameterValues"][match[1]]), word)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ _AGAIN = (
     "Canary", "RegistryPusher", "TrainingRecord", "Report", "Notify",
 )  # fmt: skip
 # Steps whose outputs depend on the registry, on durations or on the time.
-_NOT_REPEATABLE = {"DataGate", "RegistryBaseline", "Canary", "Report"}
+_NOT_REPEATABLE = {"DataGate", "RegistryBaseline", "Canary", "Report", "Notify"}
 
 
 @dataclass
@@ -70,6 +71,10 @@ class Cluster:
         (folder,) = {artifact["uri"].rpartition("/")[0] for artifact in artifacts}
         found = self.backend.services.objects.digests(folder)
         return {name: digest for name, digest in found.items() if not name.startswith("/executor-logs")}
+
+    def page(self) -> str:
+        """Return the page that the last step of the last run has left, without escapes."""
+        return unescape(Path(self.download("Notify", "page")).read_text())
 
     def download(self, step: str, output: str) -> str:
         """Download an output of the last run; return the folder that it is in."""
@@ -206,18 +211,28 @@ def test_a_data_gate_that_stops_a_run_changes_nothing_and_notifies(cluster: Clus
     report = IngestReport.read(cluster.download("TextExampleGen", "quarantine"))
     assert notification["summary"]["rows"] == summarize_rows(report).model_dump()
     assert "rude" in notification["reasons"][0]
+    assert notification["reasons"][0] in cluster.page()
     assert cluster.registry() == before
 
 
 def test_missing_inputs_are_notified(cluster: Cluster) -> None:
     for span in (1, 2):
-        (cluster.project.folder / "data" / f"span-{span}" / "rows.csv").unlink()
+        (cluster.project.folder / "data" / f"span-{span}" / "rows.csv").unlink(missing_ok=True)
     run = cluster.run()
     assert run.executed == ["Notify"]
     assert run.failed["NewData"].container_status == 2
     notification = cluster.notification()
     assert notification["outcome"] == "refused"
     assert notification["reasons"][0] in run.failed["NewData"].log
+    assert notification["reasons"][0] in cluster.page()
+
+
+def test_a_run_is_silent_if_the_driver_of_its_exit_handler_fails(cluster: Cluster) -> None:
+    cluster.backend.broken_drivers = ("exit-handler-1",)
+    run = cluster.run()
+    cluster.backend.broken_drivers = ()
+    assert not run.executed
+    assert not cluster.hook.received
 
 
 def test_a_container_of_tfx_needs_nothing_but_its_command(cluster: Cluster, tmp_path: Path) -> None:
