@@ -4,29 +4,48 @@ import glob
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
-from cli.init.columns import NO_HINTS, Hints, find_labels, find_text
+from cli.init.columns import OtherColumns, choose_columns
+from cli.init.dialect import Dialect, find_dialect
+from cli.init.header import refuse_data_as_header
+from cli.init.hints import NO_HINTS, Hints
+from cli.init.judge import choose_labels
+from cli.init.reading import LabelReading
 from cli.init.survey import survey
+from cli.init.trial import Trial, refuse_contradictions, try_rows
 from components.example_gen.formats.formats import format_of_file
-from components.example_gen.parsing.settings import DelimitedLabels
+from components.example_gen.formats.rows import Reason
+from components.example_gen.formats.values import printable
+from components.example_gen.parsing.settings import IndicatorLabels, PositionalLabels
 from components.example_gen.settings import ExamplesSettings
-from components.example_gen.sources.settings import InputFiles
 from pipeline.config.json_schema import json_schema
 from schema.errors import Refused
-from schema.features import FEATURES
 from schema.infer import infer_schema, schema_text
 
-_ID_NAMES = ("id", "uuid", "key", "message_id", "comment_id", "row_id")
 _JSON_SCHEMA = "pipeline.schema.json"
 _HEAD = f"""\
 # yaml-language-server: $schema={_JSON_SCHEMA}
 # Inferred from the data; please review. Paths are relative to this file. An editor with a YAML language server explains
 # and completes the keys; `bert-multilabel config show --config FILE` lists all of them.
 """
+
+
+_MOST_LABELS_SHOWN = 10
+_MOST_COLUMNS_SHOWN = 8
+_REMEDIES = {
+    str(Reason.NOT_0_OR_1): "leave these rows out, correct them, or name the columns of the labels by --labels",
+    str(Reason.INVALID_UTF8): "save the file as UTF-8, or name its encoding by --encoding",
+    str(Reason.WRONG_FIELDS): "correct these rows, or name the character between fields by --separator",
+    str(Reason.MALFORMED_QUOTE): "correct the quotes",
+    str(Reason.UNTERMINATED_QUOTE): "correct the quotes",
+    str(Reason.BLANK_TEXT): "name the column of the texts by --text, or leave these rows out",
+    str(Reason.BLANK_ID): "fill the ids, or rename the column",
+    str(Reason.NOT_A_VECTOR): "correct these rows; all vectors have one length",
+}
 
 
 @dataclass(frozen=True)
@@ -36,30 +55,62 @@ class Project:
     Attributes:
         schema: Path of the schema.
         configuration: Path of the configuration.
-        rows: Number of rows that could be read.
-        text: Column of the texts.
-        labels: The label list.
-        slices: Columns to evaluate slices by.
+        dialect: Dialect of the file.
+        columns: Columns beside the labels.
+        labels: Chosen reading of the labels.
+        trial: Result of reading all rows with the configuration.
+        data: The file.
     """
 
     schema: Path
     configuration: Path
-    rows: int
-    text: str
-    labels: Sequence[str]
-    slices: Sequence[str]
+    dialect: Dialect
+    columns: OtherColumns
+    labels: LabelReading
+    trial: Trial
+    data: Path
+
+    @property
+    def slices(self) -> Sequence[str]:
+        """Columns to evaluate slices by."""
+        return self.columns.slices
 
     def describe(self) -> str:
-        """Return what was found and written, in two lines."""
-        return (
-            f"{self.rows} rows; text in '{self.text}'; {len(self.labels)} labels: {', '.join(self.labels[:10])}"
-            f"{', ...' if len(self.labels) > 10 else ''}; slices: {', '.join(self.slices) or 'none'}\n"
-            f"Wrote {self.schema} and {self.configuration}"
-        )
+        """Return what was found and written, a line each."""
+        trial, names = self.trial, self.labels.names
+        counts = ", ".join(f"{printable(name)} ({trial.labels[name]})" for name in names[:_MOST_LABELS_SHOWN])
+        more = ", ..." if len(names) > _MOST_LABELS_SHOWN else ""
+        slices = ", ".join(map(printable, self.slices)) or "none"
+        number = f"{len(names)} {'label' if len(names) == 1 else 'labels'}"
+        labels = _join(self.labels.settings.label_columns)
+        found = f"{trial.accepted} rows; text in '{printable(self.columns.text)}'; {number}: {counts}{more}"
+        form = f"{self.labels.form} in '{labels}' ({_OTHER_OPTIONS} read others)"
+        lines = [f"{found}; slices: {slices}", f"Labels: {form}"]
+        lines += [f"Could also be: {reading.describe()}" for reading in self.labels.others[:_MOST_OTHERS_SHOWN]]
+        lines += [f"File: {note}" for note in self.dialect.notes]
+        if trial.rejected:
+            lines.append(f"{trial.rejected.total()} rows cannot be read: {trial.describe_rejected(self.data)}")
+        if self.columns.left_out:
+            left_out = [f"'{printable(name)}' {reason}" for name, reason in self.columns.left_out.items()]
+            more = ", ..." if len(left_out) > _MOST_COLUMNS_SHOWN else ""
+            lines.append(f"Left out: {', '.join(left_out[:_MOST_COLUMNS_SHOWN])}{more}")
+        lines += [f"Warning: {warning}" for warning in trial.warnings()]
+        return "\n".join([*lines, f"Wrote {self.schema} and {self.configuration}"])
+
+
+_OTHER_OPTIONS = "--labels, --delimiter and --label-kind"
+_MOST_OTHERS_SHOWN = 2
+
+
+def _join(names: Sequence[str]) -> str:
+    more = ", ..." if len(names) > _MOST_COLUMNS_SHOWN else ""
+    return ", ".join(map(printable, names[:_MOST_COLUMNS_SHOWN])) + more
 
 
 def write_project(data: Path, output: Path, hints: Hints = NO_HINTS) -> Project:
     """Infer the columns of a data file, and write schema.pbtxt, pipeline.yaml and the JSON Schema of the latter.
+
+    Nothing is written unless the pipeline's own reader can read the file with the configuration.
 
     Args:
         data: File in one of the input formats, which its name tells.
@@ -67,6 +118,7 @@ def write_project(data: Path, output: Path, hints: Hints = NO_HINTS) -> Project:
         hints: What need not be inferred.
 
     Raises:
+        AmbiguousError: The file can be read in several ways.
         Refused: There is no such file, it cannot be read, its columns cannot be told apart, or `output` already holds
             a schema or a configuration.
     """
@@ -76,36 +128,70 @@ def write_project(data: Path, output: Path, hints: Hints = NO_HINTS) -> Project:
             raise Refused(f"{path}: exists already; remove it, or give another --output")
     if not data.is_file():
         raise Refused(f"{data}: {'is a folder; name a file in it' if data.is_dir() else 'no such file'}")
-    provisional = _provisional_settings(data)
+    file_format = format_of_file(str(data))
+    dialect = find_dialect(data, file_format, hints)
+    provisional = _provisional_settings(data, file_format.name, dialect)
     surveyed = survey(data, provisional)
-    labels = find_labels(surveyed.columns, hints, provisional)
-    text = find_text(surveyed.columns, hints, exclude=labels.settings.label_columns)
-    used = {text, *labels.settings.label_columns}
-    others = [column for column in surveyed.columns if column.is_in_every_row and column.name not in used]
-    identifier = next((column.name for column in others if column.name.lower() in _ID_NAMES), None)
-    slices = tuple(
-        column.name
-        for column in others
-        if column.is_slice and column.name != identifier and column.name not in FEATURES
+    if file_format.has_header and hints.columns is None:
+        refuse_data_as_header(data, surveyed.columns, surveyed.rows)
+    labels = choose_labels(surveyed.columns, hints, provisional)
+    columns = choose_columns(surveyed.columns, hints, labels.settings.label_columns)
+    examples = ExamplesSettings.model_validate(
+        provisional.model_dump()
+        | {"id": columns.id, "text": columns.text, "labels": labels.settings.model_dump(), "slices": columns.slices}
     )
-    examples = provisional.model_copy(
-        update={"id": identifier, "text": text, "labels": labels.settings, "slices": slices}
+    trial = try_rows(data, examples)
+    refuse_contradictions(
+        trial, data, _REMEDIES, allow_long=hints.label_kind is not None or hints.delimiter is not None
     )
+    labels = replace(labels, names=_names_in_use(labels, trial))
     output.mkdir(parents=True, exist_ok=True)
-    schema_file.write_text(schema_text(infer_schema(labels.names, slices)), encoding="utf-8")
-    configuration.write_text(_configuration(_pipeline_name(data), examples, slices), encoding="utf-8")
+    schema_file.write_text(schema_text(infer_schema(labels.names, columns.slices)), encoding="utf-8")
+    configuration.write_text(_configuration(_pipeline_name(data), examples, columns.slices), encoding="utf-8")
     (output / _JSON_SCHEMA).write_text(f"{json.dumps(json_schema(), indent=1)}\n", encoding="utf-8")
-    return Project(schema_file, configuration, surveyed.rows, text, labels.names, slices)
+    return Project(schema_file, configuration, dialect, columns, labels, trial, data)
 
 
-def _provisional_settings(data: Path) -> ExamplesSettings:
+def _names_in_use(labels: LabelReading, trial: Trial) -> Sequence[str]:
+    """Return the label list, with labels that only the pipeline's reader found, and without those it never gives."""
+    if isinstance(labels.settings, IndicatorLabels | PositionalLabels):
+        return labels.names
+    if not trial.labels:
+        raise Refused(
+            f"column '{printable(labels.settings.label_columns[0])}' holds no label; name another by --labels"
+        )
+    return sorted(trial.labels)
+
+
+def _provisional_settings(data: Path, file_format: str, dialect: Dialect) -> ExamplesSettings:
     """Return settings to read the file with before the columns of text and labels are known."""
-    return ExamplesSettings(
-        input_base=str(data.resolve().parent),
-        format=format_of_file(str(data)).name,
-        labels=DelimitedLabels(kind="delimited", column="labels"),
-        inputs=(InputFiles(pattern=glob.escape(data.name), split={"train": 8, "eval": 1, "test": 1}),),
+    columns = dialect.settings.get("columns")
+    return ExamplesSettings.model_validate(
+        {
+            "input_base": str(data.resolve().parent),
+            "format": file_format,
+            "text": columns[0] if columns else "text",
+            "labels": {"kind": "columns", "columns": [columns[-1] if columns else "labels"]},
+            "inputs": [{"pattern": _pattern(data), "split": {"train": 8, "eval": 1, "test": 1}}],
+            **dialect.settings,
+        }
     )
+
+
+def _pattern(data: Path) -> str:
+    """Return a pattern that matches the file alone; braces, which would name spans, become question marks.
+
+    Raises:
+        Refused: Another file beside it matches too.
+    """
+    pattern = glob.escape(data.name)
+    if "{" not in pattern:
+        return pattern
+    pattern = pattern.replace("{", "?").replace("}", "?")
+    matching = [path for path in data.resolve().parent.glob(pattern) if path.is_file()]
+    if len(matching) > 1:
+        raise Refused(f"{data}: a pattern cannot have braces, and without them it matches other files too; rename it")
+    return pattern
 
 
 def _pipeline_name(data: Path) -> str:

@@ -1,5 +1,6 @@
 """Survey of a data file: its columns and their values, from one pass over the rows."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,8 +8,10 @@ from pathlib import Path
 
 from components.example_gen.formats.formats import format_named
 from components.example_gen.formats.opening import open_table, refuse_other_format
-from components.example_gen.formats.rows import Cell, Row
+from components.example_gen.formats.rows import Cell, Object, Rejected, Row
 from components.example_gen.formats.values import printable
+from components.example_gen.parsing.flags import parse_flag, parse_vector
+from components.example_gen.parsing.printed import is_printed
 from components.example_gen.settings import ExamplesSettings
 from schema.errors import Refused
 
@@ -17,6 +20,9 @@ MOST_VALUES = 5_000
 
 _MOST_SLICE_VALUES = 20
 _MOST_CHARACTERS = 10_000  # kept of a value; a longer one is not a label
+_UNKNOWN = ("", "nan", "none", "null", "na", "n/a", "?", "unknown", "uncertain")  # beside yes and no
+_NUMBER = re.compile(r"-?\d{1,3}(\.\d+)?")
+_NEARLY = 0.5  # share of rows with a flag from which on a column beside others of 0 and 1 is one of them
 
 
 @dataclass
@@ -28,15 +34,25 @@ class Column:
         values: Distinct values with their counts, up to a limit; of lists, their elements.
         characters: Number of characters of all values.
         rows: Number of rows that have a value in this column.
+        blank: Number of rows whose value is blank.
         lists: Number of rows whose value is a list.
-        missing: Number of rows without a value, or with one that is neither a string nor a list of strings.
+        objects: Number of rows whose value is an object.
+        printed: Number of rows whose value is a printed list or object.
+        flags: Number of rows whose value says yes or no.
+        vectors: Number of rows whose value is a vector of 0 and 1, by the length of the vector.
+        missing: Number of rows without a value.
     """
 
     name: str
     values: Counter[str] = field(default_factory=Counter)
     characters: int = 0
     rows: int = 0
+    blank: int = 0
     lists: int = 0
+    objects: int = 0
+    printed: int = 0
+    flags: int = 0
+    vectors: Counter[int] = field(default_factory=Counter)
     missing: int = 0
 
     def add(self, cell: Cell) -> None:
@@ -45,17 +61,43 @@ class Column:
             self.missing += 1
             return
         self.rows += 1
-        self.lists += isinstance(cell, list)
+        if isinstance(cell, str):
+            self._add_text(cell)
+        else:
+            self.lists += 1
+            self.blank += not cell
+            self._add_vector(parse_vector(cell) if len(cell) > 1 else None)
         for value in [cell] if isinstance(cell, str) else cell:
             self.characters += len(value)
             kept = value[:_MOST_CHARACTERS]
             if len(self.values) <= MOST_VALUES or kept in self.values:
                 self.values[kept] += 1
 
+    def _add_text(self, cell: str) -> None:
+        self.blank += not cell.strip()
+        self.objects += isinstance(cell, Object)
+        if is_printed(cell):
+            self.printed += 1
+            self._add_vector(parse_vector(cell))
+        elif parse_flag(cell) is not None:
+            self.flags += 1
+        elif cell[:1] in "01" and len(cell) < 10 * MOST_VALUES:
+            self._add_vector(parse_vector(cell))
+
+    def _add_vector(self, vector: Sequence[bool] | None) -> None:
+        if vector is not None and len(vector) > 1:
+            self.vectors[len(vector)] += 1
+
     @property
     def is_list(self) -> bool:
-        """True if any row has a list."""
-        return self.lists > 0
+        """True if any row has a list, also a printed one, or an object."""
+        return self.lists > 0 or self.objects > 0 or self.printed > max(1, self.rows - self.blank) // 2
+
+    @property
+    def is_vector(self) -> bool:
+        """True if most values are vectors of one length with 0 and 1."""
+        filled = self.rows - self.blank
+        return filled > 0 and max(self.vectors.values(), default=0) > 0.9 * filled
 
     @property
     def is_in_every_row(self) -> bool:
@@ -64,8 +106,23 @@ class Column:
 
     @property
     def is_indicator(self) -> bool:
-        """True if every row has 0 or 1."""
-        return self.is_in_every_row and set(self.values) <= {"0", "1"}
+        """True if every row says yes or no."""
+        return self.is_in_every_row and self.flags == self.rows and self._is_both_or_number
+
+    @property
+    def is_nearly_indicator(self) -> bool:
+        """True if most rows say yes or no, and the others are blank or hold a number or word for "unknown"."""
+        others = {value for value in self.values if parse_flag(value) is None}
+        is_flag = not self.is_list and self.flags >= _NEARLY * (self.rows + self.missing) and self._is_both_or_number
+        return is_flag and all(
+            value.strip().lower() in _UNKNOWN or _NUMBER.fullmatch(value.strip()) for value in others
+        )
+
+    @property
+    def _is_both_or_number(self) -> bool:
+        """False if the only flag is a letter, such as f for female."""
+        flags = {value.strip().lower() for value in self.values if parse_flag(value) is not None}
+        return len(flags) > 1 or not flags <= {"y", "n", "t", "f"}
 
     @property
     def is_slice(self) -> bool:
@@ -80,10 +137,21 @@ class Survey:
     Attributes:
         columns: Columns in which some row has a value, in the order of the file.
         rows: Number of rows that could be read.
+        rejected: Rows that could not be read, by reason.
+        first_rejected: First row of each reason.
+        swallowed: Lines that look like rows, but are within quotes.
     """
 
     columns: Sequence[Column]
     rows: int
+    rejected: Counter[str]
+    first_rejected: dict[str, Rejected]
+    swallowed: int = 0
+
+    @property
+    def rejected_share(self) -> float:
+        """Share of rows that could not be read, 0 to 1."""
+        return self.rejected.total() / (self.rows + self.rejected.total())
 
 
 def survey(data: Path, settings: ExamplesSettings) -> Survey:
@@ -98,19 +166,24 @@ def survey(data: Path, settings: ExamplesSettings) -> Survey:
     """
     refuse_other_format(str(data), settings, str(data))
     file_format = format_named(settings.format)
-    rows = 0
-    with open_table(str(data), settings, str(data)) as table:
+    rows, swallowed, rejected, first = 0, 0, Counter[str](), dict[str, Rejected]()
+    with open_table(str(data), settings, str(data), objects=None) as table:
         _refuse_repeated_names(data, table.columns)
         columns = [Column(name) for name in table.columns]
         for row in table.rows:
             if isinstance(row, Row):
                 rows += 1
+                swallowed += row.swallowed
                 for column, cell in zip(columns, row.cells, strict=True):
                     column.add(_unwrap(cell) if file_format.wraps_in_lists else cell)
+            else:
+                rejected[row.reason] += 1
+                first.setdefault(row.reason, row)
     if not rows:
         header = " with a header" if file_format.has_header else ""
-        raise Refused(f"{data}: no row could be read; is it {settings.format.upper()} in UTF-8{header}?")
-    return Survey([column for column in columns if column.rows and column.name], rows)
+        why = "".join(f" (line {row.line}: {row.explanation})" for row in list(first.values())[:1])
+        raise Refused(f"{data}: no row could be read{why}; is it {settings.format.upper()} in UTF-8{header}?")
+    return Survey([column for column in columns if column.rows and column.name], rows, rejected, first, swallowed)
 
 
 def _refuse_repeated_names(data: Path, names: Sequence[str]) -> None:

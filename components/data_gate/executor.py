@@ -92,7 +92,9 @@ def judge(
     if against:
         raise Refused("the data may not be trained on: " + "; ".join(against))
     return Verdict(
-        compared_with=compared_with, drift=drift, warnings=reasons.labels_without_rows(report, labels.active)
+        compared_with=compared_with,
+        drift=drift,
+        warnings=reasons.warnings(report, labels.active),
     )
 
 

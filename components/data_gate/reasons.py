@@ -6,6 +6,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from components.data_gate.settings import DataGateSettings
 from components.example_gen.formats.rows import Reason
+from components.example_gen.oddities import describe_oddities
 from components.example_gen.report import IngestReport
 from components.training_log.log import TrainingEntry
 from schema.features import LABELS
@@ -13,6 +14,7 @@ from schema.label_list import LabelList
 from schema.nearest import close_match
 
 _MOST_NAMED = 3
+_STRAY_QUOTES = "if these quotes are ordinary characters, set examples.quoting to false"
 
 
 def shares_above_bounds(report: IngestReport, settings: DataGateSettings) -> list[str]:
@@ -30,7 +32,32 @@ def shares_above_bounds(report: IngestReport, settings: DataGateSettings) -> lis
             f"{report.unusable_share:.2%} of the rows are quarantined ({commonest}), more than data_gate.quarantined"
             f" allows ({settings.quarantined:.2%}); see bert-multilabel quarantine"
         )
+    if report.swallowed_share > settings.quarantined:
+        sentences.append(
+            f"{_swallowed(report)}, more than data_gate.quarantined allows ({settings.quarantined:.2%});"
+            f" {_STRAY_QUOTES}"
+        )
     return sentences
+
+
+def warnings(report: IngestReport, active: Sequence[str]) -> list[str]:
+    """Return one sentence for each thing that does not stop the run, but that a person should look at."""
+    counts = {label: seen.count for label, seen in report.labels.items()}
+    duplicates = report.duplicates
+    return [
+        *labels_without_rows(report, active),
+        *swallowed_rows(report),
+        *describe_oddities(counts, report.accepted, duplicates.texts, duplicates.contradictory),
+    ]
+
+
+def swallowed_rows(report: IngestReport) -> list[str]:
+    """Return a warning if quotes may have swallowed rows."""
+    return [f"{_swallowed(report)}; {_STRAY_QUOTES}"] if report.swallowed else []
+
+
+def _swallowed(report: IngestReport) -> str:
+    return f"{report.swallowed} lines look like rows, but are within quotes, as part of the row before"
 
 
 def vanished_labels(

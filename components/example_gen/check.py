@@ -54,7 +54,7 @@ def check_sources(sources: Sources, settings: ExamplesSettings, project: str = "
 def _check_file(path: str, settings: ExamplesSettings) -> None:
     name = display(path)
     refuse_other_format(path, settings, name)
-    with open_table(path, settings, name, columns=settings.used_columns) as table:
+    with open_table(path, settings, name, columns=settings.used_columns, objects=settings.object_columns) as table:
         find_columns(table.columns, settings, name, others=table.others)
         _check_first_row(next(table.rows, None), settings, name)
 

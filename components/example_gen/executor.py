@@ -145,7 +145,8 @@ class _ReadFiles(beam.DoFn):  # type: ignore[misc]
         settings = self._job.settings
         ingest = Ingest(self._job, unit[0].order)
         for file in unit:
-            with open_table(file.path, settings, file.name, columns=settings.used_columns) as table:
+            columns, objects = settings.used_columns, settings.object_columns
+            with open_table(file.path, settings, file.name, columns=columns, objects=objects) as table:
                 ingest.add_table(table, file)
         yield ingest.finish()
 

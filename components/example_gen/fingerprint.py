@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from components.common.files import modification_time
-from components.example_gen.parsing.settings import IndexedLabels
+from components.example_gen.parsing.settings import PositionalLabels
 from components.example_gen.settings import ExamplesSettings
 from components.example_gen.sources.sources import InputFile, Sources
 
@@ -37,7 +37,7 @@ def _describe_files(files: Sequence[InputFile]) -> list[list[str | int | float]]
 
 
 def _describe_label_names(settings: ExamplesSettings) -> list[list[str | int | float]]:
-    if not isinstance(settings.labels, IndexedLabels):
+    if not isinstance(settings.labels, PositionalLabels):
         return []
     path = f"{settings.input_base.rstrip('/')}/{settings.labels.names}"
     return [[settings.labels.names, modification_time(path)]]

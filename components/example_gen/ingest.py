@@ -104,23 +104,24 @@ class Ingest:
         if len(self._rejects) >= _MOST_REJECTS_HELD:
             self._flush_rejects()
 
-    def accept(self, parsed: LabelledText, line: int, file: InputFile, splitter: Splitter) -> None:
+    def accept(self, parsed: LabelledText, row: Row, file: InputFile, splitter: Splitter) -> None:
         """Count a parsed row and spill it as an example."""
         self._count_row()
         labels, retired = apply_changes(parsed.labels, self._job.changes)
         self._tally.retired.update(retired)
+        self._tally.swallowed += row.swallowed
         parsed.labels[:] = labels
         assignment = splitter.assign(parsed)
         self._writer.add(
             SpilledRow(
                 text_key=assignment.text_key,
                 labels_key=stable_hash("\n".join(sorted(labels))),
-                order=shards.shuffle_key(file.name, str(line) if line else parsed.id),
+                order=shards.shuffle_key(file.name, str(row.line) if row.line else parsed.id),
                 split=assignment.split,
                 allowed=assignment.allowed,
                 pinned=assignment.pinned,
                 file=file.order,
-                line=line,
+                line=row.line,
                 labels=labels,
                 example=shards.serialize(parsed, self._job.settings.slices, file.span),
             )
@@ -148,11 +149,14 @@ class _Sink:
 
     def add(self, row: Row | Rejected) -> None:
         """Parse a row, and accept or reject it."""
-        parsed = row if isinstance(row, Rejected) else self.parser.parse(row)
+        if isinstance(row, Rejected):
+            self.ingest.reject(row, self.file)
+            return
+        parsed = self.parser.parse(row)
         if isinstance(parsed, Rejected):
             self.ingest.reject(parsed, self.file)
         else:
-            self.ingest.accept(parsed, row.line, self.file, self.splitter)
+            self.ingest.accept(parsed, row, self.file, self.splitter)
 
 
 def merge_parts(parts: Iterable[Part]) -> Tally:

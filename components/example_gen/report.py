@@ -69,6 +69,9 @@ class IngestReport(Record):
     retired_labels: dict[str, int] = Field(
         default={}, description="Rows by label that the schema has retired; the rows were kept without the label."
     )
+    swallowed: int = Field(
+        default=0, description="Lines that look like rows, but are in quotes and so part of accepted rows."
+    )
     duplicates: Duplicates = Duplicates()
     spans: list[SpanCount] = Field(default=[], description="Spans, ascending; empty if inputs have no spans.")
     digest: str = Field(default="", description="Hash of all examples, independent of the files that they were in.")
@@ -86,6 +89,11 @@ class IngestReport(Record):
     def share_of(self, reason: Reason) -> float:
         """Return the share of all rows that was quarantined for a reason, 0 to 1."""
         return self.reasons.get(reason, 0) / self.rows_read if self.rows_read else 0.0
+
+    @property
+    def swallowed_share(self) -> float:
+        """Share of rows that a stray quote may have swallowed, 0 to 1, of all rows if it has."""
+        return self.swallowed / (self.rows_read + self.swallowed) if self.swallowed else 0.0
 
     @property
     def unusable_share(self) -> float:
@@ -146,6 +154,7 @@ class Tally:
         reasons: Quarantined rows by reason.
         labels: Occurrences by label.
         retired: Rows by retired label.
+        swallowed: Lines that look like rows, but are part of accepted rows.
         spans: Examples by span.
         duplicates: Copies of texts.
         digest: Sum of the hashes of the examples.
@@ -156,6 +165,7 @@ class Tally:
     reasons: Counter[Reason] = field(default_factory=Counter)
     labels: dict[str, LabelTally] = field(default_factory=dict)
     retired: Counter[str] = field(default_factory=Counter)
+    swallowed: int = 0
     spans: Counter[int | None] = field(default_factory=Counter)
     duplicates: DuplicatesTally = field(default_factory=DuplicatesTally)
     digest: int = 0
@@ -175,6 +185,7 @@ class Tally:
         self.splits.update(other.splits)
         self.reasons.update(other.reasons)
         self.retired.update(other.retired)
+        self.swallowed += other.swallowed
         self.spans.update(other.spans)
         self.duplicates.merge(other.duplicates)
         self.digest += other.digest
@@ -204,6 +215,7 @@ class Tally:
                 label: LabelCount(count=tally.count, first=f"{files[tally.first[0]]}:{tally.first[1]}")
                 for label, tally in sorted(self.labels.items(), key=lambda item: (item[1].first, item[0]))
             },
+            swallowed=self.swallowed,
             retired_labels=dict(sorted(self.retired.items())),
             duplicates=self.duplicates.report(),
             spans=[SpanCount(span=span, version=version, rows=self.spans[span]) for span, version in spans],

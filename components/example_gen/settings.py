@@ -4,9 +4,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from components.example_gen.formats.formats import format_named
 from components.example_gen.formats.settings import BIGQUERY, FormatSettings
-from components.example_gen.parsing.settings import ColumnSettings, IndexedLabels, ListLabels
+from components.example_gen.parsing.settings import ColumnSettings, PositionalLabels
 from components.example_gen.sources.bigquery.settings import BigQuerySettings
 from components.example_gen.sources.settings import SourceSettings
 
@@ -49,13 +48,6 @@ class ExamplesSettings(ColumnSettings, BigQuerySettings, FormatSettings, SourceS
                 raise ValueError(f"inputs[{index}] needs a {wanted} and no {other}, since format is {self.format}")
         if is_bigquery and self.id is None:
             raise ValueError("id is null; name a column that identifies rows: rows of a query have no file and line")
-        if not self.input_base and (not is_bigquery or isinstance(self.labels, IndexedLabels)):
+        if not self.input_base and (not is_bigquery or isinstance(self.labels, PositionalLabels)):
             raise ValueError("input_base is missing; name the folder that holds the files")
-        return self
-
-    @model_validator(mode="after")
-    def _allow_lists(self) -> Self:
-        has_lists = self.format == BIGQUERY or format_named(self.format).has_lists
-        if isinstance(self.labels, ListLabels) and not has_lists:
-            raise ValueError(f"labels cannot be of kind 'list' in {self.format}, which has no lists; use 'delimited'")
         return self

@@ -1,13 +1,21 @@
 """Tests of `init`: how it finds text and labels, and that a run accepts what it writes."""
 
+import csv
+import io
 import json
+import random
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from cli.init.columns import Hints
+from cli.init import command
+from cli.init.hints import Hints
 from cli.init.project import write_project
+from cli.init.reading import AmbiguousError
 from components.example_gen.check import check_inputs
 from pipeline.check import check_configuration
 from pipeline.config.json_schema import json_schema
@@ -214,7 +222,7 @@ def test_refuses_a_folder_and_a_missing_file(tmp_path: Path) -> None:
     [
         ("", {}, "empty"),
         ("text,labels\n", {}, "no row could be read"),
-        ("text,other\nx,y\n", {}, "name the one with the labels by --labels"),
+        ("text,other\nx,z\n", {}, "name the one with the labels by --labels"),
         ("text,labels\nx,a\n", {"labels": "tags"}, "no such column"),
         ("text,labels\nx,\n", {}, "holds no label"),
     ],
@@ -239,3 +247,275 @@ def test_editors_find_the_json_schema_beside_the_configuration(tmp_path: Path) -
     prefix, _, name = path.read_text().splitlines()[0].partition("=")
     assert prefix == "# yaml-language-server: $schema"
     assert json.loads((path.parent / name).read_text()) == json_schema()
+
+
+LABELS = ["billing", "refund", "login", "shipping"]
+
+
+def _rows(labels: list[str], count: int = 40, most: int = 3) -> list[tuple[str, list[str]]]:
+    """Return texts with several labels each, the same every time; with `most` 1, every text has one."""
+    generator = random.Random(1)
+    sizes = [1] if most == 1 else range(1, most + 1)
+    return [(f"case {number}, please", generator.sample(labels, generator.choice(sizes))) for number in range(count)]
+
+
+def _csv(rows: list[list[str]], header: str = "text,labels", **dialect: Any) -> str:
+    stream = io.StringIO()
+    if header:
+        stream.write(header.replace(",", dialect.get("delimiter", ",")) + "\n")
+    csv.writer(stream, lineterminator="\n", **dialect).writerows(rows)
+    return stream.getvalue()
+
+
+def _names(path: Path) -> list[str]:
+    return sorted(label_list(read_schema(load_configuration(path).schema_file)).names)
+
+
+@pytest.mark.parametrize("mark", ["|", ";", "#", "\n", "\u3001", ",", "/", " ", "\uff1b", ", "])
+def test_finds_the_mark_between_labels(tmp_path: Path, mark: str) -> None:
+    path, _ = _init(tmp_path, "a.csv", _csv([[text, mark.join(labels)] for text, labels in _rows(LABELS)]))
+    assert _names(path) == sorted(LABELS)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["account access", "account closure", "card access", "card closure", "login access"],
+        ["Payday loan, title loan, or personal loan", "Money transfer, virtual currency", "Mortgage"],
+        ["R&D", "AC/DC", "C#"],
+    ],
+)
+def test_does_not_split_labels_whose_parts_are_no_labels(tmp_path: Path, names: list[str]) -> None:
+    path, _ = _init(tmp_path, "a.csv", _csv([[text, labels[0]] for text, labels in _rows(names, most=1)]))
+    assert _names(path) == sorted(names)
+
+
+def test_takes_the_brackets_off_tags(tmp_path: Path) -> None:
+    names = ["python", "c#", "asp.net"]
+    path, _ = _init(tmp_path, "a.csv", _csv([[text, f"<{'><'.join(labels)}>"] for text, labels in _rows(names)]))
+    assert _names(path) == sorted(names)
+
+
+def test_refuses_what_can_be_read_in_two_ways_and_names_the_options(tmp_path: Path) -> None:
+    names = ["Credit reporting, repair, or other reports", "Credit reporting", "Debt collection"]
+    content = _csv([[text, labels[0]] for text, labels in _rows(names, most=1)])
+    with pytest.raises(AmbiguousError, match=r"can be read in 2 ways; .*--label-kind single") as error:
+        _init(tmp_path, "a.csv", content)
+    assert {"label_kind": "single"} in [options for _, options in error.value.choices]
+    path, _ = _init(tmp_path, "a.csv", content, label_kind="single")
+    assert _names(path) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        str,
+        json.dumps,
+        lambda labels: str(set(labels)),
+        lambda labels: "[" + " ".join(map(repr, labels)) + "]",
+        lambda labels: "[" + ", ".join(labels) + "]",
+        lambda labels: str([{"id": 1, "name": label} for label in labels]),
+        lambda labels: str({label: int(label in labels) for label in LABELS}),
+    ],
+)
+def test_reads_printed_lists_and_objects(tmp_path: Path, show: Callable[[list[str]], str]) -> None:
+    path, printed = _init(tmp_path, "a.csv", _csv([[text, show(labels)] for text, labels in _rows(LABELS)]))
+    assert load_configuration(path).examples.labels.model_dump() == {"kind": "list", "column": "labels"}
+    assert _names(path) == sorted(LABELS)
+    assert "labels in printed lists in 'labels'" in printed
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
+def test_reads_objects(tmp_path: Path, file_format: str) -> None:
+    rows = [{"text": text, "cats": {name: 0.9 * (name in labels) for name in LABELS}} for text, labels in _rows(LABELS)]
+    path, _ = _init(tmp_path, f"a.{file_format}", encoders.encode(rows, file_format))
+    check_configuration(load_configuration(path))
+    assert _names(path) == sorted(LABELS)
+
+
+@pytest.mark.parametrize(
+    ("name", "show"),
+    [
+        ("a.jsonl", list),
+        ("a.parquet", list),
+        ("a.csv", str),
+        ("b.csv", lambda vector: str(vector).replace(",", ".")),
+        ("c.csv", lambda vector: " ".join(map(str, vector))),
+    ],
+)
+def test_never_takes_vectors_for_labels(tmp_path: Path, name: str, show: Callable[[list[int]], Any]) -> None:
+    rows = [
+        {"text": text, "labels": show([int(label in labels) for label in LABELS])} for text, labels in _rows(LABELS)
+    ]
+    content = encoders.encode(rows, name.partition(".")[2])
+    with pytest.raises(Refused, match=r"holds vectors of 4 values 0 or 1: give the names .* by --label-names"):
+        _init(tmp_path, name, content)
+    (tmp_path / "names.txt").write_text("\n".join([*LABELS, "other"]))
+    with pytest.raises(Refused, match=r"holds vectors of 4 values, but .* has 5 names"):
+        _init(tmp_path, name, content, label_names=tmp_path / "names.txt")
+    (tmp_path / "names.txt").write_text("\n".join(LABELS))
+    path, _ = _init(tmp_path, name, content, label_names=tmp_path / "names.txt")
+    assert load_configuration(path).examples.labels.kind == "multihot"
+
+
+def test_asks_whether_numbers_are_positions(tmp_path: Path) -> None:
+    content = _csv([[text, str(number % 5)] for number, (text, _) in enumerate(_rows(LABELS))])
+    with pytest.raises(AmbiguousError, match=r"holds only numbers .*--label-names FILE.*--label-kind delimited"):
+        _init(tmp_path, "a.csv", content)
+    assert _names(_init(tmp_path, "a.csv", content, label_kind="delimited")[0]) == list("01234")
+
+
+def _flags(yes: str, no: str) -> list[list[str]]:
+    return [[text, *(yes if name in labels else no for name in LABELS)] for text, labels in _rows(LABELS)]
+
+
+@pytest.mark.parametrize(("yes", "no"), [("True", "False"), ("yes", "no"), ("1.0", "0.0"), ("Y", "N")])
+def test_reads_flags_in_words(tmp_path: Path, yes: str, no: str) -> None:
+    path, _ = _init(tmp_path, "a.csv", _csv(_flags(yes, no), f"text,{','.join(LABELS)}"))
+    assert load_configuration(path).examples.labels.model_dump() == {"kind": "indicators", "columns": tuple(LABELS)}
+
+
+@pytest.mark.parametrize("value", ["", "-1", "NaN", "2"])
+def test_refuses_a_column_that_is_nearly_of_flags_by_name(tmp_path: Path, value: str) -> None:
+    rows = _flags("1", "0")
+    rows[3][3] = value
+    with pytest.raises(Refused, match=rf"1 of 40 rows cannot .*'{value}' in column 'login' \(first at a\.csv:5\)"):
+        _init(tmp_path, "a.csv", _csv(rows, f"text,{','.join(LABELS)}"))
+
+
+def test_one_column_of_flags_is_one_label_and_a_letter_is_no_flag(tmp_path: Path) -> None:
+    rows = [[text, str(number % 2), "fm"[number % 2]] for number, (text, _) in enumerate(_rows(LABELS))]
+    path, _ = _init(tmp_path, "a.csv", _csv(rows, "text,toxic,gender"))
+    config = load_configuration(path)
+    assert config.examples.labels.model_dump() == {"kind": "indicators", "columns": ("toxic",)}
+    assert config.examples.slices == ("gender",)
+
+
+def test_reads_labels_in_numbered_columns(tmp_path: Path) -> None:
+    rows = [[text, *([*labels, "", ""][:3])] for text, labels in _rows(LABELS)]
+    path, _ = _init(tmp_path, "a.csv", _csv(rows, "text,label_1,label_2,label_3"))
+    assert load_configuration(path).examples.labels.model_dump() == {
+        "kind": "columns", "columns": ("label_1", "label_2", "label_3"),
+    }  # fmt: skip
+    assert _names(path) == sorted(LABELS)
+
+
+def test_refuses_a_row_per_text_and_label(tmp_path: Path) -> None:
+    content = _csv([[text, label] for text, labels in _rows(LABELS) for label in labels])
+    with pytest.raises(Refused, match="rows in long form, one per text and label; write one row per text"):
+        _init(tmp_path, "a.csv", content)
+    _init(tmp_path, "a.csv", content, label_kind="single")
+
+
+PLAIN = [[text, "|".join(labels)] for text, labels in _rows(LABELS)]
+
+
+@pytest.mark.parametrize(
+    ("content", "key", "value"),
+    [
+        (_csv(PLAIN, delimiter=";").encode(), "separator", ";"),
+        (b"\xef\xbb\xbf" + _csv(PLAIN, delimiter=";").encode(), "separator", ";"),
+        (b"sep=;\r\n" + _csv(PLAIN, delimiter=";").encode(), "separator", ";"),
+        (_csv(PLAIN, delimiter="\t").encode(), "separator", "\t"),
+        (_csv(PLAIN).encode("utf-16"), "encoding", "utf-16"),
+        (_csv(PLAIN).encode("utf-16-le"), "encoding", "utf-16-le"),
+        (_csv([[f'{a} "so", he', b] for a, b in PLAIN], doublequote=False, escapechar="\\").encode(), "escape", "\\"),
+    ],
+)
+def test_finds_the_dialect(tmp_path: Path, content: bytes, key: str, value: str) -> None:
+    path, printed = _init(tmp_path, "a.csv", content)
+    config = load_configuration(path)
+    check_configuration(config)
+    assert getattr(config.examples, key) == value
+    assert _names(path) == sorted(LABELS)
+    assert printed.startswith("40 rows")
+    assert "File: " in printed
+
+
+def test_takes_stray_quotes_that_swallow_rows_for_ordinary_characters(tmp_path: Path) -> None:
+    stray = {2: '"{}', 4: '{}"'}
+    lines = [f"{stray.get(n % 10, '{}').format(text)}\t{labels}\t{n}" for n, (text, labels) in enumerate(PLAIN)]
+    path, printed = _init(tmp_path, "a.tsv", "\n".join(["text\tlabels\tn", *lines]))
+    assert not load_configuration(path).examples.quoting
+    assert printed.startswith("40 rows")
+
+
+def test_keeps_texts_over_several_lines(tmp_path: Path) -> None:
+    rows = [[f"Dear Sir,\n{text}\nYours", labels] for text, labels in PLAIN]
+    path, printed = _init(tmp_path, "a.csv", _csv(rows))
+    assert load_configuration(path).examples.quoting
+    assert printed.startswith("40 rows")
+
+
+def test_names_encodings_that_a_file_may_have(tmp_path: Path) -> None:
+    content = _csv([[text, "Éloge|Accès"] for text, _ in PLAIN]).encode("cp1252")
+    with pytest.raises(AmbiguousError, match=r"40 of 42 lines are not UTF-8; .*--encoding windows-1252 reads 'Éloge'"):
+        _init(tmp_path, "a.csv", content)
+    path, _ = _init(tmp_path, "a.csv", content, encoding="windows-1252")
+    assert _names(path) == ["Accès", "Éloge"]
+
+
+def test_asks_for_the_columns_of_a_file_without_a_header(tmp_path: Path) -> None:
+    content = _csv([[str(n), *row] for n, row in enumerate(PLAIN)], "")
+    with pytest.raises(Refused, match=r"looks like data, .*name the columns in order by --columns"):
+        _init(tmp_path, "a.csv", content)
+    path, printed = _init(tmp_path, "a.csv", content, columns=("id", "text", "labels"))
+    assert load_configuration(path).examples.columns == ("id", "text", "labels")
+    assert printed.startswith("40 rows")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.json", b'{"text": {"0": "a", "1": "b"}}', r"object of columns, .*orient='records', lines=True"),
+        ("a.json", b'{"0": {"text": "a"}}', "object of rows"),
+        ("a.json", b'{"columns": ["text"], "data": []}', "orient='split' or 'table'"),
+        ("a.json", b'{"data": [{"text": "a"}]}', "holds its rows in an array"),
+        ("a.json", b'{\n  "text": "a"\n}', "printed over several lines"),
+        ("a.csv.zip", b"PK", "is a ZIP archive; unpack it"),
+        ("a.xlsx", b"PK", "is a workbook; save the sheet as CSV"),
+        ("a.txt", b"__label__a b", "fastText's lines become objects"),
+        ("a.jsonl", b'{"text": "a", "labels": {"x": "y"}}\n', r"neither scores nor a key .*\(its keys: x\)"),
+    ],
+)
+def test_names_the_cause_of_a_file_that_cannot_be_read(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    with pytest.raises(Refused, match=message):
+        _init(tmp_path, name, content)
+    assert not (tmp_path / "out").exists()
+
+
+def test_never_writes_what_the_configuration_cannot_say(tmp_path: Path) -> None:
+    rows = [[*row, "ab"[n % 2]] for n, row in enumerate(PLAIN)]
+    path, printed = _init(tmp_path, "tickets {2024} [1].csv", _csv(rows, "text,labels,Region*"))
+    config = load_configuration(path)
+    check_configuration(config)
+    assert config.examples.slices == ()
+    assert "Left out: 'Region*' has a name that evaluation.slices cannot say" in printed
+
+
+def test_shows_odd_labels_as_they_are(tmp_path: Path) -> None:
+    names = ["[red]x[/red]", "a/b", "a.b", "\U0001f600", "z" * 300]
+    path, printed = _init(tmp_path, "a.csv", _csv([[text, "|".join(labels)] for text, labels in _rows(names)]))
+    check_configuration(load_configuration(path))
+    assert _names(path) == sorted(names)
+    assert "[red]x[/red]" in printed
+
+
+def test_warns_of_odd_labels(tmp_path: Path) -> None:
+    rows = [[text, "|".join(["all", "Joy" if n % 2 else "joy", *(["nan"] if n == 1 else [])])]
+            for n, (text, _) in enumerate(PLAIN)]  # fmt: skip
+    _, printed = _init(tmp_path, "a.csv", _csv(rows))
+    assert "Warning: labels differ by case or Unicode form only: 'joy' (20 rows) and 'Joy' (20 rows)" in printed
+    assert "Warning: label 'nan' (1 row) may stand for a missing value" in printed
+    assert "Warning: label 'all' (40 rows) is in every row" in printed
+    assert "labels have no row in test: 'nan'" in printed or "labels have no row in eval: 'nan'" in printed
+
+
+def test_asks_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True)
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("typer.prompt", lambda *_, **__: 1)
+    data = tmp_path / "a.csv"
+    data.write_text(_csv([[text, str(number % 5)] for number, (text, _) in enumerate(PLAIN)]))
+    project = command._write(data, tmp_path / "out", Hints(), console)
+    assert list(project.labels.names) == list("01234")

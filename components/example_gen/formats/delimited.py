@@ -9,11 +9,17 @@ happens to a broken row, and that reading continues on the right line.
 - After a broken row, reading continues on the line after the one on which it began, so a quote that is never closed
   costs one line, not the rest of the file.
 - A row of more than `MAX_ROW_BYTES` is rejected, which also bounds the search for a closing quote.
+- A row over several lines of which each would be a row by itself is read, and says so: a stray quote may have swallowed
+  rows.
+- A first line `sep=;`, by which Excel tells itself the separator, is not a row.
 """
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
 from typing import Any, BinaryIO, cast
 
 from components.common.files import DECOMPRESSION_ERRORS
@@ -28,6 +34,9 @@ MAX_ROW_BYTES = 1 << 20
 # Replaces a lone carriage return while `csv`, which rejects one, parses the line. No UTF-8 text decodes to it.
 _LONE_CR = "\ud800"
 
+_SEPARATOR_LINE = re.compile(rb"(?i)\"?sep=(.)\"?[\r\n]*")
+_MOST_LINES_COUNTED = 1_000  # of a row over several lines
+
 
 def read_table(stream: BinaryIO, options: FileOptions, delimiter: str) -> Table:
     """Read the header, if there is one, and leave the stream at the first row.
@@ -40,18 +49,34 @@ def read_table(stream: BinaryIO, options: FileOptions, delimiter: str) -> Table:
     Raises:
         Refused: The file is empty, or its header cannot be read.
     """
-    rows = read_rows(stream, delimiter, options.quoting)
+    delimiter = options.separator or delimiter
+    rows = read_rows(stream, delimiter, options.quoting, options.escape)
+    rows = _skip_separator_line(rows, delimiter, options.name)
     columns = _read_header(rows, options.name) if options.columns is None else options.columns
-    return Table(columns, _reject_other_widths(rows, len(columns)))
+    return Table(columns, _judge_widths(rows, len(columns), delimiter))
 
 
-def read_rows(stream: BinaryIO, delimiter: str, quoting: bool = True) -> Iterator[Row | Rejected]:
+def named_separator(head: bytes) -> str | None:
+    r"""Return the separator that the first line of a file names, as Excel writes it; None if there is no such line.
+
+    Example:
+        >>> named_separator(b"sep=;\r\nid;text\r\n")
+        ';'
+    """
+    match = _SEPARATOR_LINE.fullmatch(head.removeprefix(BYTE_ORDER_MARK).partition(b"\n")[0])
+    return match[1].decode("latin-1") if match else None
+
+
+def read_rows(
+    stream: BinaryIO, delimiter: str, quoting: bool = True, escape: str | None = None
+) -> Iterator[Row | Rejected]:
     r"""Yield every row of a delimited file in order, including the header.
 
     Args:
         stream: Buffered bytes; a leading byte-order mark is dropped.
         delimiter: Character between two fields.
         quoting: Whether a double quote at the start of a field encloses it. If not, a quote is an ordinary character.
+        escape: Character that makes the one after it an ordinary one; None if there is none.
 
     Example:
         >>> import io
@@ -64,7 +89,7 @@ def read_rows(stream: BinaryIO, delimiter: str, quoting: bool = True) -> Iterato
     # The limit is global to the process: raise it, never lower it. The limit of a row is reached first.
     csv.field_size_limit(max(csv.field_size_limit(), MAX_ROW_BYTES + 1))
     lines = _Lines(stream, hide_lone_cr=quoting)
-    reader = _field_reader(lines, delimiter, quoting)
+    reader = _field_reader(lines, delimiter, quoting, escape)
     while True:
         lines.begin_row()
         try:
@@ -73,7 +98,7 @@ def read_rows(stream: BinaryIO, delimiter: str, quoting: bool = True) -> Iterato
             return
         except (csv.Error, _RowTooLongError) as error:
             yield lines.reject(error)
-            reader = _field_reader(lines, delimiter, quoting)  # the old one may be in the middle of a row
+            reader = _field_reader(lines, delimiter, quoting, escape)  # the old one may be in the middle of a row
             continue
         except DECOMPRESSION_ERRORS as error:
             yield Rejected(lines.first, Reason.DAMAGED, str(error), readable(lines.raw))
@@ -95,9 +120,9 @@ def skip_rest_of(line: bytes, stream: BinaryIO) -> None:
         line = stream.readline(MAX_ROW_BYTES)
 
 
-def _field_reader(lines: "_Lines", delimiter: str, quoting: bool) -> Iterator[list[Any]]:
+def _field_reader(lines: "_Lines", delimiter: str, quoting: bool, escape: str | None) -> Iterator[list[Any]]:
     if quoting:
-        return csv.reader(lines, delimiter=delimiter, strict=True)
+        return csv.reader(lines, delimiter=delimiter, escapechar=escape, strict=True)
     return (_split(line, delimiter) for line in lines)
 
 
@@ -193,6 +218,18 @@ class _Lines:
             return line.decode("utf-8", "surrogateescape")
 
 
+def _skip_separator_line(rows: Iterator[Row | Rejected], delimiter: str, name: str) -> Iterator[Row | Rejected]:
+    first = next(rows, None)
+    if first is None:
+        return iter(())
+    named = named_separator(first.raw) if isinstance(first, Row) and isinstance(first.raw, bytes) else None
+    if named is None:
+        return chain((first,), rows)
+    if named != delimiter:
+        raise Refused(f"{name}: its first line says that '{named}' separates fields; set examples.separator to it")
+    return rows
+
+
 def _read_header(rows: Iterator[Row | Rejected], name: str) -> tuple[str, ...]:
     header = next(rows, None)
     if header is None:
@@ -206,15 +243,32 @@ def _read_header(rows: Iterator[Row | Rejected], name: str) -> tuple[str, ...]:
     return tuple(column.strip() for column in columns)
 
 
-def _reject_other_widths(rows: Iterator[Row | Rejected], width: int) -> Iterator[Row | Rejected]:
+def _judge_widths(rows: Iterator[Row | Rejected], width: int, delimiter: str) -> Iterator[Row | Rejected]:
+    """Reject rows of another number of fields, and mark those that may have swallowed others."""
     for row in rows:
-        if isinstance(row, Rejected) or len(row.cells) == width:
+        if isinstance(row, Rejected):
             yield row
+        elif len(row.cells) == width:
+            lines = _lines_like_rows(cast(bytes, row.raw), width, delimiter)
+            yield replace(row, swallowed=lines - 1) if lines > 1 else row
         else:
             line_count = cast(bytes, row.raw).rstrip(b"\n").count(b"\n") + 1
             # A stray quote can pair with a much later one: report how many lines the row contains.
             span = f" (the row spans {line_count} lines)" if line_count > 1 else ""
             yield row.reject(Reason.WRONG_FIELDS, f"{len(row.cells)} instead of {width}{span}")
+
+
+def _lines_like_rows(raw: bytes, width: int, delimiter: str) -> int:
+    """Return the number of lines of a row if each would be a row without quotes, else 1."""
+    body = raw.rstrip(b"\r\n")
+    if width == 1 or b"\n" not in body:
+        return 1
+    lines = body.split(b"\n", _MOST_LINES_COUNTED)[:_MOST_LINES_COUNTED]
+    mark = delimiter.encode()
+    # In a letter, a comma at the end of a line or before a blank is punctuation.
+    if width == 2 and delimiter == "," and any(line.strip().endswith(b",") or b", " in line for line in lines):
+        return 1
+    return len(lines) if all(line.count(mark) == width - 1 for line in lines) else 1
 
 
 def _sniff(head: bytes, options: FileOptions) -> str:
@@ -229,6 +283,8 @@ CSV = Format(
     read_table=lambda stream, options: read_table(stream, options, ","),
     has_header=True,
     has_lists=False,
+    separator=",",
+    is_text=True,
 )
 
 TSV = Format(
@@ -239,4 +295,6 @@ TSV = Format(
     read_table=lambda stream, options: read_table(stream, options, "\t"),
     has_header=True,
     has_lists=False,
+    separator="\t",
+    is_text=True,
 )

@@ -16,12 +16,18 @@ class FileOptions:
         wanted: Columns to read; None reads all of them.
         quoting: Delimited formats: whether a double quote at the start of a field encloses it.
         columns: Delimited formats: column names of a file without a header; None if the first row is the header.
+        separator: Delimited formats: character between two fields; None for the usual one of the format.
+        escape: Delimited formats: character that takes the meaning from the one after it; None if there is none.
+        objects: Columns whose cells may be objects, of which a label parser makes labels; None: all columns.
     """
 
     name: str
     wanted: Collection[str] | None = None
     quoting: bool = True
     columns: tuple[str, ...] | None = None
+    separator: str | None = None
+    escape: str | None = None
+    objects: Collection[str] | None = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,8 @@ class Format:
         has_header: Whether the first row of a file names the columns.
         has_lists: Whether a cell may be a list.
         wraps_in_lists: Whether every cell is a list, single values included.
+        separator: Character that usually stands between two fields; "" in formats that have none.
+        is_text: Whether files are text, which has an encoding.
     """
 
     name: str
@@ -51,3 +59,5 @@ class Format:
     has_header: bool = False
     has_lists: bool = True
     wraps_in_lists: bool = False
+    separator: str = ""
+    is_text: bool = False

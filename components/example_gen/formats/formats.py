@@ -11,6 +11,18 @@ from schema.nearest import nearest
 FORMATS: tuple[Format, ...] = (CSV, TSV, JSON_LINES, PARQUET, TFRECORD)
 
 
+# Endings of files that are in none of the formats, and what to do about them.
+_OTHER_FILES = {
+    (".zip",): "is a ZIP archive; unpack it: python -m zipfile -e FILE FOLDER",
+    (".tar", ".tgz", ".tar.gz", ".7z", ".rar"): "is an archive; unpack it",
+    (".bz2", ".xz", ".zst", ".lz4"): "is compressed in a way that is not read; decompress it, or compress it with gzip",
+    (".xlsx", ".xls", ".ods", ".xlsm"): "is a workbook; save the sheet as CSV in UTF-8",
+    (".arrow", ".feather", ".orc", ".avro"): "is not in one of the formats; write it as Parquet",
+    (".spacy",): "is spaCy's DocBin; write text and cats of each doc as an object per line (.jsonl)",
+    (".pkl", ".pickle"): "is a pickle; write it as Parquet: df.to_parquet(FILE)",
+}
+
+
 def format_names() -> list[str]:
     """Return the names of all formats."""
     return [entry.name for entry in FORMATS]
@@ -43,5 +55,9 @@ def format_of_file(file_name: str) -> Format:
         stem = lower.removesuffix(".gz") if entry.is_gzip_allowed else lower
         if stem.endswith(entry.suffixes):
             return entry
+    for endings, problem in _OTHER_FILES.items():
+        if lower.endswith(endings):
+            raise Refused(f"{file_name}: {problem}")
     suffixes = ", ".join(entry.suffixes[0] + ("[.gz]" if entry.is_gzip_allowed else "") for entry in FORMATS)
-    raise Refused(f"{file_name}: no format has this suffix; rename it to end in one of {suffixes}")
+    hint = "; fastText's lines become objects with text and labels, one per line" if lower.endswith(".txt") else ""
+    raise Refused(f"{file_name}: no format has this suffix; rename it to end in one of {suffixes}{hint}")

@@ -8,6 +8,7 @@ r"""JSON Lines: one object per line, in UTF-8.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -16,7 +17,7 @@ from components.common.files import DECOMPRESSION_ERRORS
 from components.example_gen.formats.delimited import MAX_ROW_BYTES, skip_rest_of
 from components.example_gen.formats.format import FileOptions, Format
 from components.example_gen.formats.keyed import Fields, KeyedFormat, keyed_table
-from components.example_gen.formats.rows import Cell, Reason, Rejected, Table, readable
+from components.example_gen.formats.rows import Cell, Object, Reason, Rejected, Table, readable
 from components.example_gen.formats.sniffing import BYTE_ORDER_MARK, sniff_text
 from components.example_gen.formats.values import UnusableValueError, as_text, printable
 
@@ -33,7 +34,11 @@ def read_table(stream: BinaryIO, options: FileOptions) -> Table:
     Raises:
         Refused: The file is empty, or no row at its beginning can be read.
     """
-    return keyed_table(_objects(stream), KeyedFormat(_to_cell, is_text=True, has_order=True), options)
+
+    def to_cell(value: Any, column: str) -> Cell:
+        return _to_cell(value, column, allow_objects=options.objects is None or column in options.objects)
+
+    return keyed_table(_objects(stream), KeyedFormat(to_cell, is_text=True, has_order=True), options)
 
 
 def _objects(stream: BinaryIO) -> Iterator[Fields | Rejected]:
@@ -103,25 +108,52 @@ def _reject_constant(text: str) -> None:
     raise UnusableValueError(Reason.NOT_JSON, f"{text} is not valid JSON")
 
 
+_BY_PANDAS = "not an object per line; write it by pandas as df.to_json(FILE, orient='records', lines=True)"
+# Beginnings of JSON that is not one object per line, and what to do about it.
+_OTHER_JSON = {
+    re.compile(rb"\["): "is a JSON array; write its objects one per line: jq -c '.[]' FILE > FILE.jsonl",
+    re.compile(rb'\{\s*"[^"]*"\s*:\s*\{\s*"0"\s*:[^\n]*\n?\s*\Z'): (
+        f"is one JSON object of columns, as pandas' to_json writes by default, {_BY_PANDAS}"
+    ),
+    re.compile(rb'\{\s*"0"\s*:\s*\{[^\n]*\n?\s*\Z'): (
+        f"is one JSON object of rows, as pandas' to_json(orient='index') writes, {_BY_PANDAS}"
+    ),
+    re.compile(rb'\{\s*"(?:columns"\s*:\s*\[|schema"\s*:\s*\{\s*"fields)'): (
+        f"is one JSON object, as pandas' to_json(orient='split' or 'table') writes, {_BY_PANDAS}"
+    ),
+    re.compile(rb'\{\s*(?:"version"[^,]*,\s*)?"(?:data|rows|items|examples|records|results|instances)"\s*:\s*\['): (
+        "is one JSON object that holds its rows in an array; write them one per line: jq -c '.KEY[]' FILE > FILE.jsonl"
+    ),
+    re.compile(rb'\{[ \t]*\r?\n\s*"'): (
+        "is JSON printed over several lines; write one object per line: jq -c . FILE > FILE.jsonl, or jq -c '.KEY[]' if"
+        " the rows are in an array"
+    ),
+}
+
 # Integers stay strings: Python refuses to parse one of thousands of digits, and cells are strings anyway.
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_to_object, parse_int=str, parse_float=_to_number, parse_constant=_reject_constant
 )
 
 
-def _to_cell(value: Any, column: str) -> Cell:
+def _to_cell(value: Any, column: str, *, allow_objects: bool = False) -> Cell:
+    is_nested = isinstance(value, list) and any(isinstance(element, list | dict) for element in value)
+    if allow_objects and (is_nested or isinstance(value, dict)):
+        return Object(json.dumps(value, ensure_ascii=False))
     if isinstance(value, dict):
         raise UnusableValueError(Reason.NOT_A_STRING, f"'{printable(column)}' holds an object")
     if not isinstance(value, list):
         return as_text(value)
-    if any(isinstance(element, list | dict) for element in value):
+    if is_nested:
         raise UnusableValueError(Reason.NOT_A_STRING, f"'{printable(column)}' holds a list of lists or objects")
     return [as_text(element) for element in value]
 
 
 def _sniff(head: bytes, _: FileOptions) -> str:
-    if head.removeprefix(BYTE_ORDER_MARK).lstrip().startswith(b"["):
-        return "is a JSON array; write its objects one per line, without the brackets"
+    start = head.removeprefix(BYTE_ORDER_MARK).lstrip()
+    for pattern, problem in _OTHER_JSON.items():
+        if pattern.match(start):
+            return problem
     return sniff_text(head, has_header=False)
 
 
@@ -131,4 +163,5 @@ JSON_LINES = Format(
     suffixes=(".jsonl", ".jsonlines", ".ndjson", ".json"),
     sniff=_sniff,
     read_table=read_table,
+    is_text=True,
 )

@@ -3,6 +3,7 @@
 Importing this module imports pyarrow.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 
 from components.example_gen.formats.delimited import MAX_ROW_BYTES
 from components.example_gen.formats.format import FileOptions
-from components.example_gen.formats.rows import Cell, Reason, Rejected, Row, Table, readable
+from components.example_gen.formats.rows import Cell, Object, Reason, Rejected, Row, Table, readable
 from components.example_gen.formats.values import UnusableValueError, as_text, decode_utf8, excerpt, printable
 from schema.errors import Refused
 
@@ -59,7 +60,8 @@ def _readable_columns(fields: Sequence[pa.Field], options: FileOptions) -> Itera
         name = printable(field.name)
         if counts[field.name] > 1:
             raise Refused(f"{options.name}: two columns are named '{name}'; rename one")
-        if _is_readable(field.type):
+        may_be_object = options.objects is None or field.name in options.objects
+        if _is_readable(field.type) or (may_be_object and _is_object(field.type)):
             yield field.name
         elif options.wanted is not None:
             raise Refused(
@@ -76,6 +78,13 @@ def _is_readable(data_type: pa.DataType) -> bool:
     except (pa.ArrowException, NotImplementedError):  # structs, maps and other types that cannot be cast to text
         return False
     return not pa.types.is_nested(data_type)
+
+
+def _is_object(data_type: pa.DataType) -> bool:
+    """Return whether a value is an object, or a list of objects or lists."""
+    while _is_list(data_type):
+        data_type = data_type.value_type
+    return bool(pa.types.is_struct(data_type) or pa.types.is_map(data_type))
 
 
 def _rows(file: pq.ParquetFile, columns: tuple[str, ...]) -> Iterator[Row | Rejected]:
@@ -138,6 +147,12 @@ def _text(value: bytes | str | None, column: str) -> str:
 
 def _values(array: pa.Array) -> list[Any]:
     """Return a column as Python values: lists for a column of lists, None for null."""
+    if _is_object(array.type):
+        is_map = pa.types.is_map(array.type)
+        values = [dict(value) if is_map and value is not None else value for value in array.to_pylist()]
+        return [
+            None if value is None else Object(json.dumps(value, ensure_ascii=False, default=str)) for value in values
+        ]
     if not _is_list(array.type):
         return _scalars(array)
     elements = iter(_scalars(array.flatten()))

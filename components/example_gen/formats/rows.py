@@ -9,6 +9,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+
+class Object(str):
+    """Object, or list of objects or lists, as JSON: only a label column may hold one, of which labels are made."""
+
+    __slots__ = ()
+
+
 # One cell of a row: a string; a list of strings, in formats that have lists; None if the row lacks the field. Other
 # values become strings: numbers as JSON writes them (1.0 as "1"), true and false as "1" and "0", null as "".
 Cell = str | list[str] | None
@@ -30,6 +37,7 @@ class Reason(StrEnum):
     MISSING_FIELD = "missing field"
     NOT_A_STRING = "not a string"
     NOT_A_LIST = "labels are not a list"
+    NOT_A_VECTOR = "labels are not a vector of 0 and 1"
     BLANK_ID = "blank id"
     BLANK_TEXT = "blank text"
     NOT_0_OR_1 = "label column is neither 0 nor 1"
@@ -46,11 +54,13 @@ class Row:
         line: 1-based line of the file on which the row begins; in formats without lines, the number of the row.
         cells: One cell per column of the table.
         raw: Bytes that the row was read from; in binary formats, the cells by column.
+        swallowed: Delimited formats: number of further rows that the row holds if its quotes are stray ones.
     """
 
     line: int
     cells: list[Cell]
     raw: bytes | Mapping[str, Any]
+    swallowed: int = 0
 
     def reject(self, reason: Reason, detail: str = "") -> "Rejected":
         """Return the row as a rejected one."""

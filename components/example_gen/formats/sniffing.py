@@ -7,9 +7,10 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 # First bytes that no UTF-8 text has, and what to do about such a file.
 NOT_TEXT = {
-    b"\xff\xfe": "is UTF-16; save it as UTF-8",
-    b"\xfe\xff": "is UTF-16; save it as UTF-8",
-    b"PK\x03\x04": "is a ZIP archive or an Excel workbook; export it as text in UTF-8",
+    b"\xff\xfe": "is UTF-16; set examples.encoding to utf-16",
+    b"\xfe\xff": "is UTF-16; set examples.encoding to utf-16",
+    b"PK\x03\x04": "is a ZIP archive or an Excel workbook; unpack it (python -m zipfile -e FILE FOLDER), or export it"
+    " as CSV in UTF-8",
     GZIP: "is compressed with gzip; give it a name that ends in .gz",
     PARQUET: "is Parquet; set examples.format to parquet",
     PARQUET_ENCRYPTED: "is encrypted Parquet; decrypt it, and set examples.format to parquet",
@@ -25,11 +26,14 @@ def sniff_text(head: bytes, *, has_header: bool) -> str:
 
     Example:
         >>> sniff_text("text,labels".encode("utf-16"), has_header=True)
-        'is UTF-16; save it as UTF-8'
+        'is UTF-16; set examples.encoding to utf-16'
     """
     problem = next((problem for start, problem in NOT_TEXT.items() if head.startswith(start)), "")
     # A text may hold a NUL, but no header does; and in UTF-16 every other byte of Latin text is one.
     nuls = head.partition(b"\n")[0].count(0) if has_header else 0
     if not problem and (nuls or head.count(0) > len(head) // 4):
-        return "is UTF-16 or binary (it has NUL bytes); save it as text in UTF-8"
+        return (
+            "is UTF-16 or binary (it has NUL bytes); set examples.encoding to utf-16-le or utf-16-be, or save it as"
+            " text in UTF-8"
+        )
     return problem

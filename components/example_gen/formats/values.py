@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from components.example_gen.formats.rows import RAW_CHARACTERS, Cell, Reason
+from components.example_gen.formats.rows import RAW_CHARACTERS, Cell, Object, Reason
 from schema.visible import in_one_line
 
 _EXACT_INTEGERS = 2**53  # a float holds every integer up to this one
@@ -29,8 +29,10 @@ def single_string(cell: Cell, column: str) -> str:
     """Return the one string in a cell of a column that holds no lists; "" for an empty list.
 
     Raises:
-        UnusableValueError: The row lacks the field, or the cell is a list of several strings.
+        UnusableValueError: The row lacks the field, or the cell is an object or a list of several strings.
     """
+    if isinstance(cell, Object):
+        raise UnusableValueError(Reason.NOT_A_STRING, f"'{printable(column)}' holds an object")
     if isinstance(cell, str):
         return cell
     if cell is None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.example_gen.formats.values import printable
-from components.example_gen.parsing.settings import ColumnSettings, IndicatorLabels
+from components.example_gen.parsing.settings import ColumnSettings, IndicatorLabels, SeveralColumns
 from schema.errors import Refused
 from schema.nearest import close_match
 
@@ -61,7 +61,7 @@ def find_columns(columns: Sequence[str], settings: ColumnSettings, name: str, *,
     def index_if_set(column: str | None, key: str) -> int | None:
         return None if column is None else index_of(column, key)
 
-    labels_key = "labels.columns" if isinstance(settings.labels, IndicatorLabels) else "labels.column"
+    labels_key = "labels.columns" if isinstance(settings.labels, IndicatorLabels | SeveralColumns) else "labels.column"
     return Layout(
         columns=tuple(columns),
         id=index_if_set(settings.id, "id"),

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from components.common.files import read_bytes
 from components.example_gen.formats.rows import Cell, Reason
 from components.example_gen.formats.values import UnusableValueError, printable, single_string
+from components.example_gen.parsing.flags import parse_flag, parse_vector
+from components.example_gen.parsing.printed import is_printed, labels_of, parse_printed
 from components.example_gen.parsing.settings import (
     DelimitedLabels,
     IndexedLabels,
     IndicatorLabels,
     LabelSettings,
     ListLabels,
+    MultihotLabels,
+    PositionalLabels,
+    SeveralColumns,
 )
 from schema.errors import Refused
 
@@ -20,6 +25,7 @@ from schema.errors import Refused
 LabelParser = Callable[[Sequence[Cell]], list[str]]
 
 _SHOWN_CHARACTERS = 40  # of a wrong value
+TAGS = "><"  # the delimiter of <python><pandas>, whose first and last mark are no part of a label either
 
 
 def make_label_parser(labels: LabelSettings, names: Sequence[str] = ()) -> LabelParser:
@@ -41,6 +47,10 @@ def make_label_parser(labels: LabelSettings, names: Sequence[str] = ()) -> Label
             return _IndicatorParser(columns)
         case IndexedLabels(column=column, delimiter=delimiter):
             return _IndexParser(column, delimiter, tuple(names))
+        case MultihotLabels(column=column):
+            return _VectorParser(column, tuple(names))
+        case SeveralColumns(columns=columns):
+            return lambda cells: _distinct(map(single_string, cells, columns))
         case ListLabels(column=column):
             return _ListParser(column)
 
@@ -55,7 +65,7 @@ def read_label_names(labels: LabelSettings, input_base: str) -> tuple[str, ...]:
     Raises:
         Refused: The file is missing, empty or not UTF-8, has a blank line, or lists a label twice.
     """
-    if not isinstance(labels, IndexedLabels):
+    if not isinstance(labels, PositionalLabels):
         return ()
     path = f"{input_base.rstrip('/')}/{labels.names}"
     try:
@@ -79,6 +89,8 @@ def split_labels(value: str, delimiter: str) -> list[str]:
         >>> split_labels(" joy ||anger|joy", "|")
         ['joy', 'anger']
     """
+    if delimiter == TAGS:
+        value = value.strip().removeprefix("<").removesuffix(">")
     return _distinct(value.split(delimiter))
 
 
@@ -96,9 +108,30 @@ class _ListParser:
             raise UnusableValueError(Reason.MISSING_FIELD, f"'{printable(self.column)}'")
         if not isinstance(labels, str):
             return _distinct(labels)
-        if labels:  # null is read as ""
-            raise UnusableValueError(Reason.NOT_A_LIST, f"'{printable(self.column)}' holds '{printable(labels)}'")
-        return []
+        if not is_printed(labels):
+            return _distinct([labels])  # a list of one, or "" for null
+        try:
+            return _distinct(labels_of(parse_printed(labels)))
+        except ValueError as error:
+            detail = f"'{printable(self.column)}' holds '{printable(labels)}': {error}"
+            raise UnusableValueError(Reason.NOT_A_LIST, detail) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _VectorParser:
+    column: str
+    names: tuple[str, ...]
+
+    def __call__(self, cells: Sequence[Cell]) -> list[str]:
+        (cell,) = cells
+        if cell is None:
+            raise UnusableValueError(Reason.MISSING_FIELD, f"'{printable(self.column)}'")
+        flags = parse_vector(cell[0] if isinstance(cell, list) and len(cell) == 1 else cell)
+        if flags is None:
+            raise UnusableValueError(Reason.NOT_A_VECTOR, f"'{printable(str(cell))}'")
+        if len(flags) != len(self.names):
+            raise UnusableValueError(Reason.NOT_A_VECTOR, f"{len(flags)} values for {len(self.names)} labels")
+        return [name for name, flag in zip(self.names, flags, strict=True) if flag]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +141,12 @@ class _IndicatorParser:
     def __call__(self, cells: Sequence[Cell]) -> list[str]:
         labels = []
         for name, cell in zip(self.names, cells, strict=True):
-            flag = single_string(cell, name).strip()
-            if flag == "1":
+            text = single_string(cell, name).strip()
+            flag = parse_flag(text)
+            if flag:
                 labels.append(name)
-            elif flag != "0":
-                raise UnusableValueError(Reason.NOT_0_OR_1, f"'{flag[:_SHOWN_CHARACTERS]}' in column '{name}'")
+            elif flag is None:
+                raise UnusableValueError(Reason.NOT_0_OR_1, f"'{text[:_SHOWN_CHARACTERS]}' in column '{name}'")
         return labels
 
 

@@ -25,7 +25,9 @@ class DelimitedLabels(Settings):
 class IndicatorLabels(Settings):
     """One 0/1 column per label; the label is the name of the column."""
 
-    kind: Literal["indicators"] = Field(description="One column per label holds 0 or 1.")
+    kind: Literal["indicators"] = Field(
+        description="One column per label holds 0 or 1, also written as false or true, no or yes, 0.0 or 1.0."
+    )
     columns: tuple[ColumnName, ...] = Field(min_length=1, description="The columns, each named as its label.")
 
     @property
@@ -34,14 +36,10 @@ class IndicatorLabels(Settings):
         return self.columns
 
 
-class IndexedLabels(Settings):
-    """Indices into a list of labels, as in GoEmotions: `4,27`."""
+class PositionalLabels(Settings):
+    """Labels that a row does not name, but points to in a list that is in a file."""
 
-    kind: Literal["indices"] = Field(description="One column holds 0-based indices into a list of labels.")
-    column: ColumnName = Field(
-        description="The column that holds the indices, with a delimiter between or as a list; blank means none."
-    )
-    delimiter: str = Field(default=",", min_length=1, description="Text between two indices.")
+    column: ColumnName
     names: str = Field(min_length=1, description="The list: a UTF-8 file below input_base, one label per line.")
 
     @property
@@ -50,11 +48,45 @@ class IndexedLabels(Settings):
         return (self.column,)
 
 
+class IndexedLabels(PositionalLabels):
+    """Indices into a list of labels, as in GoEmotions: `4,27`."""
+
+    kind: Literal["indices"] = Field(description="One column holds 0-based indices into a list of labels.")
+    column: ColumnName = Field(
+        description="The column that holds the indices, with a delimiter between or as a list; blank means none."
+    )
+    delimiter: str = Field(default=",", min_length=1, description="Text between two indices.")
+
+
+class MultihotLabels(PositionalLabels):
+    """Vector of 0 and 1, with one position per label of a list: `[0, 1, 0]`."""
+
+    kind: Literal["multihot"] = Field(description="One column holds a vector of 0 and 1, a position per label.")
+    column: ColumnName = Field(description="The column that holds the vector: a list, or a printed one.")
+
+
+class SeveralColumns(Settings):
+    """One label, or none, in each of several columns: `label_1`, `label_2`, `label_3`."""
+
+    kind: Literal["columns"] = Field(description="Each of some columns holds one label or is blank.")
+    columns: tuple[ColumnName, ...] = Field(
+        min_length=1, description="The columns; one is enough if each row has one label at most."
+    )
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """Columns that labels are read from."""
+        return self.columns
+
+
 class ListLabels(Settings):
-    """List of the labels themselves, in formats that have lists: `["joy", "anger"]`."""
+    """List of the labels themselves, also a printed one, or an object that names labels: `["joy", "anger"]`."""
 
     kind: Literal["list"] = Field(description="One column holds a list of the labels themselves.")
-    column: ColumnName = Field(description="The column that holds the list; null or empty means none.")
+    column: ColumnName = Field(
+        description="The column that holds the list, also one printed as text, such as ['joy', 'anger'], or an object"
+        ' such as {"joy": 1, "anger": 0}; null or empty means none, a single string is a list of one.'
+    )
 
     @property
     def label_columns(self) -> tuple[str, ...]:
@@ -62,7 +94,10 @@ class ListLabels(Settings):
         return (self.column,)
 
 
-LabelSettings = Annotated[DelimitedLabels | IndicatorLabels | IndexedLabels | ListLabels, Field(discriminator="kind")]
+LabelSettings = Annotated[
+    DelimitedLabels | IndicatorLabels | IndexedLabels | MultihotLabels | SeveralColumns | ListLabels,
+    Field(discriminator="kind"),
+]
 
 
 class ColumnSettings(Settings):
@@ -103,6 +138,11 @@ class ColumnSettings(Settings):
                 f"column '{repeated}' is used twice; id, texts, labels and slices each need columns of their own"
             )
         return self
+
+    @property
+    def object_columns(self) -> tuple[str, ...]:
+        """Columns whose cells may be objects."""
+        return self.labels.label_columns if isinstance(self.labels, ListLabels) else ()
 
     @property
     def used_columns(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from components.data_gate.reasons import (
     describe_anomalies,
     labels_without_rows,
     shares_above_bounds,
+    swallowed_rows,
     unknown_labels,
     vanished_labels,
 )
@@ -106,3 +107,13 @@ def test_warns_of_labels_without_rows() -> None:
     assert labels_without_rows(_report(a=1), ["a"]) == []
     assert labels_without_rows(_report(a=1), ["a", "b"]) == ["no row has the label b"]
     assert labels_without_rows(_report(), list("abcd")) == ["no row has any of 4 labels: a, b, c, ..."]
+
+
+def test_refuses_swallowed_rows_above_the_bound_on_quarantined_rows() -> None:
+    report = _report().model_copy(update={"swallowed": 3})
+    (sentence,) = shares_above_bounds(report, DataGateSettings())
+    assert sentence.startswith("3 lines look like rows, but are within quotes")
+    assert "set examples.quoting to false" in sentence
+    assert shares_above_bounds(report, DataGateSettings(quarantined=0.1)) == []
+    assert len(swallowed_rows(report)) == 1
+    assert swallowed_rows(_report()) == []

@@ -316,3 +316,18 @@ def test_reads_remote_files(tmp_path: Path) -> None:
     assert files.list_files(f"{base}/folder/*") == []
     with pytest.raises(Refused, match="no such list of labels"):
         check_inputs(settings_for(base, labels={"kind": "indices", "column": "labels", "names": "none.txt"}))
+
+
+def test_reads_other_dialects_and_objects(tmp_path: Path) -> None:
+    lines = ["sep=;", "text;labels"]
+    lines += [f"\"\u00e9t\u00e9 {number} \\\"no\\\"\";{{'joy': {number % 2}, 'anger': 0}}" for number in range(60)]
+    lines.insert(8, '"a text;[]\nanother";joy')
+    write_file(tmp_path / "data" / "a.csv", "\n".join(lines).encode("cp1252"))
+    settings = settings_for(
+        tmp_path / "data", encoding="cp1252", separator=";", escape="\\", labels={"kind": "list", "column": "labels"}
+    )
+    ingested = Ingested(tmp_path, settings)
+    assert (ingested.report.accepted, ingested.report.swallowed) == (61, 1)
+    assert ingested.report.labels["joy"].count == 31
+    texts = {example["text"][0] for split in ("train", "eval", "test") for example in ingested.split(split)}
+    assert '\u00e9t\u00e9 7 "no"' in texts

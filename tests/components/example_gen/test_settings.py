@@ -52,7 +52,13 @@ def test_documents_every_key() -> None:
         ({"columns": ["txt", "labels"]}, "columns has no 'text' (it has: txt, labels)"),
         ({"columns": ["text", "labels", "text"]}, "columns names the same column twice"),
         ({"split_by": "id"}, "split_by is 'id', but id is null"),
-        ({"separator": ";"}, "Extra inputs are not permitted"),
+        ({"separators": ";"}, "Extra inputs are not permitted"),
+        ({"separator": ";", "format": "jsonl"}, "separator is set, but jsonl has no fields between separators"),
+        ({"escape": "\\", "quoting": False}, "escape needs quoting"),
+        ({"escape": '"'}, "escape cannot be a quote or a line end"),
+        ({"encoding": "klingon"}, "no encoding 'klingon'; usual ones are utf-8, utf-16, windows-1252"),
+        ({"encoding": "base64"}, "no encoding 'base64'"),
+        ({"encoding": "utf-16", "format": "parquet"}, "encoding is utf-16, but parquet is no text"),
     ],
 )
 def test_refuses_invalid_settings_in_one_line(changes: dict[str, Any], message: str) -> None:

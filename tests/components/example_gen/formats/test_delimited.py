@@ -235,3 +235,34 @@ def test_agrees_with_the_csv_module_in_strict_mode(content: bytes) -> None:
 
 def _lines_of(content: bytes) -> list[bytes]:
     return content.removeprefix(BYTE_ORDER_MARK).split(b"\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "separator", "swallowed"),
+    [
+        (b't,l,n\n"one,a,1\ntwo,b,2\nthree",c,3\n', ",", [2]),
+        (b't\tl\n"one\ta\ntwo"\tb\n', "\t", [1]),
+        (b't,l\n"one,a\ntwo",b\n', ",", [1]),
+        (b't,l\n"Dear Sir,\nhello, Bob\nYours",a\n', ",", [0]),
+        (b't,l,n\n"one\ntwo",b,2\n', ",", [0]),
+    ],
+)
+def test_counts_rows_that_a_stray_quote_may_have_swallowed(
+    content: bytes, separator: str, swallowed: list[int]
+) -> None:
+    rows = accepted(read_table(to_stream(content), FileOptions("x.csv"), separator).rows)
+    assert [row.swallowed for row in rows] == swallowed
+
+
+def test_a_line_that_names_the_separator_is_not_a_row() -> None:
+    content = b"\xef\xbb\xbfsep=;\r\ntext;labels\r\na;b\r\n"
+    table = read_table(to_stream(content), FileOptions("x.csv", separator=";"), ",")
+    assert (table.columns, [row.cells for row in accepted(table.rows)]) == (("text", "labels"), [["a", "b"]])
+    with pytest.raises(Refused, match=r"x\.csv: its first line says that ';' separates fields"):
+        read_table(to_stream(content), FileOptions("x.csv"), ",")
+
+
+def test_an_escape_makes_a_quote_an_ordinary_character() -> None:
+    content = b'text,labels\n"he said \\"no, not now\\", twice",a\n'
+    table = read_table(to_stream(content), FileOptions("x.csv", escape="\\"), ",")
+    assert [row.cells for row in accepted(table.rows)] == [['he said "no, not now", twice', "a"]]

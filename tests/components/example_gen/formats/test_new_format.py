@@ -10,7 +10,7 @@ from typing import BinaryIO
 import pytest
 from pydantic import ValidationError
 
-from cli.init.columns import Hints
+from cli.init.hints import Hints
 from cli.init.project import write_project
 from components.example_gen.check import check_inputs
 from components.example_gen.formats import formats
@@ -76,9 +76,9 @@ def test_sniffs_the_format(tmp_path: Path) -> None:
 
 
 def test_infers_a_configuration_from_a_file_of_the_format(tmp_path: Path) -> None:
-    written = write_project(write_file(tmp_path / "a.PSV", CONTENT), tmp_path / "out", Hints())
+    written = write_project(write_file(tmp_path / "a.PSV", "\n".join(LINES[:-1])), tmp_path / "out", Hints())
     examples = load_configuration(written.configuration).examples
-    assert (examples.format, examples.text, written.rows) == ("pipes", "text", 60)
+    assert (examples.format, examples.text, written.trial.accepted) == ("pipes", "text", 60)
     assert check_inputs(examples).files[0].name == "a.PSV"
 
 
@@ -87,8 +87,3 @@ def test_names_the_format_in_messages(tmp_path: Path) -> None:
         formats.format_of_file("a.txt")
     with pytest.raises(ValidationError, match=r"no format 'pipe'; did you mean 'pipes'\?"):
         settings_for(tmp_path, format="pipe")
-
-
-def test_refuses_lists_of_labels_in_a_format_without_lists(tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match="labels cannot be of kind 'list' in pipes"):
-        settings_for(tmp_path, format="pipes", labels={"kind": "list", "column": "labels"})

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components.example_gen.formats.rows import Cell, Reason
+from components.example_gen.formats.rows import Cell, Object, Reason
 from components.example_gen.formats.values import UnusableValueError
 from components.example_gen.parsing.labels import make_label_parser, read_label_names
 from schema.errors import Refused
@@ -15,6 +15,7 @@ from tests.components.example_gen.support import settings_for, write_file
 DELIMITED = {"kind": "delimited", "column": "labels", "delimiter": "|"}
 INDICATORS = {"kind": "indicators", "columns": ["toxic", "insult"]}
 LIST = {"kind": "list", "column": "labels"}
+VECTOR = {"kind": "multihot", "column": "labels", "names": "labels.txt"}
 INDICES = {"kind": "indices", "column": "labels", "names": "labels.txt"}
 
 
@@ -37,12 +38,22 @@ def test_strips_delimited_labels_and_ignores_blank_and_repeated_ones(value: str,
     assert parse(DELIMITED, [value]) == expected
 
 
-@pytest.mark.parametrize(("flags", "expected"), [(["1", "0"], ["toxic"]), (["0", " 1 "], ["insult"]), (["0", "0"], [])])
-def test_reads_an_indicator_of_1_as_a_label(flags: list[str], expected: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (["1", "0"], ["toxic"]),
+        (["0", " 1 "], ["insult"]),
+        (["0", "0"], []),
+        (["True", "False"], ["toxic"]),
+        (["no", "YES"], ["insult"]),
+        (["1.0", "0,0"], ["toxic"]),
+    ],
+)
+def test_reads_an_indicator_that_says_yes_as_a_label(flags: list[str], expected: list[str]) -> None:
     assert parse(INDICATORS, flags) == expected
 
 
-@pytest.mark.parametrize("flag", ["-1", "", "yes", "2", "1.0"])
+@pytest.mark.parametrize("flag", ["-1", "", "maybe", "2", "1.5", "nan"])
 def test_rejects_an_indicator_that_is_neither_0_nor_1(flag: str) -> None:
     with pytest.raises(UnusableValueError) as error:
         parse(INDICATORS, ["0", flag])
@@ -80,6 +91,47 @@ def test_reads_a_list_of_indices(value: list[str]) -> None:
 def test_reads_a_list_of_labels() -> None:
     assert parse(LIST, [[" joy ", "", "a|b", "joy", " "]]) == ["joy", "a|b"]
     assert parse(LIST, [[]]) == parse(LIST, [""]) == []
+    assert parse(LIST, ["joy"]) == ["joy"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("['joy', \"men's shoes\"]", ["joy", "men's shoes"]),
+        ('["joy", null, "a, b"]', ["joy", "a, b"]),
+        ("['joy' 'anger'\n 'fear']", ["joy", "anger", "fear"]),
+        ("array(['joy', 'anger'], dtype=object)", ["joy", "anger"]),
+        ("('joy',)", ["joy"]),
+        ("{'joy', 'anger'}", ["joy", "anger"]),
+        ("[joy, account access]", ["joy", "account access"]),
+        ("[account access]", ["account access"]),
+        ("{joy,anger}", ["joy", "anger"]),
+        ("[]", []),
+        ("[None, nan]", []),
+        ('{"joy": 1, "anger": 0.0, "fear": 0.5}', ["joy", "fear"]),
+        ("{'joy': True, 'anger': False}", ["joy"]),
+        ('{"choices": ["joy", "anger"]}', ["joy", "anger"]),
+        ("[{'id': 28, 'name': 'Drama'}, {'id': 1, 'name': 'War'}]", ["Drama", "War"]),
+        ('[{"result": [{"value": {"choices": ["joy"]}}]}]', ["joy"]),
+    ],
+)
+def test_reads_a_printed_list_or_an_object(text: str, expected: list[str]) -> None:
+    assert parse(LIST, [text]) == expected
+
+
+@pytest.mark.parametrize("cell", [["1", "0", "1"], "[1. 0. 1.]", "1,0,1", ["[1, 0, 1]"], "[True, False, True]"])
+def test_reads_a_vector_by_position(cell: Cell) -> None:
+    assert parse(VECTOR, [cell], ["joy", "anger", "fear"]) == ["joy", "fear"]
+
+
+def test_reads_one_label_from_each_of_several_columns() -> None:
+    columns = {"kind": "columns", "columns": ["label_1", "label_2"]}
+    assert parse(columns, ["a, b|c", " d "]) == ["a, b|c", "d"]
+    assert parse(columns, ["", "d"]) == ["d"]
+
+
+def test_takes_the_brackets_off_tags() -> None:
+    assert parse(DELIMITED | {"delimiter": "><"}, ["<python><c#>"]) == ["python", "c#"]
 
 
 def test_reads_a_list_of_one_as_its_element() -> None:
@@ -94,7 +146,10 @@ def test_reads_a_list_of_one_as_its_element() -> None:
         (DELIMITED, [None], "missing field: 'labels'"),
         (DELIMITED, [["joy", "anger"]], "not a string: 'labels' holds 2 values"),
         (LIST, [None], "missing field: 'labels'"),
-        (LIST, ["joy"], "labels are not a list: 'labels' holds 'joy'"),
+        (LIST, ["['joy]"], "labels are not a list: 'labels' holds '['joy]': a quote in the list is not closed"),
+        (VECTOR, ["[1, 0]"], "labels are not a vector of 0 and 1: 2 values for 1 labels"),
+        (VECTOR, ["joy"], "labels are not a vector of 0 and 1: 'joy'"),
+        (DELIMITED, [Object('{"a": 1}')], "not a string: 'labels' holds an object"),
         (INDICES, [None], "missing field: 'labels'"),
         (INDICES, [["0", "joy"]], "label index is not a number: 'joy'"),
         (INDICATORS, ["1", None], "missing field: 'insult'"),

@@ -1,0 +1,50 @@
+"""Recognition of a file whose first row is data, not names of columns."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cli.init.survey import Column
+from components.example_gen.formats.values import printable
+from schema.errors import Refused
+
+_SENTENCE_WORDS = 5
+_SENTENCE_CHARACTERS = 40
+_FEW_ROWS = 20
+
+
+def refuse_data_as_header(data: Path, columns: Sequence[Column], rows: int) -> None:
+    """Refuse a file whose first row looks like the rows below it.
+
+    Raises:
+        Refused: A name is a sentence, is a number above numbers, or is one of the values of its column.
+    """
+    names = [column.name for column in columns]
+    if names == [str(number) for number in range(len(names))]:
+        return  # pandas names columns without names like this
+    evidence = next((reason for column in columns if (reason := _why_data(column, rows))), "")
+    if evidence:
+        shown = ", ".join(f"'{printable(name)[:30]}'" for name in names[:4])
+        raise Refused(
+            f"{data}: its first row ({shown}) looks like data, not like names of columns ({evidence}); if there is no"
+            " header, name the columns in order by --columns, such as --columns id,text,labels"
+        )
+
+
+def _why_data(column: Column, rows: int) -> str:
+    name = column.name
+    if len(name) >= _SENTENCE_CHARACTERS and len(name.split()) >= _SENTENCE_WORDS and not column.flags:
+        is_long = column.characters > _SENTENCE_CHARACTERS / 2 * max(1, column.rows)
+        return f"'{printable(name)[:30]}...' is a sentence" if is_long else ""
+    if _is_number(name) and column.values and all(_is_number(value) for value in column.values if value.strip()):
+        return f"'{printable(name)}' is a number, as all values below it"
+    if rows >= _FEW_ROWS and column.values[name] > 1 and len(column.values) < rows / 2:
+        return f"'{printable(name)}' is a value of its column too"
+    return ""
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,284 @@
+"""Judgement of the readings of a data file: which columns hold the labels, and in which form."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from cli.init.hints import KINDS, Hints
+from cli.init.reading import AmbiguousError, LabelReading
+from cli.init.survey import MOST_VALUES, Column
+from cli.init.values import read_values, single_labels, split_at
+from components.example_gen.formats.format import Format
+from components.example_gen.formats.formats import format_named
+from components.example_gen.formats.values import printable
+from components.example_gen.parsing.flags import parse_flag
+from components.example_gen.parsing.labels import read_label_names, split_labels
+from components.example_gen.parsing.printed import labels_of, parse_printed
+from components.example_gen.parsing.settings import (
+    IndexedLabels,
+    IndicatorLabels,
+    ListLabels,
+    MultihotLabels,
+    SeveralColumns,
+)
+from components.example_gen.settings import ExamplesSettings
+from schema.errors import Refused
+from schema.nearest import nearest
+
+# Usual names of columns with labels, in the order of preference.
+LABEL_NAMES = (
+    *("labels", "label", "tags", "tag", "categories", "category", "topics", "topic", "classes", "class", "genres"),
+    *("genre", "emotions", "emotion", "cats", "choices", "accept", "sentiment", "target", "targets", "terms"),
+)
+_INDEX_DELIMITERS = (",", "|", ";", " ")
+_MOST_COLUMNS_NAMED = 40
+_NUMBERED = re.compile(r"(.*?)[ _.-]?\d+")
+_FEW_LABELS = 20  # one-column 0/1 files aside, a column of this many numbers may well be positions
+
+
+def choose_labels(columns: Sequence[Column], hints: Hints, settings: ExamplesSettings) -> LabelReading:
+    """Choose the reading of the labels: in the columns named by a hint, or else by what names and values show.
+
+    Args:
+        columns: Columns of the data file.
+        hints: Hints of a person about the data.
+        settings: Settings with the format of the file and its folder.
+
+    Raises:
+        AmbiguousError: Several readings are plausible.
+        Refused: No column, or none of the named ones, holds labels.
+    """
+    if hints.label_kind is not None and hints.label_kind not in KINDS:
+        raise Refused(f"--label-kind {hints.label_kind}: no such kind; {nearest(hints.label_kind, KINDS)}")
+    candidates = [column for column in columns if column.name != hints.text]
+    hinted = _hinted(candidates, hints.labels)
+    if len(hinted) > 1 or hints.label_kind in ("indicators", "columns"):
+        return _read_several(hinted or [column for column in candidates if column.is_indicator], hints)
+    column = hinted[0] if hinted else _labels_column(candidates, hints)
+    if column is None:
+        return _read_without_a_column(candidates)
+    return _read_column(column, hints, settings)
+
+
+def _labels_column(candidates: Sequence[Column], hints: Hints) -> Column | None:
+    """Return the column that holds all labels; None if labels are in several columns."""
+    named = first_named(candidates, LABEL_NAMES)
+    if hints.label_names is not None:
+        return named or _only([column for column in candidates if _holds_indices(column) or column.is_vector])
+    if named is not None and named.is_indicator and sum(column.is_indicator for column in candidates) > 1:
+        named = None  # one flag among others
+    if named is not None and _numbered(candidates, named):
+        return None
+    return named
+
+
+def _read_without_a_column(candidates: Sequence[Column]) -> LabelReading:
+    flags = [column for column in candidates if column.is_indicator or column.is_nearly_indicator]
+    if len(flags) > 1 or any(column.is_indicator for column in flags):
+        return _indicators(flags)
+    for each in candidates:
+        if numbered := _numbered(candidates, each):
+            return _columns(numbered)
+    column = _only([column for column in candidates if column.is_list])
+    if column is None:
+        raise Refused(f"the columns are {join_names(candidates)}: name the one with the labels by --labels")
+    return _read_list(column)
+
+
+def _read_several(columns: Sequence[Column], hints: Hints) -> LabelReading:
+    if not columns:
+        raise Refused("--label-kind: name the columns by --labels, with commas between")
+    are_flags = all(column.is_indicator or column.is_nearly_indicator for column in columns)
+    if hints.label_kind == "indicators" or (are_flags and hints.label_kind != "columns"):
+        return _indicators(columns)
+    return _columns(columns)
+
+
+def _read_column(column: Column, hints: Hints, settings: ExamplesSettings) -> LabelReading:
+    kind = hints.label_kind
+    if hints.label_names is not None:
+        return _positional(column, hints, settings)
+    if kind in ("multihot", "indices") or (kind is None and column.is_vector):
+        found = f"holds vectors of {max(column.vectors)} values 0 or 1" if column.is_vector else "holds positions"
+        raise Refused(
+            f"column '{printable(column.name)}' {found}: give the names of the labels in this order, one a line, in a"
+            " file beside the data, by --label-names"
+        )
+    if kind is None and column.is_indicator:
+        return _indicators([column])
+    if len(column.values) > MOST_VALUES:
+        raise Refused(
+            f"column '{printable(column.name)}' has over {MOST_VALUES} different values; if it does not hold the"
+            " labels, name the column that does by --labels"
+        )
+    reading = _read_values(column, hints, format_named(settings.format))
+    if not reading.names:
+        raise Refused(f"column '{printable(column.name)}' holds no label; name another by --labels")
+    if kind is None and hints.delimiter is None and all(map(_is_number, reading.names)):
+        _refuse_numbers(column, reading)
+    return reading
+
+
+def _read_values(column: Column, hints: Hints, file_format: Format) -> LabelReading:
+    if hints.label_kind == "single":
+        return single_labels(column)
+    if hints.label_kind == "list":
+        return _read_list(column)
+    if hints.delimiter is not None:
+        return split_at(column, hints.delimiter)
+    if column.is_list:
+        return _read_list(column)
+    readings = read_values(column)
+    best = [reading for reading in readings if reading.support == readings[0].support]
+    # A list of one in every tf.Example may hold delimited labels, but not labels separated by blanks.
+    if file_format.wraps_in_lists and best[0].options.get("delimiter", " ") == " ":
+        return _read_list(column)
+    if len(best) > 1 and best[0].support < 2:
+        raise AmbiguousError(
+            f"column '{printable(column.name)}' can be read in {len(best)} ways; say which",
+            [(reading.describe(), reading.options) for reading in best],
+        )
+    others = [reading for reading in readings[1:] if set(reading.names) != set(best[0].names)]
+    return replace(best[0], others=others)
+
+
+def _refuse_numbers(column: Column, reading: LabelReading) -> None:
+    shown = ", ".join(reading.names[:_FEW_LABELS])
+    kind = "list" if column.is_list else "delimited"
+    raise AmbiguousError(
+        f"column '{printable(column.name)}' holds only numbers ({shown}); say what they are",
+        [
+            ("positions in a list of names: --label-names FILE, with one name a line", {}),
+            (f"the labels themselves: --label-kind {kind}", {"label_kind": kind}),
+        ],
+    )
+
+
+def _indicators(columns: Sequence[Column]) -> LabelReading:
+    names = [column.name for column in columns]
+    # A column of a few hundred values none of which is a flag is no label, whatever a person says.
+    for column in columns:
+        if not column.flags:
+            raise Refused(f"column '{printable(column.name)}' holds no 0 or 1; name the columns that do by --labels")
+    settings = IndicatorLabels(kind="indicators", columns=tuple(names))
+    return LabelReading(settings, names, 2, {"labels": ",".join(names)}, "columns of 0 and 1")
+
+
+def _columns(columns: Sequence[Column]) -> LabelReading:
+    settings = SeveralColumns(kind="columns", columns=tuple(column.name for column in columns))
+    names = sorted({stripped for column in columns for value in column.values if (stripped := value.strip())})
+    if sum(len(column.values) for column in columns) > MOST_VALUES:
+        raise Refused(f"the columns {join_names(columns)} have over {MOST_VALUES} different values; see --labels")
+    options = {"labels": ",".join(settings.columns)}
+    return LabelReading(settings, names, 2, options, f"labels in {len(columns)} columns")
+
+
+def _numbered(candidates: Sequence[Column], column: Column) -> list[Column]:
+    """Return the columns that differ from one by a number only, such as label_1 and label_2, if they hold labels."""
+    match = _NUMBERED.fullmatch(column.name)
+    stem = match[1].lower() if match else column.name.lower()
+    if stem not in LABEL_NAMES and stem not in ("cat", "topic"):
+        return []
+    same = [each for each in candidates if (m := _NUMBERED.fullmatch(each.name)) and m[1].lower() == stem]
+    if column not in same and same:
+        same = [column, *same]
+    return same if len(same) > 1 and not any(each.is_list or each.is_indicator for each in same) else []
+
+
+def _read_list(column: Column) -> LabelReading:
+    """Return the reading of lists, also printed ones, and objects."""
+    settings = ListLabels(kind="list", column=column.name)
+    if column.lists:
+        names = {stripped for value in column.values if (stripped := value.strip())}
+        return LabelReading(settings, sorted(names), 2, {"label_kind": "list"}, "labels in lists")
+    names = set()
+    for value in column.values:
+        try:
+            labels = labels_of(parse_printed(value)) if value.strip()[-1:] in ("]", ")", "}") else [value]
+        except ValueError as error:
+            raise Refused(
+                f"column '{printable(column.name)}' holds {printable(value)}: {error}; name the column with the labels"
+                " by --labels"
+            ) from None
+        names.update(stripped for label in labels if (stripped := label.strip()))
+    form = "labels in objects" if column.objects else "labels in printed lists"
+    return LabelReading(settings, sorted(names), 2, {"label_kind": "list"}, form)
+
+
+def _positional(column: Column, hints: Hints, settings: ExamplesSettings) -> LabelReading:
+    """Return the reading as positions in a file of names, which must be where the configuration can name it."""
+    file, base = Path(str(hints.label_names)), Path(settings.input_base)
+    if not file.resolve().is_relative_to(base):
+        raise Refused(f"--label-names {file}: must be in {base}, beside the data, or below; move it there")
+    path = file.resolve().relative_to(base).as_posix()
+    if hints.label_kind == "multihot" or (hints.label_kind is None and column.is_vector):
+        vector = MultihotLabels(kind="multihot", column=column.name, names=path)
+        names = read_label_names(vector, settings.input_base)
+        lengths = sorted(column.vectors)
+        if lengths != [len(names)]:
+            raise Refused(
+                f"column '{printable(column.name)}' holds vectors of {' and '.join(map(str, lengths)) or 'no'} values,"
+                f" but {file} has {len(names)} names; see --label-names"
+            )
+        return LabelReading(vector, names, 2, {"label_kind": "multihot"}, "labels of vectors")
+    delimiters = [hints.delimiter] if hints.delimiter else [",", *_INDEX_DELIMITERS]
+    delimiter = next((each for each in delimiters if _holds_indices(column, each)), delimiters[0])
+    labels = IndexedLabels(kind="indices", column=column.name, delimiter=delimiter, names=path)
+    names = read_label_names(labels, settings.input_base)
+    for index in (index for value in column.values for index in split_labels(value, delimiter)):
+        if not (_is_index(index) and int(index) < len(names)):
+            raise Refused(
+                f"column '{printable(column.name)}' holds '{printable(index)}', not a line number of {file}; see"
+                " --labels"
+            )
+    return LabelReading(labels, names, 2, {"label_kind": "indices"}, "labels by line number")
+
+
+def _holds_indices(column: Column, delimiter: str = ",") -> bool:
+    indices = [index for value in column.values for index in split_labels(value, delimiter)]
+    return bool(indices) and all(map(_is_index, indices))
+
+
+def _is_index(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
+def _is_number(text: str) -> bool:
+    return _is_index(text) or parse_flag(text) is not None or _is_index(text.removesuffix(".0").removeprefix("-"))
+
+
+def first_named(columns: Sequence[Column], names: Sequence[str]) -> Column | None:
+    """Return the column with the first of some names that a column has, in upper or lower case."""
+    by_name = {column.name.strip().lower(): column for column in columns}
+    return next((by_name[name] for name in names if name in by_name), None)
+
+
+def find_named(columns: Sequence[Column], name: str, option: str) -> Column:
+    """Return the column of a name.
+
+    Raises:
+        Refused: There is none.
+    """
+    for column in columns:
+        if column.name == name:
+            return column
+    raise Refused(f"{option} {name}: no such column; the columns are {join_names(columns)}")
+
+
+def join_names(columns: Sequence[Column]) -> str:
+    """Return the names of the columns for a message."""
+    more = ", ..." if len(columns) > _MOST_COLUMNS_NAMED else ""
+    return ", ".join(printable(column.name) for column in columns[:_MOST_COLUMNS_NAMED]) + more
+
+
+def _hinted(columns: Sequence[Column], names: str | None) -> list[Column]:
+    if not names:
+        return []
+    if any(column.name == names for column in columns) or "," not in names:
+        return [find_named(columns, names, "--labels")]
+    return [find_named(columns, name.strip(), "--labels") for name in names.split(",")]
+
+
+def _only(columns: Sequence[Column]) -> Column | None:
+    return columns[0] if len(columns) == 1 else None

@@ -1,0 +1,165 @@
+"""Trial of a configuration before it is written: all rows, read by the pipeline's own reader."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from components.data_gate.settings import DataGateSettings
+from components.example_gen.formats.opening import open_table
+from components.example_gen.formats.rows import Rejected
+from components.example_gen.formats.values import printable
+from components.example_gen.oddities import describe_oddities
+from components.example_gen.parsing.columns import find_columns
+from components.example_gen.parsing.labels import make_label_parser, read_label_names
+from components.example_gen.parsing.row_parser import LabelledText, RowParser
+from components.example_gen.settings import ExamplesSettings
+from components.example_gen.sources.settings import SPLITS
+from components.example_gen.splitting import Splitter, stable_hash
+from schema.errors import Refused
+
+_MOST_TEXTS = 1_000_000  # compared to find copies
+_MOST_REASONS = 3
+_MOST_NAMED = 3
+_LONG_FORM = 0.05  # share of rows that are copies with another single label, from which on it is no accident
+_LEAST_LONG = 5
+
+
+@dataclass
+class Trial:
+    """Result of a trial.
+
+    Attributes:
+        accepted: Number of rows that become examples.
+        rejected: Rows that do not, by explanation.
+        lines: First line of each explanation.
+        labels: Number of rows by label.
+        splits: Number of rows by label and split.
+        swallowed: Lines that look like rows, but are within quotes.
+        several: Number of rows with more than one label.
+        copies: Different sets of labels, and rows, by text.
+    """
+
+    accepted: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    lines: dict[str, int] = field(default_factory=dict)
+    labels: Counter[str] = field(default_factory=Counter)
+    splits: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    swallowed: int = 0
+    several: int = 0
+    copies: dict[int, tuple[frozenset[int], int]] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Number of all rows."""
+        return self.accepted + self.rejected.total()
+
+    def add(self, parsed: LabelledText, split: str, text_key: int, swallowed: int) -> None:
+        """Count a row that becomes an example."""
+        self.accepted += 1
+        self.swallowed += swallowed
+        self.several += len(parsed.labels) > 1
+        for label in parsed.labels:
+            self.labels[label] += 1
+            self.splits[label][split] += 1
+        if text_key in self.copies or len(self.copies) < _MOST_TEXTS:
+            sets, rows = self.copies.get(text_key, (frozenset(), 0))
+            self.copies[text_key] = (sets | {stable_hash("\n".join(sorted(parsed.labels)))}, rows + 1)
+
+    def reject(self, row: Rejected) -> None:
+        """Count a row that does not."""
+        explanation = printable(row.explanation) if len(row.explanation) < 60 else row.explanation[:90]
+        self.rejected[explanation] += 1
+        self.lines.setdefault(explanation, row.line)
+
+    def describe_rejected(self, data: Path) -> str:
+        """Return the commonest explanations, with the number of rows and the first line of each."""
+        commonest = self.rejected.most_common(_MOST_REASONS)
+        more = f" and {len(self.rejected) - _MOST_REASONS} more reasons" if len(self.rejected) > _MOST_REASONS else ""
+        return (
+            ", ".join(f"{count} x {reason} (first at {data.name}:{self.lines[reason]})" for reason, count in commonest)
+            + more
+        )
+
+    def contradictory_texts(self) -> tuple[int, int]:
+        """Return the number of texts that are in several rows, and of those whose rows have different labels."""
+        copied = [sets for sets, rows in self.copies.values() if rows > 1]
+        return len(copied), sum(len(sets) > 1 for sets in copied)
+
+    def warnings(self) -> list[str]:
+        """Return a sentence for each thing that a person should look at."""
+        copied, contradictory = self.contradictory_texts()
+        found = describe_oddities(self.labels, self.accepted, copied, contradictory)
+        if self.swallowed:
+            found.append(
+                f"{self.swallowed} lines look like rows, but are within quotes: if these are ordinary characters, set"
+                " examples.quoting to false"
+            )
+        for split in SPLITS[1:]:
+            without = sorted(label for label in self.labels if not self.splits[label][split])
+            if without:
+                named = ", ".join(f"'{printable(label)}'" for label in without[:_MOST_NAMED])
+                more = ", ..." if len(without) > _MOST_NAMED else ""
+                found.append(f"{len(without)} of {len(self.labels)} labels have no row in {split}: {named}{more}")
+        return found
+
+
+def try_rows(data: Path, settings: ExamplesSettings) -> Trial:
+    """Read all rows as a run would.
+
+    Raises:
+        Refused: A column or the list of labels is missing.
+    """
+    trial = Trial()
+    splitter = Splitter(settings, settings.inputs[0])
+    columns, objects = settings.used_columns, settings.object_columns
+    with open_table(str(data), settings, data.name, columns=columns, objects=objects) as table:
+        layout = find_columns(table.columns, settings, data.name, others=table.others)
+        names = read_label_names(settings.labels, settings.input_base)
+        parser = RowParser(data.name, layout, make_label_parser(settings.labels, names))
+        for row in table.rows:
+            if isinstance(row, Rejected):
+                trial.reject(row)
+                continue
+            parsed = parser.parse(row)
+            if isinstance(parsed, Rejected):
+                trial.reject(parsed)
+            else:
+                assignment = splitter.assign(parsed)
+                trial.add(parsed, SPLITS[assignment.split], assignment.text_key, row.swallowed)
+    return trial
+
+
+def refuse_contradictions(trial: Trial, data: Path, remedies: Mapping[str, str], *, allow_long: bool) -> None:
+    """Refuse a reading that its own rows contradict.
+
+    Args:
+        trial: Result of reading all rows.
+        data: File, for messages.
+        remedies: What to do about rows that cannot be read, by the beginning of their explanation.
+        allow_long: Whether copies of a text may have other labels, because a person has decided so.
+
+    Raises:
+        Refused: More rows cannot be read than a run allows, or rows are in long form.
+    """
+    bound = DataGateSettings().quarantined
+    if trial.rejected.total() > bound * trial.rows:
+        commonest = trial.rejected.most_common(1)[0][0]
+        remedy = next((text for start, text in remedies.items() if commonest.startswith(start)), "correct these rows")
+        raise Refused(
+            f"{data}: {trial.rejected.total()} of {trial.rows} rows cannot be read, more than a run allows"
+            f" ({bound:.0%}): {trial.describe_rejected(data)}; {remedy}"
+        )
+    if trial.swallowed > bound * (trial.rows + trial.swallowed):
+        raise Refused(
+            f"{data}: {trial.swallowed} lines look like rows, but are within quotes, as part of the row before; if"
+            " quotes are ordinary characters, remove them, or correct the rows"
+        )
+    copied, contradictory = trial.contradictory_texts()
+    is_long = contradictory >= max(_LEAST_LONG, _LONG_FORM * trial.accepted, 0.9 * copied)
+    if is_long and not trial.several and not allow_long:
+        raise Refused(
+            f"{data}: {contradictory} texts are in several rows, with another label in each: rows in long form, one per"
+            " text and label; write one row per text with all its labels, in pandas"
+            " df.groupby(TEXT)[LABEL].agg('|'.join).reset_index(), or take rows as they are by --label-kind single"
+        )

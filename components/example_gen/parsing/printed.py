@@ -1,0 +1,132 @@
+"""Labels in a printed list or an object, as Python, NumPy, JSON, spaCy, Label Studio and others write them."""
+
+import ast
+import json
+import math
+import re
+from collections.abc import Iterable
+from typing import Any
+
+_PAIRS = {"[": "]", "(": ")", "{": "}"}
+_CALL = re.compile(r"(?:array|set|frozenset|tensor|Index|list|tuple)\((.*)\)", re.DOTALL)
+_DTYPE = re.compile(r",\s*dtype=[^)\]]*$")
+_QUOTED = re.compile(r"""[ub]?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", re.DOTALL)
+_NAMES = ("choices", "label", "labels", "name", "category", "tag", "title")  # keys of an object that name a label
+_CONTAINERS = ("annotations", "result", "value")  # keys under which Label Studio has its choices
+_NOTHING = ("None", "nan", "NaN", "null", "")
+_LEAST_SCORE = 0.5  # of a label in an object of scores
+
+
+def is_printed(text: str) -> bool:
+    """Return whether a text is in brackets, as printed lists and objects are.
+
+    Example:
+        >>> is_printed("['joy']"), is_printed("array(['joy'], dtype=object)"), is_printed("joy")
+        (True, True, False)
+    """
+    text = _unwrap(text)
+    return len(text) > 1 and text[-1] == _PAIRS.get(text[0])
+
+
+def parse_printed(text: str) -> Any:
+    """Return the value that was printed: lists, objects and scalars.
+
+    Raises:
+        ValueError: Nothing that is known prints like this.
+
+    Example:
+        >>> parse_printed("['a' 'b c']"), parse_printed("[a, b c]"), parse_printed('{"a": 1}')
+        (['a', 'b c'], ['a', 'b c'], {'a': 1})
+    """
+    text = _unwrap(text)
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError):
+        pass
+    body = text[1:-1].strip()
+    if not _is_nested(body):
+        return _flat(body)
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        raise ValueError("the list or object cannot be read") from None
+
+
+def labels_of(value: Any) -> list[str]:
+    """Return the labels that a parsed list or object holds, in order.
+
+    An object of scores has the labels of at least 0.5; another one has the labels under a key such as "choices",
+    "label" or "name".
+
+    Raises:
+        ValueError: An object names no label.
+
+    Example:
+        >>> labels_of({"toxic": 1, "insult": 0}), labels_of([{"id": 28, "name": "Drama"}])
+        (['toxic'], ['Drama'])
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return []
+    if isinstance(value, dict):
+        return _labels_of_object(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        elements: Iterable[Any] = sorted(value, key=str) if isinstance(value, set | frozenset) else value
+        return [label for element in elements for label in labels_of(element)]
+    return [str(value)]
+
+
+def _labels_of_object(value: dict[str, Any]) -> list[str]:
+    key = next((key for key in (*_NAMES, *_CONTAINERS) if key in value), None)
+    if key is not None:
+        return labels_of(value[key])
+    scores = {name: _score(score) for name, score in value.items()}
+    if any(score is None for score in scores.values()):
+        known = ", ".join(map(str, list(value)[:5]))
+        raise ValueError(f"the object has neither scores nor a key that names labels (its keys: {known})")
+    return [str(name) for name, score in scores.items() if score is not None and score >= _LEAST_SCORE]
+
+
+def _score(value: Any) -> float | None:
+    try:
+        score = float(value)
+    except (TypeError, ValueError):
+        return None
+    return score if 0 <= score <= 1 else None
+
+
+def _unwrap(text: str) -> str:
+    text = text.strip()
+    match = _CALL.fullmatch(text)
+    return (_DTYPE.sub("", match[1].strip()).strip() or "[]") if match else text
+
+
+def _is_nested(body: str) -> bool:
+    bare = _QUOTED.sub("", body)
+    return any(mark in bare for mark in "[{(:")
+
+
+def _flat(body: str) -> list[Any]:
+    if body[:1] in ("'", '"') and not _QUOTED.match(body):
+        raise ValueError("a quote in the list is not closed")
+    if not _QUOTED.match(body):
+        parts = body.split(",") if "," in body else _blank_separated(body)
+        return [part.strip() for part in parts if part.strip() not in _NOTHING]
+    rest = _QUOTED.sub(" ", body).replace(",", " ").split()
+    if any(word not in _NOTHING for word in rest):
+        raise ValueError("a quote in the list is not closed")
+    values = [ast.literal_eval(match[0]) for match in _QUOTED.finditer(body)]
+    return [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in values]
+
+
+def _blank_separated(body: str) -> list[str]:
+    """Split at blanks if all parts are numbers, as NumPy prints them; a label may have blanks."""
+    parts = body.split()
+    return parts if all(_is_number(part) for part in parts) else [body]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,23 @@
+"""Oddities of labels and copies."""
+
+from components.example_gen.oddities import describe_oddities
+
+
+def test_names_labels_that_differ_by_unicode_form_only() -> None:
+    labels = {"caf\u00e9": 2, "cafe\u0301": 1, "tea": 1}
+    assert describe_oddities(labels, 9, 0, 0) == [
+        "labels differ by case or Unicode form only: 'caf\u00e9' (2 rows) and 'cafe\u0301' (1 row)"
+    ]
+
+
+def test_names_labels_of_missing_values_and_of_every_row() -> None:
+    assert describe_oddities({"None": 1, "all": 4}, 4, 0, 0) == [
+        "label 'None' (1 row) may stand for a missing value",
+        "label 'all' (4 rows) is in every row",
+    ]
+
+
+def test_suspects_rows_in_long_form_if_nearly_all_copies_contradict() -> None:
+    assert describe_oddities({}, 20, 10, 8) == describe_oddities({}, 20, 4, 4) == []
+    (sentence,) = describe_oddities({}, 20, 10, 9)
+    assert sentence.startswith("9 of 10 texts that are in several rows have other labels in each: if there is a row")
