@@ -99,7 +99,8 @@ def show_data(console: Console, rows: Rows, data: DataSummary) -> None:
 
 def _data_lines(rows: Rows, data: DataSummary) -> Iterator[str]:
     by_split = ", ".join(f"{count} {split}" for split, count in data.splits.items())
-    yield f"Rows: {rows.read} read, {rows.accepted} accepted ({by_split}), {rows.quarantined} quarantined"
+    merged = f", {rows.merged} merged with copies" if rows.merged else ""
+    yield f"Rows: {rows.read} read, {rows.accepted} accepted ({by_split}){merged}, {rows.quarantined} quarantined"
     if data.spans:
         yield "Spans: " + ", ".join(f"{span.span} ({span.rows} rows)" for span in data.spans)
     if data.duplicates.texts:

@@ -34,7 +34,7 @@ _SLOW_MODULES: dict[str, set[str]] = {
     "components/evaluation": {"component", "eval_config", "executor", "extractors", "results"},
     "components/evaluation/insights": {"gather"},
     "components/evaluation/metrics": {"intervals", "multi_label_metrics"},
-    "components/example_gen": {"artifacts", "component", "driver", "executor", "ingest", "shards"},
+    "components/example_gen": {"artifacts", "component", "driver", "executor", "ingest", "merging", "shards"},
     "components/example_gen/sources/bigquery": {"read"},
     "components/preprocessing": {"preprocessing", "tokenizer", "truncation"},
     "components/pusher": {"component", "driver", "executor"},

@@ -32,6 +32,8 @@ def refuse_data_as_header(data: Path, columns: Sequence[Column], rows: int) -> N
 
 def _why_data(column: Column, rows: int) -> str:
     name = column.name
+    if name.startswith("__label__"):
+        return "it is in fastText's format, which is not read: write an object with text and labels per line"
     if len(name) >= _SENTENCE_CHARACTERS and len(name.split()) >= _SENTENCE_WORDS and not column.flags:
         is_long = column.characters > _SENTENCE_CHARACTERS / 2 * max(1, column.rows)
         return f"'{printable(name)[:30]}...' is a sentence" if is_long else ""

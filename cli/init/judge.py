@@ -1,6 +1,7 @@
 """Judgement of the readings of a data file: which columns hold the labels, and in which form."""
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from cli.init.hints import KINDS, Hints
 from cli.init.reading import AmbiguousError, LabelReading
 from cli.init.survey import MOST_VALUES, Column
-from cli.init.values import read_values, single_labels, split_at
+from cli.init.values import STRONG_MARKS, read_values, single_labels, split_at
 from components.example_gen.formats.format import Format
 from components.example_gen.formats.formats import format_named
 from components.example_gen.formats.values import printable
@@ -29,12 +30,28 @@ from schema.nearest import nearest
 # Usual names of columns with labels, in the order of preference.
 LABEL_NAMES = (
     *("labels", "label", "tags", "tag", "categories", "category", "topics", "topic", "classes", "class", "genres"),
-    *("genre", "emotions", "emotion", "cats", "choices", "accept", "sentiment", "target", "targets", "terms"),
+    *(
+        "genre",
+        "emotions",
+        "emotion",
+        "cats",
+        "choices",
+        "accept",
+        "sentiment",
+        "target",
+        "targets",
+        "terms",
+        "intent",
+        "intents",
+    ),
 )
 _INDEX_DELIMITERS = (",", "|", ";", " ")
 _MOST_COLUMNS_NAMED = 40
 _NUMBERED = re.compile(r"(.*?)[ _.-]?\d+")
-_FEW_LABELS = 20  # one-column 0/1 files aside, a column of this many numbers may well be positions
+_FEW_LABELS = 20  # shown
+_FEW_VALUES = 2  # of a column that is nearly one of 0 and 1
+_FEW_JOINED = 0.1  # share of labels that may look like others with a mark between
+_MOST_PER_NAME = 10  # positions are below this many times the number of different ones
 
 
 def choose_labels(columns: Sequence[Column], hints: Hints, settings: ExamplesSettings) -> LabelReading:
@@ -57,7 +74,12 @@ def choose_labels(columns: Sequence[Column], hints: Hints, settings: ExamplesSet
         return _read_several(hinted or [column for column in candidates if column.is_indicator], hints)
     column = hinted[0] if hinted else _labels_column(candidates, hints)
     if column is None:
-        return _read_without_a_column(candidates)
+        several = _columns_of_one_label_each(candidates)
+        if several is not None:
+            return several
+        column = _only([column for column in candidates if column.is_list or column.is_vector])
+    if column is None:
+        raise Refused(_why_no_labels(candidates))
     return _read_column(column, hints, settings)
 
 
@@ -73,17 +95,29 @@ def _labels_column(candidates: Sequence[Column], hints: Hints) -> Column | None:
     return named
 
 
-def _read_without_a_column(candidates: Sequence[Column]) -> LabelReading:
+def _columns_of_one_label_each(candidates: Sequence[Column]) -> LabelReading | None:
+    """Return the reading of columns of 0 and 1, or of numbered ones; None if there are none."""
     flags = [column for column in candidates if column.is_indicator or column.is_nearly_indicator]
     if len(flags) > 1 or any(column.is_indicator for column in flags):
         return _indicators(flags)
     for each in candidates:
         if numbered := _numbered(candidates, each):
             return _columns(numbered)
-    column = _only([column for column in candidates if column.is_list])
-    if column is None:
-        raise Refused(f"the columns are {join_names(candidates)}: name the one with the labels by --labels")
-    return _read_list(column)
+    return None
+
+
+def _why_no_labels(candidates: Sequence[Column]) -> str:
+    """Return why there are no labels: at best, which columns are nearly of 0 and 1."""
+    alike = defaultdict(list)
+    for column in candidates:
+        if 0 < len(column.values) <= _FEW_VALUES and not column.is_list:
+            alike[tuple(sorted(column.values))].append(column)
+    values, columns = max(alike.items(), key=lambda item: len(item[1]), default=((), []))
+    if len(columns) > 1:
+        shown = ", ".join(f"'{printable(value)}'" for value in values)
+        found = f"columns {join_names(columns)} hold only {shown}: if they are labels, write 1 for yes and 0 for no"
+        return f"{found}; else name the column with the labels by --labels"
+    return f"the columns are {join_names(candidates)}: name the one with the labels by --labels"
 
 
 def _read_several(columns: Sequence[Column], hints: Hints) -> LabelReading:
@@ -115,8 +149,9 @@ def _read_column(column: Column, hints: Hints, settings: ExamplesSettings) -> La
     reading = _read_values(column, hints, format_named(settings.format))
     if not reading.names:
         raise Refused(f"column '{printable(column.name)}' holds no label; name another by --labels")
-    if kind is None and hints.delimiter is None and all(map(_is_number, reading.names)):
-        _refuse_numbers(column, reading)
+    if kind is None and hints.delimiter is None:
+        _refuse_positions(column, reading)
+        _refuse_joined(column, reading)
     return reading
 
 
@@ -127,10 +162,12 @@ def _read_values(column: Column, hints: Hints, file_format: Format) -> LabelRead
         return _read_list(column)
     if hints.delimiter is not None:
         return split_at(column, hints.delimiter)
-    if column.is_list:
+    if column.is_list and (column.longest != 1 or column.objects or column.printed):
         return _read_list(column)
     readings = read_values(column)
     best = [reading for reading in readings if reading.support == readings[0].support]
+    if column.is_list and best[0].support < 2:
+        return _read_list(column)  # lists of one hold delimited labels only where all values show it
     # A list of one in every tf.Example may hold delimited labels, but not labels separated by blanks.
     if file_format.wraps_in_lists and best[0].options.get("delimiter", " ") == " ":
         return _read_list(column)
@@ -139,11 +176,35 @@ def _read_values(column: Column, hints: Hints, file_format: Format) -> LabelRead
             f"column '{printable(column.name)}' can be read in {len(best)} ways; say which",
             [(reading.describe(), reading.options) for reading in best],
         )
-    others = [reading for reading in readings[1:] if set(reading.names) != set(best[0].names)]
+    mark = best[0].options.get("delimiter", "")
+    others = [
+        reading
+        for reading in readings[1:]
+        if set(reading.names) != set(best[0].names)
+        and ("label_kind" in reading.options or not any(mark and mark in name for name in reading.names))
+    ]
     return replace(best[0], others=others)
 
 
-def _refuse_numbers(column: Column, reading: LabelReading) -> None:
+def _refuse_joined(column: Column, reading: LabelReading) -> None:
+    """Refuse labels of which many are others, joined by a mark: two marks are in use."""
+    names = set(reading.names)
+    for mark in STRONG_MARKS:
+        joined = [name for name in names if len(parts := split_labels(name, mark)) > 1 and names.issuperset(parts)]
+        if len(joined) > max(1, _FEW_JOINED * len(names)):
+            raise AmbiguousError(
+                f"column '{printable(column.name)}': {len(joined)} labels look like others joined by {mark!r}, such as"
+                f" '{printable(joined[0])}'; write all labels in one way, or say how to read them",
+                [(f"--delimiter {mark!r}", {"delimiter": mark}), (reading.describe(), reading.options)],
+            )
+
+
+def _refuse_positions(column: Column, reading: LabelReading) -> None:
+    """Refuse labels that are small numbers, which may be positions in a list of names; codes are large numbers."""
+    if not all(map(_is_number, reading.names)):
+        return
+    if max(map(len, reading.names)) > len(str(_MOST_PER_NAME * len(reading.names))):
+        return
     shown = ", ".join(reading.names[:_FEW_LABELS])
     kind = "list" if column.is_list else "delimited"
     raise AmbiguousError(
@@ -157,10 +218,11 @@ def _refuse_numbers(column: Column, reading: LabelReading) -> None:
 
 def _indicators(columns: Sequence[Column]) -> LabelReading:
     names = [column.name for column in columns]
-    # A column of a few hundred values none of which is a flag is no label, whatever a person says.
     for column in columns:
         if not column.flags:
             raise Refused(f"column '{printable(column.name)}' holds no 0 or 1; name the columns that do by --labels")
+        if column.name != column.name.strip():
+            raise Refused(f"column '{printable(column.name)}' has blanks at its ends, which a label cannot; rename it")
     settings = IndicatorLabels(kind="indicators", columns=tuple(names))
     return LabelReading(settings, names, 2, {"labels": ",".join(names)}, "columns of 0 and 1")
 

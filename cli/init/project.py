@@ -60,6 +60,7 @@ class Project:
         labels: Chosen reading of the labels.
         trial: Result of reading all rows with the configuration.
         data: The file.
+        is_merged: Whether rows with the same text become one example.
     """
 
     schema: Path
@@ -69,6 +70,7 @@ class Project:
     labels: LabelReading
     trial: Trial
     data: Path
+    is_merged: bool
 
     @property
     def slices(self) -> Sequence[str]:
@@ -88,13 +90,19 @@ class Project:
         lines = [f"{found}; slices: {slices}", f"Labels: {form}"]
         lines += [f"Could also be: {reading.describe()}" for reading in self.labels.others[:_MOST_OTHERS_SHOWN]]
         lines += [f"File: {note}" for note in self.dialect.notes]
+        if self.is_merged:
+            texts = trial.contradictory_texts()[1]
+            lines.append(
+                f"Rows: one per text and label ({texts} texts are in several rows, with another label in each): rows"
+                " with the same text become one example (examples.copies: merge); --label-kind single keeps them apart"
+            )
         if trial.rejected:
             lines.append(f"{trial.rejected.total()} rows cannot be read: {trial.describe_rejected(self.data)}")
         if self.columns.left_out:
             left_out = [f"'{printable(name)}' {reason}" for name, reason in self.columns.left_out.items()]
             more = ", ..." if len(left_out) > _MOST_COLUMNS_SHOWN else ""
             lines.append(f"Left out: {', '.join(left_out[:_MOST_COLUMNS_SHOWN])}{more}")
-        lines += [f"Warning: {warning}" for warning in trial.warnings()]
+        lines += [f"Warning: {warning}" for warning in trial.warnings(merged=self.is_merged)]
         return "\n".join([*lines, f"Wrote {self.schema} and {self.configuration}"])
 
 
@@ -141,15 +149,15 @@ def write_project(data: Path, output: Path, hints: Hints = NO_HINTS) -> Project:
         | {"id": columns.id, "text": columns.text, "labels": labels.settings.model_dump(), "slices": columns.slices}
     )
     trial = try_rows(data, examples)
-    refuse_contradictions(
-        trial, data, _REMEDIES, allow_long=hints.label_kind is not None or hints.delimiter is not None
-    )
+    refuse_contradictions(trial, data, _REMEDIES)
+    if trial.is_long_form and hints.label_kind is None:
+        examples = examples.model_copy(update={"copies": "merge"})
     labels = replace(labels, names=_names_in_use(labels, trial))
     output.mkdir(parents=True, exist_ok=True)
     schema_file.write_text(schema_text(infer_schema(labels.names, columns.slices)), encoding="utf-8")
     configuration.write_text(_configuration(_pipeline_name(data), examples, columns.slices), encoding="utf-8")
     (output / _JSON_SCHEMA).write_text(f"{json.dumps(json_schema(), indent=1)}\n", encoding="utf-8")
-    return Project(schema_file, configuration, dialect, columns, labels, trial, data)
+    return Project(schema_file, configuration, dialect, columns, labels, trial, data, examples.copies == "merge")
 
 
 def _names_in_use(labels: LabelReading, trial: Trial) -> Sequence[str]:

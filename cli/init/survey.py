@@ -36,6 +36,7 @@ class Column:
         rows: Number of rows that have a value in this column.
         blank: Number of rows whose value is blank.
         lists: Number of rows whose value is a list.
+        longest: Number of elements of the longest list.
         objects: Number of rows whose value is an object.
         printed: Number of rows whose value is a printed list or object.
         flags: Number of rows whose value says yes or no.
@@ -49,6 +50,7 @@ class Column:
     rows: int = 0
     blank: int = 0
     lists: int = 0
+    longest: int = 0
     objects: int = 0
     printed: int = 0
     flags: int = 0
@@ -65,6 +67,7 @@ class Column:
             self._add_text(cell)
         else:
             self.lists += 1
+            self.longest = max(self.longest, len(cell))
             self.blank += not cell
             self._add_vector(parse_vector(cell) if len(cell) > 1 else None)
         for value in [cell] if isinstance(cell, str) else cell:

@@ -86,9 +86,15 @@ class Trial:
         copied = [sets for sets, rows in self.copies.values() if rows > 1]
         return len(copied), sum(len(sets) > 1 for sets in copied)
 
-    def warnings(self) -> list[str]:
-        """Return a sentence for each thing that a person should look at."""
+    @property
+    def is_long_form(self) -> bool:
+        """True if there is a row per text and label: copies have other labels, and no row has several."""
         copied, contradictory = self.contradictory_texts()
+        return not self.several and contradictory >= max(_LEAST_LONG, _LONG_FORM * self.accepted, 0.9 * copied)
+
+    def warnings(self, *, merged: bool = False) -> list[str]:
+        """Return a sentence for each thing that a person should look at; copies are none if they are merged."""
+        copied, contradictory = (0, 0) if merged else self.contradictory_texts()
         found = describe_oddities(self.labels, self.accepted, copied, contradictory)
         if self.swallowed:
             found.append(
@@ -130,17 +136,16 @@ def try_rows(data: Path, settings: ExamplesSettings) -> Trial:
     return trial
 
 
-def refuse_contradictions(trial: Trial, data: Path, remedies: Mapping[str, str], *, allow_long: bool) -> None:
+def refuse_contradictions(trial: Trial, data: Path, remedies: Mapping[str, str]) -> None:
     """Refuse a reading that its own rows contradict.
 
     Args:
         trial: Result of reading all rows.
         data: File, for messages.
         remedies: What to do about rows that cannot be read, by the beginning of their explanation.
-        allow_long: Whether copies of a text may have other labels, because a person has decided so.
 
     Raises:
-        Refused: More rows cannot be read than a run allows, or rows are in long form.
+        Refused: More rows cannot be read, or may have been swallowed by quotes, than a run allows.
     """
     bound = DataGateSettings().quarantined
     if trial.rejected.total() > bound * trial.rows:
@@ -154,12 +159,4 @@ def refuse_contradictions(trial: Trial, data: Path, remedies: Mapping[str, str],
         raise Refused(
             f"{data}: {trial.swallowed} lines look like rows, but are within quotes, as part of the row before; if"
             " quotes are ordinary characters, remove them, or correct the rows"
-        )
-    copied, contradictory = trial.contradictory_texts()
-    is_long = contradictory >= max(_LEAST_LONG, _LONG_FORM * trial.accepted, 0.9 * copied)
-    if is_long and not trial.several and not allow_long:
-        raise Refused(
-            f"{data}: {contradictory} texts are in several rows, with another label in each: rows in long form, one per"
-            " text and label; write one row per text with all its labels, in pandas"
-            " df.groupby(TEXT)[LABEL].agg('|'.join).reset_index(), or take rows as they are by --label-kind single"
         )

@@ -10,7 +10,7 @@ from components.example_gen.parsing.labels import TAGS, split_labels
 from components.example_gen.parsing.settings import DelimitedLabels, SeveralColumns
 
 # Marks that hardly any label has inside.
-_STRONG = ("|", ";", TAGS, "\n", "\t", "\u3001", "\uff1b", "\uff0c")
+STRONG_MARKS = ("|", ";", TAGS, "\n", "\t", "\u3001", "\uff1b", "\uff0c")
 # Marks that labels have inside too: they are delimiters only if the labels between them recur.
 _WEAK = (",", "#", "/", "&", "+", " ")
 _DEFAULT = "|"
@@ -49,7 +49,7 @@ class _Split:
 def read_values(column: Column) -> list[LabelReading]:
     """Return the readings of a column of texts that its values do not contradict, the most likely first."""
     values = [value for value in column.values if value.strip()]
-    found = [reading for mark in (*_STRONG, *_WEAK) if (reading := _delimited(column, values, mark)) is not None]
+    found = [reading for mark in (*STRONG_MARKS, *_WEAK) if (reading := _delimited(column, values, mark)) is not None]
     # The delimiter with the fewest distinct labels; of several, the first in the order above.
     found.sort(key=lambda reading: (-reading.support, len(reading.names)))
     return sorted([*found, single_labels(column)], key=lambda reading: -reading.support)
@@ -96,7 +96,7 @@ def _split(values: Sequence[str], mark: str) -> _Split | None:
 def _support(evidence: _Split) -> int:
     """Return how strongly the values support a mark: 2, 1, or 0 if they contradict it."""
     recurring, compresses = evidence.recurring, len(evidence.parts) < evidence.values
-    if evidence.mark in _STRONG:
+    if evidence.mark in STRONG_MARKS:
         return 2 if recurring > 0 or len(evidence.several) < _MANY else 0
     if not recurring:
         return 1 if evidence.mark == "," and len(evidence.several) == 1 and evidence.values <= 2 else 0

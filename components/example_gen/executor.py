@@ -188,7 +188,8 @@ class _WritePartition(beam.DoFn):  # type: ignore[misc]
         paths = [path for part in sorted(parts, key=_order) for path in part.runs]
         table = runs.read_partition(paths, partition)
         shard = f"{partition:05d}-of-{self._job.partitions:05d}"
-        tally, rejects = shards.write_partition(table, shard, self._uri, self._inputs)
+        merge = self._job.settings.copies == "merge"
+        tally, rejects = shards.write_partition(table, shard, self._uri, self._inputs, merge=merge)
         yield Part(partition, tally, rejects=[runs.write_rejects(rejects, self._job.folder)] if rejects else [])
 
 

@@ -15,7 +15,7 @@ from components.example_gen.report import Tally
 from components.example_gen.runs import RunWriter, SpilledRow
 from components.example_gen.settings import ExamplesSettings
 from components.example_gen.sources.sources import InputFile
-from components.example_gen.splitting import Splitter, stable_hash
+from components.example_gen.splitting import Splitter, labels_key
 
 _MOST_REJECTS_HELD = 20_000  # in memory; the raw text of a row has at most 2,000 characters
 _ROWS_PER_PROGRESS_LINE = 50_000
@@ -115,7 +115,7 @@ class Ingest:
         self._writer.add(
             SpilledRow(
                 text_key=assignment.text_key,
-                labels_key=stable_hash("\n".join(sorted(labels))),
+                labels_key=labels_key(labels),
                 order=shards.shuffle_key(file.name, str(row.line) if row.line else parsed.id),
                 split=assignment.split,
                 allowed=assignment.allowed,

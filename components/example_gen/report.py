@@ -51,7 +51,7 @@ class Duplicates(Value):
 
 
 class IngestReport(Record):
-    """Counts of the rows that were read; every one of them was either accepted or quarantined."""
+    """Counts of the rows that were read; every one of them was accepted, merged with another or quarantined."""
 
     FILE: ClassVar[str] = "report.json"
 
@@ -61,6 +61,7 @@ class IngestReport(Record):
     rows_read: int = Field(alias="read", description="Rows read; headers and blank lines do not count.")
     accepted: int = Field(description="Rows that became examples.")
     quarantined: int = Field(description="Rows that could not become examples.")
+    merged: int = Field(default=0, description="Rows that became part of the example of a copy of their text.")
     reasons: dict[str, int] = Field(description="Quarantined rows by reason.")
     splits: dict[Split, int] = Field(description="Examples by split, 0 included.")
     labels: dict[str, LabelCount] = Field(
@@ -78,9 +79,10 @@ class IngestReport(Record):
 
     @model_validator(mode="after")
     def _account_for_every_row(self) -> Self:
-        if self.rows_read != self.accepted + self.quarantined:
+        if self.rows_read != self.accepted + self.quarantined + self.merged:
             raise ValueError(
-                f"{self.rows_read} rows read, but {self.accepted} accepted and {self.quarantined} quarantined"
+                f"{self.rows_read} rows read, but {self.accepted} accepted, {self.merged} merged and"
+                f" {self.quarantined} quarantined"
             )
         if self.accepted != sum(self.splits.values()) or self.quarantined != sum(self.reasons.values()):
             raise ValueError("the rows of the splits and of the reasons do not add up")
@@ -155,6 +157,7 @@ class Tally:
         labels: Occurrences by label.
         retired: Rows by retired label.
         swallowed: Lines that look like rows, but are part of accepted rows.
+        merged: Rows that became part of the example of a copy.
         spans: Examples by span.
         duplicates: Copies of texts.
         digest: Sum of the hashes of the examples.
@@ -166,6 +169,7 @@ class Tally:
     labels: dict[str, LabelTally] = field(default_factory=dict)
     retired: Counter[str] = field(default_factory=Counter)
     swallowed: int = 0
+    merged: int = 0
     spans: Counter[int | None] = field(default_factory=Counter)
     duplicates: DuplicatesTally = field(default_factory=DuplicatesTally)
     digest: int = 0
@@ -186,6 +190,7 @@ class Tally:
         self.reasons.update(other.reasons)
         self.retired.update(other.retired)
         self.swallowed += other.swallowed
+        self.merged += other.merged
         self.spans.update(other.spans)
         self.duplicates.merge(other.duplicates)
         self.digest += other.digest
@@ -216,6 +221,7 @@ class Tally:
                 for label, tally in sorted(self.labels.items(), key=lambda item: (item[1].first, item[0]))
             },
             swallowed=self.swallowed,
+            merged=self.merged,
             retired_labels=dict(sorted(self.retired.items())),
             duplicates=self.duplicates.report(),
             spans=[SpanCount(span=span, version=version, rows=self.spans[span]) for span, version in spans],

@@ -20,6 +20,13 @@ class ExamplesSettings(ColumnSettings, BigQuerySettings, FormatSettings, SourceS
         " white space. In every case, copies of a text are never in two splits.",
     )
 
+    copies: Literal["keep", "merge"] = Field(
+        default="keep",
+        description="keep: each row is an example; merge: rows of one entry of inputs with the same text, without"
+        " regard to case and white space, are one example with the labels of all, as where there is a row per text"
+        " and label.",
+    )
+
     @model_validator(mode="after")
     def _name_columns_that_exist(self) -> Self:
         if self.columns is None:

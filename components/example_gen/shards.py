@@ -15,6 +15,7 @@ from tfx.components.example_gen.write_split import DEFAULT_FILE_NAME
 from components.common import files
 from components.example_gen.copies import Assignments, Rows, assign_copies
 from components.example_gen.formats.rows import Reason, readable
+from components.example_gen.merging import merge_copies
 from components.example_gen.parsing.row_parser import LabelledText
 from components.example_gen.quarantine import QuarantinedRow
 from components.example_gen.report import MOST_CONTRADICTIONS, Contradiction, DuplicatesTally, Tally
@@ -70,7 +71,7 @@ def serialize(row: LabelledText, slices: Sequence[str], span: int | None) -> byt
 
 
 def write_partition(
-    table: pa.Table, shard: str, uri: str, inputs: Sequence[InputFile]
+    table: pa.Table, shard: str, uri: str, inputs: Sequence[InputFile], *, merge: bool = False
 ) -> tuple[Tally, list[QuarantinedRow]]:
     """Write one file of examples per split.
 
@@ -79,16 +80,21 @@ def write_partition(
         shard: End of the files' names: "00000-of-00001".
         uri: URI of the examples artifact.
         inputs: Files that the rows are from; `inputs[order]` is the file of this order.
+        merge: Whether copies from one entry of the inputs become one example with the labels of all.
 
     Returns:
         Counts of the examples, and the rows that are set aside because a copy of their text is in another split.
     """
+    read = table.num_rows
+    if merge:
+        entries = np.array([file.input for file in inputs])
+        table = merge_copies(table, entries[table["file"].to_numpy()], _positions(table))
     rows = Rows(
         **{name: table[name].combine_chunks().to_numpy(zero_copy_only=False) for name in Rows.__dataclass_fields__}
     )
     assignments = assign_copies(rows)
     examples = table["example"]
-    tally = Tally()
+    tally = Tally(merged=read - table.num_rows)
     for index, split in enumerate(SPLITS):
         members = np.flatnonzero(assignments.split == index)
         members = members[np.argsort(rows.order[members], kind="stable")]

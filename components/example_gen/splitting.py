@@ -6,7 +6,7 @@ exception are copies of a text whose ids or groups are drawn for different split
 `components.example_gen.copies`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from itertools import accumulate
 from typing import NamedTuple
@@ -86,6 +86,11 @@ def stable_hash(key: str) -> int:
         '0x536408935be0e950'
     """
     return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big")
+
+
+def labels_key(labels: Iterable[str]) -> int:
+    """Return a hash that equal sets of labels have in common."""
+    return stable_hash("\n".join(sorted(labels)))
 
 
 def describe_rule(files: Sequence[InputFiles], split: Split, split_by: str) -> str:

@@ -400,11 +400,16 @@ def test_reads_labels_in_numbered_columns(tmp_path: Path) -> None:
     assert _names(path) == sorted(LABELS)
 
 
-def test_refuses_a_row_per_text_and_label(tmp_path: Path) -> None:
+def test_merges_a_row_per_text_and_label(tmp_path: Path) -> None:
     content = _csv([[text, label] for text, labels in _rows(LABELS) for label in labels])
-    with pytest.raises(Refused, match="rows in long form, one per text and label; write one row per text"):
-        _init(tmp_path, "a.csv", content)
-    _init(tmp_path, "a.csv", content, label_kind="single")
+    path, printed = _init(tmp_path, "a.csv", content)
+    assert load_configuration(path).examples.copies == "merge"
+    assert "rows with the same text become one example (examples.copies: merge)" in printed
+    assert "several rows have other labels" not in printed
+    (tmp_path / "other").mkdir()
+    path, printed = _init(tmp_path / "other", "a.csv", content, label_kind="single")
+    assert load_configuration(path).examples.copies == "keep"
+    assert "if there is a row per text and label" in printed
 
 
 PLAIN = [[text, "|".join(labels)] for text, labels in _rows(LABELS)]
@@ -519,3 +524,26 @@ def test_asks_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     data.write_text(_csv([[text, str(number % 5)] for number, (text, _) in enumerate(PLAIN)]))
     project = command._write(data, tmp_path / "out", Hints(), console)
     assert list(project.labels.names) == list("01234")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([{"text": t, "y": [0, 1, 0]} for t, _ in PLAIN], "holds vectors of 3 values 0 or 1"),
+        ([{"text": t, " a ": n % 2, "b": 1} for n, (t, _) in enumerate(PLAIN)], "has blanks at its ends"),
+        ([{"text": t, "a": "x" * (n % 2), "b": "x" * (n % 3 // 2)} for n, (t, _) in enumerate(PLAIN)],
+         "columns a, b hold only '', 'x': if they are labels, write 1 for yes and 0 for no"),
+        ([{"text": t, "labels": labels.replace("|", "|;"[n % 2])} for n, (t, labels) in enumerate(PLAIN)],
+         "labels look like others joined by '.', such as"),
+    ],
+)  # fmt: skip
+def test_says_why_there_are_no_labels(tmp_path: Path, rows: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(Refused, match=message):
+        _init(tmp_path, "a.jsonl", encoders.encode(rows, "jsonl"))
+
+
+def test_codes_are_labels_and_lists_of_one_may_be_delimited(tmp_path: Path) -> None:
+    rows = [{"text": text, "labels": [labels.replace("billing", "100163")]} for text, labels in PLAIN]
+    path, _ = _init(tmp_path, "a.jsonl", encoders.encode(rows, "jsonl"))
+    assert _names(path) == sorted(["100163", *LABELS[1:]])
+    assert load_configuration(path).examples.labels.kind == "delimited"

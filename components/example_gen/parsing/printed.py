@@ -11,6 +11,7 @@ _PAIRS = {"[": "]", "(": ")", "{": "}"}
 _CALL = re.compile(r"(?:array|set|frozenset|tensor|Index|list|tuple)\((.*)\)", re.DOTALL)
 _DTYPE = re.compile(r",\s*dtype=[^)\]]*$")
 _QUOTED = re.compile(r"""[ub]?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", re.DOTALL)
+_QUOTED_LIST = re.compile(rf"{_QUOTED.pattern}(?:\s*,\s*{_QUOTED.pattern})*", re.DOTALL)
 _NAMES = ("choices", "label", "labels", "name", "category", "tag", "title")  # keys of an object that name a label
 _CONTAINERS = ("annotations", "result", "value")  # keys under which Label Studio has its choices
 _NOTHING = ("None", "nan", "NaN", "null", "")
@@ -18,13 +19,15 @@ _LEAST_SCORE = 0.5  # of a label in an object of scores
 
 
 def is_printed(text: str) -> bool:
-    """Return whether a text is in brackets, as printed lists and objects are.
+    """Return whether a text is in brackets, as printed lists and objects are, or is a list of quoted strings.
 
     Example:
         >>> is_printed("['joy']"), is_printed("array(['joy'], dtype=object)"), is_printed("joy")
         (True, True, False)
     """
     text = _unwrap(text)
+    if text[:1] in ("'", '"'):
+        return _QUOTED_LIST.fullmatch(text) is not None
     return len(text) > 1 and text[-1] == _PAIRS.get(text[0])
 
 
@@ -40,10 +43,11 @@ def parse_printed(text: str) -> Any:
     """
     text = _unwrap(text)
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        return [value] if isinstance(value, str) else value
     except (json.JSONDecodeError, RecursionError):
         pass
-    body = text[1:-1].strip()
+    body = text if text[:1] in ("'", '"') else text[1:-1].strip()
     if not _is_nested(body):
         return _flat(body)
     try:

@@ -18,11 +18,12 @@ from components.report.summary.old_summary import infer_outcome
 
 
 class Rows(Value):
-    """Number of rows by what happened to them: read = accepted + quarantined."""
+    """Number of rows by what happened to them: read = accepted + merged + quarantined."""
 
     read: int
     accepted: int
     quarantined: int
+    merged: int = 0
 
 
 class DataSummary(Value):
@@ -124,7 +125,7 @@ class Summary(Record):
 
 def summarize_rows(report: IngestReport) -> Rows:
     """Return the numbers of rows of an ingest report."""
-    return Rows(read=report.rows_read, accepted=report.accepted, quarantined=report.quarantined)
+    return Rows(read=report.rows_read, accepted=report.accepted, quarantined=report.quarantined, merged=report.merged)
 
 
 def summarize_data(report: IngestReport, verdict: Verdict) -> DataSummary:

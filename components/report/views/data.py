@@ -33,6 +33,8 @@ def data_view(material: Material) -> DataView | None:
     if rows is None:
         return None
     facts = [("read", f"{rows.read:,}"), ("accepted", f"{rows.accepted:,}"), ("quarantined", f"{rows.quarantined:,}")]
+    if rows.merged:
+        facts.append(("merged with copies", f"{rows.merged:,}"))
     splits = data.splits if data is not None else ingest.splits if ingest is not None else {}
     facts += [(split, f"{n_rows:,}") for split, n_rows in splits.items()]
     copies = data.duplicates if data is not None else None

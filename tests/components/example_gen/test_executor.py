@@ -27,7 +27,7 @@ from components.example_gen.report import IngestReport, LabelCount
 from components.example_gen.settings import ExamplesSettings
 from components.example_gen.sources.settings import SPLITS
 from schema.errors import Refused
-from tests.components.example_gen.support import csv_text, distinct_rows, settings_for, write_file
+from tests.components.example_gen.support import TRAIN_EVAL_TEST, csv_text, distinct_rows, settings_for, write_file
 
 # Without an image, TFX would package its own source for workers, which an in-process runner does not have.
 BEAM_ARGS = ["--runner=FnApiRunner", "--sdk_container_image=unused"]
@@ -316,6 +316,26 @@ def test_reads_remote_files(tmp_path: Path) -> None:
     assert files.list_files(f"{base}/folder/*") == []
     with pytest.raises(Refused, match="no such list of labels"):
         check_inputs(settings_for(base, labels={"kind": "indices", "column": "labels", "names": "none.txt"}))
+
+
+def test_merges_rows_in_long_form(tmp_path: Path) -> None:
+    rows = [f"Text {number},{label}" for number in range(40) for label in ("joy", "anger", "joy")[: 1 + number % 3]]
+    write_file(tmp_path / "data" / "a.csv", csv_text(rows))
+    write_file(tmp_path / "data" / "b.csv", csv_text(["text 1,fear", "other,fear"]))
+    inputs = [TRAIN_EVAL_TEST[0] | {"pattern": "a.csv"}, {"pattern": "b.csv", "split": "test"}]
+    ingested = Ingested(tmp_path, settings_for(tmp_path / "data", copies="merge", inputs=inputs))
+    report = ingested.report
+    assert (report.rows_read, report.merged, report.quarantined) == (81, 39, 0)
+    labels = {
+        example["text"][0]: sorted(example["labels"])
+        for split in ("train", "eval", "test")
+        for example in ingested.split(split)
+        if example["labels"] != ["fear"]
+    }
+    assert labels == {f"Text {number}": ["joy"] if number % 3 == 0 else ["anger", "joy"] for number in range(40)}
+    assert report.labels["joy"].count == 40
+    # Copies of two entries are never merged, since one may be the test split.
+    assert report.duplicates.contradictory == 1
 
 
 def test_reads_other_dialects_and_objects(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_keeps_only_the_first_labels(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_refuses_a_report_that_does_not_account_for_every_row() -> None:
-    with pytest.raises(ValidationError, match="3 rows read, but 1 accepted and 1 quarantined"):
+    with pytest.raises(ValidationError, match="3 rows read, but 1 accepted, 0 merged and 1 quarantined"):
         IngestReport(
             read=3,
             accepted=1,
