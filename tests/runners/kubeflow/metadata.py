@@ -264,7 +264,7 @@ def _python() -> Path:
         ):
             ended = subprocess.run([uv, *command], capture_output=True, text=True, check=False)
             if ended.returncode:
-                pytest.skip(f"ml-metadata 1.17.0 cannot be installed: {ended.stderr.strip()[-500:]}")
+                pytest.skip(f"ml-metadata 1.17.0 cannot be installed: {' '.join(ended.stderr.split())[-300:]}")
         try:
             new.rename(_ENVIRONMENT)
         except OSError:  # another process was faster

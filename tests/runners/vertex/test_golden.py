@@ -69,7 +69,7 @@ def _of_tfx() -> Shape:
 
 
 def _of_kfp(folder: Path) -> Shape:
-    """Return the shape of a pipeline that has what the frame has: a condition, a handler of exits, typed parameters."""
+    """Return the shape of a pipeline that has what the frame has: a condition, an exit handler, parameters, a page."""
 
     @dsl.container_component  # type: ignore[untyped-decorator]
     def first(text: str, flag: bool, is_new: dsl.OutputPath(bool)) -> dsl.ContainerSpec:  # type: ignore[valid-type]
@@ -80,8 +80,8 @@ def _of_kfp(folder: Path) -> Shape:
         return dsl.ContainerSpec(image="none", command=["true"], args=[flag])
 
     @dsl.container_component  # type: ignore[untyped-decorator]
-    def last(status: dsl.PipelineTaskFinalStatus, text: str) -> dsl.ContainerSpec:
-        return dsl.ContainerSpec(image="none", command=["true"], args=[status, text])
+    def last(status: dsl.PipelineTaskFinalStatus, text: str, page: dsl.Output[dsl.HTML]) -> dsl.ContainerSpec:
+        return dsl.ContainerSpec(image="none", command=["true"], args=[status, text, page.path])
 
     @dsl.pipeline(name="peer", pipeline_root="gs://bucket/root")  # type: ignore[untyped-decorator]
     def peer() -> None:
