@@ -4,6 +4,7 @@ SHELL := /bin/bash
 RUN := .venv/bin/bert-multilabel
 GOEMOTIONS ?= data/goemotions
 VARIANT ?= cpu
+EXAMPLES ?= 2000
 IMAGE ?= bert-multilabel:$(VARIANT)
 PYTHON_FILES := cli components pipeline runners schema tests benchmarks data examples image scripts setup.py
 
@@ -46,6 +47,10 @@ test: check ## Run the checks and every test, two files at a time
 .PHONY: test-faults
 test-faults: .venv/.ready ## Kill, fill, cut and race everything; writes the table of docs/reliability.md; takes half an hour
 	@.venv/bin/python -m tests.faults $(FAULTS)
+
+.PHONY: test-fuzz
+test-fuzz: .venv/.ready ## Fuzz every file that a stranger can hand over; EXAMPLES=2000 of each kind take ten minutes
+	@FUZZ_EXAMPLES=$(EXAMPLES) .venv/bin/python -m pytest tests/fuzz -n 2 --dist load
 
 # Apart from `test`: tracing lines takes half as much time again where tests spend theirs in Python.
 .PHONY: coverage

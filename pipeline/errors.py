@@ -11,7 +11,7 @@ from schema.errors import Refused
 from schema.visible import in_one_line
 
 _INTERRUPTED, _TERMINATED = 130, 143  # as a shell reports SIGINT and SIGTERM
-_MOST_CHARACTERS = 400
+_MOST_CHARACTERS, _MOST_SHOWN = 400, 2_000
 # Errors that come from the machine, not from this code: what to do about each.
 _REMEDIES = {
     errno.ENOSPC: "free some disk space, then run again",
@@ -126,7 +126,10 @@ def _exit(message: str, status: int) -> None:
 
     from pipeline.console import PlainConsole
 
-    PlainConsole(stderr=True, soft_wrap=True).print(Text(f"error: {in_one_line(message)}"))
+    line = in_one_line(message)
+    if len(line) > _MOST_SHOWN:  # it quotes a key or a name of that length; what to do is at its end
+        line = f"{line[: _MOST_SHOWN // 2]} ... {line[-_MOST_SHOWN // 2 :]}"
+    PlainConsole(stderr=True, soft_wrap=True).print(Text(f"error: {line}"))
     sys.exit(status)
 
 

@@ -1,13 +1,19 @@
 """Report and model card of a run, built from the files that the run left. Needs no TensorFlow."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from pydantic import ValidationError
+
+from components.common.validation import explain
 from components.report.card import CARD_FILE, write_card
 from components.report.page import REPORT_FILE, write_page
 from components.report.settings import ReportSettings
 from components.report.summary import Summary
 from components.report.views.material import gather_material
 from pipeline.run_folder import find_ended_run, read_configuration, read_outputs, start_time
+from schema.errors import Refused
 
 
 def write_report(run: Path, *, texts: bool | None = None) -> Path:
@@ -21,7 +27,7 @@ def write_report(run: Path, *, texts: bool | None = None) -> Path:
         Path of the report.
     """
     configuration = read_configuration(run)
-    settings = ReportSettings.model_validate(configuration.get("report", {}))
+    settings = _report_settings(run, configuration)
     material = gather_material(
         read_outputs(run),
         Summary.read(str(run)),
@@ -33,6 +39,17 @@ def write_report(run: Path, *, texts: bool | None = None) -> Path:
     write_page(str(run), material)
     write_card(str(run), material)
     return run / REPORT_FILE
+
+
+def _report_settings(run: Path, configuration: Mapping[str, Any]) -> ReportSettings:
+    """Return the settings of the run's report; those that only another version has are left out."""
+    section = configuration.get("report", {})
+    try:
+        known = {key: value for key, value in section.items() if key in ReportSettings.model_fields}
+        return ReportSettings.model_validate(known)
+    except (ValidationError, AttributeError) as error:
+        reason = explain(error, ReportSettings).message if isinstance(error, ValidationError) else "not a mapping"
+        raise Refused(f"{run}: its configuration.json is damaged (report: {reason}); restore it") from None
 
 
 def rebuild_report(path: Path, *, texts: bool | None = None) -> tuple[Path, Path]:

@@ -49,13 +49,18 @@ class WorkDir:
         return Path(self.root, "code.zip")
 
     def check_metadata(self) -> None:
-        """Refuse a metadata file that sqlite cannot read: ML Metadata's own error names neither file nor remedy."""
+        """Refuse a metadata file that sqlite cannot read: ML Metadata's own error names neither file nor remedy.
+
+        What a killed run had begun to write is rolled back, which needs the file to be opened for writing.
+        """
         if not self.metadata.exists():
             return
         try:
-            with closing(sqlite3.connect(f"{self.metadata.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            with closing(sqlite3.connect(f"{self.metadata.resolve().as_uri()}?mode=rw", uri=True)) as connection:
                 (result,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         except sqlite3.Error as error:
+            if error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):  # a run writes to it just now
+                return
             result = str(error)
         if result != "ok":
             raise Refused(

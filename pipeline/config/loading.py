@@ -11,6 +11,7 @@ from components.common.validation import explain
 from components.common.yaml_text import InvalidYamlError, parse_yaml
 from pipeline.config.configuration import Configuration
 from schema.errors import Refused
+from schema.visible import in_one_line
 
 # Keys whose value is a path. It is relative to the file's folder or, given with --set, to the current folder.
 _PATH_KEYS = (
@@ -61,12 +62,12 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 def _replace_key(content: dict[str, Any], override: str) -> None:
     key, separator, text = override.partition("=")
     if not separator or not key:
-        raise Refused(f"--set {override}: write it as key=value, for example --set training.epochs=1")
+        raise Refused(f"--set {in_one_line(override)}: write it as key=value, for example --set training.epochs=1")
     try:
         value = parse_yaml(text)
     except InvalidYamlError:
         raise Refused(
-            f"--set {override}: the value is not YAML; quote texts with special characters, for example"
+            f"--set {in_one_line(override)}: the value is not YAML; quote texts with special characters, for example"
             """ --set 'evaluation.gates=["f1[*] >= 0.3"]'"""
         ) from None
     *parents, last = key.split(".")
@@ -74,7 +75,7 @@ def _replace_key(content: dict[str, Any], override: str) -> None:
     for parent in parents:
         target = target.setdefault(parent, {})
         if not isinstance(target, dict):
-            raise Refused(f"--set {override}: {parent} has no keys below it")
+            raise Refused(f"--set {in_one_line(override)}: {parent} has no keys below it")
     target[last] = value
     if key in _PATH_KEYS:
         _make_absolute(content, Path.cwd(), (key,))

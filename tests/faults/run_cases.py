@@ -52,6 +52,7 @@ def _signal_row(project: Project, hook: Hook, number: int, step: int) -> tuple[R
             os.kill(process.pid, number)
             break
     said = process.communicate()[1].strip().splitlines()
+    assert name, f"the run ended before its step {step}: {said}"
     assert "Traceback" not in "\n".join(said), said
     run = max(project.runs.iterdir())
     served = _served(project)
@@ -75,6 +76,7 @@ def _last_row(project: Project, number: int) -> Row:
     """Run once more, to the end."""
     process = _start(project)
     said = process.communicate()[1].strip()
+    assert process.returncode == 0, said
     summary = Summary.read(str(max(project.runs.iterdir())))
     served = "the new version, whole" if summary.pushed == _served(project) and not _broken(project) else "BROKEN"
     what = f"{WHAT}none of its steps"

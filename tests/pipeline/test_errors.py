@@ -27,6 +27,7 @@ from schema.errors import Refused
             1,
             "error: Trainer failed: /model: Cannot allocate memory; free some memory, then run again",
         ),
+        (Refused(f"key '{'x' * 9000}'; remove it"), 2, f"error: key '{'x' * 995} ... {'x' * 988}'; remove it"),
         (Refused("two\n\x1b[2Jlines"), 2, "error: two\\n\\x1b[2Jlines"),
         (
             Terminated(),

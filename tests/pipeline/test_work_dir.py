@@ -148,3 +148,21 @@ def test_what_holds_texts_is_readable_by_its_owner_only(tmp_path: Path, umask: i
     modes = {path.name: path.stat().st_mode & 0o777 for path in Path(work_dir.root).iterdir()}
     assert modes == {"artifacts": 0o700, "runs": 0o700, ".lock": 0o600, "metadata.sqlite": 0o600}
     assert Path(work_dir.root).stat().st_mode & 0o777 == (0o755 if exists else 0o700), "one that exists keeps its mode"
+
+
+def test_rolls_back_what_a_killed_run_had_begun_to_write(tmp_path: Path) -> None:
+    work_dir = WorkDir(str(tmp_path))
+    code = (
+        "import os, signal, sqlite3, sys\n"
+        "connection = sqlite3.connect(sys.argv[1])\n"
+        "connection.execute('CREATE TABLE t (x)')\n"
+        "connection.execute('PRAGMA cache_size = 1')\n"  # so that pages are written before the commit
+        "connection.commit()\n"
+        "connection.executemany('INSERT INTO t VALUES (?)', [('x' * 1000,)] * 500)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(work_dir.metadata)], check=False)
+    assert Path(f"{work_dir.metadata}-journal").exists()
+    work_dir.check_metadata()
+    with closing(sqlite3.connect(work_dir.metadata)) as connection:
+        assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)

@@ -109,10 +109,11 @@ def _without_secrets(value: Any) -> Any:
 
 
 def _batches(ingest: IngestReport | None, configuration: Mapping[str, Any]) -> int | None:
-    batch_size = configuration.get("training", {}).get("batch_size")
-    if ingest is None or not batch_size:
+    training = configuration.get("training")
+    batch_size = training.get("batch_size") if isinstance(training, Mapping) else None
+    if ingest is None or not isinstance(batch_size, int) or batch_size < 1:
         return None
-    return math.ceil(ingest.splits["train"] / int(batch_size))
+    return math.ceil(ingest.splits["train"] / batch_size)
 
 
 def _ingest(uri: str | None) -> IngestReport | None:

@@ -1,0 +1,228 @@
+"""Whatever a stranger hands over is taken, or refused in one line: no traceback, no hang, bounded memory."""
+
+import json
+import resource
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.history import read_history
+from cli.init.survey import survey
+from components.behaviour.tests_file import read_tests
+from components.example_gen.check import check_inputs
+from components.registry import ModelRecord, check_registry, latest
+from components.report.summary import Summary
+from components.trainer.loop.resume import Progress, TrainingState
+from components.training_log.log import entry_before, last_entry
+from pipeline.check import check_configuration
+from pipeline.config.loading import load_configuration
+from pipeline.report import rebuild_report
+from schema.errors import Refused
+from schema.label_list import LabelList, read_schema
+from tests.components.example_gen.encoders import SUFFIXES, encode
+from tests.components.example_gen.support import settings_for
+from tests.components.report.made_up import material
+from tests.components.training_log.test_log import report
+from tests.fuzz.conftest import FUZZ
+from tests.fuzz.strategies import almost
+from tests.support.small_project import Project, make_project
+
+_MOST_MEMORY_MB = 1_500
+_MOST_CHARACTERS = 100_000  # a message may quote what it is about, which may be as long; a screen gets 2,000
+_PROJECT = (
+    "name: p\nwork_dir: w\nschema_file: s.pbtxt\nregistry: r\nexamples:\n  input_base: d\n  labels: {kind: delimited"
+)
+_CONFIGURATION = (
+    _PROJECT + ", column: l}\n  inputs:\n  - {pattern: '*.csv', split: {train: 8, eval: 1, test: 1}}\n"
+    "evaluation:\n  gates: ['macro_f1 >= 0.3', 'f1[joy] >= baseline - 0.1']\nnotify: {url_from: HOOK}\n"
+)
+_BEHAVIOUR = b"""slots: {name: [Ann, Bob]}
+texts:
+  - {name: one word, pass_rate: 0.9, given: [a], cases: [my refund, {text: "{name} again", not_given: [b]}]}
+edits:
+  - {name: loud, edit: upper_case, test_texts: 20, pass_rate: 1}
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bounded_memory() -> Iterator[None]:
+    """Hold the memory that the tests of this module add to the process's within a bound."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    yield
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < _MOST_MEMORY_MB
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fuzz")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return make_project(tmp_path_factory.mktemp("fuzz") / "project", rows=20)
+
+
+def taken_or_refused(read: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what a function returns; if it refuses, check its line, and return None."""
+    try:
+        return read(*arguments)
+    except Refused as refused:
+        line = str(refused)
+        assert line.strip()
+        assert len(line) < _MOST_CHARACTERS, line[:200]
+        assert "\n" not in line, line
+        return None
+
+
+@FUZZ
+@given(almost(_CONFIGURATION.encode()))
+def test_configurations(folder: Path, content: bytes) -> None:
+    path = folder / "pipeline.yaml"
+    path.write_bytes(content)
+    config = taken_or_refused(load_configuration, path)
+    if config is not None:
+        config.model_dump_json()
+
+
+_KEYS = st.sampled_from(
+    ["training.epochs", "examples.spans.not_before", "evaluation.gates", "canary.requests", "name", "a.b", "", ".",
+     "..", "examples.inputs", "examples.labels.column", "notify.url", "max_tokens", "training", "beam.pipeline_args"]
+)  # fmt: skip
+
+
+@FUZZ
+@given(_KEYS, almost(b"[1, {a: b}, 'x', 2026-01-01]"))
+def test_replaced_keys(project: Project, key: str, value: bytes) -> None:
+    override = f"{key}={value.decode(errors='surrogateescape')}"
+    config = taken_or_refused(load_configuration, project.configuration, [override])
+    if config is not None:
+        taken_or_refused(check_configuration, config)
+
+
+@FUZZ
+@given(st.data())
+def test_schemas(project: Project, data: st.DataObject) -> None:
+    path = project.folder / "fuzzed.pbtxt"
+    path.write_bytes(data.draw(almost((project.folder / "schema.pbtxt").read_bytes())))
+    taken_or_refused(read_schema, str(path))
+
+
+@FUZZ
+@given(almost(_BEHAVIOUR))
+def test_files_of_behavioural_tests(folder: Path, content: bytes) -> None:
+    path = folder / "behaviour.yaml"
+    path.write_bytes(content)
+    taken_or_refused(lambda: read_tests(str(path), LabelList(("a", "b")), pair=False))
+
+
+_ROWS = [{"text": f'a text, "quoted" {number}', "labels": "joy|anger", "n": str(number)} for number in range(8)]
+
+
+@FUZZ
+@pytest.mark.parametrize("name", ["csv", "tsv", "jsonl", "parquet"])
+@given(data=st.data())
+def test_data(folder: Path, name: str, data: st.DataObject) -> None:
+    base = folder / name
+    base.mkdir(exist_ok=True)
+    path = base / f"rows{SUFFIXES[name]}"
+    path.write_bytes(data.draw(almost(encode(_ROWS, name))))
+    inputs = [{"pattern": path.name, "split": {"train": 8, "eval": 1, "test": 1}}]
+    settings = settings_for(base, format=name, inputs=inputs)
+    taken_or_refused(check_inputs, settings)
+    taken_or_refused(survey, path, settings)
+
+
+_MODEL = ModelRecord(
+    model_id="1", labels=["joy", "[/b]"], thresholds=[0.5, 0.1], checkpoint="google", created="2026-01-01",
+    versions={"tfx": "1"}, files={"saved_model.pb": "0" * 64}, withdraws=[3],
+)  # fmt: skip
+
+
+@FUZZ
+@given(almost(_MODEL.model_dump_json(indent=2).encode()))
+def test_records_of_models(folder: Path, content: bytes) -> None:
+    version = folder / "registry" / "7"
+    version.mkdir(parents=True, exist_ok=True)
+    (version / "saved_model.pb").write_bytes(b"graph")
+    (version / "model.json").write_bytes(content)
+    taken_or_refused(ModelRecord.read, str(version))
+    assert latest(str(version.parent)) is not None
+    for finding in check_registry(str(version.parent)):
+        assert "\n" not in finding.what
+
+
+@FUZZ
+@given(st.data())
+def test_folders_of_runs(folder: Path, data: st.DataObject) -> None:
+    run = folder / "work" / "runs" / "20261123T120000.000001Z"
+    run.mkdir(parents=True, exist_ok=True)
+    whole = {
+        "summary.json": material().summary.model_dump_json(indent=2).encode(),
+        "artifacts.json": json.dumps({"TextExampleGen": {"quarantine": str(folder)}}).encode(),
+        "configuration.json": json.dumps(
+            {"name": "p", "report": {"texts": True}, "training": {"batch_size": 8}}
+        ).encode(),
+    }
+    damaged = data.draw(st.sampled_from(sorted(whole)))
+    for name, content in whole.items():
+        (run / name).write_bytes(data.draw(almost(content)) if name == damaged else content)
+    taken_or_refused(Summary.read, str(run))
+    assert len(read_history(folder / "work")) == 1
+    taken_or_refused(rebuild_report, run)
+
+
+@FUZZ
+@given(st.data())
+def test_training_logs(folder: Path, data: st.DataObject) -> None:
+    entry = folder / "log" / ".trained_on" / "00000001"
+    entry.mkdir(parents=True, exist_ok=True)
+    whole = {
+        "digest": "d",
+        "spans": [{"span": 1, "version": None, "rows": 3}],
+        "labels": {"a": 1},
+        "known": [],
+        "rows": 3,
+    }
+    (entry / "entry.json").write_bytes(data.draw(almost(json.dumps(whole | {"when": "now"}).encode())))
+    (entry / "FeatureStats.pb").write_bytes(data.draw(st.binary(max_size=40)))
+    taken_or_refused(last_entry, str(folder / "log"))
+    taken_or_refused(entry_before, str(folder / "log"), report("b"))
+
+
+class _Variable:
+    shape = (3,)
+
+    def assign(self, value: Any) -> None:
+        assert np.asarray(value).shape == self.shape
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return np.arange(3.0)
+
+
+@FUZZ
+@given(st.data())
+def test_resume_states(folder: Path, data: st.DataObject) -> None:
+    whole = folder / "whole"
+    if not whole.exists():
+        TrainingState(str(whole), 1).save_if_due([_Variable()], Progress(step=2, best=[np.ones(2)]))
+    path = folder / "damaged" / "state.npz"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data.draw(almost((whole / "state.npz").read_bytes())))
+    assert TrainingState(str(path.parent), 1).restore([_Variable()]).step >= 0
+
+
+def test_the_whole_inputs_are_taken(folder: Path) -> None:
+    """Otherwise the tests above would fuzz what is refused at its beginning."""
+    path = folder / "whole.yaml"
+    path.write_text(_CONFIGURATION)
+    load_configuration(path)
+    assert yaml.safe_load(_BEHAVIOUR)
+    behaviour = folder / "whole_behaviour.yaml"
+    behaviour.write_bytes(_BEHAVIOUR)
+    read_tests(str(behaviour), LabelList(("a", "b")), pair=False)
