@@ -97,7 +97,7 @@ def find_dialect(data: Path, file_format: Format, hints: Hints) -> Dialect:
 
 def _read_head(data: Path, encoding: str = UTF_8) -> bytes:
     try:
-        with open_input(str(data)) as stream, decoded(stream, encoding) as text:
+        with open_input(str(data)) as stream, decoded(stream, encoding, str(data)) as text:
             return text.read(_HEAD_BYTES)
     except DECOMPRESSION_ERRORS:
         return b""  # `survey` says why
@@ -168,7 +168,10 @@ def _is_utf_8(line: bytes) -> bool:
 
 def _find_separator(data: Path, file_format: Format, encoding: str, hints: Hints) -> tuple[str, list[str]]:
     if hints.separator:
-        return hints.separator.replace("\\t", "\t"), []
+        separator = hints.separator.replace("\\t", "\t")
+        if len(separator) != 1 or separator in '"\r\n':
+            raise Refused(f"--separator {hints.separator}: is not one character between fields, such as ';'")
+        return separator, []
     head = _read_head(data, encoding)
     if named := named_separator(head):
         return named, [f"fields separated by {named!r}, as its first line says"]
@@ -229,7 +232,7 @@ def _try_quotes(
 def _rows(
     data: Path, encoding: str, separator: str, hints: Hints, settings: Mapping[str, Any]
 ) -> Iterator[Row | Rejected]:
-    with open_input(str(data)) as stream, decoded(stream, encoding) as text:
+    with open_input(str(data)) as stream, decoded(stream, encoding, str(data)) as text:
         options = FileOptions(str(data), columns=hints.columns, **settings)
         try:
             yield from read_table(text, options, separator).rows

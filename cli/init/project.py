@@ -6,8 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from cli.init.columns import OtherColumns, choose_columns
 from cli.init.dialect import Dialect, find_dialect
@@ -17,6 +19,7 @@ from cli.init.judge import choose_labels
 from cli.init.reading import LabelReading
 from cli.init.survey import survey
 from cli.init.trial import Trial, refuse_contradictions, try_rows
+from components.common.validation import explain
 from components.example_gen.formats.formats import format_of_file
 from components.example_gen.formats.rows import Reason
 from components.example_gen.formats.values import printable
@@ -144,9 +147,10 @@ def write_project(data: Path, output: Path, hints: Hints = NO_HINTS) -> Project:
         refuse_data_as_header(data, surveyed.columns, surveyed.rows)
     labels = choose_labels(surveyed.columns, hints, provisional)
     columns = choose_columns(surveyed.columns, hints, labels.settings.label_columns)
-    examples = ExamplesSettings.model_validate(
+    examples = _settings(
+        data,
         provisional.model_dump()
-        | {"id": columns.id, "text": columns.text, "labels": labels.settings.model_dump(), "slices": columns.slices}
+        | {"id": columns.id, "text": columns.text, "labels": labels.settings.model_dump(), "slices": columns.slices},
     )
     trial = try_rows(data, examples)
     refuse_contradictions(trial, data, _REMEDIES)
@@ -168,13 +172,16 @@ def _names_in_use(labels: LabelReading, trial: Trial) -> Sequence[str]:
         raise Refused(
             f"column '{printable(labels.settings.label_columns[0])}' holds no label; name another by --labels"
         )
+    if "*" in trial.labels:
+        raise Refused("a label is called '*', which stands for every label in gates; rename it in the data")
     return sorted(trial.labels)
 
 
 def _provisional_settings(data: Path, file_format: str, dialect: Dialect) -> ExamplesSettings:
     """Return settings to read the file with before the columns of text and labels are known."""
     columns = dialect.settings.get("columns")
-    return ExamplesSettings.model_validate(
+    return _settings(
+        data,
         {
             "input_base": str(data.resolve().parent),
             "format": file_format,
@@ -182,8 +189,20 @@ def _provisional_settings(data: Path, file_format: str, dialect: Dialect) -> Exa
             "labels": {"kind": "columns", "columns": [columns[-1] if columns else "labels"]},
             "inputs": [{"pattern": _pattern(data), "split": {"train": 8, "eval": 1, "test": 1}}],
             **dialect.settings,
-        }
+        },
     )
+
+
+def _settings(data: Path, content: dict[str, Any]) -> ExamplesSettings:
+    """Return settings.
+
+    Raises:
+        Refused: They are contradictory, such as columns that are named twice.
+    """
+    try:
+        return ExamplesSettings.model_validate(content)
+    except ValidationError as error:
+        raise Refused(f"{data}: {explain(error, ExamplesSettings).message}") from None
 
 
 def _pattern(data: Path) -> str:

@@ -4,6 +4,8 @@ import codecs
 import io
 from typing import Any, BinaryIO
 
+from schema.errors import Refused
+
 UTF_8 = "utf-8"
 _CHUNK_BYTES = 1 << 16
 _ON_ERROR = "components.example_gen.invalid_bytes"
@@ -29,7 +31,7 @@ def check_encoding(name: str) -> str:
         ) from None
 
 
-def decoded(stream: BinaryIO, encoding: str) -> BinaryIO:
+def decoded(stream: BinaryIO, encoding: str, name: str) -> BinaryIO:
     """Return a stream of the same text in UTF-8.
 
     Bytes that are invalid in the encoding stay invalid in UTF-8, so that they cost the row that they are in.
@@ -37,10 +39,11 @@ def decoded(stream: BinaryIO, encoding: str) -> BinaryIO:
     Args:
         stream: Decompressed bytes.
         encoding: Name of their encoding; a byte-order mark is dropped.
+        name: Name of the file in messages. If it is in another encoding altogether, reading raises Refused.
     """
     if encoding == UTF_8:
         return stream
-    return io.BufferedReader(_Decoded(stream, encoding))
+    return io.BufferedReader(_Decoded(stream, encoding, name))
 
 
 def _keep_invalid(error: UnicodeError) -> tuple[str, int]:
@@ -54,9 +57,11 @@ def _keep_invalid(error: UnicodeError) -> tuple[str, int]:
 class _Decoded(io.RawIOBase):
     """Raw stream of UTF-8."""
 
-    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+    def __init__(self, stream: BinaryIO, encoding: str, name: str) -> None:
         codecs.register_error(_ON_ERROR, _keep_invalid)
         self._stream = stream
+        self._encoding = encoding
+        self._name = name
         self._decoder = codecs.getincrementaldecoder(encoding)(_ON_ERROR)
         self._pending = b""
         self._at_end = False
@@ -71,13 +76,22 @@ class _Decoded(io.RawIOBase):
         while not self._pending and not self._at_end:
             chunk = self._stream.read(_CHUNK_BYTES)
             self._at_end = not chunk
-            text = self._decoder.decode(chunk, final=self._at_end)
+            text = self._decode(chunk)
             if text and self._at_start:
                 text, self._at_start = text.removeprefix("\ufeff"), False
             self._pending = text.encode(UTF_8, "surrogateescape")
         size = min(len(buffer), len(self._pending))
         buffer[:size], self._pending = self._pending[:size], self._pending[size:]
         return size
+
+    def _decode(self, chunk: bytes) -> str:
+        try:
+            return self._decoder.decode(chunk, final=self._at_end)
+        except UnicodeError as error:  # not of some bytes, but of the whole: UTF-16 without a byte-order mark
+            raise Refused(
+                f"{self._name}: is not {self._encoding} ({error}); set examples.encoding to another one (utf-16-le or"
+                " utf-16-be where there is no byte-order mark)"
+            ) from None
 
     def close(self) -> None:
         """Close the file too."""

@@ -39,7 +39,7 @@ def open_table(
         ValueError: The format is not one of files.
     """
     file_format = format_named(settings.format)
-    with _open_file(path, file_format, name) as stream, decoded(stream, settings.encoding) as text:
+    with _open_file(path, file_format, name) as stream, decoded(stream, settings.encoding, name) as text:
         yield file_format.read_table(text, _options(settings, name, columns, objects))
 
 
@@ -56,7 +56,7 @@ def refuse_other_format(path: str, settings: FormatSettings, name: str) -> None:
     """
     file_format = format_named(settings.format)
     try:
-        with _open_file(path, file_format, name) as stream, decoded(stream, settings.encoding) as text:
+        with _open_file(path, file_format, name) as stream, decoded(stream, settings.encoding, name) as text:
             head = text.read(_SNIFFED_BYTES)
     except DECOMPRESSION_ERRORS as error:
         raise Refused(f"{name}: cannot be decompressed ({error}); it is cut short or not a gzip file") from None

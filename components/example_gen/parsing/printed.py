@@ -63,26 +63,33 @@ def labels_of(value: Any) -> list[str]:
     "label" or "name".
 
     Raises:
-        ValueError: An object names no label.
+        ValueError: An object names no label, or lists are nested too deeply.
 
     Example:
         >>> labels_of({"toxic": 1, "insult": 0}), labels_of([{"id": 28, "name": "Drama"}])
         (['toxic'], ['Drama'])
     """
+    try:
+        return _labels_of(value)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _labels_of(value: Any) -> list[str]:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return []
     if isinstance(value, dict):
         return _labels_of_object(value)
     if isinstance(value, list | tuple | set | frozenset):
         elements: Iterable[Any] = sorted(value, key=str) if isinstance(value, set | frozenset) else value
-        return [label for element in elements for label in labels_of(element)]
+        return [label for element in elements for label in _labels_of(element)]
     return [str(value)]
 
 
 def _labels_of_object(value: dict[str, Any]) -> list[str]:
     key = next((key for key in (*_NAMES, *_CONTAINERS) if key in value), None)
     if key is not None:
-        return labels_of(value[key])
+        return _labels_of(value[key])
     scores = {name: _score(score) for name, score in value.items()}
     if any(score is None for score in scores.values()):
         known = ", ".join(map(str, list(value)[:5]))
@@ -118,8 +125,15 @@ def _flat(body: str) -> list[Any]:
     rest = _QUOTED.sub(" ", body).replace(",", " ").split()
     if any(word not in _NOTHING for word in rest):
         raise ValueError("a quote in the list is not closed")
-    values = [ast.literal_eval(match[0]) for match in _QUOTED.finditer(body)]
-    return [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in values]
+    return [_unquote(match[0]) for match in _QUOTED.finditer(body)]
+
+
+def _unquote(text: str) -> str:
+    try:
+        value = ast.literal_eval(text.replace("\n", "\\n").replace("\r", "\\r"))
+    except (ValueError, SyntaxError):
+        raise ValueError("an element of the list cannot be read") from None
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _blank_separated(body: str) -> list[str]:

@@ -1,10 +1,13 @@
 """Parsers of label columns, and the list of labels."""
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from components.example_gen.formats.rows import Cell, Object, Reason
 from components.example_gen.formats.values import UnusableValueError
@@ -191,3 +194,15 @@ def test_refuses_an_invalid_list_of_labels(tmp_path: Path, content: bytes | None
     with pytest.raises(Refused) as refused:
         read_label_names(settings_for(tmp_path, labels=INDICES).labels, str(tmp_path))
     assert message in str(refused.value)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text("[]{}()'\",:\\ \n\x00ab1.", max_size=30))
+@example("[" * 400 + "1" + "]" * 400)
+@example("[" * 100_000)
+@example("['two\nlines']")
+def test_whatever_is_printed_is_read_or_rejected(text: str) -> None:
+    labels = []
+    with contextlib.suppress(UnusableValueError):  # any other error would end the run
+        labels = parse(LIST, [text])
+    assert all(label == label.strip() != "" for label in labels)
