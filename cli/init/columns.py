@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cli.init.hints import Hints
-from cli.init.judge import find_named, first_named
+from cli.init.judge import LABEL_NAMES, find_named, first_named
 from cli.init.survey import Column
 from components.evaluation.metrics.slicing import split_columns
 from schema.errors import Refused
@@ -13,6 +13,9 @@ from schema.features import FEATURES
 # Usual names of columns, in the order of preference.
 _TEXT_NAMES = ("text", "message", "comment", "comment_text", "body", "content", "sentence", "review", "description")
 _ID_NAMES = ("id", "uuid", "key", "message_id", "comment_id", "row_id")
+
+USUAL_NAMES = frozenset((*_TEXT_NAMES, *_ID_NAMES, *LABEL_NAMES))
+"""Names by which columns are recognised, in lower case."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from cli.init.columns import USUAL_NAMES
 from cli.init.survey import Column
 from components.example_gen.formats.values import printable
 from schema.errors import Refused
@@ -10,15 +11,23 @@ from schema.errors import Refused
 _SENTENCE_WORDS = 5
 _SENTENCE_CHARACTERS = 40
 _FEW_ROWS = 20
+_ENDS_OF_QUESTIONS = ("?", ":", "*", ")")  # of a survey, whose columns are named by its questions
 
 
 def refuse_data_as_header(data: Path, columns: Sequence[Column], rows: int) -> None:
     """Refuse a file whose first row looks like the rows below it.
 
     Raises:
-        Refused: A name is a sentence, is a number above numbers, or is one of the values of its column.
+        Refused: A name is a sentence, is a number above numbers, or is one of the values of its column, and none is
+            usual; or the header is repeated in the rows.
     """
     names = [column.name for column in columns]
+    repeated = min((column.values[column.name] for column in columns), default=0)
+    if repeated and len(columns) > 1:
+        again = "1 row below repeats" if repeated == 1 else f"{repeated} rows below repeat"
+        raise Refused(f"{data}: {again} the header, as in files that were joined; remove what repeats it")
+    if any(name.strip().lower() in USUAL_NAMES for name in names):
+        return
     if names == [str(number) for number in range(len(names))]:
         return  # pandas names columns without names like this
     evidence = next((reason for column in columns if (reason := _why_data(column, rows))), "")
@@ -34,7 +43,13 @@ def _why_data(column: Column, rows: int) -> str:
     name = column.name
     if name.startswith("__label__"):
         return "it is in fastText's format, which is not read: write an object with text and labels per line"
-    if len(name) >= _SENTENCE_CHARACTERS and len(name.split()) >= _SENTENCE_WORDS and not column.flags:
+    is_question = name.rstrip().endswith(_ENDS_OF_QUESTIONS)
+    if (
+        not is_question
+        and len(name) >= _SENTENCE_CHARACTERS
+        and len(name.split()) >= _SENTENCE_WORDS
+        and not column.flags
+    ):
         is_long = column.characters > _SENTENCE_CHARACTERS / 2 * max(1, column.rows)
         return f"'{printable(name)[:30]}...' is a sentence" if is_long else ""
     if _is_number(name) and column.values and all(_is_number(value) for value in column.values if value.strip()):

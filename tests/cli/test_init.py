@@ -547,3 +547,16 @@ def test_codes_are_labels_and_lists_of_one_may_be_delimited(tmp_path: Path) -> N
     path, _ = _init(tmp_path, "a.jsonl", encoders.encode(rows, "jsonl"))
     assert _names(path) == sorted(["100163", *LABELS[1:]])
     assert load_configuration(path).examples.labels.kind == "delimited"
+
+
+def test_takes_the_questions_of_a_survey_for_a_header(tmp_path: Path) -> None:
+    header = "What would you like to tell us about your last order?,Reasons"
+    path, _ = _init(
+        tmp_path, "a.csv", _csv([[f"{text} {text}", labels] for text, labels in PLAIN], header), labels="Reasons"
+    )
+    assert load_configuration(path).examples.text == header.partition(",")[0]
+
+
+def test_names_a_header_that_is_repeated(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="1 row below repeats the header, as in files that were joined"):
+        _init(tmp_path, "a.csv", _csv([*PLAIN, ["text", "labels"], *PLAIN[:3]]))
