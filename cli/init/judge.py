@@ -205,7 +205,7 @@ def _refuse_positions(column: Column, reading: LabelReading) -> None:
         return
     if max(map(len, reading.names)) > len(str(_MOST_PER_NAME * len(reading.names))):
         return
-    shown = ", ".join(reading.names[:_FEW_LABELS])
+    shown = ", ".join(sorted(reading.names, key=lambda name: (len(name), name))[:_FEW_LABELS])
     kind = "list" if column.is_list else "delimited"
     raise AmbiguousError(
         f"column '{printable(column.name)}' holds only numbers ({shown}); say what they are",
