@@ -21,11 +21,8 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.preprocessing import features as transformed
-from components.trainer.input_pipeline import encoder_inputs
+from components.trainer.serving_classifier import ServingClassifier
 from schema.features import LABELS, TEXT, TEXT_PAIR
-
-# Texts per pass through the encoder. A caller may send thousands, whose attention matrices must fit in memory.
-_CHUNK = 64
 
 
 def export_classifier(
@@ -48,8 +45,10 @@ def export_classifier(
         retired: Columns of retired labels, whose probability is always 0.
     """
     archive = keras.export.ExportArchive()
-    archive.track(model)
-    endpoints = _Endpoints(model, transform, labels, thresholds, retired)
+    # The Keras model is not tracked itself: Keras would store each of its weights twice.
+    classifier = ServingClassifier(model)
+    archive.track(classifier)
+    endpoints = _Endpoints(classifier, transform, labels, thresholds, retired)
     archive.track(endpoints.transform_layer)
     for endpoint, arguments in (
         (endpoints.serving_default, ["examples"]),
@@ -72,7 +71,7 @@ class _Endpoints:
 
     def __init__(
         self,
-        model: Any,
+        classifier: ServingClassifier,
         transform: tft.TFTransformOutput,
         labels: Sequence[str],
         thresholds: np.ndarray,
@@ -85,15 +84,14 @@ class _Endpoints:
         self._token_names = (transformed.TOKEN_IDS, transformed.SEGMENT_IDS) if pair else (transformed.TOKEN_IDS,)
         self._text_spec = {name: raw_spec[name] for name in self.text_columns}
         self._labeled_spec = {**self._text_spec, LABELS: raw_spec[LABELS]}
-        self._model, self._n_labels, self._retired = model, len(labels), retired
+        self._classifier, self._retired = classifier, retired
         self._thresholds = tf.constant(thresholds, tf.float32)
         self._names = tf.constant(list(labels))
 
     def _probabilities(self, features: dict[str, tf.Tensor]) -> tf.Tensor:
         outputs = self.transform_layer(features)
         token_ids, *segment_ids = (tf.RaggedTensor.from_sparse(outputs[name]) for name in self._token_names)
-        probabilities = predict_by_length(self._model, token_ids, self._n_labels, *segment_ids)
-        return zero_columns(probabilities, self._retired)
+        return zero_columns(self._classifier(token_ids, *segment_ids), self._retired)
 
     def serving_default(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"probabilities": self._probabilities(tf.io.parse_example(examples, self._text_spec))}
@@ -113,41 +111,6 @@ class _Endpoints:
     def evaluation(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         probabilities = self.serving_default(examples)["probabilities"]
         return {"decision_scores": _decision_scores(probabilities, self._thresholds)}
-
-
-def predict_by_length(
-    model: Any, token_ids: tf.RaggedTensor, n_labels: int, segment_ids: tf.RaggedTensor | None = None
-) -> tf.Tensor:
-    """Compute probabilities chunk by chunk, the shortest texts first, each chunk padded to its own longest.
-
-    The cost and the memory of a large request thus depend on its tokens, not on its size times its longest text.
-
-    Args:
-        model: Classifier from `build_classifier`.
-        token_ids: Ragged int [n, None]; n may be 0.
-        n_labels: Width of the head.
-        segment_ids: Ragged int [n, None], those of pairs.
-
-    Returns:
-        float32 [n, n_labels], in the order of the texts.
-    """
-    by_length = tf.argsort(token_ids.row_lengths(), stable=True)
-    n_rows = tf.shape(by_length)[0]
-
-    def predict_chunk(start: tf.Tensor, done: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        rows = by_length[start : start + _CHUNK]
-        segments = None if segment_ids is None else tf.gather(segment_ids, rows)
-        logits = model(encoder_inputs(tf.gather(token_ids, rows), segments), training=False)
-        return start + _CHUNK, tf.concat([done, tf.cast(logits, tf.float32)], axis=0)
-
-    _, logits = tf.while_loop(
-        lambda start, _: start < n_rows,
-        predict_chunk,
-        (tf.constant(0), tf.zeros([0, n_labels])),
-        shape_invariants=(tf.TensorShape([]), tf.TensorShape([None, n_labels])),
-        parallel_iterations=1,
-    )
-    return tf.sigmoid(tf.gather(logits, tf.math.invert_permutation(by_length)))
 
 
 def zero_columns(values: tf.Tensor, columns: Sequence[int]) -> tf.Tensor:

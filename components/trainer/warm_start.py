@@ -14,6 +14,7 @@ import tensorflow_text  # noqa: F401 - registers the operations of the exported 
 from components.baseline.shared_labels import match_outputs, missing_labels
 from components.common.progress import PROGRESS
 from components.registry import ModelRecord
+from components.trainer.serving_classifier import keras_weights
 from components.trainer.settings import TrainerConfig, WarmStart
 from schema.errors import Refused
 
@@ -57,7 +58,7 @@ def _copy_weights(model: Any, start: WarmStart, candidate: ModelRecord) -> list[
         # Token ids may stand for other words, even if all shapes are equal.
         raise Refused(f"{start.path} was trained from another checkpoint, {record.checkpoint}")
     *encoder, kernel, bias = model.weights
-    *old_encoder, old_kernel, old_bias = _read_weights(start.path)
+    *old_encoder, old_kernel, old_bias = _read_weights(start.path, model.backbone.num_heads)
     if [tuple(weight.shape) for weight in encoder] != [weight.shape for weight in old_encoder]:
         raise Refused(f"{start.path} has an encoder of another architecture")
     outputs = match_outputs(record, candidate)
@@ -70,19 +71,22 @@ def _copy_weights(model: Any, start: WarmStart, candidate: ModelRecord) -> list[
     return missing_labels(outputs, candidate)
 
 
-def _read_weights(model_dir: str) -> list[np.ndarray]:
+def _read_weights(model_dir: str, n_heads: int) -> list[np.ndarray]:
     """Read the weights of an exported model, in the order of its Keras model; the head's two are the last.
 
     Raises:
         Refused: The model cannot be loaded or has no head.
     """
     try:
-        variables = tf.saved_model.load(model_dir).variables
+        exported = tf.saved_model.load(model_dir)
+        weights = keras_weights(exported.signatures["serve_text"].variables, n_heads)
+        if weights is None:
+            # An older export, whose graph was that of the Keras model. The seeds of its dropout layers are variables as
+            # well, of an integer type.
+            weights = [variable.numpy() for variable in exported.variables if variable.dtype.is_floating]
     except Exception as error:  # any failure means that there is nothing to start from
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise Refused(f"{model_dir} cannot be loaded: {reason}") from error
-    # The seeds of dropout layers are variables as well, of an integer type.
-    weights = [variable.numpy() for variable in variables if variable.dtype.is_floating]
     if len(weights) < 2 or weights[-2].ndim != 2:
         raise Refused(f"{model_dir} has no head of its own")
     return weights

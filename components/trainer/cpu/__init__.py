@@ -2,7 +2,7 @@
 
 Import from here, not from the modules below: the rest of the Trainer does not know how it is done.
 
-- `optimize_for_cpu` is permanent and part of what is exported. On a CPU, a training step spends more time in LayerNorm,
+- `optimize_for_cpu` is permanent. On a CPU, a training step spends more time in LayerNorm,
   GELU and dropout than in matrix products; they are replaced by forms that pass over memory less often (`lean_layers`,
   `gelu`).
 - `optimize_training_for_cpu` is for the duration of a training. Encoder layers run as fewer, larger matrix products
@@ -28,7 +28,7 @@ def optimize_for_cpu(model: Any) -> None:
     """Replace layers of a Keras model by equivalents with fewer passes over memory, in place, on the same variables.
 
     Args:
-        model: Any `keras.Model`. It can be exported afterwards.
+        model: Any `keras.Model`.
     """
     make_lean(model)
 

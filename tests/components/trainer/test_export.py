@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from components.checkpoints.find import find_checkpoint, load_backbone
 from components.preprocessing import features as transformed
-from components.trainer.export import _decision_scores, _labels_above, export_classifier, predict_by_length
+from components.trainer.export import _decision_scores, _labels_above, export_classifier
 from components.trainer.input_pipeline import encoder_inputs
-from components.trainer.model import build_classifier
+from components.trainer.model import build_classifier, plain_copy
+from components.trainer.serving_classifier import ServingClassifier
 from tests.support.tiny_bert import write_tiny_bert
 
 
@@ -25,18 +26,23 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return build_classifier(load_backbone(find_checkpoint(str(folder))), n_labels=3, dropout=0.1)
 
 
-@pytest.mark.parametrize("n_rows", [0, 1, 64, 65, 200])
-def test_a_large_request_is_answered_in_its_own_order(model: Any, n_rows: int) -> None:
+def test_requests_of_any_size_have_the_models_probabilities_in_their_own_order(model: Any) -> None:
+    model = plain_copy(model)
+    model.layers[-1].kernel.assign(np.random.default_rng(1).normal(0, 1, (16, 3)))
+    serve = tf.function(ServingClassifier(model), input_signature=[tf.RaggedTensorSpec([None, None], tf.int64, 1)])
     rng = np.random.default_rng(0)
-    rows = [[2, *rng.integers(5, 20, rng.integers(0, 30)), 3] for _ in range(n_rows)]
-    ragged = tf.ragged.constant(rows, dtype=tf.int64, ragged_rank=1) if rows else tf.RaggedTensor.from_row_lengths(
-        tf.constant([], tf.int64), tf.constant([], tf.int64)
-    )  # fmt: skip
-    probabilities = tf.function(lambda ids: predict_by_length(model, ids, 3))(ragged)
-    assert probabilities.shape == (n_rows, 3)
-    for row, in_request in zip(rows, probabilities.numpy(), strict=True):
-        alone = model(encoder_inputs(tf.ragged.constant([row], dtype=tf.int64)), training=False)
-        np.testing.assert_allclose(in_request, tf.sigmoid(alone)[0], atol=1e-5)
+    # One text, one chunk, several chunks of texts of different lengths.
+    for n_rows, longest in ((0, 0), (1, 30), (1, 0), (33, 28), (300, 60)):
+        rows = [[2, *rng.integers(5, 20, rng.integers(0, longest + 1)), 3] for _ in range(n_rows)]
+        ragged = tf.RaggedTensor.from_row_lengths(
+            tf.constant([token for row in rows for token in row], tf.int64),
+            tf.constant([len(row) for row in rows], tf.int64),
+        )
+        probabilities = serve(ragged)
+        assert probabilities.shape == (n_rows, 3)
+        if rows:
+            expected = tf.sigmoid(model(encoder_inputs(ragged), training=False))
+            np.testing.assert_allclose(probabilities, expected, atol=1e-5)
 
 
 @settings(deadline=None, max_examples=50)
@@ -102,6 +108,8 @@ def test_a_retired_label_is_never_predicted_and_does_not_affect_the_others(model
         })).SerializeToString()
         for text in ("2 7 3", "2 8 9 3")
     ])  # fmt: skip
+    weights = 4 * sum(np.prod(weight.shape) for weight in model.weights)
+    assert (tmp_path / "all/variables/variables.data-00000-of-00001").stat().st_size < 1.2 * weights  # stored once
     all_labels, one_retired = (tf.saved_model.load(str(tmp_path / name)).signatures for name in ("all", "retired"))
     served = one_retired["serve_text"](texts=texts)
     probabilities = served["probabilities"].numpy()

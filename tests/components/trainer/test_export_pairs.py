@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 from cli import main as cli
 from cli.prediction import predict_texts
 from components.checkpoints.find import find_checkpoint, load_backbone
-from components.trainer.export import export_classifier, predict_by_length
+from components.trainer.export import export_classifier
 from components.trainer.input_pipeline import encoder_inputs
 from components.trainer.model import build_classifier
+from components.trainer.serving_classifier import ServingClassifier
 from components.trainer.settings import TrainerConfig, TrainingSettings
 from schema.errors import Refused
 from tests.components.preprocessing.reference import GoogleTokenizer, google_pair
@@ -139,9 +140,11 @@ def test_an_empty_request_has_an_empty_answer(exported: Any) -> None:
     assert exported["serve_text"](texts=empty, text_pairs=empty)["probabilities"].shape == (0, len(LABELS))
 
 
-def test_prediction_by_length_keeps_segment_ids_with_their_token_ids(model: Any) -> None:
+def test_prediction_in_chunks_keeps_segment_ids_with_their_token_ids(model: Any) -> None:
     token_ids, segment_ids = (tf.ragged.constant(list(ids), tf.int64) for ids in zip(*reference_ids(), strict=True))
-    by_length = tf.function(lambda *ids: predict_by_length(model, ids[0], len(LABELS), ids[1]))(token_ids, segment_ids)
+    # 16 times as many pairs do not fit into one chunk.
+    token_ids, segment_ids = (tf.concat([ids] * 16, axis=0) for ids in (token_ids, segment_ids))
+    by_length = tf.function(ServingClassifier(model))(token_ids, segment_ids)
     at_once = tf.sigmoid(model(encoder_inputs(token_ids, segment_ids), training=False))
     np.testing.assert_allclose(by_length, at_once, atol=1e-5)
 

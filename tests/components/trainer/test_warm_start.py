@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from components.checkpoints.find import find_checkpoint, load_backbone
 from components.registry import ModelRecord, push
@@ -14,7 +16,7 @@ from components.trainer.export import export_classifier
 from components.trainer.model import build_classifier
 from components.trainer.settings import TrainerConfig, TrainingSettings, WarmStart
 from components.trainer.start import find_start, with_start
-from components.trainer.warm_start import start_from
+from components.trainer.warm_start import _read_weights, start_from
 from tests.components.trainer.test_export import WordsAreIds
 from tests.support.tiny_bert import write_tiny_bert
 
@@ -81,6 +83,16 @@ def test_the_head_is_matched_by_label_name(
     np.testing.assert_array_equal(bias[[1, 3]], old_bias[[1, 2]])
     np.testing.assert_array_equal(kernel[:, [0, 2]], before[-2][:, [0, 2]])
     np.testing.assert_array_equal(bias[[0, 2]], before[-1][[0, 2]])
+
+
+def test_reads_the_weights_of_an_older_export(blessed: tuple[Any, str], tmp_path: Path) -> None:
+    model = blessed[0]
+    archive = keras.export.ExportArchive()
+    archive.track(model)  # as `export_classifier` did before it had a graph of its own
+    archive.add_endpoint("serve_text", lambda row: model.layers[-1].bias[row], [tf.TensorSpec([], tf.int32)])
+    archive.write_out(str(tmp_path / "model"), verbose=False)
+    for one, other in zip(_read_weights(str(tmp_path / "model"), 2), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_version_that_does_not_fit_is_reported_in_one_line_and_not_used(
