@@ -2,9 +2,9 @@
 
 Import from here, not from the modules below: the rest of the Trainer does not know how it is done.
 
-- `optimize_for_cpu` is permanent. On a CPU, a training step spends more time in LayerNorm,
-  GELU and dropout than in matrix products; they are replaced by forms that pass over memory less often (`lean_layers`,
-  `gelu`).
+- `optimize_for_cpu` is permanent. On a CPU, a training step spends more time in LayerNorm, GELU and dropout than in
+  matrix products; they are replaced by forms that pass over memory less often (`lean_layers`, `gelu`). What is exported
+  is another graph, of the same weights: `components.trainer.serving_classifier`.
 - `optimize_training_for_cpu` is for the duration of a training. Encoder layers run as fewer, larger matrix products
   (`encoder_layer`), and the word embedding table has only rows of tokens that occur in the data
   (`occurring_embedding`).
