@@ -5,7 +5,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -111,13 +111,17 @@ class WorkDir:
                     f"work_dir {self.root}: belongs to pipeline '{owner}', not '{pipeline_name}'; choose another"
                 )
             since = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
-            _write_lines(descriptor, pipeline_name, f"process {os.getpid()}, since {since}")
+            try:
+                _write_lines(descriptor, pipeline_name, f"process {os.getpid()}, since {since}")
+            except OSError as error:
+                raise _of(error, Path(self.root, ".lock")) from None
             try:
                 yield waited
             finally:
-                if self.metadata.exists():  # sqlite creates it by the umask; it holds the configuration
-                    self.metadata.chmod(self.metadata.stat().st_mode & 0o700)
-                _write_lines(descriptor, pipeline_name)
+                with suppress(OSError):  # such as a full disk, which must not hide how the run ended
+                    if self.metadata.exists():  # sqlite creates it by the umask; it holds the configuration
+                        self.metadata.chmod(self.metadata.stat().st_mode & 0o700)
+                    _write_lines(descriptor, pipeline_name)
 
     def _lock(self, descriptor: int, concurrency: ConcurrencySettings, notify: Callable[[str], object]) -> bool:
         """Lock the open file; return whether that took waiting for another run."""
@@ -142,6 +146,11 @@ class WorkDir:
                 notify(f"Waiting for {other} in {self.root}, at most {limit_s:g} s ...")
                 waited = True
             time.sleep(min(_POLL_S, max(0.0, deadline - time.monotonic())))
+
+
+def _of(error: OSError, path: Path) -> OSError:
+    """Return an error of a descriptor with the name of its file, which the kernel does not tell."""
+    return OSError(error.errno, error.strerror, str(path))
 
 
 def _read_lines(descriptor: int) -> list[str]:

@@ -129,7 +129,9 @@ def create_whole(path: str) -> Iterator[BinaryIO]:
         if not is_remote(target) and Path(target).exists():
             shutil.copymode(target, partial)
         rename(partial, target)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:  # an error of a write does not name its file
+            error.filename = target
         with suppress(Exception):  # the partial file may not exist; report the first error
             remove_file(partial)
         raise

@@ -26,6 +26,8 @@ def _rows(folder: Path, *, runs: bool) -> Iterator[Row]:
         yield from record_cases.record_rows(server, folder / "records")
     if runs:
         yield from run_cases.signal_rows(folder / "runs")
+        if library is not None:
+            yield from run_cases.full_disk_rows(folder / "runs", library)
 
 
 def main() -> None:

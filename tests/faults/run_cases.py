@@ -1,5 +1,6 @@
 """Cases about whole runs with a tiny BERT: each is ended by a signal as soon as one of its steps has begun."""
 
+import errno
 import json
 import os
 import re
@@ -36,7 +37,60 @@ def signal_rows(folder: Path, *, signals: tuple[int, ...] = (signal.SIGKILL, sig
                 step += 1
                 if step > steps:
                     break
-            yield _last_row(project, number)
+            yield _last_row(project, signal.Signals(number).name)
+
+
+def full_disk_rows(folder: Path, library: Path) -> Iterator[Row]:
+    """Let the disk of one project be full from the beginning of each step in turn.
+
+    Python's and ML Metadata's writes fail. TensorFlow's own do not: they are buffered within the C library.
+    """
+    project = make_project(folder / "ENOSPC", rows=200)
+    trigger = folder / "full"
+    with Hook() as hook:
+        project.configure(notify={"url": hook.url, "retries": 0})
+        step = 1
+        while True:
+            row, steps = _full_disk_row(project, hook, library, trigger, step)
+            yield row
+            step += 1
+            if step > steps:
+                break
+        yield _last_row(project, "a full disk")
+
+
+def _full_disk_row(project: Project, hook: Hook, library: Path, trigger: Path, step: int) -> tuple[Row, int]:
+    received, before = len(hook.received), _served(project)
+    trigger.unlink(missing_ok=True)
+    process = _start(
+        project,
+        LD_PRELOAD=str(library),
+        FAULT_UNDER=str(project.folder),
+        FAULT_ERROR=str(errno.ENOSPC),
+        FAULT_WHEN=str(trigger),
+    )
+    name, steps = "", step
+    assert process.stdout is not None
+    for line in process.stdout:
+        match = _STEP.match(line)
+        if match and line.startswith(f"[{step}/"):
+            name, steps = match[2], int(match[1])
+            trigger.touch()
+            break
+    said = process.communicate()[1].strip().splitlines()
+    trigger.unlink(missing_ok=True)
+    assert name, f"the run ended before its step {step}: {said}"
+    assert "Traceback" not in "\n".join(said), said
+    assert process.returncode == 1, said
+    assert len(hook.received) == received + 1, "a webhook is owed"
+    served = _served(project)
+    # A push that an earlier run finished is taken from the cache, and told again.
+    assert hook.received[-1]["summary"]["pushed"] in ((served,) if served != before else (None, before))
+    changed = "the version before, whole" if served == before else "the new version, whole"
+    if _broken(project):
+        changed = f"BROKEN: {_broken(project)}"
+    told = f"{normalize(said[-1], project.folder)} (also the webhook)"
+    return Row(f"{WHAT}{name}", "ENOSPC from its beginning", changed, told, "1", "continues from there"), steps
 
 
 def _signal_row(project: Project, hook: Hook, number: int, step: int) -> tuple[Row, int]:
@@ -72,7 +126,7 @@ def _signal_row(project: Project, hook: Hook, number: int, step: int) -> tuple[R
     return Row(f"{WHAT}{name}", what, changed, normalize(told, project.folder), status, "continues from there"), steps
 
 
-def _last_row(project: Project, number: int) -> Row:
+def _last_row(project: Project, cause: str) -> Row:
     """Run once more, to the end."""
     process = _start(project)
     said = process.communicate()[1].strip()
@@ -80,16 +134,16 @@ def _last_row(project: Project, number: int) -> Row:
     summary = Summary.read(str(max(project.runs.iterdir())))
     served = "the new version, whole" if summary.pushed == _served(project) and not _broken(project) else "BROKEN"
     what = f"{WHAT}none of its steps"
-    fault = f"after {signal.Signals(number).name} in each of them"
+    fault = f"after {cause} in each of them"
     return Row(what, fault, served, said, str(process.returncode), "succeeds")
 
 
-def _start(project: Project) -> subprocess.Popen[str]:
+def _start(project: Project, **environment: str) -> subprocess.Popen[str]:
     options = [word for change in _QUICK for word in ("--set", change)]
     return subprocess.Popen(
         [sys.executable, "-m", "pipeline", "run", "--config", str(project.configuration), *options],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=_ROOT,
-        env=os.environ | {"PYTHONPATH": str(_ROOT), "PYTHONUNBUFFERED": "1", "COLUMNS": "300"},
+        env=os.environ | {"PYTHONPATH": str(_ROOT), "PYTHONUNBUFFERED": "1", "COLUMNS": "300", **environment},
     )  # fmt: skip
 
 

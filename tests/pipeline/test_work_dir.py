@@ -1,5 +1,6 @@
 """Tests of the working directory: it belongs to one pipeline and holds one run at a time."""
 
+import errno
 import os
 import sqlite3
 import subprocess
@@ -166,3 +167,21 @@ def test_rolls_back_what_a_killed_run_had_begun_to_write(tmp_path: Path) -> None
     work_dir.check_metadata()
     with closing(sqlite3.connect(work_dir.metadata)) as connection:
         assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
+
+
+def test_a_lock_file_that_cannot_be_written_hides_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    work_dir = WorkDir(str(tmp_path / "work"))
+
+    def run() -> None:
+        with work_dir.locked("one"):
+            monkeypatch.setattr("pipeline.work_dir._write_lines", fail)
+            raise Refused("of the run")
+
+    with pytest.raises(Refused, match="of the run"):
+        run()
+    with pytest.raises(OSError, match="No space left") as full, work_dir.locked("one"):
+        pass
+    assert full.value.filename == str(tmp_path / "work" / ".lock")

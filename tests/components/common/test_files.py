@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from components.common import files
 from components.common.files import (
     create_whole,
     file_size,
@@ -65,3 +66,13 @@ def test_a_replaced_file_keeps_its_permissions_and_links_to_it(tmp_path: Path) -
     assert link.is_symlink()
     assert file.read_bytes() == b"after"
     assert file.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_write_that_fails_names_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create = files._create
+    monkeypatch.setattr(files, "_create", lambda _: create("/dev/full"))
+    with pytest.raises(OSError, match="No space left on device") as full:
+        write_whole(str(tmp_path / "record.json"), b"{}")
+    assert full.value.filename == str(tmp_path / "record.json")
+    assert list(tmp_path.iterdir()) == []
