@@ -12,20 +12,28 @@ def predict(
     model: Annotated[
         str, typer.Option(help="A version in the registry; or the registry itself, for its newest version.")
     ],
-    text: Annotated[list[str], typer.Option(help="Text to classify; repeat the option for more.")],
+    text: Annotated[list[str] | None, typer.Option(help="Text to classify; repeat the option for more.")] = None,
     text_pair: Annotated[
         list[str] | None,
         typer.Option(help="Second text, for a model of text pairs; give one for each --text, in the same order."),
+    ] = None,
+    file: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Instead of --text: a UTF-8 file with one text per line, or - for standard input. Blank lines are"
+            " left out; everything is held in memory.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per text instead of a table.")] = False,
 ) -> None:
     """Classify texts: print the probability of each label, and whether it is above its threshold."""
     from rich.table import Table
 
-    from cli.prediction import predict_texts
+    from cli.prediction import chosen_texts, predict_texts
     from pipeline.console import PlainConsole, print_json
 
-    for prediction in predict_texts(model, text, text_pair or ()):
+    for prediction in predict_texts(model, chosen_texts(text or (), file, text_pair or ()), text_pair or ()):
         if as_json:
             print_json(prediction.as_json())
             continue

@@ -1,8 +1,10 @@
 """Prediction with a pushed model, as a server would do it, with nothing but TensorFlow."""
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from components.common.files import exists
@@ -52,6 +54,39 @@ class TextPrediction:
             "labels": [label.name for label in self.labels if label.given],
             "probabilities": {label.name: round(label.probability, 6) for label in self.labels},
         }
+
+
+def chosen_texts(texts: Sequence[str], file: str | None, pairs: Sequence[str] = ()) -> Sequence[str]:
+    """Return the texts to classify: those of the command line, or the lines of a file that are not blank.
+
+    Args:
+        texts: Texts of the command line; empty if there is a file.
+        file: UTF-8 file with one text per line; "-" for standard input; None if there are texts.
+        pairs: Second texts of the command line, which a file does not go with.
+
+    Raises:
+        Refused: There are both texts and a file, or neither; or the file has no text, or cannot be read as UTF-8.
+    """
+    if (file is None) == (not texts):
+        raise Refused("give either --text, once for each text, or --file with one text per line")
+    if file is None:
+        return texts
+    if pairs:
+        raise Refused("--file holds single texts; give pairs as --text and --text-pair")
+    name = "standard input" if file == "-" else file
+    try:
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        # Not splitlines(), which also splits at characters within a text, such as U+2028.
+        lines = content.decode("utf-8-sig").split("\n")
+    except OSError as error:
+        raise Refused(f"{name}: cannot be read ({(error.strerror or str(error)).lower()})") from None
+    except UnicodeDecodeError as error:
+        number = content.count(b"\n", 0, error.start) + 1
+        raise Refused(f"{name}:{number}: is not UTF-8; save the file as UTF-8") from None
+    found = [line.removesuffix("\r") for line in lines if line.strip()]
+    if not found:
+        raise Refused(f"{name}: has no text; write one per line")
+    return found
 
 
 def predict_texts(model: str, texts: Sequence[str], pairs: Sequence[str] = ()) -> list[TextPrediction]:
