@@ -81,11 +81,12 @@ def build_documents(of_tfx: Spec, frame: Frame, containers: Containers) -> list[
 
 
 def protect_parameters(step: str, task: Spec) -> None:
-    """Spell the parameters of a step so that Kubernetes leaves them as they are, in place.
+    """Spell the parameters of a step so that Kubernetes and Argo leave them as they are, in place.
 
     Kubeflow passes parameters in the command of a pod, in which Kubernetes replaces `$$` and `$(NAME)`
-    (kubeflow/pipelines at 2.16.1, backend/src/v2/driver/driver.go, lines 283-304). JSON and the text format of protocol
-    buffers have another spelling of the character.
+    (kubeflow/pipelines at 2.16.1, backend/src/v2/driver/driver.go, lines 283-304), and in templates of Argo, which
+    replaces `{{workflow.name}}` and others (Argo 3.7.8, util/template/template.go). JSON and the text format of
+    protocol buffers have another spelling of these characters.
 
     Args:
         step: Name of the step.
@@ -96,14 +97,16 @@ def protect_parameters(step: str, task: Spec) -> None:
     """
     for name, source in task.get("inputs", {}).get("parameters", {}).items():
         value = source.get("runtimeValue", {}).get("constant")
-        if not isinstance(value, str) or "$" not in value:
+        if not isinstance(value, str):
             continue
         if _is_json(value):
-            value = value.replace("$", "\\u0024")
+            value = value.replace("$", "\\u0024").replace("{{", "\\u007b\\u007b")
         elif (step, name) == _TEXT_FORMAT:
-            value = value.replace("$", "\\044")
-        elif "$$" in value or "$(" in value:
-            raise Refused(f"step {step}: {name} {value}: Kubernetes would replace $$ and $(...) in it; rename it")
+            value = value.replace("$", "\\044").replace("{{", "\\173\\173")
+        elif any(replaced in value for replaced in ("$$", "$(", "{{")):
+            raise Refused(
+                f"step {step}: {name} {value}: Kubeflow would replace $$, $(...) and {{{{...}}}} in it; rename it"
+            )
         source["runtimeValue"]["constant"] = value
 
 

@@ -1,6 +1,7 @@
 """The specification compiled for Kubeflow Pipelines: what it asks for exists there, and it has what is configured."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -236,19 +237,31 @@ def test_kubernetes_leaves_parameters_and_arguments_as_they_are(compiled: Compil
     assert "{{$}}" in arguments
 
 
-def test_the_schema_keeps_its_dollars() -> None:
-    text = 'feature { name: "labels" domain: "$$" annotation { tag: "$(HOOK)" } }'
+def test_argo_finds_nothing_to_replace_in_texts() -> None:
+    """Argo 3.7.8 replaces `{{workflow.name}}` in the parameters of a template: util/template/template.go."""
+    text = json.dumps({"requests": ["{{workflow.name}} {{{inputs.parameters.task}}}"], "empty": {"inner": {}}})
+    task = {"inputs": {"parameters": {"settings": {"runtimeValue": {"constant": text}}}}}
+    protect_parameters("Canary", task)
+    protected = task["inputs"]["parameters"]["settings"]["runtimeValue"]["constant"]
+    assert "{{" not in protected
+    assert json.loads(protected) == json.loads(text)
+
+
+def test_the_schema_keeps_its_dollars_and_braces() -> None:
+    text = 'feature { name: "labels" domain: "$$ {{workflow.name}}" annotation { tag: "$(HOOK)" } }'
     task = {"inputs": {"parameters": {"text": {"runtimeValue": {"constant": text}}}}}
     protect_parameters("SchemaImport", task)
     protected = task["inputs"]["parameters"]["text"]["runtimeValue"]["constant"]
     assert "$" not in protected
+    assert "{{" not in protected
     schema, expected = schema_pb2.Schema(), schema_pb2.Schema()
     assert text_format.Parse(protected, schema) == text_format.Parse(text, expected)
 
 
-def test_refuses_a_path_that_kubernetes_would_change() -> None:
-    task = {"inputs": {"parameters": {"registry": {"runtimeValue": {"constant": "/mnt/$(HOME)"}}}}}
-    with pytest.raises(Refused, match=r"step DataGate: registry /mnt/\$\(HOME\): Kubernetes would replace"):
+@pytest.mark.parametrize("name", ["$(HOME)", "$$", "{{workflow.name}}"])
+def test_refuses_a_path_that_kubeflow_would_change(name: str) -> None:
+    task = {"inputs": {"parameters": {"registry": {"runtimeValue": {"constant": f"/mnt/{name}"}}}}}
+    with pytest.raises(Refused, match=re.escape(f"step DataGate: registry /mnt/{name}: Kubeflow would replace")):
         protect_parameters("DataGate", task)
 
 
