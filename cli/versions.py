@@ -39,15 +39,20 @@ def show_versions(console: Console, registry: PipelineRegistry) -> None:
     columns = ["version", "pushed", "labels", "checkpoint", "trained on", "macro F1", ""]
     table = Table(*columns, *(["Vertex AI"] if on_vertex is not None else []), title=display(base))
     table.columns[2].justify = table.columns[5].justify = "right"
-    not_withdrawn = standing(base)
+    try:
+        withdrawn, problem = set(existing) - set(standing(base)), ""
+    except Refused as refused:  # which versions are withdrawn is unknown; list what can be read all the same
+        withdrawn, problem = set(), f"broken: {refused}"
     for version in existing:
-        state = "served" if version == existing[-1] else "" if version in not_withdrawn else "withdrawn"
+        state = "served" if version == existing[-1] else "withdrawn" if version in withdrawn else ""
         cells = [str(version.number), *_cells(version, state)]
         if on_vertex is not None:
-            cells.append(next((on_vertex[each] for each in originals(base, version) if each in on_vertex), ""))
+            cells.append(_find_on_vertex(base, version, on_vertex))
         table.add_row(*cells)
     console.print(table)
     _print_note(console, registry)
+    if problem:
+        console.print(Text(problem), soft_wrap=True)
 
 
 def verify_versions(console: Console, registry: str) -> bool:
@@ -111,6 +116,14 @@ def _on_vertex(registry: PipelineRegistry) -> dict[int, str] | None:
 
     found = uploaded_versions(registry.on_vertex.settings, registry.on_vertex.target)
     return {each.number: _described(each) for each in found if each.number is not None}
+
+
+def _find_on_vertex(base: str, version: Version, on_vertex: dict[int, str]) -> str:
+    try:
+        numbers = originals(base, version)
+    except Refused:  # shown below the table
+        numbers = [version.number]
+    return next((on_vertex[each] for each in numbers if each in on_vertex), "")
 
 
 def _described(uploaded: "UploadedVersion") -> str:

@@ -38,10 +38,12 @@ _SLOW_MODULES: dict[str, set[str]] = {
     "components/example_gen/sources/bigquery": {"read"},
     "components/preprocessing": {"preprocessing", "tokenizer", "truncation"},
     "components/pusher": {"component", "driver", "executor"},
+    "components/registry": {"cached"},
     "components/report": {"artifacts", "component", "executor", "gather"},
     "components/schema_import": {"*"},
     "components/statistics_gen": {"*"},
     "components/trainer": {
+        "driver",
         "export",
         "input_pipeline",
         "model",

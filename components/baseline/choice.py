@@ -2,7 +2,6 @@
 
 from components import registry
 from components.registry import ModelRecord, Version
-from schema.errors import Refused
 
 
 def choose_baseline(base: str, candidate: ModelRecord) -> Version | None:
@@ -18,6 +17,9 @@ def choose_baseline(base: str, candidate: ModelRecord) -> Version | None:
 
     Returns:
         The version; None if there is none to compare with.
+
+    Raises:
+        Refused: The record of a version cannot be read.
     """
     versions = registry.standing(base)
     ids = [read_model_id(version) for version in versions]
@@ -29,8 +31,10 @@ def choose_baseline(base: str, candidate: ModelRecord) -> Version | None:
 
 
 def read_model_id(version: Version) -> str | None:
-    """Return the id of a version's model; None if another tool pushed the version, or it has been removed."""
-    try:
-        return registry.ModelRecord.read(version.path).model_id
-    except Refused:
-        return None
+    """Return the id of a version's model; None if another tool pushed the version, or it has been removed.
+
+    Raises:
+        Refused: The version's record cannot be read.
+    """
+    record = registry.find_record(version)
+    return None if record is None else record.model_id

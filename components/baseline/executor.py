@@ -96,6 +96,8 @@ def _find_problem(model_dir: str, candidate: ModelRecord, test_splits: list[str]
         baseline = registry.ModelRecord.read(model_dir)
     except Refused as refused:
         return str(refused).removeprefix(f"{model_dir}/")
+    if found := registry.differences(model_dir, baseline):
+        return found[0]
     if not any(match_outputs(baseline, candidate)):
         lacks, only_its = _compare_labels(baseline, candidate)
         return (

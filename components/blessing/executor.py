@@ -17,7 +17,7 @@ from components.blessing.judge import judge_gates, small_slices
 from components.blessing.judgement import Judgement, judge_model
 from components.blessing.settings import BlessingSettings
 from components.evaluation.results import read_evaluation
-from components.registry import ModelRecord
+from components.registry import ModelRecord, check_export
 
 BASELINE_KEY = "baseline"
 BEHAVIOUR_KEY = "behaviour"
@@ -44,7 +44,9 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
 
 
 def _judge(inputs: dict[str, types.Artifact], baseline: BaselineRecord, settings: BlessingSettings) -> Judgement:
-    model = ModelRecord.read(path_utils.serving_model_path(inputs[MODEL_KEY].uri))
+    model_dir = path_utils.serving_model_path(inputs[MODEL_KEY].uri)
+    model = ModelRecord.read(model_dir)
+    check_export(model_dir, model)
     active = [label for label in model.outputs if label is not None]
     evaluation = read_evaluation(inputs[EVALUATION_KEY].uri, active, baseline.lacks)
     results = judge_gates(
@@ -56,12 +58,13 @@ def _judge(inputs: dict[str, types.Artifact], baseline: BaselineRecord, settings
     )
     if BEHAVIOUR_KEY in inputs:
         results += behaviour_gate_results(Results.read(inputs[BEHAVIOUR_KEY].uri))
-    return judge_model(
+    judgement = judge_model(
         results,
         evaluator_blessed=model_utils.is_model_blessed(inputs[MODEL_BLESSING_KEY]),
         min_support=settings.min_support,
         small_slices=small_slices(evaluation, settings.min_support),
     )
+    return judgement.model_copy(update={"model_id": model.model_id})
 
 
 def _mark(

@@ -19,6 +19,7 @@ class Judgement(Record):
         min_support: Gates on slices with fewer examples were not asked.
         small_slices: Those slices -> their numbers of examples.
         gates: Result of each gate: those of the configuration in its order, then the groups of behavioural tests.
+        model_id: Id of the model; None in judgements older than this attribute.
     """
 
     FILE: ClassVar[str] = "gates.json"
@@ -29,6 +30,7 @@ class Judgement(Record):
     min_support: int = 0
     small_slices: dict[str, int] = Field(default={})
     gates: list[GateResult] = Field(default=[])
+    model_id: str | None = None
 
 
 def judge_model(

@@ -16,7 +16,7 @@ from components.canary.trial import try_model
 from components.canary.verdict import CanaryVerdict
 from components.common.files import write_whole
 from components.common.outcome import Untried
-from components.registry import CanaryFindings, ModelRecord
+from components.registry import CanaryFindings, ModelRecord, check_export
 
 BASELINE_KEY = "baseline"
 SETTINGS_KEY = "settings"
@@ -37,12 +37,14 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
         baseline = artifact_utils.get_single_instance(input_dict[BASELINE_KEY])
         model_dir = path_utils.serving_model_path(model.uri)
         live = BaselineRecord.read(baseline.uri)
+        record = ModelRecord.read(model_dir)
+        check_export(model_dir, record)
         validated = input_dict.get(INFRA_BLESSING_KEY)
         refused = validated and not model_utils.is_infra_validated(artifact_utils.get_single_instance(validated))
         try:
             verdict = try_model(
                 model_dir,
-                ModelRecord.read(model_dir),
+                record,
                 _reference(model.uri),
                 CanarySettings.model_validate_json(exec_properties[SETTINGS_KEY]),
                 live_dir=path_utils.serving_model_path(baseline.uri) if live.has_baseline else None,
@@ -55,6 +57,7 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
         if refused:
             reason = "TFX's InfraValidator did not bless the model; the log says why"
             verdict = verdict.model_copy(update={"passed": False, "reasons": [*verdict.reasons, reason]})
+        verdict = verdict.model_copy(update={"model_id": record.model_id})
         _bless(artifact_utils.get_single_instance(output_dict[BLESSING_KEY]), verdict)
 
 

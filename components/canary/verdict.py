@@ -16,6 +16,7 @@ class CanaryVerdict(Record):
         passed: Whether the model answers well enough to be pushed.
         reasons: Why not, one line each; empty if it passed.
         findings: Measurements.
+        model_id: Id of the model; None in verdicts older than this attribute.
     """
 
     FILE: ClassVar = "canary.json"
@@ -23,3 +24,4 @@ class CanaryVerdict(Record):
     passed: bool
     reasons: list[str]
     findings: CanaryFindings
+    model_id: str | None = None

@@ -12,6 +12,7 @@ from tfx.types.standard_component_specs import (
     EVALUATION_KEY,
     INFRA_BLESSING_KEY,
     MODEL_BLESSING_KEY,
+    MODEL_KEY,
     PUSH_DESTINATION_KEY,
     PUSHED_MODEL_KEY,
 )
@@ -26,6 +27,7 @@ from components.evaluation.results import read_evaluation
 from components.example_gen.report import IngestReport
 from components.pusher.push_result import PushResult
 from components.registry import BlessedBy, ModelRecord, PassedGate, TrainedOn
+from schema.errors import Refused
 
 BASELINE_KEY = "baseline"
 QUARANTINE_KEY = "quarantine"
@@ -40,6 +42,9 @@ class Executor(tfx_executor.Executor):  # type: ignore[misc]
     holds no second copy of the model, which may be half a gigabyte. To what the Trainer wrote, the version's model.json
     adds what the model was trained on and what it passed. A model that a rollback withdrew is not pushed, nor is one
     that was not compared with the live model, because another run or a rollback made that one live meanwhile.
+
+    Raises:
+        Refused: The model's files are not those that were exported or that the gates and the canary decided on.
     """
 
     def Do(  # noqa: N802 - TFX's name
@@ -57,7 +62,8 @@ class Executor(tfx_executor.Executor):  # type: ignore[misc]
         if not self.CheckBlessing(inputs):
             return PushResult()
         model_dir = self.GetModelPath(inputs)
-        record = ModelRecord.read(model_dir)
+        record = _complete(ModelRecord.read(model_dir), inputs)
+        registry.check_export(model_dir, record)
         withdrawn = registry.withdrawn(base, record.model_id)
         if withdrawn is not None:
             return PushResult(
@@ -66,7 +72,7 @@ class Executor(tfx_executor.Executor):  # type: ignore[misc]
             )
         if reason := _not_compared(record, base, inputs):
             return PushResult(reason=reason)
-        version = registry.push(model_dir, base, _complete(record, inputs))
+        version = registry.push(model_dir, base, record)
         logging.info("The registry's latest version is %s.", version.path)
         return PushResult(number=version.number, path=version.path)
 
@@ -76,6 +82,7 @@ class _Gates(Record):
 
     FILE: ClassVar = "gates.json"
 
+    model_id: str | None = None
     gates: list[PassedGate] = Field(default=[])
 
 
@@ -113,13 +120,21 @@ def _complete(record: ModelRecord, inputs: Artifacts) -> ModelRecord:
     if EVALUATION_KEY in uris:
         active = [label for label in record.outputs if label is not None]
         update["macro_f1"] = read_evaluation(uris[EVALUATION_KEY], active).candidate.macro_f1
-    canary = CanaryVerdict.read(uris[INFRA_BLESSING_KEY]).findings if INFRA_BLESSING_KEY in uris else None
-    update["blessed_by"] = BlessedBy(gates=_gates(uris[MODEL_BLESSING_KEY]), canary=canary)
+    canary = CanaryVerdict.read(uris[INFRA_BLESSING_KEY]) if INFRA_BLESSING_KEY in uris else None
+    gates = _read_gates(uris[MODEL_BLESSING_KEY])
+    judged = {gates.model_id, *([canary.model_id] if canary else [])} - {None}
+    if judged - {record.model_id}:
+        raise Refused(
+            f"{uris[MODEL_KEY]}: the gates or the canary decided on another model than {record.model_id}; run again"
+        )
+    update["blessed_by"] = BlessedBy(
+        gates=gates.gates, canary=canary.findings if canary else None, model_id=record.model_id if judged else None
+    )
     return record.model_copy(update=update)
 
 
-def _gates(blessing_uri: str) -> list[PassedGate]:
+def _read_gates(blessing_uri: str) -> _Gates:
     try:
-        return _Gates.read(blessing_uri).gates
+        return _Gates.read(blessing_uri)
     except FileNotFoundError:
-        return []  # TFX's own Evaluator writes none
+        return _Gates()  # TFX's own Evaluator writes none

@@ -2,14 +2,15 @@
 
     <base>/1764000000/                  one version: a SavedModel, with model.json beside saved_model.pb
     <base>/.incoming-<random>/          a push in progress, or one that was killed
-    <base>/.lock                        held during a push
+    <base>/.lock                        held by whatever changes the registry
 
 A version is complete or absent: it is written under a name that TensorFlow Serving skips, as it does any name that is
 not an integer (`ParseVersionNumber` in its file_system_storage_path_source.cc), and then renamed. Needs neither
 TensorFlow nor TFX for local paths. Import from here, not from the modules below.
 """
 
-from components.registry.integrity import Finding, check_registry
+from components.registry.integrity import Finding, check_export, check_registry, checksums, content_id, differences
+from components.registry.lock import locked
 from components.registry.record import (
     BlessedBy,
     CalibrationRecord,
@@ -22,9 +23,11 @@ from components.registry.record import (
 from components.registry.store import (
     Version,
     copy_model,
+    find_record,
     latest,
     originals,
     push,
+    remove_leftovers,
     rollback,
     rollback_target,
     standing,
@@ -42,11 +45,18 @@ __all__ = [
     "PassedGate",
     "TrainedOn",
     "Version",
+    "check_export",
     "check_registry",
+    "checksums",
+    "content_id",
     "copy_model",
+    "differences",
+    "find_record",
     "latest",
+    "locked",
     "originals",
     "push",
+    "remove_leftovers",
     "rollback",
     "rollback_target",
     "standing",

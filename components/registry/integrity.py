@@ -2,9 +2,10 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BufferedReader
+from pathlib import Path, PurePosixPath
 from typing import cast
 
 from components.common.files import exists, is_remote, list_folder, open_seekable
@@ -13,6 +14,10 @@ from schema.errors import Refused
 
 GRAPH = "saved_model.pb"
 INCOMING = ".incoming-"
+# TensorFlow Serving reads a version number into an int64 and skips a name that does not fit.
+GREATEST_VERSION = 2**63 - 1
+# TensorFlow creates them even if nothing is to be in them; object stores do not keep them then.
+_OF_SAVED_MODEL = {"assets", "variables"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,9 @@ def check_registry(base: str) -> Iterator[Finding]:
     for name in sorted(list_folder(base)):
         if name.startswith(INCOMING):
             yield Finding(name, "a push in progress, or a killed one, which the next push removes", broken=False)
+    for name in sorted(_digits(base)):
+        if int(name) > GREATEST_VERSION:
+            yield Finding(name, "is greater than any version number that TensorFlow Serving reads; remove the folder")
     for _, name in numbered(base):
         folder = f"{base.rstrip('/')}/{name}"
         if not exists(f"{folder}/{GRAPH}"):
@@ -46,25 +54,41 @@ def check_registry(base: str) -> Iterator[Finding]:
 
 
 def differences(model_dir: str, record: ModelRecord) -> list[str]:
-    """Compare the files of a version with those that were pushed.
+    """Compare the tree of a version with what was pushed and what the gates decided on.
 
     Args:
         model_dir: The version's folder.
         record: Its record.
 
     Returns:
-        One line for each file that is missing, changed or new; empty also if the record has no checksums.
+        One line for each file or folder that is missing, changed, new or not a regular file, and one if the gates
+        decided on another model; empty also if the record has no checksums.
     """
     if not record.files:
         return []
-    present = checksums(model_dir)
-    missing = [f"{name} is missing" for name in record.files if name not in present]
+    tree = _walk(model_dir)
+    present = _checksums(model_dir, tree.files)
+    missing = [f"{name} is missing" for name in record.files if name not in present and name not in tree.others]
     changed = [
         f"{name} has changed since the push"
         for name, checksum in record.files.items()
         if present.get(name, checksum) != checksum
     ]
-    return missing + changed + [f"{name} was not pushed" for name in present if name not in record.files]
+    added = [f"{name} was not pushed" for name in present if name not in record.files]
+    pushed_folders = {str(parent) for name in record.files for parent in PurePosixPath(name).parents}
+    # A new folder whose files are named need not be named itself.
+    empty = {
+        folder for folder in tree.folders if not any(name.startswith(f"{folder}/") for name in [*present, *tree.others])
+    }
+    added += [f"{folder}/ was not pushed" for folder in sorted(empty - pushed_folders - _OF_SAVED_MODEL)]
+    others = [f"{name} is neither a file nor a folder" for name in tree.others]
+    judged = record.blessed_by.model_id
+    other_model = (
+        ["the gates and the canary decided on another model"]
+        if judged is not None and judged != content_id(record.files)
+        else []
+    )
+    return missing + changed + added + others + other_model
 
 
 def checksums(model_dir: str) -> dict[str, str]:
@@ -72,21 +96,54 @@ def checksums(model_dir: str) -> dict[str, str]:
 
     Returns:
         Checksum by path in the folder, sorted by path.
+
+    Raises:
+        Refused: The folder has something that is neither a file nor a folder, such as a link or a named pipe.
     """
-    folder = model_dir.rstrip("/")
-    found = {}
-    for path in sorted(_files(folder)):
-        name = path.removeprefix(f"{folder}/")
-        if name != ModelRecord.FILE:
-            with open_seekable(path) as file:
-                found[name] = hashlib.file_digest(cast(BufferedReader, file), "sha256").hexdigest()
-    return found
+    tree = _walk(model_dir)
+    if tree.others:
+        raise Refused(f"{model_dir}: {tree.others[0]} is neither a file nor a folder; remove it")
+    return _checksums(model_dir, tree.files)
+
+
+def content_id(files: Mapping[str, str]) -> str:
+    """Compute the id of a model: a SHA-256, in hex, over the names and checksums of its files.
+
+    Args:
+        files: Checksums by path, as `checksums` returns them.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(files, key=PurePosixPath):
+        digest.update(name.encode())
+        digest.update(bytes.fromhex(files[name]))
+    return digest.hexdigest()
+
+
+def check_export(model_dir: str, record: ModelRecord) -> None:
+    """Check that the files of an exported model are those that its id was computed of.
+
+    Args:
+        model_dir: The SavedModel that the Trainer exported.
+        record: Its record.
+
+    Raises:
+        Refused: They are not.
+    """
+    if content_id(checksums(model_dir)) != record.model_id:
+        raise Refused(
+            f"{model_dir}: its files are not those that were exported as model {record.model_id}; run again to train it"
+            " anew (on Kubeflow and Vertex AI with runner.<runner>.steps.Trainer.cache: false)"
+        )
 
 
 def numbered(base: str) -> list[tuple[int, str]]:
     """Return number and name of every folder that a server takes for a version, ascending."""
+    return sorted((int(name), name) for name in _digits(base) if int(name) <= GREATEST_VERSION)
+
+
+def _digits(base: str) -> list[str]:
     names = (name.rstrip("/") for name in list_folder(base))
-    return sorted((int(name), name) for name in names if name.isascii() and name.isdigit())
+    return [name for name in names if name.isascii() and name.isdigit()]
 
 
 def _check_version(name: str, folder: str) -> Iterator[Finding]:
@@ -100,12 +157,54 @@ def _check_version(name: str, folder: str) -> Iterator[Finding]:
     yield from (Finding(name, difference) for difference in differences(folder, record))
 
 
-def _files(folder: str) -> Iterator[str]:
-    if is_remote(folder):
-        from tfx.dsl.io import fileio
+@dataclass(frozen=True)
+class _Tree:
+    """Contents of a folder, by path in it.
 
-        walked = fileio.walk(folder)
-    else:
-        walked = os.walk(folder)
-    for parent, _, names in walked:
-        yield from (f"{parent.rstrip('/')}/{name}" for name in names)
+    Attributes:
+        files: Regular files, sorted.
+        folders: Folders.
+        others: Links, named pipes, sockets and devices; opening one may wait for ever.
+    """
+
+    files: list[str]
+    folders: list[str]
+    others: list[str]
+
+
+def _walk(folder: str) -> _Tree:
+    if not is_remote(folder):
+        return _walk_local(Path(folder))
+    from tfx.dsl.io import fileio
+
+    root = folder.rstrip("/")
+    files, folders = [], []
+    for parent, below, names in fileio.walk(root):
+        inner = f"{parent.rstrip('/')}/".removeprefix(f"{root}/")
+        files += [f"{inner}{name}" for name in names]
+        folders += [f"{inner}{name.rstrip('/')}" for name in below]
+    return _Tree(sorted(files), sorted(folders), [])
+
+
+def _walk_local(folder: Path) -> _Tree:
+    found: dict[str, list[str]] = {"files": [], "folders": [], "others": []}
+    waiting = [folder]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                name = Path(entry.path).relative_to(folder).as_posix()
+                if entry.is_dir(follow_symlinks=False):
+                    found["folders"].append(name)
+                    waiting.append(Path(entry.path))
+                else:
+                    found["files" if entry.is_file(follow_symlinks=False) else "others"].append(name)
+    return _Tree(*(sorted(found[kind]) for kind in ("files", "folders", "others")))
+
+
+def _checksums(folder: str, names: list[str]) -> dict[str, str]:
+    found = {}
+    for name in names:
+        if name != ModelRecord.FILE:
+            with open_seekable(f"{folder.rstrip('/')}/{name}") as file:
+                found[name] = hashlib.file_digest(cast(BufferedReader, file), "sha256").hexdigest()
+    return found

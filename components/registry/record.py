@@ -1,13 +1,18 @@
 """`model.json`: what a model is, and what it passed before it was pushed."""
 
-from typing import ClassVar, Self
+import hashlib
+import json
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, ValidationError
 
-from components.common.files import read_bytes
+from components.common.files import exists, make_folder, read_bytes, write_whole
 from components.common.record import Record, Value
 from components.example_gen.report import SpanCount
 from schema.errors import Refused
+
+DIGEST_KEY = "digest"
+"""Key of `model.json`: the digest of the other keys."""
 
 
 class CalibrationRecord(Value):
@@ -126,19 +131,22 @@ class BlessedBy(Value):
     Attributes:
         gates: Gates, in the order of the configuration.
         canary: Measurements of the canary; None if there was none.
+        model_id: Id of the model that the gates and the canary decided on; None in records older than this attribute.
     """
 
     gates: list[PassedGate] = Field(default=[])
     canary: CanaryFindings | None = None
+    model_id: str | None = None
 
 
 class ModelRecord(Record):
     """Description of a model: `model.json`, beside its saved_model.pb.
 
-    The Trainer writes the first group of attributes beside the model it exports; the push adds the second.
+    The Trainer writes the first group of attributes beside the model it exports; the push adds the second. The file
+    ends with a digest of itself, so that a change by anything but this class is noticed.
 
     Attributes:
-        model_id: SHA-256, in hex, over the exported variables and graph.
+        model_id: SHA-256, in hex, over the names and contents of the exported files: `integrity.content_id`.
         labels: Labels, one for each output of the model, in that order.
         thresholds: Thresholds in the same order; a label is given if its probability is above its threshold.
         checkpoint: Checkpoint that the model was fine-tuned from.
@@ -186,6 +194,14 @@ class ModelRecord(Record):
         """Label of each output; None for a retired one."""
         return [None if label in self.retired else label for label in self.labels]
 
+    def write(self, folder: str) -> None:
+        """Write the record into a folder, with its digest."""
+        content = self.model_dump(mode="json")
+        content[DIGEST_KEY] = record_digest(content)
+        make_folder(folder)
+        text = f"{json.dumps(content, indent=self.INDENT, ensure_ascii=False)}\n"
+        write_whole(f"{folder.rstrip('/')}/{self.FILE}", text.encode())
+
     @classmethod
     def read(cls, folder: str) -> Self:
         """Read the record of a SavedModel directory.
@@ -195,7 +211,11 @@ class ModelRecord(Record):
         """
         path = f"{folder.rstrip('/')}/{cls.FILE}"
         try:
-            return cls.model_validate_json(read_bytes(path))
+            content = read_bytes(path)
+            record = cls.model_validate_json(content)
+            found = json.loads(content)
+            digest = found.pop(DIGEST_KEY, None)  # none in records of older releases
+            is_intact = digest is None or digest == record_digest(found)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise Refused(f"{path}: cannot be read ({reason}): not a model that this pipeline exported?") from error
@@ -203,3 +223,25 @@ class ModelRecord(Record):
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "the file"
             raise Refused(f"{path}: {where}: {first['msg']}") from error
+        except (ValueError, RecursionError) as error:  # of an unknown key, for example a number of 5,000 digits
+            raise Refused(f"{path}: the file: {error}") from error
+        if not is_intact:
+            raise Refused(f"{path}: has changed since it was written")
+        return record
+
+    @classmethod
+    def find(cls, folder: str) -> Self | None:
+        """Read the record of a SavedModel directory, if it has one.
+
+        Returns:
+            The record; None if there is no such file, as in a version that another tool pushed.
+
+        Raises:
+            Refused: There is one, but it cannot be read. What it says is unknown then, and must not be taken for none.
+        """
+        return cls.read(folder) if exists(f"{folder.rstrip('/')}/{cls.FILE}") else None
+
+
+def record_digest(content: dict[str, Any]) -> str:
+    """Compute the SHA-256 of a JSON object, however it is written; numbers and unknown keys count as they are."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=True).encode()).hexdigest()

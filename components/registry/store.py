@@ -1,19 +1,18 @@
 """Versions of the registry: list, push, roll back."""
 
-import fcntl
 import os
 import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from components.common.files import exists, is_remote
+from components.common.files import exists, is_remote, remove_folder
 from components.common.record import Value
-from components.registry.integrity import GRAPH, INCOMING, checksums, differences, numbered
+from components.registry.integrity import GRAPH, GREATEST_VERSION, INCOMING, checksums, differences, numbered
+from components.registry.lock import locked, locked_if_free
 from components.registry.record import ModelRecord
 from schema.errors import Refused
 
@@ -42,17 +41,43 @@ def latest(base: str) -> Version | None:
 
 
 def standing(base: str) -> list[Version]:
-    """Return the versions that no rollback withdrew, oldest first."""
+    """Return the versions that no rollback withdrew, oldest first.
+
+    Raises:
+        Refused: The record of a version cannot be read: it may be of a rollback, whose withdrawals are unknown then.
+    """
     complete = versions(base)
-    withdrawn_numbers = {number for version in complete if (record := _record(version)) for number in record.withdraws}
+    withdrawn_numbers = {
+        number for version in complete if (record := find_record(version)) for number in record.withdraws
+    }
     return [version for version in complete if version.number not in withdrawn_numbers]
 
 
 def withdrawn(base: str, model_id: str) -> Version | None:
-    """Return the newest version of a model whose versions were all withdrawn; None for any other model."""
-    of_model = [version for version in versions(base) if (record := _record(version)) and record.model_id == model_id]
+    """Return the newest version of a model whose versions were all withdrawn; None for any other model.
+
+    Raises:
+        Refused: The record of a version cannot be read.
+    """
+    records = [(version, find_record(version)) for version in versions(base)]
+    of_model = [version for version, record in records if record is not None and record.model_id == model_id]
     stand = standing(base)
     return None if not of_model or any(version in stand for version in of_model) else of_model[-1]
+
+
+def find_record(version: Version) -> ModelRecord | None:
+    """Return the record of a version; None if it has none, because another tool pushed it.
+
+    Raises:
+        Refused: The record cannot be read; the message says what to do.
+    """
+    try:
+        return ModelRecord.find(version.path)
+    except Refused as refused:
+        raise Refused(
+            f"{refused}; the registry is not used, because what this version withdraws is unknown, until the file is"
+            " restored, or its folder is removed after `models rollback --to VERSION`"
+        ) from refused
 
 
 def push(model_dir: str, base: str, record: ModelRecord) -> Version:
@@ -67,11 +92,11 @@ def push(model_dir: str, base: str, record: ModelRecord) -> Version:
         The new version, or the latest one if it is the same model.
 
     Raises:
-        Refused: `model_dir` holds no SavedModel.
+        Refused: `model_dir` holds no SavedModel, or the record of the latest version cannot be read.
     """
     if not exists(_join(model_dir, GRAPH)):
         raise Refused(f"{model_dir}: there is no {GRAPH} to push")
-    with _locked(base):
+    with locked(base):
         return _already_latest(base, record) or _add(model_dir, base, record)
 
 
@@ -89,7 +114,7 @@ def originals(base: str, version: Version) -> list[int]:
     """Return the numbers under which a version's model was pushed: its own and, for a copy, those it is a copy of."""
     known = {each.number: each for each in versions(base)}
     numbers = [version.number]
-    while (each := known.get(numbers[-1])) and (record := _record(each)) and record.rolled_back_to:
+    while (each := known.get(numbers[-1])) and (record := find_record(each)) and record.rolled_back_to:
         numbers.append(record.rolled_back_to)
     return numbers
 
@@ -112,7 +137,7 @@ def rollback(base: str, number: int | None = None) -> Version:
     """
     if not versions(base):
         raise Refused(f"{base}: no model was pushed there")
-    with _locked(base):
+    with locked(base):
         version = rollback_target(base, number)
         record = ModelRecord.read(version.path)
         later = [other.number for other in versions(base) if other.number > version.number]
@@ -139,29 +164,37 @@ def copy_model(model_dir: str, destination: str) -> None:
     _copy_durably(_join(model_dir, GRAPH), _join(destination, GRAPH))
 
 
-def _record(version: Version) -> ModelRecord | None:
-    """Return the record of a version; None if it has none (another tool pushed it) or it cannot be read."""
-    try:
-        return ModelRecord.read(version.path)
-    except Refused:
-        return None
+def remove_leftovers(base: str) -> int:
+    """Remove what killed pushes left in a local registry, unless a push is in progress; return the bytes removed."""
+    if is_remote(base):
+        return 0
+    with locked_if_free(base) as is_held:
+        return _remove_incoming(base) if is_held else 0
+
+
+def _remove_incoming(base: str) -> int:
+    """Remove what killed pushes left; the caller holds the lock. Return the bytes removed."""
+    removed = 0
+    for leftover in Path(base).glob(f"{INCOMING}*"):
+        removed += sum(path.stat().st_size for path in leftover.rglob("*") if path.is_file())
+        shutil.rmtree(leftover, ignore_errors=True)
+    return removed
 
 
 def _already_latest(base: str, record: ModelRecord) -> Version | None:
     newest = latest(base)
-    if newest is None or not exists(_join(newest.path, ModelRecord.FILE)):
-        return None
-    return newest if ModelRecord.read(newest.path).model_id == record.model_id else None
+    latest_record = None if newest is None else find_record(newest)
+    return newest if latest_record is not None and latest_record.model_id == record.model_id else None
 
 
 def _target(base: str, number: int | None) -> Version:
     complete = versions(base)
     if number is None:
-        live = _record(complete[-1])
+        live = find_record(complete[-1])
         others = [
             version
             for version in standing(base)[:-1]
-            if (record := _record(version)) and (live is None or record.model_id != live.model_id)
+            if (record := find_record(version)) and (live is None or record.model_id != live.model_id)
         ]
         if not others:
             raise Refused(f"{base}: there is no other model to roll back to")
@@ -183,21 +216,35 @@ def _add(model_dir: str, base: str, record: ModelRecord) -> Version:
 
 
 def _add_local(model_dir: str, base: str, record: ModelRecord) -> Version:
-    """Copy the model beside the versions, and rename the copy; first remove what killed pushes left."""
-    for leftover in Path(base).glob(f"{INCOMING}*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    """Copy the model beside the versions, compare the copy, and rename it; first remove what killed pushes left.
+
+    Raises:
+        Refused: The copy differs from the model.
+    """
+    _remove_incoming(base)
     incoming = Path(base, f"{INCOMING}{uuid.uuid4().hex}")
-    copy_model(model_dir, str(incoming))
-    record.write(str(incoming))
-    version = _next_version(base)
-    incoming.rename(version.path)
+    try:
+        copy_model(model_dir, str(incoming))
+        if checksums(str(incoming)) != record.files:
+            raise Refused(f"{model_dir}: its copy in {base} differs from it; check the disk, then run again")
+        record.write(str(incoming))
+        version = _next_version(base)
+        incoming.rename(version.path)
+    except BaseException:  # above all a full disk, which must not stay full
+        shutil.rmtree(incoming, ignore_errors=True)
+        raise
     return version
 
 
 def _add_remote(model_dir: str, base: str, record: ModelRecord) -> Version:
     """Copy the model as TFX's own Pusher does: object stores cannot rename a folder, so saved_model.pb comes last."""
     version = _next_version(base)
-    _copy_remote(model_dir, version.path, record)
+    try:
+        _copy_remote(model_dir, version.path, record)
+    except BaseException:
+        with suppress(Exception):  # report the first error
+            remove_folder(version.path)
+        raise
     return version
 
 
@@ -214,19 +261,12 @@ def _copy_remote(model_dir: str, destination: str, record: ModelRecord | None = 
 def _next_version(base: str) -> Version:
     taken = [number for number, _ in numbered(base)]  # of complete versions and of others
     number = max([int(time.time()), *(number + 1 for number in taken)])
+    if number > GREATEST_VERSION:
+        raise Refused(
+            f"{_join(base, str(GREATEST_VERSION))}: no server reads a greater version number, so nothing can be pushed"
+            " after it; remove the folder"
+        )
     return Version(number=number, path=_join(base, str(number)))
-
-
-@contextmanager
-def _locked(base: str) -> Iterator[None]:
-    """Hold the lock of a local registry; the lock of a killed process ends with it."""
-    if is_remote(base):
-        yield
-        return
-    Path(base).mkdir(parents=True, exist_ok=True)
-    with Path(base, ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _raise(error: OSError) -> None:

@@ -1,9 +1,7 @@
 """The Trainer's `run_fn`: fit the model on the train split, choose thresholds on the eval split, export it."""
 
-import hashlib
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -13,7 +11,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from components.checkpoints.find import Checkpoint, find_checkpoint, load_backbone
 from components.common.progress import PROGRESS
 from components.preprocessing.features import SEGMENT_IDS
-from components.registry import ModelRecord
+from components.registry import ModelRecord, checksums, content_id
 from components.trainer.cpu import optimize_training_for_cpu
 from components.trainer.decisions.decisions import decide
 from components.trainer.export import export_classifier
@@ -189,20 +187,10 @@ def _export(model: Any, data: _Data, checkpoint: Checkpoint, record: ModelRecord
     PROGRESS.info("exporting")
     export_classifier(model, data.transform, record.labels, decisions.thresholds, directory, retired=retired)
     exported = {
-        "model_id": _digest(Path(directory)),
+        "model_id": content_id(checksums(directory)),
         "thresholds": [float(threshold) for threshold in decisions.thresholds],
         "calibration": decisions.calibration,
     }
     record.model_copy(update=exported).write(directory)
     reference = make_reference(model, data.transform, data.evaluation(), checkpoint, retired)
     reference.write(directory.rstrip("/").rpartition("/")[0])
-
-
-def _digest(directory: Path) -> str:
-    """Compute the SHA-256, in hex, of the names and contents of all files of an export, which identifies the model."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in directory.rglob("*") if path.is_file()):
-        digest.update(path.relative_to(directory).as_posix().encode())
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()

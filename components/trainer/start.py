@@ -1,8 +1,7 @@
 """Choice of the model that a training starts from. Free of TensorFlow: it is made when the pipeline is built."""
 
-from components.registry import ModelRecord, standing
+from components.registry import find_record, standing
 from components.trainer.settings import TrainerConfig, WarmStart
-from schema.errors import Refused
 
 
 def find_start(registry: str) -> WarmStart | None:
@@ -17,12 +16,14 @@ def find_start(registry: str) -> WarmStart | None:
 
     Returns:
         The version; None if there is none.
+
+    Raises:
+        Refused: The record of a version cannot be read.
     """
     for version in reversed(standing(registry)):
-        try:
-            return WarmStart(path=version.path, model_id=ModelRecord.read(version.path).model_id)
-        except Refused:
-            continue  # Pushed by another tool, or deleted since.
+        record = find_record(version)
+        if record is not None:  # otherwise pushed by another tool, or deleted since
+            return WarmStart(path=version.path, model_id=record.model_id)
     return None
 
 

@@ -13,7 +13,7 @@ import tensorflow_text  # noqa: F401 - registers the operations of the exported 
 
 from components.baseline.shared_labels import match_outputs, missing_labels
 from components.common.progress import PROGRESS
-from components.registry import ModelRecord
+from components.registry import ModelRecord, differences
 from components.trainer.serving_classifier import keras_weights
 from components.trainer.settings import TrainerConfig, WarmStart
 from schema.errors import Refused
@@ -52,6 +52,8 @@ def _copy_weights(model: Any, start: WarmStart, candidate: ModelRecord) -> list[
     record = ModelRecord.read(start.path)
     if record.model_id != start.model_id:
         raise Refused(f"{start.path} has another model than when the pipeline was built")
+    if found := differences(start.path, record):
+        raise Refused(f"{start.path} is damaged: {found[0]}")
     if record.checkpoint_fingerprint is None:
         raise Refused(f"{start.path} was exported before models recorded the fingerprint of their checkpoint")
     if record.checkpoint_fingerprint != candidate.checkpoint_fingerprint:

@@ -21,6 +21,7 @@ from components.common.files import exists, list_folder, make_folder, make_priva
 from components.common.record import Record
 from components.example_gen.report import IngestReport, SpanCount
 from components.example_gen.sources.spans import newest
+from components.registry import locked
 from schema.errors import Refused
 
 _FOLDER = ".trained_on"
@@ -76,6 +77,11 @@ def append_entry(registry: str, report: IngestReport, known: Sequence[str], stat
         known: Labels in use.
         statistics: Serialized DatasetFeatureStatisticsList of the newest span's train split.
     """
+    with locked(registry):  # two runs would take the same number
+        _append(registry, report, known, statistics)
+
+
+def _append(registry: str, report: IngestReport, known: Sequence[str], statistics: bytes) -> None:
     numbers = _numbers(registry)
     if numbers and _read(registry, numbers[-1]).digest == report.digest:
         return

@@ -67,7 +67,7 @@ def test_a_first_good_model_is_blessed_and_pushed(project: Project, first: tuple
     assert summary["blessed"]
     assert summary["reasons"] == []
     assert summary["baseline"] is None
-    assert summary["rows"] == {"read": 400, "accepted": 400, "quarantined": 0}
+    assert summary["rows"] == {"read": 400, "accepted": 400, "quarantined": 0, "merged": 0}
     assert [path.name for path in project.registry.iterdir() if path.name.isdigit()] == [Path(summary["pushed"]).name]
     metrics = summary["metrics"]
     assert metrics["macro_f1"] >= 0.8

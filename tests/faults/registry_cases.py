@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from components.registry import ModelRecord, Version, check_registry, latest, push, versions
+from components.registry.record import DIGEST_KEY, record_digest
 from tests.faults.injection import FAULTS, KILL, Server
 from tests.faults.table import Row, normalize
 
@@ -113,8 +114,11 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {"truncated": _truncate, "zeroed"
 
 
 def newer_schema(content: bytes) -> bytes:
-    """Return a JSON record as a later release may write it: with a key more."""
-    return json.dumps(json.loads(content) | {"key_of_a_newer_release": {"x": [1]}}).encode()
+    """Return a JSON record as a later release may write it: with a key more, and its digest where it has one."""
+    newer = json.loads(content) | {"key_of_a_newer_release": {"x": [1]}}
+    if newer.pop(DIGEST_KEY, None):
+        newer[DIGEST_KEY] = record_digest(newer)
+    return json.dumps(newer).encode()
 
 
 def damage_rows(server: Server, folder: Path) -> Iterator[Row]:

@@ -36,6 +36,9 @@ def test_damaged_versions_are_found_and_can_be_rolled_back(server: Server, tmp_p
     rows = list(registry_cases.damage_rows(server, tmp_path))
     assert {row.status for row in rows if row.fault != "of a newer schema"} == {"1"}
     assert {row.status for row in rows if row.fault == "of a newer schema"} == {"0"}
+    unreadable = {row.next_run for row in rows if "model.json" in row.what and row.status == "1"}
+    assert all("rollback --to VERSION" in next_run for next_run in unreadable)
+    assert {row.next_run for row in rows} - unreadable == {"`models rollback`: succeeds"}
 
 
 def test_two_commands_at_once_leave_whole_versions(server: Server, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.orchestration import metadata
 from tfx.orchestration.portable.data_types import ExecutionInfo
@@ -65,7 +66,8 @@ def drive(candidate: Path, base: str, broken: BrokenBaseline = "set_aside") -> d
     info = ExecutionInfo(
         input_dict={"model": [artifact(standard_artifacts.Model, candidate)]}, exec_properties=dict(properties)
     )
-    output = Driver(metadata.Metadata(None)).run(info)
+    empty = metadata_store_pb2.ConnectionConfig(fake_database=metadata_store_pb2.FakeDatabaseConfig())
+    output = Driver(metadata.Metadata(empty)).run(info)
     return properties | {key: value.string_value for key, value in output.exec_properties.items()}
 
 
@@ -197,7 +199,10 @@ def test_compares_a_baseline_with_some_of_the_labels_and_records_the_others(
 
 @pytest.mark.parametrize(
     ("removed", "reason"),
-    [("model.json", "model.json: cannot be read"), ("variables/variables.index", "it cannot be loaded")],
+    [
+        ("model.json", "model.json: cannot be read"),
+        ("variables/variables.index", "variables/variables.index is missing"),
+    ],
 )
 def test_sets_aside_a_version_that_is_incomplete(
     models: dict[str, Path], base: str, tmp_path: Path, removed: str, reason: str
@@ -210,7 +215,9 @@ def test_sets_aside_a_version_that_is_incomplete(
     assert "\n" not in set_aside
 
 
-def test_sets_aside_a_version_whose_weights_are_corrupt(models: dict[str, Path], base: str, tmp_path: Path) -> None:
+def test_sets_aside_a_version_whose_files_are_not_those_that_were_pushed(
+    models: dict[str, Path], base: str, tmp_path: Path
+) -> None:
     weights = Path(push(models["a"], base).path, "variables/variables.data-00000-of-00001")
     content = bytearray(weights.read_bytes())
     content[8:16] = b"\xff" * 8
@@ -218,7 +225,15 @@ def test_sets_aside_a_version_whose_weights_are_corrupt(models: dict[str, Path],
     baseline = execute(models["b"], drive(models["b"], base), tmp_path / "baseline")
     set_aside = BaselineRecord.read(baseline.uri).set_aside
     assert set_aside is not None
-    assert set_aside.startswith("it cannot be loaded")
+    assert set_aside == "variables/variables.data-00000-of-00001 has changed since the push"
+
+
+def test_a_record_that_cannot_be_read_is_not_taken_for_no_baseline(models: dict[str, Path], base: str) -> None:
+    version = push(models["a"], base)
+    Path(version.path, "model.json").write_text("{")
+    for choose in (lambda: drive(models["b"], base), lambda: find_start(base)):
+        with pytest.raises(Refused, match=r"model\.json: the file: Invalid JSON"):
+            choose()
 
 
 def test_refuses_in_one_line_if_the_version_vanishes(models: dict[str, Path], base: str, tmp_path: Path) -> None:

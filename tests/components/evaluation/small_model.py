@@ -3,7 +3,6 @@
 Its "text" is the index of a row in a table of probabilities.
 """
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.types import Artifact, standard_artifacts
 
-from components.registry import ModelRecord
+from components.registry import ModelRecord, checksums, content_id
 
 # No example has the label "never"; "shy" is never predicted.
 LABELS = ["billing", "refund", "shipping", "shy", "never"]
@@ -113,7 +112,7 @@ def export(
     model_dir = model_uri / "Format-Serving"
     tf.saved_model.save(model, str(model_dir), signatures=signatures)
     record = ModelRecord(
-        model_id=hashlib.sha256(probabilities.tobytes() + repr(thresholds).encode()).hexdigest(),
+        model_id=content_id(checksums(str(model_dir))),
         labels=list(labels),
         thresholds=list(thresholds),
         checkpoint="none",

@@ -1,6 +1,7 @@
 """The Pusher pushes blessed models, complete and once, and no others."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from components.example_gen.report import IngestReport, SpanCount
 from components.pusher.executor import Executor
 from components.pusher.push_result import PushResult
 from components.registry import CanaryFindings, ModelRecord, versions
+from schema.errors import Refused
 from tests.components.evaluation import small_model
 from tests.components.evaluation.small_model import artifact
 
@@ -45,7 +47,9 @@ def run(model: Path, blessed: int | None, folder: Path, canary: Artifact | None 
             **{key: [each] for key, each in others.items()},
         },
         {"pushed_model": [pushed]},
-        {"push_destination": proto_utils.proto_to_json(pusher_pb2.PushDestination(filesystem=filesystem))},
+        {
+            "push_destination": proto_utils.proto_to_json(pusher_pb2.PushDestination(filesystem=filesystem)),
+        },
     )
     return pushed
 
@@ -196,3 +200,28 @@ def test_pushes_over_a_rollback_only_what_was_compared_with_its_model(
     assert f"version {copy.number} became the latest" in PushResult.read(pushed.uri).reason
     # The copy has another number than the version that this run compared with, and the same model.
     assert run(model, 1, tmp_path, baseline=baseline_of(tmp_path, first)).get_int_custom_property("pushed") == 1
+
+
+def test_does_not_push_a_model_whose_files_are_not_those_that_were_exported(model: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged"
+    shutil.copytree(model, damaged)
+    weights = damaged / "Format-Serving" / "variables" / VARIABLES[0]
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(Refused, match="its files are not those that were exported as model"):
+        run(damaged, 1, tmp_path)
+    assert not versions(str(tmp_path / "registry"))
+
+
+@pytest.mark.parametrize("judge", ["gates", "canary"])
+def test_does_not_push_another_model_than_was_judged(model: Path, tmp_path: Path, judge: str) -> None:
+    canary = canary_of(tmp_path, passed=True)
+    (tmp_path / "blessing").mkdir()
+    if judge == "gates":
+        (tmp_path / "blessing" / "gates.json").write_text(json.dumps({"blessed": True, "model_id": "other"}))
+    else:
+        CanaryVerdict(passed=True, reasons=[], findings=CanaryFindings(), model_id="other").write(canary.uri)
+    with pytest.raises(Refused, match="the gates or the canary decided on another model"):
+        run(model, 1, tmp_path, canary)
+    assert not versions(str(tmp_path / "registry"))

@@ -1,7 +1,10 @@
 """Pushes, rollbacks and checks of the registry; a push is complete or absent, whatever interrupts it."""
 
+import errno
 import json
+import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -13,13 +16,18 @@ import pytest
 from components import registry
 from components.common.files import read_bytes
 from components.registry import (
+    BlessedBy,
     ModelRecord,
     Version,
     check_registry,
+    checksums,
+    content_id,
     latest,
     push,
+    remove_leftovers,
     rollback,
     standing,
+    store,
     versions,
     withdrawn,
 )
@@ -326,3 +334,165 @@ def test_rolls_back_and_checks_a_remote_registry(model: str) -> None:
     copy = rollback(base)
     assert ModelRecord.read(copy.path).rolled_back_to == first.number
     assert list(check_registry(base)) == []
+
+
+def test_names_added_folders_links_and_pipes_without_opening_them(tmp_path: Path, base: str) -> None:
+    """Opening a named pipe that nobody writes to would wait for ever."""
+    (version,) = pushed(tmp_path, base, "a")
+    Path(version.path, "empty").mkdir()
+    Path(version.path, "more", "below").mkdir(parents=True)
+    Path(version.path, "more", "below", "x").touch()
+    os.mkfifo(Path(version.path, "assets", "pipe"))
+    Path(version.path, "assets", "vocab.txt").unlink()
+    Path(version.path, "assets", "vocab.txt").symlink_to("/etc/hostname")
+    assert [finding.what for finding in check_registry(base)] == [
+        "more/below/x was not pushed",
+        "empty/ was not pushed",
+        "assets/pipe is neither a file nor a folder",
+        "assets/vocab.txt is neither a file nor a folder",
+    ]
+    with pytest.raises(Refused, match="assets/pipe is neither a file nor a folder; remove it"):
+        push(version.path, str(tmp_path / "other"), record_of("b"))
+
+
+def test_names_a_version_of_which_the_gates_decided_on_another_model(tmp_path: Path, base: str) -> None:
+    model = make_model(tmp_path / "model")
+    own = record_of("a").model_copy(update={"blessed_by": BlessedBy(model_id=content_id(checksums(model)))})
+    push(model, base, own)
+    assert list(check_registry(base)) == []
+    other = record_of("b").model_copy(update={"blessed_by": BlessedBy(model_id="0" * 64)})
+    version = push(model, base, other)
+    (finding,) = check_registry(base)
+    assert (finding.where, finding.what, finding.broken) == (
+        str(version.number), "the gates and the canary decided on another model", True,
+    )  # fmt: skip
+
+
+def test_the_id_of_a_model_depends_on_every_name_and_byte(tmp_path: Path) -> None:
+    model = make_model(tmp_path / "model")
+    ids = [content_id(checksums(model))]
+    Path(model, "model.json").write_text("{}")  # written after the id is known, and so not part of it
+    assert content_id(checksums(model)) == ids[0]
+    Path(model, "assets", "vocab.txt").write_text("grapi")
+    ids.append(content_id(checksums(model)))
+    Path(model, "assets", "vocab.txt").rename(Path(model, "assets", "vocab2.txt"))
+    ids.append(content_id(checksums(model)))
+    assert len(set(ids)) == 3
+
+
+def test_a_record_that_was_changed_by_hand_is_refused(tmp_path: Path, base: str) -> None:
+    (version,) = pushed(tmp_path, base, "a")
+    path = Path(version.path, "model.json")
+    path.write_text(path.read_text().replace("0.25", "0.05"))
+    with pytest.raises(Refused, match=r"model\.json: has changed since it was written"):
+        ModelRecord.read(version.path)
+    content = json.loads(path.read_text().replace("0.05", "0.25"))
+    path.write_text(json.dumps({"digest": content.pop("digest"), **content}))  # the same content, written differently
+    assert ModelRecord.read(version.path).model_id == "a"
+
+
+# === What cannot be read ===
+
+
+@pytest.mark.parametrize("damage", ["{", "", '{"model_id": 1}'])
+def test_an_unreadable_record_of_a_rollback_brings_nothing_back(tmp_path: Path, base: str, damage: str) -> None:
+    _, bad = pushed(tmp_path, base, "ab")
+    copy = rollback(base)
+    assert withdrawn(base, "b") == bad
+    Path(copy.path, "model.json").write_text(damage)
+    for decide in (
+        lambda: standing(base),
+        lambda: withdrawn(base, "b"),
+        lambda: push(str(tmp_path / "b"), base, record_of("b")),
+        lambda: rollback(base),
+    ):
+        with pytest.raises(Refused, match="is removed after `models rollback --to VERSION`") as refused:
+            decide()
+        assert str(refused.value).startswith(f"{copy.path}/model.json: ")
+        assert "\n" not in str(refused.value)
+    assert len(versions(base)) == 3
+    # What the message says: nothing that was withdrawn comes back.
+    rollback(base, versions(base)[0].number)
+    shutil.rmtree(copy.path)
+    assert bad not in standing(base)
+
+
+def test_a_version_of_another_tool_has_no_record_and_is_passed_over(tmp_path: Path, base: str) -> None:
+    first, second = pushed(tmp_path, base, "ab")
+    Path(first.path, "model.json").unlink()
+    assert standing(base) == [first, second]
+    assert withdrawn(base, "a") is None
+
+
+# === A full disk ===
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_a_push_onto_a_full_disk_leaves_nothing(
+    model: str, base: str, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    old = push(model, base, record_of("old"))
+    before = files(base)
+    copy, calls = store._copy_durably, []
+
+    def copy_until_full(source: str, destination: str) -> None:
+        calls.append(source)
+        if len(calls) == at:
+            Path(destination).write_bytes(b"half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), destination)
+        copy(source, destination)
+
+    monkeypatch.setattr(store, "_copy_durably", copy_until_full)
+    with pytest.raises(OSError, match="No space left") as raised:
+        push(model, base, record_of("new"))
+    assert "No space left" in str(raised.value)
+    assert files(base) == before
+    assert versions(base) == [old]
+
+
+def test_a_copy_that_differs_from_the_model_is_not_pushed(
+    model: str, base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copy_badly(source: str, destination: str) -> None:
+        shutil.copyfile(source, destination)
+        if source.endswith("vocab.txt"):
+            Path(destination).write_text("grapj")
+
+    monkeypatch.setattr(store, "_copy_durably", copy_badly)
+    with pytest.raises(Refused, match=r"its copy in .* differs from it; check the disk"):
+        push(model, base, record_of("new"))
+    assert versions(base) == []
+    assert not list(Path(base).glob(".incoming-*"))
+
+
+def test_leftovers_are_removed_unless_a_push_is_in_progress(model: str, base: str) -> None:
+    assert remove_leftovers(base) == 0
+    assert not Path(base).exists()
+    push(model, base, record_of("a"))
+    leftover = Path(base, ".incoming-1", "variables")
+    leftover.mkdir(parents=True)
+    (leftover / "data").write_bytes(b"0" * 1000)
+    with registry.locked(base):
+        assert remove_leftovers(base) == 0
+    assert leftover.exists()
+    assert remove_leftovers(base) == 1000
+    assert not leftover.parent.exists()
+
+
+# === Version numbers ===
+
+
+def test_a_number_that_no_server_reads_is_named_and_is_not_the_latest(model: str, base: str) -> None:
+    """ParseVersionNumber reads an int64 (TensorFlow Serving, file_system_storage_path_source.cc)."""
+    first = push(model, base, record_of("a"))
+    shutil.copytree(first.path, f"{base}/9223372036854775808")
+    assert latest(base) == first
+    (finding,) = check_registry(base)
+    assert finding.where == "9223372036854775808"
+    assert "greater than any version number" in finding.what
+    assert finding.broken
+    assert push(model, base, record_of("b")).number < 2**62
+    Path(base, str(2**63 - 1)).mkdir()
+    with pytest.raises(Refused, match=r"9223372036854775807: no server reads a greater .* remove the folder"):
+        push(model, base, record_of("c"))
+    assert not list(Path(base).glob(".incoming-*"))

@@ -1,6 +1,7 @@
 """Log of what was trained on, from one run to the next."""
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from components.common.files import remove_folder
 from components.example_gen.report import IngestReport, LabelCount, SpanCount
 from components.registry import versions
-from components.training_log.log import append_entry, entry_before, last_entry
+from components.training_log.log import TrainingEntry, append_entry, entry_before, last_entry
 from schema.errors import Refused
 
 
@@ -39,6 +40,16 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def test_a_new_registry_has_no_entries(registry: str) -> None:
     assert last_entry(registry) is None
     assert entry_before(registry, report("a")) is None
+
+
+def test_two_runs_at_once_do_not_overwrite_each_others_entries(tmp_path: Path) -> None:
+    def append(number: int) -> None:
+        append_entry(str(tmp_path), report(str(number)), ["joy"], statistics("x"))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(append, range(24)))
+    entries = list((tmp_path / ".trained_on").iterdir())
+    assert {TrainingEntry.read(str(entry)).digest for entry in entries} == {str(number) for number in range(24)}
 
 
 def test_returns_the_last_run_and_is_not_taken_for_a_model_version(registry: str) -> None:
