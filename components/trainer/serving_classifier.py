@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components.trainer.cpu.gelu import exact_gelu
+from components.trainer.cpu import exact_gelu
 
 # Added to the attention scores of padding: low enough for a weight of 0.
 _MASKED_SCORE = -3e4

@@ -81,7 +81,7 @@ def test_the_last_days_are_trained_on_and_a_second_run_finds_nothing_new(
         {"span": 20778, "version": None, "rows": 200},
         {"span": 20779, "version": None, "rows": 200},
     ]
-    assert summary["rows"] == {"read": 400, "accepted": 400, "quarantined": 0}
+    assert summary["rows"] == {"read": 400, "accepted": 400, "quarantined": 0, "merged": 0}
     assert summary["pushed"]
 
     capfd.readouterr()

@@ -8,6 +8,7 @@ Import from here, not from the modules below: the rest of the Trainer does not k
 - `optimize_training_for_cpu` is for the duration of a training. Encoder layers run as fewer, larger matrix products
   (`encoder_layer`), and the word embedding table has only rows of tokens that occur in the data
   (`occurring_embedding`).
+- `exact_gelu` is the activation that the two share with the exported graph.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.trainer.cpu.encoder_layer import quick_encoder_layers
+from components.trainer.cpu.gelu import exact_gelu
 from components.trainer.cpu.lean_layers import make_lean
 from components.trainer.cpu.occurring_embedding import occurring_embedding
 
-__all__ = ["optimize_for_cpu", "optimize_training_for_cpu"]
+__all__ = ["exact_gelu", "optimize_for_cpu", "optimize_training_for_cpu"]
 
 
 def optimize_for_cpu(model: Any) -> None:
