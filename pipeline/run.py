@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.text import Text
 
 from components import registry
-from components.common.files import is_remote
 from components.common.stderr import redirected_stderr
 from components.data_gate.verdict import Verdict
 from components.example_gen.report import IngestReport
@@ -114,10 +113,7 @@ def _locked_work_dir(config: Configuration, console: Console, runner: Runner) ->
     sources = check_configuration(config)
     runner.check(config)
     show = partial(console.print, soft_wrap=True)
-    if not is_remote(config.registry):  # opening a remote one imports TensorFlow; its steps refuse as well
-        registry.standing(config.registry)  # refuses a damaged record before anything is trained
-        # The next push would remove them, but a full disk would stop the run before that.
-        registry.remove_leftovers(config.registry)
+    registry.prepare(config.registry)
     with WorkDir(config.work_dir).locked(config.name, config.concurrency, show) as waited:
         WorkDir(config.work_dir).check_metadata()
         # New inputs may have arrived while this run waited.

@@ -6,6 +6,7 @@ from pathlib import Path
 from cli.init.columns import USUAL_NAMES
 from cli.init.survey import Column
 from components.example_gen.formats.values import printable
+from components.example_gen.parsing.printed import is_number
 from schema.errors import Refused
 
 _SENTENCE_WORDS = 5
@@ -52,16 +53,8 @@ def _why_data(column: Column, rows: int) -> str:
     ):
         is_long = column.characters > _SENTENCE_CHARACTERS / 2 * max(1, column.rows)
         return f"'{printable(name)[:30]}...' is a sentence" if is_long else ""
-    if _is_number(name) and column.values and all(_is_number(value) for value in column.values if value.strip()):
+    if is_number(name) and column.values and all(is_number(value) for value in column.values if value.strip()):
         return f"'{printable(name)}' is a number, as all values below it"
     if rows >= _FEW_ROWS and column.values[name] > 1 and len(column.values) < rows / 2:
         return f"'{printable(name)}' is a value of its column too"
     return ""
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

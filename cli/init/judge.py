@@ -284,7 +284,7 @@ def _positional(column: Column, hints: Hints, settings: ExamplesSettings) -> Lab
                 f" but {file} has {len(names)} names; see --label-names"
             )
         return LabelReading(vector, names, 2, {"label_kind": "multihot"}, "labels of vectors")
-    delimiters = [hints.delimiter] if hints.delimiter else [",", *_INDEX_DELIMITERS]
+    delimiters = [hints.delimiter] if hints.delimiter else list(_INDEX_DELIMITERS)
     delimiter = next((each for each in delimiters if _holds_indices(column, each)), delimiters[0])
     labels = IndexedLabels(kind="indices", column=column.name, delimiter=delimiter, names=path)
     names = read_label_names(labels, settings.input_base)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from components.example_gen.formats.formats import format_named
 from components.example_gen.formats.opening import open_table, refuse_other_format
-from components.example_gen.formats.rows import Cell, Object, Rejected, Row
+from components.example_gen.formats.rows import Cell, Object, Row
 from components.example_gen.formats.values import printable
 from components.example_gen.parsing.flags import parse_flag, parse_vector
 from components.example_gen.parsing.printed import is_printed
@@ -140,21 +140,10 @@ class Survey:
     Attributes:
         columns: Columns in which some row has a value, in the order of the file.
         rows: Number of rows that could be read.
-        rejected: Rows that could not be read, by reason.
-        first_rejected: First row of each reason.
-        swallowed: Lines that look like rows, but are within quotes.
     """
 
     columns: Sequence[Column]
     rows: int
-    rejected: Counter[str]
-    first_rejected: dict[str, Rejected]
-    swallowed: int = 0
-
-    @property
-    def rejected_share(self) -> float:
-        """Share of rows that could not be read, 0 to 1."""
-        return self.rejected.total() / (self.rows + self.rejected.total())
 
 
 def survey(data: Path, settings: ExamplesSettings) -> Survey:
@@ -169,24 +158,22 @@ def survey(data: Path, settings: ExamplesSettings) -> Survey:
     """
     refuse_other_format(str(data), settings, str(data))
     file_format = format_named(settings.format)
-    rows, swallowed, rejected, first = 0, 0, Counter[str](), dict[str, Rejected]()
+    rows, first_rejected = 0, None
     with open_table(str(data), settings, str(data), objects=None) as table:
         _refuse_repeated_names(data, table.columns)
         columns = [Column(name) for name in table.columns]
         for row in table.rows:
             if isinstance(row, Row):
                 rows += 1
-                swallowed += row.swallowed
                 for column, cell in zip(columns, row.cells, strict=True):
                     column.add(_unwrap(cell) if file_format.wraps_in_lists else cell)
-            else:
-                rejected[row.reason] += 1
-                first.setdefault(row.reason, row)
+            elif first_rejected is None:
+                first_rejected = row
     if not rows:
         header = " with a header" if file_format.has_header else ""
-        why = "".join(f" (line {row.line}: {row.explanation})" for row in list(first.values())[:1])
+        why = f" (line {first_rejected.line}: {first_rejected.explanation})" if first_rejected is not None else ""
         raise Refused(f"{data}: no row could be read{why}; is it {settings.format.upper()} in UTF-8{header}?")
-    return Survey([column for column in columns if column.rows and column.name], rows, rejected, first, swallowed)
+    return Survey([column for column in columns if column.rows and column.name], rows)
 
 
 def _refuse_repeated_names(data: Path, names: Sequence[str]) -> None:

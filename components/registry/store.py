@@ -164,6 +164,20 @@ def copy_model(model_dir: str, destination: str) -> None:
     _copy_durably(_join(model_dir, GRAPH), _join(destination, GRAPH))
 
 
+def prepare(base: str) -> None:
+    """Refuse a damaged registry before anything is trained, and remove what killed pushes left.
+
+    The next push would remove that too, but a full disk would stop the run before it. A remote registry is left to the
+    steps that use it, which refuse as well: opening it imports TensorFlow.
+
+    Raises:
+        Refused: The record of a version cannot be read.
+    """
+    if not is_remote(base):
+        standing(base)
+        remove_leftovers(base)
+
+
 def remove_leftovers(base: str) -> int:
     """Remove what killed pushes left in a local registry, unless a push is in progress; return the bytes removed."""
     if is_remote(base):

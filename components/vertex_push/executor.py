@@ -40,8 +40,8 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
 def _push(
     settings: VertexPushSettings, target: VertexTarget, number: int, path: str, serving_root: str
 ) -> UploadResult:
-    from components.vertex_push.upload import deploy, find_version, upload
+    from components.vertex_push.upload import deploy, find_version, upload, version_name
 
     model = find_version(settings, target, number) or upload(settings, target, number, path, serving_root)
     endpoint = deploy(settings, target, model) if settings.endpoint else None
-    return UploadResult(model=f"{model.name.partition('@')[0]}@{model.version_id}", endpoint=endpoint)
+    return UploadResult(model=version_name(model), endpoint=endpoint)

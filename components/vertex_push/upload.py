@@ -4,7 +4,8 @@ What exists already is recognized by name: a version of the model by its alias, 
 directory in the pipeline's own registry; the endpoint by its display name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from components.registry import copy_model
@@ -93,13 +94,9 @@ def deploy(settings: VertexPushSettings, target: VertexTarget, model: "Model") -
     Raises:
         Refused: Vertex AI refuses, or does not answer; or two endpoints have the name.
     """
-    from google.cloud.aiplatform_v1.services.endpoint_service import EndpointServiceClient
-
     chosen = settings.endpoint
     assert chosen is not None
-    with refusing(target, f"endpoint {chosen.name}"):
-        client = connect(EndpointServiceClient, target, find_credentials(target))
-        endpoint = find_endpoint(client, target, chosen.name) or _create_endpoint(client, settings, target)
+    with _opened_endpoint(settings, target) as (client, endpoint):
         if _deployed(endpoint, model) is None:
             split = split_traffic(dict(endpoint.traffic_split), chosen.traffic)
             _deploy(client, endpoint, settings, model, split)
@@ -118,14 +115,9 @@ def take_traffic(settings: VertexPushSettings, target: VertexTarget, model: "Mod
     Raises:
         Refused: Vertex AI refuses, or does not answer; or two endpoints have the name.
     """
-    from google.cloud.aiplatform_v1.services.endpoint_service import EndpointServiceClient
     from google.cloud.aiplatform_v1.types import Endpoint
 
-    chosen = settings.endpoint
-    assert chosen is not None
-    with refusing(target, f"endpoint {chosen.name}"):
-        client = connect(EndpointServiceClient, target, find_credentials(target))
-        endpoint = find_endpoint(client, target, chosen.name) or _create_endpoint(client, settings, target)
+    with _opened_endpoint(settings, target) as (client, endpoint):
         ours = {each.id for each in endpoint.deployed_models if is_version_of(each.model, model.name)}
         others = {key: percent for key, percent in endpoint.traffic_split.items() if key not in ours}
         deployed = _deployed(endpoint, model)
@@ -137,6 +129,20 @@ def take_traffic(settings: VertexPushSettings, target: VertexTarget, model: "Mod
             client.update_endpoint(endpoint=changed, update_mask={"paths": ["traffic_split"]}, timeout=TIMEOUT_S)
         _undeploy_idle(client, endpoint.name, settings, model)
         return str(endpoint.name)
+
+
+@contextmanager
+def _opened_endpoint(
+    settings: VertexPushSettings, target: VertexTarget
+) -> Iterator[tuple["EndpointServiceClient", "Endpoint"]]:
+    """Yield a client and the configured endpoint, created if it does not exist; errors of Vertex AI become Refused."""
+    from google.cloud.aiplatform_v1.services.endpoint_service import EndpointServiceClient
+
+    assert settings.endpoint is not None
+    name = settings.endpoint.name
+    with refusing(target, f"endpoint {name}"):
+        client = connect(EndpointServiceClient, target, find_credentials(target))
+        yield client, find_endpoint(client, target, name) or _create_endpoint(client, settings, target)
 
 
 def split_traffic(current: Mapping[str, int], percent: int) -> dict[str, int]:
@@ -277,6 +283,11 @@ def _deployed(endpoint: "Endpoint", model: "Model") -> "DeployedModel | None":
 def is_version_of(name: str, model: str) -> bool:
     """Return whether two resource names, with or without a version, name the same model."""
     return _without_version(name) == _without_version(model)
+
+
+def version_name(model: "Model") -> str:
+    """Return the resource name of a model's version."""
+    return f"{_without_version(model.name)}@{model.version_id}"
 
 
 def model_name(settings: VertexPushSettings, target: VertexTarget) -> str:

@@ -15,6 +15,7 @@ from components.vertex_push.upload import (
     model_name,
     take_traffic,
     upload,
+    version_name,
 )
 
 if TYPE_CHECKING:
@@ -84,13 +85,13 @@ def serve(settings: VertexPushSettings, target: VertexTarget, base: str, version
         _make_default(target, model)
     if settings.endpoint is not None:
         take_traffic(settings, target, model)
-    return f"{model.name.partition('@')[0]}@{model.version_id}"
+    return version_name(model)
 
 
 def _make_default(target: VertexTarget, model: "Model") -> None:
     from google.cloud.aiplatform_v1.services.model_service import ModelServiceClient
 
-    name = f"{model.name.partition('@')[0]}@{model.version_id}"
+    name = version_name(model)
     with refusing(target, f"model {name.rpartition('/')[2]}"):
         client = connect(ModelServiceClient, target, find_credentials(target))
         client.merge_version_aliases(name=name, version_aliases=[_DEFAULT], timeout=TIMEOUT_S)

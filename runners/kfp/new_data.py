@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 from components import registry
-from components.common.files import is_remote
 from components.example_gen.fingerprint import fingerprint
 from components.example_gen.settings import ExamplesSettings
 from components.example_gen.sources.sources import find_sources
@@ -34,9 +33,7 @@ def main() -> None:
     for file in (arguments.new, arguments.spans, arguments.fingerprint):
         file.parent.mkdir(parents=True, exist_ok=True)  # Kubeflow's launcher creates it, Vertex AI does not
     with noted():
-        if not is_remote(arguments.registry):  # opening a remote one imports TensorFlow; later steps refuse as well
-            registry.standing(arguments.registry)  # refuses a damaged record before anything is trained
-            registry.remove_leftovers(arguments.registry)
+        registry.prepare(arguments.registry)
         settings = ExamplesSettings.model_validate_json(arguments.settings)
         sources = find_sources(settings)
         arguments.spans.write_text(json.dumps(sources.spans), encoding="utf-8")

@@ -139,10 +139,11 @@ def _unquote(text: str) -> str:
 def _blank_separated(body: str) -> list[str]:
     """Split at blanks if all parts are numbers, as NumPy prints them; a label may have blanks."""
     parts = body.split()
-    return parts if all(_is_number(part) for part in parts) else [body]
+    return parts if all(is_number(part) for part in parts) else [body]
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Return whether a text is a number as Python reads it."""
     try:
         float(text)
     except ValueError:
