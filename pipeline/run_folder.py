@@ -9,14 +9,13 @@ from typing import Any
 from components.common.files import write_whole
 from components.example_gen.report import IngestReport
 from components.pusher.push_result import PushResult
-from components.registry import ModelRecord, latest
+from components.registry import SERVING_FOLDER, ModelRecord, latest
 from components.report.summary import Summary, failed_summary, summarize_rows
 from pipeline.config.configuration import Configuration
 from pipeline.errors import describe, outcome_of
 from schema.errors import Refused
 
 _EXAMPLE_GEN, _TRAINER, _PUSHER = "TextExampleGen", "Trainer", "RegistryPusher"
-_SERVING = "Format-Serving"  # folder of the SavedModel in TFX's Model artifact
 _ARTIFACTS = "artifacts.json"  # {component: {output: URI}}
 _CONFIGURATION = "configuration.json"
 _TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
@@ -84,7 +83,7 @@ def find_pushed(artifacts: Mapping[str, Mapping[str, str]], registry: str) -> st
     try:
         if uris := artifacts[_PUSHER]:
             return PushResult.read(uris["pushed_model"]).path
-        model = ModelRecord.read(f"{artifacts[_TRAINER]['model']}/{_SERVING}")
+        model = ModelRecord.read(f"{artifacts[_TRAINER]['model']}/{SERVING_FOLDER}")
         newest = latest(registry)
         if newest is not None and ModelRecord.read(newest.path).model_id == model.model_id:
             return newest.path

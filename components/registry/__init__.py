@@ -12,6 +12,7 @@ TensorFlow nor TFX for local paths. Import from here, not from the modules below
 from components.registry.integrity import Finding, check_export, check_registry, checksums, content_id, differences
 from components.registry.lock import locked
 from components.registry.record import (
+    SERVING_FOLDER,
     BlessedBy,
     CalibrationRecord,
     CanaryFindings,
@@ -37,6 +38,7 @@ from components.registry.store import (
 )
 
 __all__ = [
+    "SERVING_FOLDER",
     "BlessedBy",
     "CalibrationRecord",
     "CanaryFindings",

@@ -11,6 +11,9 @@ from components.common.record import Record, Value
 from components.example_gen.report import SpanCount
 from schema.errors import Refused
 
+SERVING_FOLDER = "Format-Serving"
+"""Folder of a TFX Model artifact that the served model is in; TFX's own `path_utils` takes seconds to import."""
+
 DIGEST_KEY = "digest"
 """Key of `model.json`: the digest of the other keys."""
 

@@ -59,6 +59,16 @@ def full_disk_rows(folder: Path, library: Path) -> Iterator[Row]:
         yield _last_row(project, "a full disk")
 
 
+def _wait_for_step(process: subprocess.Popen[str], step: int) -> tuple[str, int]:
+    """Wait until a run begins a step; return its name, empty if the run ended before, and the number of steps."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        match = _STEP.match(line)
+        if match and line.startswith(f"[{step}/"):
+            return match[2], int(match[1])
+    return "", step
+
+
 def _full_disk_row(project: Project, hook: Hook, library: Path, trigger: Path, step: int) -> tuple[Row, int]:
     received, before = len(hook.received), _served(project)
     trigger.unlink(missing_ok=True)
@@ -69,14 +79,9 @@ def _full_disk_row(project: Project, hook: Hook, library: Path, trigger: Path, s
         FAULT_ERROR=str(errno.ENOSPC),
         FAULT_WHEN=str(trigger),
     )
-    name, steps = "", step
-    assert process.stdout is not None
-    for line in process.stdout:
-        match = _STEP.match(line)
-        if match and line.startswith(f"[{step}/"):
-            name, steps = match[2], int(match[1])
-            trigger.touch()
-            break
+    name, steps = _wait_for_step(process, step)
+    if name:
+        trigger.touch()
     said = process.communicate()[1].strip().splitlines()
     trigger.unlink(missing_ok=True)
     assert name, f"the run ended before its step {step}: {said}"
@@ -97,14 +102,9 @@ def _signal_row(project: Project, hook: Hook, number: int, step: int) -> tuple[R
     """Run until a step has begun, and send the signal; return the row and the number of steps of a run."""
     received, before = len(hook.received), _served(project)
     process = _start(project)
-    name, steps = "", step
-    assert process.stdout is not None
-    for line in process.stdout:
-        match = _STEP.match(line)
-        if match and line.startswith(f"[{step}/"):
-            name, steps = match[2], int(match[1])
-            os.kill(process.pid, number)
-            break
+    name, steps = _wait_for_step(process, step)
+    if name:
+        os.kill(process.pid, number)
     said = process.communicate()[1].strip().splitlines()
     assert name, f"the run ended before its step {step}: {said}"
     assert "Traceback" not in "\n".join(said), said

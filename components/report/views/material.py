@@ -12,14 +12,12 @@ import yaml
 from components.behaviour.results import Results
 from components.evaluation.insights.insights import Insights
 from components.example_gen.report import IngestReport
-from components.registry import ModelRecord
+from components.registry import SERVING_FOLDER, ModelRecord
 from components.report.summary import Summary
 from components.report.views.training import Training, read_training
 from schema.errors import Refused
 
 _SECRET = re.compile(r"(^|_)(url|webhook|token|secret|password|credentials?)$", re.IGNORECASE)
-# The folder of a TFX Model artifact that the served model is in.
-_SERVING = "Format-Serving"
 
 
 @dataclass(frozen=True)
@@ -140,6 +138,6 @@ def _behaviour(uri: str | None) -> Results | None:
 
 def _model(uri: str | None) -> ModelRecord | None:
     try:
-        return None if uri is None else ModelRecord.read(f"{uri}/{_SERVING}")
+        return None if uri is None else ModelRecord.read(f"{uri}/{SERVING_FOLDER}")
     except Refused:
         return None
