@@ -24,6 +24,7 @@ COPY components components
 COPY pipeline pipeline
 COPY runners runners
 COPY schema schema
+COPY serving serving
 RUN /venv/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /project .
 
 FROM ${PYTHON_IMAGE} AS pipeline

@@ -6,7 +6,7 @@ GOEMOTIONS ?= data/goemotions
 VARIANT ?= cpu
 EXAMPLES ?= 2000
 IMAGE ?= bert-multilabel:$(VARIANT)
-PYTHON_FILES := cli components pipeline runners schema tests benchmarks data examples image scripts setup.py
+PYTHON_FILES := cli components pipeline runners schema serving tests benchmarks data examples image scripts setup.py
 
 # A virtual environment cannot be moved: one that was created in another folder is created again.
 ifneq ($(shell cat .venv/.ready 2>/dev/null),$(CURDIR))

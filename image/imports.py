@@ -22,7 +22,7 @@ _PACKAGES = (
     "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor",
     "tfx.v1",
 )
-_PROJECT = ("cli", "components", "pipeline", "runners", "schema")
+_PROJECT = ("cli", "components", "pipeline", "runners", "schema", "serving")
 
 
 def _modules(package: str) -> list[str]:

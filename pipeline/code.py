@@ -12,7 +12,7 @@ from components.common.files import read_bytes, write_whole
 _VARIABLE = "BERT_MULTILABEL_CODE"
 # The folder that holds the packages: a checkout, or site-packages.
 _BASE = Path(__file__).parents[1]
-_PACKAGES = ("cli", "components", "pipeline", "runners", "schema")
+_PACKAGES = ("cli", "components", "pipeline", "runners", "schema", "serving")
 
 
 def pack_code(target: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 _ROOT = Path(__file__).parents[1]
-_PACKAGES = ("cli", "components", "pipeline", "runners", "schema")
+_PACKAGES = ("cli", "components", "pipeline", "runners", "schema", "serving")
 _MODULES = [
     ".".join(path.relative_to(_ROOT).with_suffix("").parts)
     for package in _PACKAGES

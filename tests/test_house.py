@@ -13,13 +13,13 @@ import pytest
 
 _ROOT = Path(__file__).parents[1]
 # Each package may import itself and those after it.
-_ORDER = ("cli", "runners", "pipeline", "components", "schema")
+_ORDER = ("cli", "runners", "pipeline", "serving", "components", "schema")
 # `python -m pipeline` is an entry point, and so above everything.
 _ENTRY_POINTS = ("pipeline/__main__.py",)
 # Packages that take seconds to import.
 _SLOW = frozenset({
     "apache_beam", "keras", "keras_hub", "kfp", "tensorflow", "tensorflow_data_validation", "tensorflow_model_analysis",
-    "tensorflow_text", "tensorflow_transform", "tf_keras", "tfx", "tfx_bsl",
+    "tensorflow_serving", "tensorflow_text", "tensorflow_transform", "tf_keras", "tfx", "tfx_bsl",
 })  # fmt: skip
 # Modules that import one of them when they are imported, by folder; "*": all of the folder. All others are read by
 # commands that answer within a second, or by processes that have no TensorFlow.

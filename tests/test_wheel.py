@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 _ROOT = Path(__file__).parents[1]
-_PACKAGES = ("cli", "components", "pipeline", "runners", "schema")
+_PACKAGES = ("cli", "components", "pipeline", "runners", "schema", "serving")
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from typing import Any
 
 # Packages that a server does not have. Keras is not among them: TensorFlow Text cannot be imported without it.
 _NOT_IN_A_SERVER = {
-    *("components", "pipeline", "runners", "schema"),
+    *("components", "pipeline", "runners", "schema", "serving"),
     *("keras_hub", "tf_keras", "tensorflow_hub"),
     *("tfx", "tfx_bsl", "tensorflow_transform", "tensorflow_model_analysis", "tensorflow_data_validation"),
     *("apache_beam", "ml_metadata"),

@@ -1,0 +1,98 @@
+"""Reading of the request log."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from components.common.files import list_files, open_seekable
+from schema.errors import Refused
+from serving.request_log.rows import HEADER_KEY, SCHEMA, LogHeader
+
+_HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Window:
+    """Time between two instants.
+
+    Attributes:
+        start: First instant; None for no bound. With a time zone.
+        end: Instant after the last; None for no bound. With a time zone.
+    """
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def overlaps(self, start: datetime, end: datetime) -> bool:
+        """Return whether an instant from `start` to before `end` is in the window."""
+        return (self.start is None or end > self.start) and (self.end is None or start < self.end)
+
+
+@dataclass(frozen=True)
+class LogFile:
+    """Rows of one file that are in the window.
+
+    Attributes:
+        path: The file.
+        header: What holds for all of its rows.
+        rows: The rows, with the columns of `rows.SCHEMA`, in the order of their answers; at least one.
+    """
+
+    path: str
+    header: LogHeader
+    rows: pa.Table
+
+
+def read_requests(folder: str, window: Window | None = None) -> Iterator[LogFile]:
+    """Read the rows of a window, a file at a time, oldest hour first; one file holds rows of one version.
+
+    Args:
+        folder: Folder of the log, local or remote.
+        window: Time of the answers; None for everything.
+
+    Raises:
+        Refused: A file is damaged, or of a newer format.
+    """
+    window = window or Window()
+    for path in list_files(f"{folder.rstrip('/')}/*/*/*.parquet"):
+        hour = _hour_of(path)
+        if hour is None or not window.overlaps(hour, hour + _HOUR):
+            continue
+        found = _read(path)
+        rows = _within(found.rows, window)
+        if rows.num_rows:
+            yield LogFile(path, found.header, rows)
+
+
+def _read(path: str) -> LogFile:
+    try:
+        with open_seekable(path) as file:
+            table = pq.read_table(file)
+        header = LogHeader.model_validate_json((table.schema.metadata or {})[HEADER_KEY])
+        rows = table.select(SCHEMA.names).cast(SCHEMA)
+    except (OSError, KeyError, ValueError) as error:  # pyarrow's and pydantic's errors are ValueErrors
+        raise Refused(f"{path}: is not a file of a request log, or it is damaged ({error}); remove it") from None
+    if header.format > LogHeader.model_fields["format"].default:
+        raise Refused(f"{path}: is of a newer format ({header.format}); read it with the release that wrote it")
+    return LogFile(path, header, rows)
+
+
+def _within(rows: pa.Table, window: Window) -> pa.Table:
+    bounds = [(pc.greater_equal, window.start), (pc.less, window.end)]
+    for compare, bound in bounds:
+        if bound is not None:
+            rows = rows.filter(compare(rows["time"], pa.scalar(bound, SCHEMA.field("time").type)))
+    return rows
+
+
+def _hour_of(path: str) -> datetime | None:
+    """Return the hour of a file; None if its folders are no date and hour."""
+    date, hour = path.split("/")[-3:-1]
+    try:
+        return datetime.strptime(f"{date} {hour}", "%Y-%m-%d %H").replace(tzinfo=UTC)
+    except ValueError:
+        return None
