@@ -14,6 +14,7 @@ from components.preprocessing.features import SEGMENT_IDS
 from components.registry import ModelRecord, checksums, content_id
 from components.trainer.cpu import optimize_training_for_cpu
 from components.trainer.decisions.decisions import decide
+from components.trainer.decisions.scores import Scorer
 from components.trainer.export import export_classifier
 from components.trainer.input_pipeline import (
     count_labels,
@@ -163,18 +164,20 @@ def _fit(
     state: TrainingState | None,
 ) -> None:
     log_dir = data.fn_args.model_run_dir
-    loss = multi_hot_loss(data.labels.retired_indices, settings.loss, counts, settings.label_smoothing)
+    retired = data.labels.retired_indices
+    loss = multi_hot_loss(retired, settings.loss, counts, settings.label_smoothing)
+    scorer = Scorer(data.labels.names, settings.thresholds, retired)
     if settings.trainable == "head":
         with strategy.scope():
             head, train, evaluation = head_over_pooled(model, data.train(), data.evaluation(), settings, log_dir)
-            fit(head, train, evaluation, settings, counts.examples, log_dir, loss=loss, state=state)
+            fit(head, train, evaluation, settings, counts.examples, log_dir, loss=loss, state=state, scorer=scorer)
         return
     with optimize_training_for_cpu(
         model, lambda: occurring_token_ids(data.files, model.backbone.vocabulary_size), xla=settings.xla
     ):
         fit(
             model, data.train(), data.evaluation(), settings, counts.examples, log_dir, loss=loss, state=state,
-            find_ids=lambda number: ids_of_batch(data.train(yield_ids=True), number),
+            find_ids=lambda number: ids_of_batch(data.train(yield_ids=True), number), scorer=scorer,
         )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.common.progress import PROGRESS
+from components.trainer.decisions.scores import Scorer
 from components.trainer.loop.callbacks import ReportProgress, StopOnNaN
 from components.trainer.loop.distribution import is_chief
 from components.trainer.loop.optimizer import build_optimizer
@@ -30,6 +31,7 @@ def fit(
     loss: keras.losses.Loss,
     state: TrainingState | None = None,
     find_ids: Callable[[int], Sequence[str]] | None = None,
+    scorer: Scorer | None = None,
 ) -> None:
     """Fit the model in place, to the weights of the epoch with the lowest eval loss.
 
@@ -43,6 +45,8 @@ def fit(
         loss: Loss from `multi_hot_loss`.
         state: Where the state is saved and restored from; None saves none.
         find_ids: Function from the number of a batch to the ids of its examples, see `StopOnNaN`.
+        scorer: Function that scores the predictions on the eval split after each epoch, for history.json; None to leave
+            that out.
 
     Raises:
         FloatingPointError: The loss is not a number.
@@ -57,7 +61,7 @@ def fit(
             metrics=[],
         )
     steps = Steps(model, model.loss, strategy, settings.accumulate, xla=settings.xla)
-    loop = TrainingLoop(model, steps, plan, settings.patience, state)
+    loop = TrainingLoop(model, steps, plan, settings.patience, state, scorer)
     done = loop.progress.step
     if done:
         PROGRESS.info("resuming after step %d of %d", done, plan.steps)

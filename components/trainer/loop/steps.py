@@ -8,16 +8,34 @@ counts once, whichever batch and replica it is in.
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 # Encoder inputs, labels, and the number of rows that count: all rows, or 0 for the row of a replica that got none.
 Share = tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]
 
 # XLA compiles for each length; the fewer lengths there are, the sooner it pays off.
 _LENGTH_MULTIPLE = 32
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Predictions of a model on a dataset.
+
+    Attributes:
+        loss: Mean loss over the examples.
+        probabilities: float32 [n, n_labels], in the order of the examples if there is one replica.
+        labels: float32 [n, n_labels], in the same order.
+    """
+
+    loss: float
+    probabilities: NDArray[np.float32]
+    labels: NDArray[np.float32]
 
 
 class Steps:
@@ -42,7 +60,7 @@ class Steps:
             self._count = _per_replica_zeros(())
         self._accumulate = self._compile(self._accumulate_share, xla)
         self._update = self._compile(self._update_share, xla)
-        self._evaluate = self._compile(self._evaluate_share, xla)
+        self._evaluate = self._compile(self._evaluate_share, xla, gather=True)
 
     def accumulate(self, shares: Any) -> tuple[float, float]:
         """Add the gradient of the next batch to that of the next update.
@@ -66,26 +84,36 @@ class Steps:
         """
         return _to_floats(self._update(shares))
 
-    def evaluate(self, shares: Any) -> float:
-        """Compute the mean loss over all remaining examples.
+    def evaluate(self, shares: Any) -> Evaluation:
+        """Predict all remaining examples.
 
         Args:
             shares: Iterator over `share_batches`.
         """
         loss = examples = 0.0
+        predictions = []
         with contextlib.suppress(tf.errors.OutOfRangeError, StopIteration):
             while True:
-                batch_loss, batch_examples = _to_floats(self._evaluate(shares))
-                loss, examples = loss + batch_loss, examples + batch_examples
-        return loss / examples
+                batch_loss, count, *rows = self._evaluate(shares)
+                loss, examples = loss + float(batch_loss), examples + float(count)
+                counts, probabilities, labels = (values.numpy() for values in rows)
+                predictions.append((probabilities[counts > 0], labels[counts > 0]))
+        probabilities, labels = (np.concatenate(part) for part in zip(*predictions, strict=True))
+        return Evaluation(loss / examples, probabilities, labels)
 
-    def _compile(self, share_function: Callable[..., tuple[tf.Tensor, tf.Tensor]], xla: bool) -> Callable[..., Any]:
+    def _compile(
+        self, share_function: Callable[..., tuple[tf.Tensor, ...]], xla: bool, *, gather: bool = False
+    ) -> Callable[..., Any]:
+        """Compile a function of a replica's share: its first two results are summed, others gathered if asked for."""
         replica_function = tf.function(share_function, jit_compile=True) if xla else share_function
 
         # The argument is the iterator and not its next value, for which every length would be traced again.
         def run(shares: Any) -> tuple[tf.Tensor, ...]:
-            sums = self._strategy.run(replica_function, args=next(shares))
-            return tuple(self._strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None) for value in sums)
+            loss, count, *rows = self._strategy.run(replica_function, args=next(shares))
+            sums = [self._strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None) for value in (loss, count)]
+            if gather and self._strategy.num_replicas_in_sync > 1:
+                rows = [self._strategy.gather(values, axis=0) for values in rows]
+            return (*sums, *rows)
 
         return tf.function(run, reduce_retracing=True)  # type: ignore[no-any-return]
 
@@ -123,17 +151,19 @@ class Steps:
 
     def _gradients(self, inputs: Any, labels: tf.Tensor, weight: tf.Tensor) -> tuple[tf.Tensor, list[Any]]:
         with tf.GradientTape() as tape:
-            loss = weight * self._mean_loss(inputs, labels, training=True)
+            loss = weight * self._mean_loss(labels, self._model(inputs, training=True))
         gradients = tape.gradient(loss, [weight.value for weight in self._weights])
         return loss, [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in gradients]
 
-    def _evaluate_share(self, inputs: Any, labels: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return count * self._mean_loss(inputs, labels, training=False), count
+    def _evaluate_share(self, inputs: Any, labels: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        logits = self._model(inputs, training=False)
+        # 1 for each row, or 0 for the row of a replica that got none: truth values cannot be gathered.
+        counts = tf.fill([tf.shape(labels)[0]], tf.minimum(count, 1.0))
+        return count * self._mean_loss(labels, logits), count, counts, tf.sigmoid(logits), labels
 
-    def _mean_loss(self, inputs: Any, labels: tf.Tensor, *, training: bool) -> tf.Tensor:
-        loss = self._loss(labels, self._model(inputs, training=training))
+    def _mean_loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         # A Keras loss divides by the number of replicas, which is right for equal shares only.
-        return tf.cast(loss, tf.float32) * self._strategy.num_replicas_in_sync
+        return tf.cast(self._loss(labels, logits), tf.float32) * self._strategy.num_replicas_in_sync
 
 
 def share_batches(batches: tf.data.Dataset, strategy: tf.distribute.Strategy, max_length: int | None = None) -> Any:

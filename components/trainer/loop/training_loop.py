@@ -6,9 +6,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from components.trainer.decisions.scores import Scorer
 from components.trainer.loop.plan import Plan
 from components.trainer.loop.resume import Progress, TrainingState
-from components.trainer.loop.steps import Steps
+from components.trainer.loop.steps import Evaluation, Steps
 
 
 class TrainingLoop:
@@ -20,6 +21,7 @@ class TrainingLoop:
         plan: Number of epochs and batches.
         patience: Epochs without a lower eval loss after which the training ends.
         state: Where the state is saved and restored from; None saves none.
+        scorer: Function that scores the predictions on the eval split after each epoch; None to leave that out.
 
     Attributes:
         progress: How far the training is.
@@ -32,10 +34,11 @@ class TrainingLoop:
         plan: Plan,
         patience: int,
         state: TrainingState | None,
+        scorer: Scorer | None = None,
     ) -> None:
         self._model, self._steps, self._plan, self._patience = model, steps, plan, patience
         self._callbacks: Sequence[Any] = ()
-        self._state = state
+        self._state, self._scorer = state, scorer
         self.progress = state.restore(self._variables) if state else Progress()
 
     @property
@@ -61,8 +64,7 @@ class TrainingLoop:
             for batch in range(first, self._plan.batches):
                 self._train_on(batches, batch)
             self._end_epoch(self._steps.evaluate(iter(evaluation)))
-            history = self.progress.history
-            self._notify("on_epoch_end", epoch, {"loss": history.loss[-1], "val_loss": history.val_loss[-1]})
+            self._notify("on_epoch_end", epoch, self.progress.history.last_epoch())
             self._save_if_due()
         if self.progress.best:
             self._model.set_weights(self.progress.best)
@@ -81,10 +83,11 @@ class TrainingLoop:
         if ends_update and batch + 1 < self._plan.batches:
             self._save_if_due()
 
-    def _end_epoch(self, eval_loss: float) -> None:
-        progress = self.progress
+    def _end_epoch(self, evaluation: Evaluation) -> None:
+        progress, eval_loss = self.progress, evaluation.loss
+        scores = self._scorer(evaluation.probabilities, evaluation.labels) if self._scorer else None
         is_better = not progress.history.val_loss or eval_loss < min(progress.history.val_loss)
-        progress.history = progress.history.with_epoch(progress.loss / progress.examples, eval_loss)
+        progress.history = progress.history.with_epoch(progress.loss / progress.examples, eval_loss, scores)
         progress.loss = progress.examples = 0.0
         progress.waited = 0 if is_better else progress.waited + 1
         if is_better:

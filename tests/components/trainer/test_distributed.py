@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from components.trainer.loop.distribution import choose_strategy
+from components.trainer.loop.history import History
 from components.trainer.settings import TrainingSettings
 from schema.errors import Refused
 from tests.components.trainer.training_process import start
@@ -53,6 +54,11 @@ def test_weights_do_not_depend_on_how_batches_are_shared(tmp_path: Path) -> None
     assert "replicas 2 chief True" in logs["worker0"]
     assert "replicas 2 chief False" in logs["worker1"]
     assert (tmp_path / "worker0" / "history.json").exists()
+    for name in ("mirrored", "worker0"):
+        # The eval split has 16 and 4 examples a batch, of which each replica predicts a share.
+        shared, alone = (History.read(str(tmp_path / each)) for each in (name, "alone"))
+        np.testing.assert_allclose(shared.val_loss, alone.val_loss, rtol=1e-3)
+        np.testing.assert_allclose(shared.val_macro_f1, alone.val_macro_f1, rtol=1e-6)
     assert not (tmp_path / "worker1").exists(), "only the chief writes files"
     assert "epoch 1 of 2" not in logs["worker1"]
     weights = {name: list(np.load(tmp_path / f"{name}.npz").values()) for name in processes}

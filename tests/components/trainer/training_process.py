@@ -75,6 +75,7 @@ def train(task: dict[str, Any]) -> None:
 
     from components.checkpoints.find import find_checkpoint, load_backbone
     from components.trainer.cpu import optimize_training_for_cpu
+    from components.trainer.decisions.scores import Scorer
     from components.trainer.loop.distribution import choose_strategy, is_chief, wait_for_all
     from components.trainer.loop.fit import fit
     from components.trainer.loop.losses import multi_hot_loss
@@ -97,7 +98,10 @@ def train(task: dict[str, Any]) -> None:
     state = TrainingState(task["resume"], every, is_writer=is_chief(strategy)) if every else None
     evaluation = examples(EXAMPLES, shuffle=False).take(20).batch(16)
     with optimize_training_for_cpu(model, lambda: np.ones(model.backbone.vocabulary_size, bool)):
-        fit(model, batches, evaluation, settings, EXAMPLES, task["out"], loss=multi_hot_loss(), state=state)
+        fit(
+            model, batches, evaluation, settings, EXAMPLES, task["out"], loss=multi_hot_loss(), state=state,
+            scorer=Scorer(["first", "second"]),
+        )  # fmt: skip
     print(f"replicas {strategy.num_replicas_in_sync} chief {is_chief(strategy)}", flush=True)  # noqa: T201
     np.savez(task["out"] + ".npz", *plain_copy(model).get_weights())
     if state:

@@ -10,7 +10,9 @@ import pytest
 import tensorflow as tf
 
 from components.checkpoints.find import find_checkpoint, load_backbone
+from components.trainer.decisions.scores import Scorer
 from components.trainer.loop.fit import fit, predict
+from components.trainer.loop.history import History
 from components.trainer.loop.losses import multi_hot_loss
 from components.trainer.model import build_classifier
 from components.trainer.settings import TrainingSettings
@@ -54,6 +56,19 @@ def test_restores_the_best_epoch_and_stops_early(model: Any, tmp_path: Path) -> 
     assert len(losses) < 12, "stopped early"
     assert _eval_loss(model, evaluation) == pytest.approx(min(losses), abs=1e-4)
     assert min(losses) < losses[-1]
+
+
+def test_history_has_the_scores_of_each_epoch(model: Any, tmp_path: Path) -> None:
+    settings = TrainingSettings(epochs=2, batch_size=16, learning_rate=1e-2, warmup=0.0)
+    evaluation = _batches(1)
+    scorer = Scorer(["first", "second"], settings.thresholds)
+    fit(model, _batches(0), evaluation, settings, _N, str(tmp_path), loss=multi_hot_loss(), scorer=scorer)
+    history = History.read(str(tmp_path))
+    best = int(np.argmin(history.val_loss))
+    scores = scorer(*predict(model, evaluation))
+    assert len(history.val_macro_f1) == len(history.val_f1["first"]) == len(history.val_loss) == 2
+    assert history.val_macro_f1[best] == pytest.approx(scores.macro_f1)
+    assert {label: values[best] for label, values in history.val_f1.items()} == pytest.approx(scores.f1)
 
 
 def test_does_not_learn_a_retired_label(model: Any, tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""F1 on the eval split at the thresholds that a model would get if it were exported as it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.evaluation.metrics.catalogue import ratio
+from components.trainer.decisions.settings import ThresholdSettings
+from components.trainer.decisions.thresholds import choose_thresholds
+
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class EvalScores:
+    """Scores of a model on the eval split.
+
+    Attributes:
+        macro_f1: Mean F1 of the labels in use.
+        f1: F1 of each label in use.
+    """
+
+    macro_f1: float
+    f1: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Function from a model's predictions on the eval split to its scores.
+
+    The thresholds are chosen on the same rows, as those of the exported model are, so the scores are slightly too high
+    for both. Calibration is left out: it keeps the order of a label's probabilities.
+
+    Attributes:
+        labels: Label names, in the order of the columns.
+        thresholds: How thresholds are chosen.
+        retired: Columns of retired labels, which have no score.
+    """
+
+    labels: Sequence[str]
+    thresholds: ThresholdSettings | None = None
+    retired: Sequence[int] = ()
+
+    def __call__(self, probabilities: Floats, labels: Floats) -> EvalScores:
+        """Compute F1 = 2 TP / (2 TP + FP + FN) of each label, 0 for a label that neither occurs nor is predicted.
+
+        Args:
+            probabilities: [n, n_labels].
+            labels: [n, n_labels], 0 or 1.
+
+        Example:
+            >>> probabilities = np.array([[0.9, 0.2], [0.8, 0.3], [0.1, 0.9]])
+            >>> Scorer(["a", "b"])(probabilities, np.array([[1, 0], [1, 1], [0, 1]])).f1
+            {'a': 1.0, 'b': 1.0}
+        """
+        thresholds = choose_thresholds(probabilities, labels, self.retired, self.thresholds)
+        predicted, actual = probabilities > thresholds, labels > 0
+        twice = 2 * (predicted & actual).sum(axis=0)
+        by_label = ratio(twice, twice + (predicted ^ actual).sum(axis=0))
+        f1 = {label: float(by_label[column]) for column, label in enumerate(self.labels) if column not in self.retired}
+        return EvalScores(float(np.mean(list(f1.values()))) if f1 else 0.0, f1)
