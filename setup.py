@@ -76,7 +76,7 @@ setup(
     package_data={
         **{top: ["py.typed"] for top in PACKAGES},
         "schema": ["py.typed", "*.pbtxt"],
-        "components.report": ["templates/*"],
+        "components.report": ["templates/*", "templates/sections/*"],
     },
     install_requires=INSTALL_REQUIRES,
     extras_require={"dev": DEV_REQUIRES},

@@ -21,9 +21,10 @@ def history(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per run instead of a table.")] = False,
 ) -> None:
     """List the runs: when, on which data, how good, and whether the model was pushed, or why not."""
-    from cli.history import read_history, show_history
+    from cli.history import show_history
     from pipeline.config.loading import load_configuration
     from pipeline.console import PlainConsole, print_json
+    from pipeline.history import read_history
 
     if (work_dir is None) == (config is None):
         raise Refused("history: give either a work_dir or --config FILE")

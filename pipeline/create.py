@@ -167,6 +167,7 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         pushed_model=pusher.outputs["pushed_model"],
         settings=config.report,
         configuration=config,
+        registry=locations.registry,
     )
     # Record of the data that a pushed model was trained on, which later runs compare theirs with. It comes after the
     # report, since on Kubeflow nothing starts after a failure.

@@ -6,12 +6,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from components.common.files import is_remote
 from components.common.validation import explain
 from components.report.card import CARD_FILE, write_card
 from components.report.page import REPORT_FILE, write_page
 from components.report.settings import ReportSettings
 from components.report.summary import Summary
 from components.report.views.material import gather_material
+from components.report.views.trend import MOST_RUNS, PastResult, merge_results, registry_results
+from pipeline.history import read_history
 from pipeline.run_folder import find_ended_run, read_configuration, read_outputs, start_time
 from schema.errors import Refused
 
@@ -35,10 +38,26 @@ def write_report(run: Path, *, texts: bool | None = None) -> Path:
         when=start_time(run),
         texts=settings.texts if texts is None else texts,
         mistakes=settings.mistakes,
+        past=_past_results(run, configuration),
     )
     write_page(str(run), material)
     write_card(str(run), material)
     return run / REPORT_FILE
+
+
+def _past_results(run: Path, configuration: Mapping[str, Any]) -> list[PastResult]:
+    """Return the results of the last runs of the same working directory, and of the versions in its registry.
+
+    A registry in a bucket is not asked: a report of files on this machine needs neither network nor TensorFlow.
+    """
+    registry = configuration.get("registry")
+    versions = registry_results(registry) if isinstance(registry, str) and not is_remote(registry) else []
+    try:
+        runs = read_history(run.parent.parent, MOST_RUNS) if run.parent.name == "runs" else []
+    except Refused:  # such as a damaged metadata file; the report does without
+        runs = []
+    results = [PastResult(each.when, each.macro_f1, each.pushed) for each in runs if each.macro_f1 is not None]
+    return merge_results(results, versions)
 
 
 def _report_settings(run: Path, configuration: Mapping[str, Any]) -> ReportSettings:

@@ -10,11 +10,12 @@ from components.report.drawing.tables import Table, number
 from components.report.page import environment
 from components.report.summary import LabelSummary, Summary
 from components.report.views import decision
-from components.report.views import run as run_view
 from components.report.views.behaviour import groups_table
 from components.report.views.canary import canary_view
 from components.report.views.data import left_out
+from components.report.views.labels import FEW, labels_table
 from components.report.views.material import Material
+from components.report.views.metrics import averages_table
 
 CARD_FILE = "model_card.md"
 _MOST_CHARACTERS = 500
@@ -38,8 +39,8 @@ def build_card(material: Material) -> str:
         "summary": summary,
         "model": material.model,
         "data": summary.data,
-        "labels": run_view.labels_table(summary) if summary.metrics is not None else None,
-        "averages": run_view.averages_table(summary) if summary.metrics is not None else None,
+        "labels": labels_table(summary),
+        "averages": averages_table(summary),
         "behaviour": groups_table(material.behaviour),
         "canary": canary_view(summary.canary),
         "left_out": left_out(summary.data) if summary.data is not None else "",
@@ -60,8 +61,8 @@ def limitations(summary: Summary) -> list[str]:
     found = []
     groups = (
         (
-            f"Fewer than {run_view.FEW} test rows, so that the metrics are uncertain",
-            lambda each: 0 < each.support < run_view.FEW,
+            f"Fewer than {FEW} test rows, so that the metrics are uncertain",
+            lambda each: 0 < each.support < FEW,
         ),
         ("No test row, so that nothing is known", lambda each: each.support == 0),
         ("Recall below 0.5", lambda each: each.support and (each.recall or 0) < 0.5),
@@ -74,7 +75,7 @@ def limitations(summary: Summary) -> list[str]:
     overall = summary.metrics.micro_f1
     for name, models in summary.slices.items():
         metrics = models["candidate"]
-        few = metrics.examples < run_view.FEW or name in summary.small_slices
+        few = metrics.examples < FEW or name in summary.small_slices
         # In the slice of a label every row has that label, so its micro F1 cannot be compared.
         if name.startswith("labels=") or few or metrics.micro_f1 is None or overall is None:
             continue
@@ -101,12 +102,12 @@ def _is_imprecise(measured: LabelSummary) -> bool:
 
 
 def _table(table: Table) -> str:
-    """Return a table in GitHub's notation."""
-    heads = " | ".join(plain(head.name) for head in table.heads)
-    rule = " | ".join("---:" if head.numeric else "---" for head in table.heads)
-    numeric = [head.numeric for head in table.heads]
+    """Return a table in GitHub's notation, without its columns of drawings, which have no name."""
+    columns = [column for column, head in enumerate(table.heads) if head.name]
+    heads = " | ".join(plain(table.heads[column].name) for column in columns)
+    rule = " | ".join("---:" if table.heads[column].numeric else "---" for column in columns)
     rows = [
-        " | ".join(cell.shown if is_number else plain(cell.shown) for is_number, cell in zip(numeric, row, strict=True))
+        " | ".join(row[column].shown if table.heads[column].numeric else plain(row[column].shown) for column in columns)
         for row in table.rows
     ]
     return "\n".join(f"| {line} |" for line in [heads, rule, *rows])

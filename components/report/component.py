@@ -22,6 +22,7 @@ class ReportSpec(ComponentSpec):  # type: ignore[misc]
     PARAMETERS: ClassVar = {
         "settings": ExecutionParameter(type=str),
         "configuration": ExecutionParameter(type=str),
+        "registry": ExecutionParameter(type=str),
     }
     INPUTS: ClassVar = {
         "quarantine": ChannelParameter(type=Quarantine),
@@ -54,6 +55,7 @@ class Report(base_component.BaseComponent):  # type: ignore[misc]
         pushed_model: Output of RegistryPusher.
         settings: What to show.
         configuration: The whole configuration, which the report shows.
+        registry: The push destination, whose versions' results the report shows beside this run's.
     """
 
     SPEC_CLASS = ReportSpec
@@ -74,6 +76,7 @@ class Report(base_component.BaseComponent):  # type: ignore[misc]
         pushed_model: types.BaseChannel,
         settings: ReportSettings,
         configuration: Settings,
+        registry: str,
     ) -> None:
         super().__init__(
             spec=ReportSpec(
@@ -89,6 +92,7 @@ class Report(base_component.BaseComponent):  # type: ignore[misc]
                 pushed_model=pushed_model,
                 settings=settings.model_dump_json(),
                 configuration=configuration.model_dump_json(),
+                registry=registry,
                 report=types.Channel(type=RunReport),
             )
         )

@@ -14,6 +14,7 @@ from components.report.gather import gather_summary
 from components.report.page import write_page
 from components.report.settings import ReportSettings
 from components.report.views.material import gather_material
+from components.report.views.trend import registry_results
 
 Artifacts = dict[str, list[types.Artifact]]
 
@@ -46,6 +47,7 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
             when=datetime.now(UTC),
             texts=settings.texts,
             mistakes=settings.mistakes,
+            past=registry_results(exec_properties["registry"]),
         )
         write_page(folder, material)
         write_card(folder, material)

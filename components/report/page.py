@@ -6,6 +6,8 @@ of the text around it. Should a script slip through nevertheless, the page's con
 
 import base64
 import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +16,25 @@ from markupsafe import Markup
 
 from components.common.files import write_whole
 from components.report.attention import headline
+from components.report.drawing.tables import Table
+from components.report.summary import Summary
 from components.report.views import decision
-from components.report.views import run as run_view
-from components.report.views.behaviour import group_views, groups_table
+from components.report.views.behaviour import behaviour_view
 from components.report.views.canary import canary_view
 from components.report.views.data import data_view
-from components.report.views.label import calibration_charts, confusion_view, label_views, training_charts
+from components.report.views.label import calibration_charts, confusion_view, labels_view, training_charts
+from components.report.views.labels import FEW, label_anchors, labels_table
 from components.report.views.material import Material
+from components.report.views.metrics import averages_table
+from components.report.views.run import run_view
+from components.report.views.slices import slices_view
+from components.report.views.trend import trend_chart
 
 REPORT_FILE = "report.html"
 _TEMPLATES = Path(__file__).parent / "templates"
 # Longer texts are cut, whatever they are: nobody reads a book in a report.
 _MOST_CHARACTERS = 20_000
+_MOST_LINKS = 12  # of labels that need attention
 # ASCII control characters become their Unicode pictures; other controls and lone surrogates, U+FFFD.
 _VISIBLE = (
     {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\n\t"}
@@ -34,13 +43,53 @@ _VISIBLE = (
 )
 
 
+@dataclass(frozen=True)
+class Section:
+    """Section of the page, drawn by the template `sections/NAME.html.j2`.
+
+    Attributes:
+        name: Name of the template, and the section's id on the page.
+        title: Heading, and name in the navigation.
+        view: Returns what the template gets as `view`; None leaves the section out.
+    """
+
+    name: str
+    title: str
+    view: Callable[[Material], Any]
+
+
+# In the order of the page.
+SECTIONS = (
+    Section("gates", "Gates", lambda run: _gates(run.summary)),
+    Section("labels", "Labels", lambda run: labels_table(run.summary)),
+    Section("metrics", "All labels together", lambda run: averages_table(run.summary)),
+    Section("slices", "Slices", lambda run: slices_view(run.summary)),
+    Section("behaviour", "Behavioural tests", lambda run: behaviour_view(run.behaviour, texts=run.texts)),
+    Section("canary", "Canary", lambda run: canary_view(run.summary.canary)),
+    Section("confusions", "Confusions", lambda run: confusion_view(run.insights) if run.summary.metrics else None),
+    Section("each", "Label by label", labels_view),
+    Section("calibration", "Calibration", lambda run: calibration_charts(run) if run.summary.metrics else None),
+    Section("training", "Training", lambda run: training_charts(run.training, run.batches)),
+    Section("data", "Data", data_view),
+    Section("run", "Run", run_view),
+)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """Section with its content, as the template of the page gets it."""
+
+    name: str
+    title: str
+    template: str
+    view: Any
+
+
 def build_page(material: Material) -> str:
     """Return the content of report.html."""
     script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     summary = material.summary
-    labels, labels_left_out = label_views(material)
-    slices, slices_left_out = run_view.slices_tables(summary)
     content: dict[str, Any] = {
         "style": Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
         "script": Markup(script),
@@ -51,35 +100,33 @@ def build_page(material: Material) -> str:
         "figures": decision.figures(summary),
         "attention": summary.attention,
         "attention_headline": headline(len(summary.attention_labels), len(summary.attention)),
+        "attention_links": _attention_links(summary),
+        "trend": trend_chart(material.past, summary, material.when),
         "baseline_note": summary.baseline_note,
-        "metrics": summary.metrics is not None,
-        "behaviour": groups_table(material.behaviour),
-        "behaviour_groups": group_views(material.behaviour, texts=material.texts),
-        "canary": canary_view(summary.canary),
-        "few": run_view.FEW,
+        "sections": list(_shown_sections(material)),
+        "few": FEW,
         "texts": material.texts,
-        "insights": material.insights is not None,
-        "each_label": labels,
-        "labels_left_out": labels_left_out,
-        "confusion": confusion_view(material.insights),
-        "calibration": calibration_charts(material),
-        "slices": slices,
-        "min_support": summary.min_support,
-        "slices_left_out": slices_left_out,
-        "training": training_charts(material.training, material.batches),
-        "data": data_view(material),
-        "run": run_view.run_tables(material),
-        "model": material.model,
-        "peak_memory_mb": summary.peak_memory_mb,
-        "configuration": material.configuration,
     }
-    if summary.metrics is not None:
-        content |= {
-            "gates": decision.gates_table(summary.gates),
-            "averages": run_view.averages_table(summary),
-            "labels": run_view.labels_table(summary),
-        }
     return environment().get_template("report.html.j2").render(content).translate(_VISIBLE)
+
+
+def _shown_sections(material: Material) -> Iterator[_Shown]:
+    for section in SECTIONS:
+        view = section.view(material)
+        if view is not None and view != []:
+            yield _Shown(section.name, section.title, f"sections/{section.name}.html.j2", view)
+
+
+def _gates(summary: Summary) -> Table | None:
+    """Return the table of the gates, also if there are none, which the page says; None if no model was judged."""
+    return None if summary.metrics is None else decision.gates_table(summary.gates, label_anchors(summary.metrics))
+
+
+def _attention_links(summary: Summary) -> list[tuple[str, str]]:
+    """Return (id, label) of the sections of the labels that need attention."""
+    anchors = label_anchors(summary.metrics)
+    found = [(anchors[label], label) for label in summary.attention_labels if label in anchors]
+    return found[:_MOST_LINKS]
 
 
 def write_page(folder: str, material: Material) -> None:

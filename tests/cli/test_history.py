@@ -12,9 +12,9 @@ import pytest
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from cli.history import PastRun, read_history
 from components.common.outcome import Outcome
 from components.report.summary import Summary, failed_summary
+from pipeline.history import PastRun, read_history
 from schema.errors import Refused
 from tests.components.report.made_up import material
 

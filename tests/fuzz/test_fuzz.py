@@ -12,7 +12,6 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.history import read_history
 from cli.init.survey import survey
 from components.behaviour.tests_file import read_tests
 from components.example_gen.check import check_inputs
@@ -22,6 +21,7 @@ from components.trainer.loop.resume import Progress, TrainingState
 from components.training_log.log import entry_before, last_entry
 from pipeline.check import check_configuration
 from pipeline.config.loading import load_configuration
+from pipeline.history import read_history
 from pipeline.report import rebuild_report
 from schema.errors import Refused
 from schema.label_list import LabelList, read_schema

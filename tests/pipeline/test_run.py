@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from cli.history import read_history
 from components import registry
 from components.pusher.push_result import PushResult
 from components.registry import ModelRecord
@@ -19,6 +18,7 @@ from pipeline.config.configuration import Configuration
 from pipeline.config.loading import load_configuration
 from pipeline.console import PlainConsole
 from pipeline.errors import StepFailed, Terminated
+from pipeline.history import read_history
 from pipeline.run import run_pipeline
 from pipeline.running import Observer, RunResult
 from tests.support.hook import Hook

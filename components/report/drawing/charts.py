@@ -3,7 +3,8 @@
 All have the same size in CSS pixels, chosen for a phone; the page lays them out, and their text stays text.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -21,15 +22,17 @@ class Line:
 
     Attributes:
         name: Name in the legend; empty for none.
-        css_class: Class of the style sheet: candidate, baseline, precision, recall, f1, guide.
+        css_class: Class of the style sheet, which stands for one thing on the whole page; see report.css.
         points: (x, y) pairs, in the order in which they are connected.
         dots: Whether to draw a dot at each point.
+        joined: Whether to connect the points.
     """
 
     name: str
     css_class: str
     points: Sequence[Point]
     dots: bool = False
+    joined: bool = True
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Chart:
     Attributes:
         caption: Caption.
         svg: The drawing.
-        legend: (css_class, name) of each line that has a name.
+        legend: (css_class, name) of each line that has a name; the class `dots` is added for lines of dots only.
     """
 
     caption: str
@@ -56,12 +59,19 @@ class Axis:
         low: Lowest value.
         high: Highest value.
         ticks: Values with a grid line.
+        names: Names of the ticks; empty for their values.
     """
 
     name: str
     low: float = 0.0
     high: float = 1.0
     ticks: Sequence[float] = (0.0, 0.5, 1.0)
+    names: Sequence[str] = ()
+
+    @property
+    def named_ticks(self) -> Iterator[tuple[float, str]]:
+        """Ticks with the names that they are drawn with."""
+        return zip(self.ticks, self.names or [_format(tick) for tick in self.ticks], strict=True)
 
     def position(self, value: float, length: float) -> float:
         """Return the position of a value on an axis of a length; values beyond an end are at that end."""
@@ -78,6 +88,7 @@ def chart(
     subject: str = "",
     marks: Sequence[Point] = (),
     cut: float | None = None,
+    height: int = HEIGHT,
 ) -> Chart:
     """Draw a line chart.
 
@@ -89,40 +100,74 @@ def chart(
         subject: What the chart is about, for screen readers, which do not convey where on the page it is.
         marks: Points to highlight.
         cut: Position of a vertical line; None for none.
+        height: Height in CSS pixels.
     """
-    width, height = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
-
-    def project(point: Point) -> Point:
-        return _LEFT + x.position(point[0], width), _TOP + height - y.position(point[1], height)
-
-    head = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img"><title>{}</title>')
-    parts = [head.format(WIDTH, HEIGHT, f"{subject}: {caption}" if subject else caption)]
-    for tick in y.ticks:
-        level = project((x.low, tick))[1]
-        parts.append(_segment("grid", _LEFT, level, WIDTH - _RIGHT, level))
-        parts.append(_text(_LEFT - 5, level + 4, "end", _format(tick)))
-    for tick in x.ticks:
-        column = project((tick, y.low))[0]
-        parts.append(_segment("grid", column, _TOP, column, _TOP + height))
-        parts.append(_text(column, HEIGHT - _BOTTOM + 14, "middle", _format(tick)))
-    parts.append(_text(_LEFT + width / 2, HEIGHT - 6, "middle", x.name))
-    parts.append(
-        Markup('<text class="axis" transform="translate(10 {:.0f}) rotate(-90)" text-anchor="middle">{}</text>').format(
-            _TOP + height / 2, y.name
-        )
-    )
+    plot = _Plot(x, y, height)
+    parts = [_head(caption, subject, height), *plot.axes()]
     if cut is not None:
-        column = project((cut, y.low))[0]
-        parts.append(_segment("cut", column, _TOP, column, _TOP + height))
+        parts.append(plot.vertical("cut", cut))
     for line in lines:
-        parts.append(_path(line, [project(point) for point in line.points]))
-    parts += [_dot("mark", *project(point), 4.5) for point in marks]
-    legend = [(line.css_class, line.name) for line in lines if line.name]
+        parts.append(_path(line, [plot.project(point) for point in line.points]))
+    parts += [_dot("mark", *plot.project(point), 4.5) for point in marks]
+    legend = [(line.css_class if line.joined else f"{line.css_class} dots", line.name) for line in lines if line.name]
     return Chart(caption, Markup("").join([*parts, Markup("</svg>")]), legend)
 
 
-def bullet(value: float | None, bound: float | None, css_class: str) -> Markup:
-    """Draw a bar from 0 to a value in 0..1, with a tick at the bound."""
+@dataclass(frozen=True)
+class _Plot:
+    """Area between the axes of a drawing.
+
+    Attributes:
+        x: Horizontal axis.
+        y: Vertical axis.
+        height: Height of the whole drawing in CSS pixels.
+    """
+
+    x: Axis
+    y: Axis
+    height: int
+
+    @property
+    def floor(self) -> float:
+        """Vertical position of the horizontal axis."""
+        return self.height - _BOTTOM
+
+    def project(self, point: Point) -> Point:
+        """Return the position of a point in the drawing."""
+        across = _LEFT + self.x.position(point[0], WIDTH - _LEFT - _RIGHT)
+        return across, self.floor - self.y.position(point[1], self.floor - _TOP)
+
+    def vertical(self, css_class: str, value: float) -> Markup:
+        """Draw a vertical line over the whole height."""
+        column = self.project((value, self.y.low))[0]
+        return _segment(css_class, column, _TOP, column, self.floor)
+
+    def axes(self) -> Iterator[Markup]:
+        """Draw the grid, with the ticks' and the axes' names."""
+        for tick, name in self.y.named_ticks:
+            level = self.project((self.x.low, tick))[1]
+            yield _segment("grid", _LEFT, level, WIDTH - _RIGHT, level)
+            yield _text(_LEFT - 5, level + 4, "end", name)
+        for index, (tick, name) in enumerate(self.x.named_ticks):
+            column = self.project((tick, self.y.low))[0]
+            yield self.vertical("grid", tick)
+            wide = len(name) > 5  # centred, it would leave the drawing
+            anchor = "middle" if not wide else "start" if index == 0 else "end"
+            yield _text(column, self.floor + 14, anchor, name)
+        if self.x.name:
+            yield _text(_LEFT + (WIDTH - _LEFT - _RIGHT) / 2, self.height - 6, "middle", self.x.name)
+        if self.y.name:
+            side = '<text class="axis" transform="translate(10 {:.0f}) rotate(-90)" text-anchor="middle">{}</text>'
+            yield Markup(side).format(_TOP + (self.floor - _TOP) / 2, self.y.name)
+
+
+def _head(caption: str, subject: str, height: int) -> Markup:
+    head = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img"><title>{}</title>')
+    return head.format(WIDTH, height, f"{subject}: {caption}" if subject else caption)
+
+
+def bullet(value: float | None, bound: float | None, css_class: str, tick_class: str = "bound") -> Markup:
+    """Draw a bar from 0 to a value in 0..1, with a tick at the bound or at another value to compare with."""
     width, parts = 120, [Markup('<svg class="bullet" viewBox="0 0 120 14" aria-hidden="true">')]
     parts.append(Markup('<rect class="track" x="0" y="4" width="120" height="6" rx="3"/>'))
     if value is not None:
@@ -130,7 +175,7 @@ def bullet(value: float | None, bound: float | None, css_class: str) -> Markup:
         parts.append(Markup(bar).format(css_class, Axis("").position(value, width)))
     if bound is not None:
         column = min(max(Axis("").position(bound, width), 1.0), width - 1.0)
-        parts.append(_segment("bound", column, 0, column, 14))
+        parts.append(_segment(tick_class, column, 0, column, 14))
     return Markup("").join([*parts, Markup("</svg>")])
 
 
@@ -146,12 +191,27 @@ def ticks(high: float) -> tuple[float, ...]:
     return tuple(step * number for number in range(5) if step * (number - 1) < high)
 
 
+def round_ticks(low: float, high: float) -> list[float]:
+    """Return three to six evenly spaced round numbers that include two values.
+
+    Example:
+        >>> round_ticks(0.512, 0.548)
+        [0.51, 0.52, 0.53, 0.54, 0.55]
+    """
+    span = max(high - low, 0.01)
+    step = next(size * 10.0**power for power in range(-4, 12) for size in (1, 2, 5) if size * 10.0**power * 4 >= span)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(step * number, 6) for number in range(first, max(last, first + 2) + 1)]
+
+
 def _path(line: Line, points: Sequence[Point]) -> Markup:
     if not points:
         return Markup("")
     distinct = [points[0], *(end for start, end in pairwise(points) if _is_visible(start, end))]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in distinct)
-    drawn = Markup('<polyline class="line {}" points="{}"/>').format(line.css_class, path)
+    drawn = Markup("")
+    if line.joined:
+        drawn = Markup('<polyline class="line {}" points="{}"/>').format(line.css_class, path)
     dots = [_dot(f"dot {line.css_class}", *point, 3) for point in points] if line.dots else []
     return Markup("").join([drawn, *dots])
 

@@ -28,11 +28,13 @@ class Cell:
         shown: Its text, or our own markup.
         key: Sort key; None sorts last.
         css_class: Class of the style sheet.
+        link: Id of the element of the page that it links to; empty for none.
     """
 
     shown: str | Markup
     key: float | str | None = None
     css_class: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,12 @@ class Head:
     Attributes:
         name: Name of the column.
         numeric: Whether its cells are numbers, which are aligned to the right.
+        full: Full name, if `name` is an abbreviation.
     """
 
     name: str
     numeric: bool = True
+    full: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,9 +94,9 @@ def count(value: int | None) -> Cell:
     return Cell("–" if value is None else f"{value:,}", value)
 
 
-def text(value: str, css_class: str = "") -> Cell:
-    """Return the cell of a text."""
-    return Cell(value, value.casefold(), css_class)
+def text(value: str, css_class: str = "", link: str = "") -> Cell:
+    """Return the cell of a text, which may link to an element of the page by its id."""
+    return Cell(value, value.casefold(), css_class, link)
 
 
 def change(value: float | None, baseline: float | None, direction: int = 1) -> Cell:

@@ -23,10 +23,25 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+// A box that hides the rows or sections whose name does not contain what is typed.
+for (const place of document.querySelectorAll("[data-filter]")) {
+  const rows = [...document.querySelectorAll(place.dataset.filter)];
+  if (rows.length < 8) continue;
+  const label = document.createElement("label"), input = document.createElement("input"), count = document.createElement("output");
+  input.type = "search";
+  label.append(`Filter ${place.dataset.what}`, input, count);
+  place.append(label);
+  const names = rows.map((row) => (row.querySelector("th, summary bdi") || row).textContent.toLowerCase());
+  input.addEventListener("input", () => {
+    const wanted = input.value.trim().toLowerCase();
+    rows.forEach((row, index) => { row.hidden = !names[index].includes(wanted); });
+    count.textContent = wanted ? `${rows.filter((row) => !row.hidden).length} of ${rows.length}` : "";
+  });
+}
 // Open the section of a label that a link leads to.
 const reveal = () => {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (target instanceof HTMLDetailsElement) { target.open = true; target.scrollIntoView(); }
+  if (target instanceof HTMLDetailsElement) { target.hidden = false; target.open = true; target.scrollIntoView(); }
 };
 addEventListener("hashchange", reveal);
 reveal();

@@ -55,6 +55,25 @@ class GroupView:
     failures: Sequence[FailureView]
 
 
+@dataclass(frozen=True)
+class BehaviourView:
+    """Content of the section.
+
+    Attributes:
+        table: All groups.
+        groups: Groups with failed cases.
+    """
+
+    table: Table
+    groups: Sequence[GroupView]
+
+
+def behaviour_view(results: Results | None, *, texts: bool) -> BehaviourView | None:
+    """Return the content of the section; None if there are no groups. The arguments are those of `group_views`."""
+    table = groups_table(results)
+    return None if table is None else BehaviourView(table, group_views(results, texts=texts))
+
+
 def groups_table(results: Results | None) -> Table | None:
     """Return a table of the groups; None if there are none."""
     if results is None or not results.groups:

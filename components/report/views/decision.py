@@ -1,6 +1,6 @@
 """First screen of the report, and the gates: what was decided, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from components.evaluation.gates.result import GateResult
@@ -98,8 +98,13 @@ def was_asked(gate: GateResult) -> bool:
     return gate.asked and not (gate.passed and gate.bound is None)
 
 
-def gates_table(gates: Sequence[GateResult]) -> Table:
-    """Return a table of the gates with value and bound, in the order of the configuration."""
+def gates_table(gates: Sequence[GateResult], anchors: Mapping[str, str] | None = None) -> Table:
+    """Return a table of the gates with value and bound, in the order of the configuration.
+
+    Args:
+        gates: The gates.
+        anchors: Ids of the labels' sections on the page, which gates on a label link to; None where there is no page.
+    """
     heads = [Head("gate", False), Head("status", False), Head("value"), Head("bound"), Head("", False)]
     optional = [
         (head, name)
@@ -111,10 +116,22 @@ def gates_table(gates: Sequence[GateResult]) -> Table:
     heads += [*(Head(head) for head, _ in optional), Head("details", False)]
     rows = []
     for gate in gates:
-        cells = [text(gate.gate), status_cell(gate_status(gate)), *_value_and_bound(gate)]
+        link = "" if anchors is None else _section_of(gate, anchors)
+        cells = [text(gate.gate, link=link), status_cell(gate_status(gate)), *_value_and_bound(gate)]
         cells += [any_number(getattr(gate, name)) or Cell("–") for _, name in optional]
         rows.append([*cells, text(gate.note, "soft")])
-    return Table("Gates", heads, rows, "gates", sortable=False)
+    return Table("Value and bound of each gate", heads, rows, "gates", sortable=False)
+
+
+def _section_of(gate: GateResult, anchors: Mapping[str, str]) -> str:
+    """Return the id of the section that shows what a gate is about."""
+    if gate.gate.startswith("behaviour["):
+        return "behaviour"
+    if gate.slice is not None:
+        return "slices"
+    if gate.label is not None:
+        return anchors.get(gate.label, "labels")
+    return "labels" if "[" in gate.gate else "metrics"
 
 
 def gate_line(gate: GateResult) -> str:

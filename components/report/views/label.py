@@ -15,11 +15,10 @@ from components.evaluation.insights.insights import (
 from components.report.drawing.charts import Axis, Chart, Line, Point, chart, ticks
 from components.report.drawing.curves import Cut, cuts, precision_recall
 from components.report.summary import LabelSummary
+from components.report.views.labels import label_anchors
 from components.report.views.material import Material
 from components.report.views.training import Training
 
-# With more labels, only the most frequent ones get curves: the page would be too large to open on a phone.
-MOST_LABELS = 100
 _MOST_PAIRS = 12
 _DIAGONAL = Line("", "guide", [(0.0, 0.0), (1.0, 1.0)])
 
@@ -30,6 +29,7 @@ class LabelView:
 
     Attributes:
         name: Name of the label.
+        anchor: Id of the section.
         measured: Metrics on the test split.
         charts: Charts of the label.
         confusions: Labels that were right where this one was wrongly given, the most frequent first.
@@ -40,6 +40,7 @@ class LabelView:
     """
 
     name: str
+    anchor: str
     measured: LabelSummary
     charts: list[Chart] = field(default_factory=list)
     confusions: list[Confusion] = field(default_factory=list)
@@ -78,38 +79,57 @@ class ConfusionView:
     rows: list[MatrixRow]
 
 
-def label_views(material: Material) -> tuple[list[LabelView], int]:
-    """Return the labels' sections, or those of the most frequent labels, and how many labels were left out."""
+@dataclass(frozen=True)
+class LabelsView:
+    """Content of the section.
+
+    Attributes:
+        labels: Sections of the labels, the worst first.
+        left_out: Number of labels without a section.
+        insights: Whether curves and mistakes are known.
+    """
+
+    labels: list[LabelView]
+    left_out: int
+    insights: bool
+
+
+def labels_view(material: Material) -> LabelsView | None:
+    """Return the labels' sections, or those of the most frequent labels; None if no model was judged."""
     metrics, insights = material.summary.metrics, material.insights
     if metrics is None:
-        return [], 0
-    labels = list(metrics.per_label)
-    shown = set(sorted(labels, key=lambda label: -metrics.per_label[label].support)[:MOST_LABELS])
+        return None
+    anchors = label_anchors(metrics)
     confusions: defaultdict[str, list[Confusion]] = defaultdict(list)
     for each in insights.confusions if insights is not None else ():
         confusions[each.given].append(each)
-    views = []
-    for label in (label for label in labels if label in shown):
-        measured = metrics.per_label[label]
-        if insights is None or label not in insights.candidate:
-            views.append(LabelView(label, measured))
-            continue
-        mistakes = insights.mistakes.get(
-            label, LabelMistakes(false_positives=0, false_negatives=0, wrongly_given=[], missed=[])
-        )
-        views.append(
-            LabelView(
-                name=label,
-                measured=measured,
-                charts=list(_charts(label, measured, insights)),
-                confusions=confusions[label][:_MOST_PAIRS],
-                false_positives=mistakes.false_positives,
-                false_negatives=mistakes.false_negatives,
-                wrongly_given=_shown(mistakes.wrongly_given, material),
-                missed=_shown(mistakes.missed, material),
-            )
-        )
-    return views, len(labels) - len(views)
+    views = [
+        _label_view(label, anchor, metrics.per_label[label], confusions[label], material)
+        for label, anchor in anchors.items()
+    ]
+    return LabelsView(views, len(metrics.per_label) - len(views), insights is not None)
+
+
+def _label_view(
+    label: str, anchor: str, measured: LabelSummary, confusions: Sequence[Confusion], material: Material
+) -> LabelView:
+    insights = material.insights
+    if insights is None or label not in insights.candidate:
+        return LabelView(label, anchor, measured)
+    mistakes = insights.mistakes.get(
+        label, LabelMistakes(false_positives=0, false_negatives=0, wrongly_given=[], missed=[])
+    )
+    return LabelView(
+        name=label,
+        anchor=anchor,
+        measured=measured,
+        charts=list(_charts(label, measured, insights)),
+        confusions=list(confusions[:_MOST_PAIRS]),
+        false_positives=mistakes.false_positives,
+        false_negatives=mistakes.false_negatives,
+        wrongly_given=_shown(mistakes.wrongly_given, material),
+        missed=_shown(mistakes.missed, material),
+    )
 
 
 def confusion_view(insights: Insights | None) -> ConfusionView | None:
@@ -147,8 +167,8 @@ def training_charts(training: Training | None, batches: int | None) -> list[Char
         running = [(step / batches, loss) for step, loss in training.steps]
         lines.append(Line("train, running mean", "steps", running))
     ends = range(1, epochs + 1)
-    lines.append(Line("train", "baseline", list(zip(ends, training.losses, strict=True)), dots=True))
-    lines.append(Line("eval", "candidate", list(zip(ends, training.eval_losses, strict=False)), dots=True))
+    lines.append(Line("train", "train", list(zip(ends, training.losses, strict=True)), dots=True))
+    lines.append(Line("eval", "eval", list(zip(ends, training.eval_losses, strict=False)), dots=True))
     highest = max(loss for line in lines for _, loss in line.points)
     y = ticks(highest)
     x = Axis("epoch", 0, epochs, [tick for tick in ticks(epochs) if tick <= epochs and tick == int(tick)])
@@ -161,7 +181,7 @@ def calibration_charts(material: Material) -> list[Chart]:
     curve = material.training.calibration if material.training is not None else None
     if curve is not None:
         calibrated = "after" in curve.reliability
-        classes = {"before": "baseline", "after": "candidate"} if calibrated else {"before": "candidate"}
+        classes = {"before": "before", "after": "candidate"} if calibrated else {"before": "candidate"}
         lines = [Line(when, each, _points(curve.reliability[when]), dots=True) for when, each in classes.items()]
         errors = " and ".join(f"{error:.3f} {when}" for when, error in curve.error.items())
         error = errors if len(curve.error) > 1 else errors.partition(" ")[0]

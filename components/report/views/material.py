@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from components.example_gen.report import IngestReport
 from components.registry import SERVING_FOLDER, ModelRecord
 from components.report.summary import Summary
 from components.report.views.training import Training, read_training
+from components.report.views.trend import PastResult
 from schema.errors import Refused
 
 _SECRET = re.compile(r"(^|_)(url|webhook|token|secret|password|credentials?)$", re.IGNORECASE)
@@ -37,6 +38,7 @@ class Material:
         insights: Curves, confusions and mistakes; None as above.
         behaviour: Results of the behavioural tests; None as above, and for runs of versions without such tests.
         batches: Number of batches in an epoch; None if it is not known.
+        past: Results of earlier runs, as far as they are known.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Material:
     insights: Insights | None = None
     behaviour: Results | None = None
     batches: int | None = None
+    past: Sequence[PastResult] = ()
 
 
 def gather_material(
@@ -61,6 +64,7 @@ def gather_material(
     when: datetime,
     texts: bool,
     mistakes: int,
+    past: Sequence[PastResult] = (),
 ) -> Material:
     """Read what a run left, as far as it still exists.
 
@@ -72,6 +76,7 @@ def gather_material(
         when: Time of the run.
         texts: Whether to show the examples' texts.
         mistakes: Number of mistakes to show of each label and kind.
+        past: Results of earlier runs.
     """
     ingest = _ingest(outputs.get("quarantine"))
     return Material(
@@ -87,6 +92,7 @@ def gather_material(
         insights=_insights(outputs.get("evaluation")),
         behaviour=_behaviour(outputs.get("results")),
         batches=_batches(ingest, configuration),
+        past=past,
     )
 
 

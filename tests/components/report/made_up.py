@@ -1,7 +1,7 @@
 """Made-up material for a report, with any number of labels and rows, and any text wherever a text can be."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from components.registry import CalibrationRecord, CanaryFindings, Latency, Mode
 from components.report.summary import DataSummary, LabelSummary, MetricsSummary, Rows, Summary
 from components.report.views.material import Material
 from components.report.views.training import CalibrationCurve, Training
+from components.report.views.trend import PastResult
 
 WHEN = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 _AVERAGES = {
@@ -49,6 +50,8 @@ def material(
     """
     summary = Summary(
         outcome="not_blessed",
+        attention=[f"F1 below 0.3: {labels[0]} {text}"],
+        attention_labels=[labels[0]],
         blessed=False,
         pushed=None,
         reasons=[f"macro_f1 is 0.51, below the bound of 0.6 {text}", *_canary(text).reasons],
@@ -116,6 +119,10 @@ def material(
         insights=_insights(labels, rows, text, id_),
         behaviour=behaviour(labels, text, id_),
         batches=100,
+        past=[
+            PastResult(WHEN - timedelta(days=days), 0.53 - days / 100, f"/r/{days}" if days % 2 else None)
+            for days in range(4, 0, -1)
+        ],
     )  # fmt: skip
 
 
@@ -163,7 +170,8 @@ def _metrics(labels: Sequence[str], less: float) -> MetricsSummary:
         per_label={
             label: LabelSummary(
                 precision=0.7, recall=0.6, f1=round((0.37 * (number + 2)) % 0.9, 3) - less, auc=0.9, pr_auc=0.6,
-                support=100 + number if number % 5 else 3, threshold=0.4,
+                support=100 + number if number % 5 else 3, threshold=0.4, true_positives=60, false_positives=26,
+                false_negatives=40 + number, true_negatives=174,
             )
             for number, label in enumerate(labels)
         },

@@ -62,7 +62,10 @@ def open_page(browser: Browser, report: str, complaints: list[str]) -> Iterator[
         pages.append(page)
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: complaints.append(request.url) if request.url != address else None)
+        page.on(
+            "request",
+            lambda request: complaints.append(request.url) if request.url.partition("#")[0] != address else None,
+        )
         page.goto(address)
         return page
 
@@ -82,10 +85,10 @@ def test_opens_without_a_complaint(open_page: Open, complaints: list[str]) -> No
     assert complaints == []
 
 
-def test_the_first_screen_shows_decision_reasons_and_gates(open_page: Open) -> None:
-    for width, height in ((1280, 800), (390, 844)):
+def test_the_first_screen_shows_decision_reasons_attention_and_the_trend(open_page: Open) -> None:
+    for width, height, *more in ((1280, 800, "figcaption", "#gates tbody tr"), (390, 844)):
         page = open_page(viewport={"width": width, "height": height})
-        for selector in ("h1", ".decision li", ".figures", "#gates tbody tr"):
+        for selector in ("h1", ".decision li", ".attention li", ".figures", *more):
             box = page.locator(selector).first.bounding_box()
             assert box is not None
             assert box["y"] + min(box["height"], 60) <= height, selector
@@ -99,6 +102,7 @@ def test_a_click_on_a_head_sorts_and_another_reverses(open_page: Open, complaint
     before = column(page, "#labels-table", 1)
     heads.nth(f1 - 1).locator("button").click()
     falling = [float(value) for value in column(page, "#labels-table", f1)]
+    assert before == column(page, "#labels-table", 1)[::-1], "the worst come first at first"
     assert falling == sorted(falling, reverse=True)
     assert heads.nth(f1 - 1).get_attribute("aria-sort") == "descending"
     heads.nth(f1 - 1).locator("button").click()
@@ -110,6 +114,22 @@ def test_a_click_on_a_head_sorts_and_another_reverses(open_page: Open, complaint
     heads.nth(0).locator("button").click()
     after = column(page, "#labels-table", 1)
     assert after == sorted(before)
+    assert complaints == []
+
+
+def test_a_box_filters_labels_and_a_link_opens_a_section(open_page: Open, complaints: list[str]) -> None:
+    page = open_page()
+    page.get_by_label("Filter labels").nth(0).fill("NUMBER_1")
+    shown = page.locator("#labels-table tbody tr:visible")
+    assert shown.count() == len([label for label in LABELS if "number_1" in label]) == 11
+    assert page.locator("#labels output").inner_text() == "11 of 28"
+    page.get_by_label("Filter labels").nth(1).fill("nothing")
+    assert page.locator("#each details:visible").count() == 0
+    link = shown.first.locator("a")
+    section = page.locator(link.get_attribute("href") or "")
+    link.click()
+    assert section.locator("svg.chart").first.is_visible()
+    assert section.locator("summary bdi").inner_text() == link.inner_text()
     assert complaints == []
 
 

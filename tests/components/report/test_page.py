@@ -10,9 +10,10 @@ from components.evaluation.insights.insights import MATRIX_LABELS
 from components.report.page import build_page
 from components.report.summary import Summary, failed_summary
 from components.report.views import decision
-from components.report.views import run as run_view
-from components.report.views.label import MOST_LABELS
+from components.report.views.labels import MOST_SECTIONS, labels_table
 from components.report.views.material import Material
+from components.report.views.metrics import averages_table
+from components.report.views.slices import slices_view
 from tests.components.report.made_up import material
 from tests.components.report.reading import Page
 
@@ -158,11 +159,11 @@ def test_28_labels_and_5000_rows_stay_below_5_megabytes() -> None:
 
 
 def test_only_the_most_frequent_of_many_labels_get_a_section() -> None:
-    labels = [f"label {number}" for number in range(MOST_LABELS + 5)]
+    labels = [f"label {number}" for number in range(MOST_SECTIONS + 5)]
     source = build_page(material(labels, rows=150))
     page = Page(source)
-    assert len(source.encode()) < 5_000_000
-    assert f"The {MOST_LABELS} most frequent labels; 5 more" in page.text
+    assert len(source.encode()) < 8_000_000
+    assert f"The {MOST_SECTIONS} most frequent labels; 5 more" in page.text
     assert all(f">{label}<" in source for label in labels)
     assert not any(attributes.get("class") == "matrix" for _, attributes in page.tags), "it would be unreadable"
     assert len(labels) > MATRIX_LABELS
@@ -174,7 +175,8 @@ def test_shows_averages_beside_the_baseline() -> None:
     more = {"weighted_f1": 0.7, "hamming_loss": 0.02, "label_ranking_average_precision": 0.8}
     metrics = run.summary.metrics.model_copy(update={**more, "intervals": {"weighted_f1": (0.65, 0.75)}})
     before = metrics.model_copy(update={"hamming_loss": 0.03})
-    table = run_view.averages_table(run.summary.model_copy(update={"metrics": metrics, "baseline": before}))
+    table = averages_table(run.summary.model_copy(update={"metrics": metrics, "baseline": before}))
+    assert table is not None
     rows = {row[0].shown: row for row in table.rows}
     assert [cell.shown for cell in rows["weighted F1"]][1:5] == ["0.700", "0.650–0.750", "0.700", "+0.000"]
     assert rows["macro F1"][2].shown == "–", "only gated metrics have an interval"
@@ -206,11 +208,15 @@ def test_shows_intervals_beside_gated_metrics() -> None:
     assert [head.name for head in table.heads][5:] == ["value, 95 %", "change vs baseline, 95 %", "rows", "details"]
     assert [cell.shown for cell in table.rows[1]][5:8] == ["0.350–0.450", "−0.050 to 0.020", "100"]
     assert [cell.shown for cell in table.rows[0]][5:8] == ["0.480–0.550", "–", "–"]
-    (macro,) = (row for row in run_view.averages_table(summary).rows if row[0].shown == "macro F1")
+    averages, labels = averages_table(summary), labels_table(summary)
+    assert averages is not None
+    assert labels is not None
+    (macro,) = (row for row in averages.rows if row[0].shown == "macro F1")
     assert [macro[2].shown, macro[5].shown] == ["0.480–0.550", "−0.010 to 0.070"]
-    labels = run_view.labels_table(summary)
     column = [head.name for head in labels.heads].index("F1, 95 %")
-    assert [row[column].shown for row in labels.rows] == ["0.350–0.450", "–", "–"]
+    assert {row[0].shown: row[column].shown for row in labels.rows} == {
+        "billing": "0.350–0.450", "refund": "–", "shipping": "–",
+    }  # fmt: skip
 
 
 def test_shows_a_count_as_a_whole_number_without_a_bar() -> None:
@@ -220,9 +226,26 @@ def test_shows_a_count_as_a_whole_number_without_a_bar() -> None:
     assert [cell.shown for cell in row[2:5]] == ["0", "1,200", ""]
 
 
+def test_gates_link_to_what_they_are_about() -> None:
+    run = material()
+    source = build_page(run)
+    gates = source[source.index('id="gates-table"') : source.index('id="labels"')]
+    links = re.findall(r'href="#([^"]+)"', gates)
+    assert [link.partition("-")[0] for link in links] == ["metrics", "label", "slices", *["behaviour"] * 3]
+    assert all(f'id="{link}"' in source for link in links)
+
+
+def test_attention_comes_before_the_trend_and_the_gates() -> None:
+    source = build_page(material())
+    order = [source.index(part) for part in ("<h1>", 'class="attention"', "Macro F1 of the last runs", 'id="gates"')]
+    assert order == sorted(order)
+
+
 def test_marks_slices_that_are_not_gated() -> None:
     run = material()
-    (table,), _ = run_view.slices_tables(run.summary)
+    view = slices_view(run.summary)
+    assert view is not None
+    (table,) = view.tables
     assert [row[0].css_class for row in table.rows] == ["", "never", ""]
     text = Page(build_page(run)).text
     assert "zh too few: not gated" in text

@@ -1,0 +1,91 @@
+"""Section of the report with all labels in one table, and the order and anchors of labels everywhere on the page."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from components.report.drawing.charts import bullet
+from components.report.drawing.tables import Cell, Head, Table, any_number, change, display_name, number, text
+from components.report.summary import LabelSummary, MetricsSummary, Summary
+
+# Below this number of examples, a label's metrics are too uncertain to rely on.
+FEW = 30
+# With more labels, only the most frequent ones get a section: the page would be too large to open on a phone.
+MOST_SECTIONS = 300
+# F1 comes first, so that a phone shows it; any further metrics are between these two groups and the end.
+_RATES = ("precision", "recall")
+_COUNTS = {
+    "true_positives": "TP",
+    "false_positives": "FP",
+    "false_negatives": "FN",
+    "true_negatives": "TN",
+}
+_LAST = ("auc", "pr_auc", "threshold")
+_KNOWN = ("f1", "support", *_RATES, *_COUNTS, *_LAST)
+
+
+def order_labels(metrics: MetricsSummary) -> list[str]:
+    """Return the labels by ascending F1, those without a test example last."""
+    labels = metrics.per_label
+    return sorted(labels, key=lambda label: (not labels[label].support, labels[label].f1 or 0.0))
+
+
+def label_anchors(metrics: MetricsSummary | None) -> dict[str, str]:
+    """Return the id of the section of each label that has one: of the most frequent labels, the worst first."""
+    if metrics is None:
+        return {}
+    by_support = sorted(metrics.per_label, key=lambda label: -metrics.per_label[label].support)
+    shown = set(by_support[:MOST_SECTIONS])
+    ordered = (label for label in order_labels(metrics) if label in shown)
+    return {label: f"label-{position}" for position, label in enumerate(ordered, 1)}
+
+
+def labels_table(summary: Summary) -> Table | None:
+    """Return a table of the labels, the worst first, candidate against baseline; None if no model was judged."""
+    metrics = summary.metrics
+    if metrics is None:
+        return None
+    baseline = {} if summary.baseline is None else summary.baseline.per_label
+    gated = list(dict.fromkeys(name.partition("[")[0] for name in metrics.intervals if "[" in name))
+    counts = [name for name in _COUNTS if any(getattr(each, name) is not None for each in metrics.per_label.values())]
+    others = _other_numbers(metrics.per_label.values())
+    heads = [Head("label", False), Head("F1"), Head("", False)]
+    heads += [Head("baseline", full="F1 of the baseline"), Head("change")] if baseline else []
+    heads += [Head("rows"), *(Head(display_name(name)) for name in _RATES)]
+    heads += [Head(_COUNTS[name], full=name.replace("_", " ")) for name in counts]
+    heads += [Head(f"{display_name(name)}, 95 %") for name in gated]
+    heads += [Head(display_name(name)) for name in (*_LAST, *others)]
+    anchors = label_anchors(metrics)
+    names = (*_RATES, *counts), (*_LAST, *others)
+    rows = []
+    for label in order_labels(metrics):
+        measured = metrics.per_label[label]
+        row = [_name(label, measured, anchors), number(measured.f1), *_against(label, measured, baseline)]
+        row += [_cell(measured.support), *(_cell(getattr(measured, name)) for name in names[0])]
+        row += [_cell(metrics.intervals.get(f"{name}[{label}]")) for name in gated]
+        rows.append([*row, *(_cell(getattr(measured, name)) for name in names[1])])
+    return Table("Each label at its own threshold, on the test split", heads, rows, "labels")
+
+
+def _name(label: str, measured: LabelSummary, anchors: Mapping[str, str]) -> Cell:
+    return text(label, "few" if measured.support < FEW else "", anchors.get(label, ""))
+
+
+def _against(label: str, measured: LabelSummary, baseline: Mapping[str, LabelSummary]) -> Sequence[Cell]:
+    """Return a bar of the label's F1 with a tick at the baseline's and, if there is a baseline, both in numbers."""
+    f1 = baseline[label].f1 if label in baseline else None
+    bar = Cell(bullet(measured.f1, f1, "candidate", "baseline"), measured.f1)
+    return [bar, number(f1), change(measured.f1, f1)] if baseline else [bar]
+
+
+def _other_numbers(models: Iterable[Any]) -> list[str]:
+    """Return the names of further fields that are numbers, so that new metrics are shown without a change here."""
+    found: dict[str, None] = {}
+    for model in models:
+        for name, value in model.numbers().items():
+            if name not in _KNOWN and value is not None and any_number(value) is not None:
+                found[name] = None
+    return list(found)
+
+
+def _cell(value: Any) -> Cell:
+    return any_number(value) or Cell("–")
