@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.common.files import exists
-from components.registry import ModelRecord, latest
+from components.registry import ModelRecord, find_model
 from schema.errors import Refused
 
 
@@ -105,7 +104,7 @@ def predict_texts(model: str, texts: Sequence[str], pairs: Sequence[str] = ()) -
     """
     if pairs and len(pairs) != len(texts):
         raise Refused(f"--text is given {len(texts)} times, --text-pair {len(pairs)} times; give one of each per pair")
-    directory = _find_version(model)
+    directory = find_model(model)
     record = ModelRecord.read(directory)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf
@@ -121,15 +120,6 @@ def predict_texts(model: str, texts: Sequence[str], pairs: Sequence[str] = ()) -
         TextPrediction(text, second, _rank_labels(record, probabilities))
         for text, second, probabilities in zip(texts, seconds, rows, strict=True)
     ]
-
-
-def _find_version(model: str) -> str:
-    if exists(f"{model}/saved_model.pb"):
-        return model
-    newest = latest(model)
-    if newest is None:
-        raise Refused(f"{model}: there is no model; give the directory of a version, or a registry that has one")
-    return newest.path
 
 
 def _check_pairs(directory: str, pairs: Sequence[str], *, takes_pairs: bool) -> None:

@@ -4,10 +4,10 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from pipeline.code import code_environment
-from pipeline.config.beam import DataflowSettings, FlinkSettings, SparkSettings, WorkerSettings
-from pipeline.config.configuration import Configuration
+from pipeline.config.beam import BeamSettings, DataflowSettings, FlinkSettings, SparkSettings, WorkerSettings
 
 FLINK_VERSION = "1.19"
 """Minor version of Flink that Beam's classes are built for; any patch level of it will do."""
@@ -22,11 +22,23 @@ _LOCAL = ("--runner=FnApiRunner", "--sdk_container_image=none")
 _FETCHED_JAR = Path(__file__).parents[1] / "build" / "flink" / "beam-flink-job.jar"
 
 
-def beam_arguments(config: Configuration, code: Path | None = None) -> list[str]:
+class BeamJobs(Protocol):
+    """What Beam's arguments depend on: the configuration of a pipeline, or of a scoring."""
+
+    @property
+    def name(self) -> str:
+        """Name of the jobs."""
+
+    @property
+    def beam(self) -> BeamSettings:
+        """Where they run."""
+
+
+def beam_arguments(config: BeamJobs, code: Path | None = None) -> list[str]:
     """Return the `beam_pipeline_args` of the pipeline.
 
     Args:
-        config: The configuration.
+        config: Name and place of the jobs.
         code: Zip of `pack_code` that workers on other machines can read; None: they have this project installed.
     """
     beam = config.beam
@@ -40,7 +52,7 @@ def job_jar(flink: FlinkSettings) -> Path:
     return Path(flink.job_server_jar or _FETCHED_JAR)
 
 
-def _runner_arguments(config: Configuration, code: Path | None) -> Sequence[str]:
+def _runner_arguments(config: BeamJobs, code: Path | None) -> Sequence[str]:
     beam = config.beam
     match beam.runner:
         case "local":
@@ -79,7 +91,7 @@ def _spark(spark: SparkSettings) -> Sequence[str]:
     ]
 
 
-def _portable(config: Configuration, settings: WorkerSettings, code: Path | None) -> Sequence[str]:
+def _portable(config: BeamJobs, settings: WorkerSettings, code: Path | None) -> Sequence[str]:
     command = settings.worker or str(Path(sys.executable).parent / _WORKER)
     environment = {"command": command, "env": {**settings.worker_env, **code_environment(code)}}
     return [

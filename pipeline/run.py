@@ -1,10 +1,9 @@
 """Running of a pipeline on this machine, from the checks that need no TensorFlow to the summary."""
 
 import logging
-import os
 import resource
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,6 @@ from rich.console import Console
 from rich.text import Text
 
 from components import registry
-from components.common.stderr import redirected_stderr
 from components.data_gate.verdict import Verdict
 from components.example_gen.report import IngestReport
 from components.example_gen.sources.sources import Sources
@@ -24,6 +22,7 @@ from pipeline.code import pack_code
 from pipeline.config.configuration import Configuration
 from pipeline.display import LogLines, RunDisplay, show_account, show_data, show_summary
 from pipeline.errors import termination_raised
+from pipeline.libraries import libraries_logged
 from pipeline.notify import RunInProgress, find_problem, notified
 from pipeline.report import write_report
 from pipeline.run_folder import RunFolder
@@ -187,30 +186,5 @@ def _run(
     handlers: list[logging.Handler] = [logging.FileHandler(folder.log, encoding="utf-8")]
     if verbose:
         handlers.append(LogLines(console))
-    with _libraries_logged(folder.log, handlers), RunDisplay(console) as display:
+    with libraries_logged(folder.log, handlers), RunDisplay(console) as display:
         return runner.run(config, Observers(display, folder), until=until)
-
-
-@contextmanager
-def _libraries_logged(log: Path, handlers: Sequence[logging.Handler]) -> Iterator[None]:
-    """Send what libraries log to handlers, and what they write to stderr to a file.
-
-    The console has the terminal to itself.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-    # TensorFlow turns oneDNN on by itself only for some Intel processors; on AMD it makes a training step a third
-    # faster.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    for handler in handlers:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-        logging.getLogger().addHandler(handler)
-    with log.open("ab") as file, redirected_stderr(file):
-        try:
-            yield
-        except Exception:
-            logging.getLogger(__name__).exception("the run ended here")
-            raise
-        finally:
-            for handler in handlers:
-                logging.getLogger().removeHandler(handler)
-                handler.close()

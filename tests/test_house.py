@@ -74,6 +74,7 @@ _SLOW_MODULES: dict[str, set[str]] = {
     "runners/local": {"runner", "steps"},
     "runners/tfx_cli": {"vertex"},
     "runners/vertex": {"spec"},
+    "serving/scoring": {"job"},
 }
 
 

@@ -11,7 +11,7 @@ from components.example_gen.formats.opening import open_table, refuse_other_form
 from components.example_gen.formats.rows import Reason, Rejected, Row
 from components.example_gen.parsing.columns import find_columns
 from components.example_gen.parsing.labels import read_label_names
-from components.example_gen.settings import ExamplesSettings
+from components.example_gen.settings import ExamplesSettings, RowsSettings
 from components.example_gen.sources.sources import Sources, find_sources
 from schema.errors import Refused
 
@@ -30,7 +30,7 @@ def check_inputs(settings: ExamplesSettings, project: str = "") -> Sources:
     return check_sources(find_sources(settings), settings, project)
 
 
-def check_sources(sources: Sources, settings: ExamplesSettings, project: str = "") -> Sources:
+def check_sources(sources: Sources, settings: RowsSettings, project: str = "") -> Sources:
     """Read the beginning of every file, or have BigQuery check every query.
 
     Returns:
@@ -51,7 +51,7 @@ def check_sources(sources: Sources, settings: ExamplesSettings, project: str = "
     return sources
 
 
-def _check_file(path: str, settings: ExamplesSettings) -> None:
+def _check_file(path: str, settings: RowsSettings) -> None:
     name = display(path)
     refuse_other_format(path, settings, name)
     with open_table(path, settings, name, columns=settings.used_columns, objects=settings.object_columns) as table:
@@ -59,7 +59,7 @@ def _check_file(path: str, settings: ExamplesSettings) -> None:
         _check_first_row(next(table.rows, None), settings, name)
 
 
-def _check_first_row(row: Row | Rejected | None, settings: ExamplesSettings, name: str) -> None:
+def _check_first_row(row: Row | Rejected | None, settings: RowsSettings, name: str) -> None:
     if row is None:
         has_header = format_named(settings.format).has_header and settings.columns is None
         problem = "there is no row below the header" if has_header else "the file is empty"

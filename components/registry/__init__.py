@@ -24,6 +24,7 @@ from components.registry.record import (
 from components.registry.store import (
     Version,
     copy_model,
+    find_model,
     find_record,
     latest,
     originals,
@@ -54,6 +55,7 @@ __all__ = [
     "content_id",
     "copy_model",
     "differences",
+    "find_model",
     "find_record",
     "latest",
     "locked",

@@ -40,6 +40,23 @@ def latest(base: str) -> Version | None:
     return next(reversed(versions(base)), None)
 
 
+def find_model(model: str) -> str:
+    """Return the directory of a model.
+
+    Args:
+        model: Directory of a SavedModel, or a registry, which stands for its latest version; a path or a gs:// address.
+
+    Raises:
+        Refused: There is no model.
+    """
+    if exists(_join(model, GRAPH)):
+        return model
+    newest = latest(model)
+    if newest is None:
+        raise Refused(f"{model}: there is no model; give the directory of a version, or a registry that has one")
+    return newest.path
+
+
 def standing(base: str) -> list[Version]:
     """Return the versions that no rollback withdrew, oldest first.
 

@@ -17,6 +17,7 @@ from pipeline.config.concurrency import ConcurrencySettings
 from pipeline.config.kubeflow import KubeflowSettings
 from pipeline.config.notify import NotifySettings
 from pipeline.config.vertex import VertexSettings
+from serving.scoring.settings import ScoringSettings
 
 _NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
@@ -78,6 +79,9 @@ class Configuration(Settings):
         None, description="TFX's InfraValidator with TensorFlow Serving, in addition to the canary; null: not used."
     )
     report: ReportSettings = Field(ReportSettings(), description="Contents of report.html and model_card.md.")
+    scoring: ScoringSettings | None = Field(
+        None, description="Rows that the registry's live model scores, and where; null: nothing is scored."
+    )
     beam: BeamSettings = Field(BeamSettings(), description="Where Beam does the work of the components.")
     runner: RunnerSettings = Field(RunnerSettings(), description="Where the pipeline runs.")
     concurrency: ConcurrencySettings = Field(

@@ -16,6 +16,7 @@ from schema.visible import in_one_line
 # Keys whose value is a path. It is relative to the file's folder or, given with --set, to the current folder.
 _PATH_KEYS = (
     *("work_dir", "schema_file", "registry", "examples.input_base", "checkpoint", "behaviour"),
+    *("scoring.input_base", "scoring.output"),
     *("beam.flink.job_server_jar", "beam.spark.job_server_jar"),
 )
 
@@ -36,7 +37,7 @@ def load_configuration(path: Path, overrides: Sequence[str] = ()) -> Configurati
     content = _read_yaml(path)
     _make_absolute(content, path.resolve().parent, _PATH_KEYS)
     for override in overrides:
-        _replace_key(content, override)
+        replace_key(content, override)
     try:
         return Configuration.model_validate(content)
     except ValidationError as error:
@@ -59,7 +60,16 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def _replace_key(content: dict[str, Any], override: str) -> None:
+def replace_key(content: dict[str, Any], override: str) -> None:
+    """Replace a key of a configuration that is not checked yet.
+
+    Args:
+        content: The configuration.
+        override: `a.b=value`, the value in YAML.
+
+    Raises:
+        Refused: It is no such assignment.
+    """
     key, separator, text = override.partition("=")
     if not separator or not key:
         raise Refused(f"--set {in_one_line(override)}: write it as key=value, for example --set training.epochs=1")

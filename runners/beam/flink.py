@@ -6,9 +6,8 @@ from typing import Any
 
 import requests
 
-from pipeline.beam import FLINK_VERSION, job_jar
+from pipeline.beam import FLINK_VERSION, BeamJobs, job_jar
 from pipeline.config.beam import BeamSettings
-from pipeline.config.configuration import Configuration
 from pipeline.errors import StepFailed
 from schema.errors import Refused
 
@@ -94,7 +93,7 @@ def check_cluster(beam: BeamSettings) -> None:
         )
 
 
-def explained(config: Configuration, failure: StepFailed) -> StepFailed:
+def explained(config: BeamJobs, failure: StepFailed) -> StepFailed:
     """Return a step's failure in Flink's own words, with advice, if a Flink job caused it; else the failure itself."""
     cause = failure.__cause__
     # Beam's runners report with these words that a job failed, or could not be submitted.
@@ -105,7 +104,7 @@ def explained(config: Configuration, failure: StepFailed) -> StepFailed:
     return StepFailed(failure.step, RuntimeError(_why(config, cause)))
 
 
-def _why(config: Configuration, cause: BaseException) -> str:
+def _why(config: BeamJobs, cause: BaseException) -> str:
     """Return why the pipeline's newest job failed; if it did not fail, Beam's own error."""
     address = config.beam.flink.address
     try:

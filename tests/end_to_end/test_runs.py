@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cli.prediction import predict_texts
 from tests.end_to_end.command import command, run
 from tests.support.small_project import LABELS, Project, make_project
 
@@ -121,6 +122,26 @@ def test_predict_prints_labels_and_probabilities(
     prediction = json.loads(capfd.readouterr().out.splitlines()[-1])
     assert prediction["labels"] == ["refund"]
     assert set(prediction["probabilities"]) == set(LABELS)
+
+
+def test_score_gives_every_row_of_a_file_the_labels_of_the_live_model(
+    project: Project, first: tuple[int, dict[str, Any]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    output = project.folder / "scored"
+    rows = [*project.data.read_text().splitlines()[:11], "r99,,,chat"]
+    (project.folder / "new.csv").write_text("\n".join(rows) + "\n")
+    arguments = ("--config", str(project.configuration), "--input", str(project.folder / "new.csv"))
+    assert command("score", *arguments, "--output", str(output), "--format", "jsonl", "--json") == 0
+    record = json.loads(capfd.readouterr().out.splitlines()[-1])
+    assert record["rows"] == {"read": 11, "scored": 10, "quarantined": 1, "reasons": {"blank text": 1}}
+    assert record["model"]["path"] == first[1]["pushed"]
+    assert record["model"]["version"] == int(Path(first[1]["pushed"]).name)
+    scores = [json.loads(line) for line in (output / "scores" / "scores-00000-of-00001.jsonl").read_text().splitlines()]
+    predictions = predict_texts(first[1]["pushed"], [row.split(",")[1] for row in rows[1:11]])
+    for score, prediction in zip(scores, predictions, strict=True):
+        assert score["slices"]["channel"] in ("chat", "mail")
+        assert score["labels"] == prediction.as_json()["labels"]
+        assert score["probabilities"] == pytest.approx(prediction.as_json()["probabilities"], abs=2e-6)
 
 
 def test_an_unchanged_run_takes_everything_from_the_cache(

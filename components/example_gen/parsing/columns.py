@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.example_gen.formats.values import printable
-from components.example_gen.parsing.settings import ColumnSettings, IndicatorLabels, SeveralColumns
+from components.example_gen.parsing.settings import ColumnSettings, IndicatorLabels, SeveralColumns, TextColumns
 from schema.errors import Refused
 from schema.nearest import close_match
 
@@ -21,7 +21,7 @@ class Layout:
         id: Column of the id; None if file and line identify a row.
         text: Column of the text.
         text_pair: Column of the second text; None if no pairs are classified.
-        labels: Columns of the labels: one, or one per label for indicators.
+        labels: Columns of the labels: one, or one per label for indicators; none where texts have no labels.
         slices: Columns of the slices, in the order of the settings.
         group: Column of the group; None if none is configured.
     """
@@ -35,7 +35,7 @@ class Layout:
     group: int | None
 
 
-def find_columns(columns: Sequence[str], settings: ColumnSettings, name: str, *, others: Sequence[str] = ()) -> Layout:
+def find_columns(columns: Sequence[str], settings: TextColumns, name: str, *, others: Sequence[str] = ()) -> Layout:
     """Find every configured column among those of a table.
 
     Args:
@@ -61,15 +61,17 @@ def find_columns(columns: Sequence[str], settings: ColumnSettings, name: str, *,
     def index_if_set(column: str | None, key: str) -> int | None:
         return None if column is None else index_of(column, key)
 
-    labels_key = "labels.columns" if isinstance(settings.labels, IndicatorLabels | SeveralColumns) else "labels.column"
+    of_examples = settings if isinstance(settings, ColumnSettings) else None
+    labels = None if of_examples is None else of_examples.labels
+    labels_key = "labels.columns" if isinstance(labels, IndicatorLabels | SeveralColumns) else "labels.column"
     return Layout(
         columns=tuple(columns),
         id=index_if_set(settings.id, "id"),
         text=index_of(settings.text, "text"),
         text_pair=index_if_set(settings.text_pair, "text_pair"),
-        labels=tuple(index_of(column, labels_key) for column in settings.labels.label_columns),
+        labels=tuple(index_of(column, labels_key) for column in settings.label_columns),
         slices=tuple(index_of(column, "slices") for column in settings.slices),
-        group=index_if_set(settings.group, "group"),
+        group=index_if_set(None if of_examples is None else of_examples.group, "group"),
     )
 
 

@@ -100,8 +100,8 @@ LabelSettings = Annotated[
 ]
 
 
-class ColumnSettings(Settings):
-    """Columns that the parts of an example are read from."""
+class TextColumns(Settings):
+    """Columns that a text is read from, whether it has labels or not."""
 
     id: ColumnName | None = Field(
         default=None, description='The column that identifies a row; null: rows are named "<file>:<line>".'
@@ -110,13 +110,8 @@ class ColumnSettings(Settings):
     text_pair: ColumnName | None = Field(
         default=None, description="The second text, where pairs are classified (BERT's sentence pair); may be blank."
     )
-    labels: LabelSettings = Field(description="The columns that hold the labels; `kind` says in which form.")
     slices: tuple[ColumnName, ...] = Field(
         default=(), description="Columns carried along as string features, to evaluate slices of the data by."
-    )
-    group: ColumnName | None = Field(
-        default=None,
-        description="A column, such as the user or the thread; rows with the same value in it stay in one split.",
     )
 
     @field_validator("slices")
@@ -140,13 +135,43 @@ class ColumnSettings(Settings):
         return self
 
     @property
+    def label_columns(self) -> tuple[str, ...]:
+        """Columns that labels are read from."""
+        return ()
+
+    @property
     def object_columns(self) -> tuple[str, ...]:
         """Columns whose cells may be objects."""
-        return self.labels.label_columns if isinstance(self.labels, ListLabels) else ()
+        return ()
 
     @property
     def used_columns(self) -> tuple[str, ...]:
-        """Every column that is read, once: id, text and its pair, labels, slices, and the group unless it is one."""
-        used = (self.id, self.text, self.text_pair, *self.labels.label_columns, *self.slices)
-        group = None if self.group in (self.id, *self.slices) else self.group
-        return tuple(name for name in (*used, group) if name is not None)
+        """Every column that is read, once: id, text and its pair, labels and slices."""
+        used = (self.id, self.text, self.text_pair, *self.label_columns, *self.slices)
+        return tuple(name for name in used if name is not None)
+
+
+class ColumnSettings(TextColumns):
+    """Columns that the parts of an example are read from."""
+
+    labels: LabelSettings = Field(description="The columns that hold the labels; `kind` says in which form.")
+    group: ColumnName | None = Field(
+        default=None,
+        description="A column, such as the user or the thread; rows with the same value in it stay in one split.",
+    )
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """Columns that labels are read from."""
+        return self.labels.label_columns
+
+    @property
+    def object_columns(self) -> tuple[str, ...]:
+        """Columns whose cells may be objects."""
+        return self.label_columns if isinstance(self.labels, ListLabels) else ()
+
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        """Every column that is read, once: those of the text, labels and slices, and the group unless it is a slice."""
+        used = super().used_columns
+        return used if self.group is None or self.group in (self.id, *self.slices) else (*used, self.group)

@@ -21,8 +21,8 @@ SPLITS: tuple[Split, ...] = ("train", "eval", "test")
 Weights = Annotated[dict[Split, Annotated[StrictInt, Field(gt=0)]], Field(min_length=1)]
 
 
-class InputFiles(Settings):
-    """Files or rows, and the split or splits that they go to."""
+class Input(Settings):
+    """Files or rows."""
 
     pattern: str | None = Field(
         default=None,
@@ -36,6 +36,16 @@ class InputFiles(Settings):
         description="bigquery, instead of a pattern: a SELECT. @span_begin_timestamp, @span_end_timestamp and"
         " @span_yyyymmdd_utc, as TFX defines them, make each UTC day a span.",
     )
+
+    @property
+    def source(self) -> str:
+        """The pattern or the query."""
+        return self.pattern or self.query or ""
+
+
+class InputFiles(Input):
+    """Files or rows, and the split or splits that they go to."""
+
     # Discriminated by a function: a plain union would report a mistake in one form as an error in both.
     split: Annotated[
         Annotated[Split, Tag("name")] | Annotated[Weights, Tag("weights")],
@@ -43,11 +53,6 @@ class InputFiles(Settings):
     ] = Field(
         description="The split that all rows go to, or a weight per split ({train: 9, eval: 1}) to divide them by hash."
     )
-
-    @property
-    def source(self) -> str:
-        """The pattern or the query."""
-        return self.pattern or self.query or ""
 
     @property
     def weights(self) -> tuple[tuple[Split, int], ...]:
@@ -68,14 +73,25 @@ class SpanRange(Settings):
     not_after: int | date | None = Field(default=None, description="Number or date of the last span to read.")
 
 
-class SourceSettings(Settings):
+class InputSettings(Settings):
     """Files or queries that are read."""
 
     input_base: str = Field(
         default="", description="The folder, local or remote (gs://), that holds the data; bigquery needs none."
     )
-    inputs: tuple[InputFiles, ...] = Field(description="The files or queries, and the splits that they fill.")
+    inputs: tuple[Input, ...] = Field(description="The files or queries.")
     spans: SpanRange = Field(default=SpanRange(), description="Spans to read, if inputs come in spans.")
+
+    @property
+    def has_queries(self) -> bool:
+        """Return whether the inputs are queries instead of files."""
+        return any(entry.query is not None for entry in self.inputs)
+
+
+class SourceSettings(InputSettings):
+    """Files or queries that fill the splits."""
+
+    inputs: tuple[InputFiles, ...] = Field(description="The files or queries, and the splits that they fill.")
 
     @model_validator(mode="after")
     def _fill_every_split(self) -> Self:
@@ -84,8 +100,3 @@ class SourceSettings(Settings):
             if split not in filled:
                 raise ValueError(f"inputs fill no '{split}' split; train, eval and test are all needed")
         return self
-
-    @property
-    def has_queries(self) -> bool:
-        """Return whether the inputs are queries instead of files."""
-        return any(entry.query is not None for entry in self.inputs)

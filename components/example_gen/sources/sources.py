@@ -13,7 +13,7 @@ from pathlib import Path
 from components.common.files import display, escape_glob, file_size, is_remote, list_files
 from components.example_gen.formats.values import printable
 from components.example_gen.sources.bigquery.queries import Query, find_queries, has_span
-from components.example_gen.sources.settings import SourceSettings
+from components.example_gen.sources.settings import InputSettings
 from components.example_gen.sources.spans import (
     SpanPattern,
     SpanVersion,
@@ -77,7 +77,7 @@ class Sources:
         return newest(self.spans)
 
 
-def find_sources(settings: SourceSettings, resolved: Sequence[SpanVersion] | None = None) -> Sources:
+def find_sources(settings: InputSettings, resolved: Sequence[SpanVersion] | None = None) -> Sources:
     """Find every file of every input; if inputs have spans, the files of the spans that `settings.spans` asks for.
 
     Args:
@@ -112,19 +112,19 @@ def find_sources(settings: SourceSettings, resolved: Sequence[SpanVersion] | Non
     return Sources(tuple(files), spans, tuple(span for span in wanted if span in incomplete))
 
 
-def has_spans(settings: SourceSettings) -> bool:
+def has_spans(settings: InputSettings) -> bool:
     """Return whether any input comes in spans."""
     if settings.has_queries:
         return any(has_span(entry.source) for entry in settings.inputs)
     return any(parse_pattern(entry.source) is not None for entry in settings.inputs)
 
 
-def has_dates(settings: SourceSettings) -> bool:
+def has_dates(settings: InputSettings) -> bool:
     """Return whether spans are days."""
     return settings.has_queries or any("{YYYY}" in entry.source for entry in settings.inputs)
 
 
-def _find_queries(settings: SourceSettings, resolved: Sequence[SpanVersion] | None) -> Sources:
+def _find_queries(settings: InputSettings, resolved: Sequence[SpanVersion] | None) -> Sources:
     spans = [span for span, _ in resolved or ()]
     if resolved is None and has_spans(settings):
         spans = choose_spans(days_available(settings.spans), settings.spans)
@@ -135,13 +135,13 @@ def _find_queries(settings: SourceSettings, resolved: Sequence[SpanVersion] | No
     return Sources(tuple(files), tuple(SpanVersion(span, None) for span in spans))
 
 
-def _check_folder(settings: SourceSettings) -> None:
+def _check_folder(settings: InputSettings) -> None:
     base = settings.input_base.rstrip("/")
     if not is_remote(base) and not Path(base).is_dir():
         raise Refused(f"{display(base)}: no such folder; set examples.input_base")
 
 
-def _parse(settings: SourceSettings, index: int) -> SpanPattern | None:
+def _parse(settings: InputSettings, index: int) -> SpanPattern | None:
     pattern = settings.inputs[index].source
     if Path(pattern).is_absolute():
         raise Refused(f"'{pattern}' is not relative to examples.input_base; set examples.inputs[{index}].pattern")
@@ -156,7 +156,7 @@ def _parse(settings: SourceSettings, index: int) -> SpanPattern | None:
         raise Refused(f"examples.inputs[{index}].pattern: {refused}") from None
 
 
-def _matching_files(settings: SourceSettings, index: int, pattern: str | None = None) -> list[str]:
+def _matching_files(settings: InputSettings, index: int, pattern: str | None = None) -> list[str]:
     base, own = settings.input_base.rstrip("/"), settings.inputs[index].source
     paths = list_files(f"{escape_glob(base)}/{pattern or own}")
     if not paths and not is_remote(base) and Path(base, own).is_dir():
@@ -168,7 +168,7 @@ def _matching_files(settings: SourceSettings, index: int, pattern: str | None = 
     return paths
 
 
-def _find_editions(settings: SourceSettings, index: int, pattern: SpanPattern) -> _Editions:
+def _find_editions(settings: InputSettings, index: int, pattern: SpanPattern) -> _Editions:
     base = settings.input_base.rstrip("/") + "/"
     editions: _Editions = defaultdict(lambda: defaultdict(list))
     for path in _matching_files(settings, index, pattern.glob):
@@ -203,7 +203,7 @@ def _newest_version(inputs: Sequence[dict[int | None, list[str]]]) -> int | None
 
 
 def _input_files(
-    settings: SourceSettings, editions: dict[int, _Editions], spans: Sequence[SpanVersion]
+    settings: InputSettings, editions: dict[int, _Editions], spans: Sequence[SpanVersion]
 ) -> list[InputFile]:
     files: list[InputFile] = []
     for index in range(len(settings.inputs)):
@@ -223,7 +223,7 @@ def _files_of(versions: dict[int | None, list[str]], version: int | None) -> lis
     return versions[None] if None in versions else versions[version]
 
 
-def _why_no_span(settings: SourceSettings, complete: Sequence[int], incomplete: Sequence[int]) -> str:
+def _why_no_span(settings: InputSettings, complete: Sequence[int], incomplete: Sequence[int]) -> str:
     if complete:
         newest_spans = [SpanVersion(span, None) for span in sorted(complete)[-3:]]
         described = describe_spans(newest_spans, dates=has_dates(settings))
@@ -249,7 +249,7 @@ def _refuse_undecodable_name(name: str) -> None:
         raise Refused(f"{printable(name)}: the file's name is not UTF-8; rename it") from None
 
 
-def _refuse_shared_files(files: Sequence[InputFile], settings: SourceSettings) -> None:
+def _refuse_shared_files(files: Sequence[InputFile], settings: InputSettings) -> None:
     first: dict[str, InputFile] = {}
     for file in files:
         other = first.setdefault(file.path, file)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from components.common.progress import PROGRESS
 from components.example_gen.parsing.columns import find_columns
-from components.example_gen.parsing.settings import ColumnSettings
+from components.example_gen.parsing.settings import TextColumns
 from components.example_gen.sources.bigquery.queries import Query
 from schema.errors import Refused
 
@@ -31,7 +31,7 @@ _UNSTEADY = re.compile(
 )
 
 
-def check_queries(queries: Sequence[Query], settings: ColumnSettings, project: str) -> list[int]:
+def check_queries(queries: Sequence[Query], settings: TextColumns, project: str) -> list[int]:
     """Have BigQuery check every query, and find the configured columns in the results.
 
     Args:
@@ -124,13 +124,13 @@ def _get_table(client: "Client", reference: "TableReference") -> "Table":
     return table
 
 
-def _refuse_types(fields: Sequence["SchemaField"], settings: ColumnSettings, key: str) -> None:
+def _refuse_types(fields: Sequence["SchemaField"], settings: TextColumns, key: str) -> None:
     for field in fields:
         if field.name not in settings.used_columns:
             continue
         if field.field_type in ("RECORD", "STRUCT"):
             raise Refused(f"{key}: column '{field.name}' is a {field.field_type}; select one of its fields")
-        if field.mode == "REPEATED" and field.name not in settings.labels.label_columns:
+        if field.mode == "REPEATED" and field.name not in settings.label_columns:
             raise Refused(f"{key}: column '{field.name}' is REPEATED; only labels can be, select one string")
 
 

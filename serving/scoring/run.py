@@ -1,0 +1,195 @@
+"""A scoring from beginning to end: what may begin or go on, the job, and the record of what was done."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from components.common import files
+from components.common.progress import LASTING, PROGRESS
+from components.example_gen import quarantine, runs
+from components.example_gen.formats.rows import Reason
+from components.example_gen.sources.sources import Sources
+from schema.errors import Refused
+from serving.scoring import shards
+from serving.scoring.chunks import is_usable
+from serving.scoring.record import InputFact, Plan, ScoredWith, ScoringRecord
+from serving.scoring.settings import ScoringSettings
+
+QUARANTINE = "quarantine"
+# Settings that do not change what is in the scores.
+_FREE = frozenset({"output", "input_base", "inputs", "spans", "batch_size", "read_method"})
+# What a refused scoring may leave in its folder.
+_LEFTOVERS = frozenset({"log.txt"})
+_PACKAGES = ("tensorflow", "tensorflow-text", "apache-beam")
+
+
+def begin(settings: ScoringSettings, model: ScoredWith, sources: Sources) -> ScoringRecord:
+    """Return the record of a new scoring, or that of the folder if the same one was begun before.
+
+    Args:
+        settings: Settings of the scoring.
+        model: Model that is asked for.
+        sources: Inputs that are asked for.
+
+    Raises:
+        Refused: The folder has something else, or scores of another model, other inputs or other options.
+    """
+    new = ScoringRecord(
+        model=model,
+        inputs=_facts(sources, has_queries=settings.has_queries),
+        input_base=settings.input_base,
+        options=_options(settings),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions={package: version(package) for package in _PACKAGES},
+    )
+    try:
+        existing = ScoringRecord.read(settings.output.rstrip("/"))
+    except FileNotFoundError:
+        names = files.list_folder(settings.output)
+        found = [name for name in names if not name.startswith(".") and name.rstrip("/") not in _LEFTOVERS]
+        if found:
+            raise Refused(
+                f"{settings.output}: is not empty ('{min(found)}'), and has no {ScoringRecord.FILE}; give an empty or"
+                " new folder"
+            ) from None
+        return new
+    if difference := _difference(existing, new):
+        raise Refused(f"{settings.output}: {difference}; give another --output, or remove the folder")
+    return existing
+
+
+def continued_with(output: str, model: ScoredWith) -> ScoredWith:
+    """Return the model that a scoring goes on with: of a registry, the version that was live when it began.
+
+    Args:
+        output: Folder of the scoring.
+        model: Model that is asked for, live now.
+    """
+    try:
+        existing = ScoringRecord.read(output.rstrip("/"))
+    except FileNotFoundError:
+        return model
+    same_registry = model.registry is not None and existing.model.registry == model.registry
+    return existing.model if same_registry and existing.finished is None else model
+
+
+def run(
+    settings: ScoringSettings,
+    record: ScoringRecord,
+    sources: Sources,
+    make_pipeline: Callable[[], Any],
+    processes: int = 1,
+) -> ScoringRecord:
+    """Score what is not scored yet.
+
+    Args:
+        settings: Settings of the scoring.
+        record: Its record, from `begin`.
+        sources: Its inputs.
+        make_pipeline: Function that returns a Beam pipeline.
+        processes: Processes that share the cores of a machine.
+
+    Returns:
+        The completed record, as it is in the folder now.
+
+    Raises:
+        Refused: An input is cut short, or has no row that can be scored.
+    """
+    if record.finished is not None:
+        return record
+    from serving.scoring.job import Job, build, remaining, shards_watched
+
+    started = time.monotonic()
+    output = settings.output.rstrip("/")
+    job = Job(settings, record.model.path, record.model.version, processes)
+    for folder in (shards.SCORES, QUARANTINE):
+        files.make_folder(f"{output}/{folder}")
+    files.make_private_folder(job.unfinished)
+    record.write(output)
+    plan = _find_plan(job.unfinished)
+    if plan is not None:
+        left = sum(work.chunk.rows for work in remaining(plan, job))
+        PROGRESS.info("%d of %d rows were scored before", plan.rows.scored - left, plan.rows.scored, extra=LASTING)
+    with shards_watched(job), make_pipeline() as pipeline:
+        build(pipeline, job, sources, plan)
+    plan = Plan.read(job.unfinished)
+    if not is_usable(plan):
+        problem = _why_unusable(plan)
+        for folder in (job.unfinished, f"{output}/{shards.SCORES}", f"{output}/{QUARANTINE}"):
+            files.remove_folder(folder)
+        files.remove_file(f"{output}/{ScoringRecord.FILE}")  # the inputs are read anew once they are repaired
+        raise Refused(problem)
+    if missing := remaining(plan, job):
+        raise RuntimeError(f"{missing[0].shard} was not written")
+    quarantine.write_rows(runs.read_rejects(plan.rejects), f"{output}/{QUARANTINE}")
+    finished = record.model_copy(
+        update={
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "rows": plan.rows,
+            "shards": len(plan.chunks),
+            "seconds": round(time.monotonic() - started, 2),
+        }
+    )
+    finished.write(output)
+    files.remove_folder(job.unfinished)
+    return finished
+
+
+def _find_plan(folder: str) -> Plan | None:
+    """Return the plan of an earlier call; None if it was killed while it read the inputs."""
+    try:
+        plan = Plan.read(folder)
+    except FileNotFoundError:
+        return None
+    return plan if is_usable(plan) else None
+
+
+def _facts(sources: Sources, *, has_queries: bool) -> list[InputFact]:
+    if has_queries:
+        return [InputFact(name=query.sql, size=0, changed=0) for query in sources.queries]
+    return [
+        InputFact(name=file.name, size=file.size, changed=files.modification_time(file.path)) for file in sources.files
+    ]
+
+
+def _options(settings: ScoringSettings) -> dict[str, str]:
+    """Return the settings that decide what is in the scores, as text by key."""
+    content = settings.model_dump(mode="json")
+    return {key: str(value) for key, value in sorted(content.items()) if key not in _FREE}
+
+
+def _difference(existing: ScoringRecord, new: ScoringRecord) -> str:
+    """Return the first difference between a folder's record and what is asked for; empty if there is none."""
+    if existing.model.model_id != new.model.model_id:
+        return f"has scores of {_named(existing.model)}, not of {_named(new.model)}"
+    for key, value in new.options.items():
+        if (other := existing.options.get(key)) != value:
+            return f"was scored with scoring.{key} {other}, not {value}"
+    before, now = {fact.name: fact for fact in existing.inputs}, {fact.name: fact for fact in new.inputs}
+    if existing.input_base != new.input_base:
+        return f"has scores of what is in {existing.input_base or 'no folder'}, not in {new.input_base or 'no folder'}"
+    for name in {**before, **now}:
+        if name not in now or name not in before:
+            return f"has {'scores of ' if name in before else 'no scores of '}{name}"
+        if before[name] != now[name]:
+            return f"{name} has changed since it was scored"
+    return ""
+
+
+def _named(model: ScoredWith) -> str:
+    return f"version {model.version}" if model.version is not None else f"model {model.model_id[:12]}"
+
+
+def _why_unusable(plan: Plan) -> str:
+    row = next(
+        (row for row in runs.read_rejects(plan.rejects) if plan.chunks == [] or row.reason.startswith(Reason.DAMAGED)),
+        None,
+    )
+    if row is None:
+        return "the inputs have no row; nothing was scored"
+    if row.reason.startswith(Reason.DAMAGED):
+        return f"{row.file}:{row.line}: {row.reason}; the rest of it is lost, so replace the file"
+    reasons = ", ".join(f"{count} {reason}" for reason, count in plan.rows.reasons.items())
+    return f"none of {plan.rows.read} rows can be scored ({reasons}; the first is {row.file}:{row.line})"
