@@ -4,6 +4,6 @@ from tfx.types.artifact import Artifact
 
 
 class DataVerdict(Artifact):  # type: ignore[misc]
-    """Verdict on the data: `verdict.json`, a `components.data_gate.verdict.Verdict`."""
+    """Verdict on the data: `verdict.json`, a `data_gate.verdict.Verdict`, and `distributions.json` beside it."""
 
     TYPE_NAME = "components.DataVerdict"

@@ -4,19 +4,21 @@ from typing import Any
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 from tfx import types
+from tfx.components.statistics_gen import stats_artifact_utils
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.types.standard_component_specs import ANOMALIES_KEY, SCHEMA_KEY, STATISTICS_KEY
 
 from components.common.files import read_bytes
 from components.data_gate import reasons
+from components.data_gate.distributions import Distributions, distribution
 from components.data_gate.drift import describe_drift, measure_drift, with_present_labels
 from components.data_gate.settings import DataGateSettings
 from components.data_gate.verdict import Drift, Verdict
 from components.example_gen.report import IngestReport
 from components.schema_import.schema_file import read_schema_file
 from components.training_log.log import LoggedTraining, TrainingEntry, entry_before
-from components.training_log.statistics import train_statistics
+from components.training_log.statistics import newest_span_only, train_statistics
 from schema.errors import Refused
 from schema.label_list import LabelList, label_list
 
@@ -43,15 +45,20 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
                 since the last training.
         """
         inputs = {key: artifact_utils.get_single_instance(artifacts) for key, artifacts in input_dict.items()}
+        report = IngestReport.read(inputs[QUARANTINE_KEY].uri)
+        schema = read_schema_file(inputs[SCHEMA_KEY].uri)
+        previous = entry_before(exec_properties[REGISTRY_KEY], report)
         verdict = judge(
             statistics=inputs[STATISTICS_KEY],
             anomalies=inputs[ANOMALIES_KEY],
-            report=IngestReport.read(inputs[QUARANTINE_KEY].uri),
-            schema=read_schema_file(inputs[SCHEMA_KEY].uri),
+            report=report,
+            schema=schema,
             settings=DataGateSettings.model_validate_json(exec_properties[SETTINGS_KEY]),
-            registry=exec_properties[REGISTRY_KEY],
+            previous=previous,
         )
-        verdict.write(artifact_utils.get_single_uri(output_dict[VERDICT_KEY]))
+        folder = artifact_utils.get_single_uri(output_dict[VERDICT_KEY])
+        describe_data(inputs[STATISTICS_KEY], previous, label_list(schema)).write(folder)
+        verdict.write(folder)
 
 
 def judge(
@@ -61,7 +68,7 @@ def judge(
     report: IngestReport,
     schema: schema_pb2.Schema,
     settings: DataGateSettings,
-    registry: str,
+    previous: LoggedTraining | None,
 ) -> Verdict:
     """Judge the data of a run.
 
@@ -71,13 +78,12 @@ def judge(
         report: ExampleGen's report.
         schema: The completed schema.
         settings: The bounds.
-        registry: Folder of the registry, which has the training log.
+        previous: The last training on older data; None if there was none.
 
     Raises:
         Refused: The data may not be trained on; the message gives every reason.
     """
     labels = label_list(schema)
-    previous = entry_before(registry, report)
     entry = None if previous is None else previous.entry
     compared_with = "" if entry is None else _describe(entry)
     drift = [] if previous is None else _drift_since(previous, train_statistics(statistics, report), schema, labels)
@@ -96,6 +102,25 @@ def judge(
         drift=drift,
         warnings=reasons.warnings(report, labels.active),
     )
+
+
+def describe_data(statistics: types.Artifact, previous: LoggedTraining | None, labels: LabelList) -> Distributions:
+    """Return the distributions of each split and of the last data.
+
+    Args:
+        statistics: StatisticsGen's artifact.
+        previous: The last training on older data; None if there was none.
+        labels: The label list, which knows former names.
+    """
+    splits = {}
+    for split in artifact_utils.decode_split_names(statistics.split_names):
+        found = stats_artifact_utils.load_statistics(statistics, split).proto()
+        splits[split] = distribution(newest_span_only(found, None).datasets[0], labels.aliases)
+    last = None
+    if previous is not None:
+        before = statistics_pb2.DatasetFeatureStatisticsList.FromString(previous.statistics)
+        last = distribution(before.datasets[0], labels.aliases)
+    return Distributions(splits=splits, last=last)
 
 
 def _drift_since(

@@ -41,7 +41,7 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
         summary = with_attention(summary, read_eval_positives(uris["model_run"]), settings.attention)
         summary.write(folder)
         material = gather_material(
-            uris | {"results": uris["behaviour"]},
+            uris | {"results": uris["behaviour"], "verdict": uris["data_verdict"]},
             summary,
             configuration=json.loads(exec_properties["configuration"]),
             when=datetime.now(UTC),

@@ -20,14 +20,17 @@ from components.report.drawing.tables import Table
 from components.report.summary import Summary
 from components.report.views import decision
 from components.report.views.behaviour import behaviour_view
+from components.report.views.calibration import calibration_view
 from components.report.views.canary import canary_view
+from components.report.views.confusions import confusion_view
 from components.report.views.data import data_view
-from components.report.views.label import calibration_charts, confusion_view, labels_view, training_charts
+from components.report.views.label import labels_view
 from components.report.views.labels import FEW, label_anchors, labels_table
 from components.report.views.material import Material
 from components.report.views.metrics import averages_table
 from components.report.views.run import run_view
 from components.report.views.slices import slices_view
+from components.report.views.training import training_charts
 from components.report.views.trend import trend_chart
 
 REPORT_FILE = "report.html"
@@ -62,13 +65,13 @@ class Section:
 SECTIONS = (
     Section("gates", "Gates", lambda run: _gates(run.summary)),
     Section("labels", "Labels", lambda run: labels_table(run.summary)),
-    Section("metrics", "All labels together", lambda run: averages_table(run.summary)),
+    Section("metrics", "Averages", lambda run: averages_table(run.summary)),
     Section("slices", "Slices", lambda run: slices_view(run.summary)),
     Section("behaviour", "Behavioural tests", lambda run: behaviour_view(run.behaviour, texts=run.texts)),
     Section("canary", "Canary", lambda run: canary_view(run.summary.canary)),
     Section("confusions", "Confusions", lambda run: confusion_view(run.insights) if run.summary.metrics else None),
     Section("each", "Label by label", labels_view),
-    Section("calibration", "Calibration", lambda run: calibration_charts(run) if run.summary.metrics else None),
+    Section("calibration", "Calibration", calibration_view),
     Section("training", "Training", lambda run: training_charts(run.training, run.batches)),
     Section("data", "Data", data_view),
     Section("run", "Run", run_view),

@@ -73,6 +73,15 @@ class Confusion(Value):
     beside: int = Field(description="Number of examples for which `right` is predicted as well.")
 
 
+class Together(Value):
+    """How often two labels occur together, in the data and in what the model predicts."""
+
+    first: str
+    second: str = Field(description="A label after `first` in the model's order.")
+    truth: int = Field(description="Number of examples that have both.")
+    predicted: int = Field(description="Number of examples for which both are predicted.")
+
+
 class Insights(Record):
     """Insights into the whole test split, for the labels in use."""
 
@@ -90,6 +99,18 @@ class Insights(Record):
         )
     )
     mistakes: dict[str, LabelMistakes]
+    missed_alone: dict[str, int] = Field(
+        default={}, description="Examples by label that is missed while no wrong label is predicted in its place."
+    )
+    surplus: dict[str, int] = Field(
+        default={},
+        description="Examples by label that is wrongly predicted besides the right ones: none of these is missed, and"
+        " there is at least one.",
+    )
+    together: list[Together] = Field(
+        default=[],
+        description="Pairs of labels that occur together; with many labels, those with the most examples by either.",
+    )
 
 
 def bin_edge(edge: int) -> float:

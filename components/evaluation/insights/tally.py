@@ -20,6 +20,7 @@ from components.evaluation.insights.insights import (
     Mistake,
     Reliability,
     ScoreCounts,
+    Together,
 )
 
 Floats = npt.NDArray[np.float64]
@@ -30,6 +31,8 @@ _MISTAKES_IN_ALL = 2_000
 _LEAST_MISTAKES = 3
 # With more labels than fit a readable matrix, this many confusions are kept for each.
 _MOST_CONFUSIONS = 20
+# With as many labels, pairs of labels that are kept in all.
+_MOST_PAIRS = 500
 # Number of characters kept of a text, and of an id.
 TEXT_CHARACTERS = 600
 _ID_CHARACTERS = 200
@@ -121,6 +124,8 @@ class InsightsTally:
         # [2, n_labels, n_labels + 1]: missed and beside; the last column is for examples without labels.
         self._confusions = np.zeros((2, n_labels, n_labels + 1), np.int64)
         self._wrong = np.zeros((2, n_labels), np.int64)  # false positives, false negatives
+        self._alone = np.zeros((2, n_labels), np.int64)  # surplus, missed alone
+        self._together = np.zeros((2, n_labels, n_labels), np.int64)  # in truth, predicted
         self._most = min(MOST_MISTAKES, max(_LEAST_MISTAKES, _MISTAKES_IN_ALL // n_labels))
         self._false_positives: list[list[_RankedMistake]] = [[] for _ in labels]
         self._false_negatives: list[list[_RankedMistake]] = [[] for _ in labels]
@@ -142,6 +147,8 @@ class InsightsTally:
         self._examples += other._examples
         self._confusions += other._confusions
         self._wrong += other._wrong
+        self._alone += other._alone
+        self._together += other._together
         for histogram, other_histogram in zip(self._histograms, other._histograms, strict=True):
             histogram += other_histogram
         for reliability, other_reliability in zip(self._reliability, other._reliability, strict=True):
@@ -171,6 +178,7 @@ class InsightsTally:
         predicted = scores[0][:, np.asarray(self._readers[0].output_indices)] > _DECISION
         self._wrong += np.stack([(predicted & ~truth).sum(axis=0), (truth & ~predicted).sum(axis=0)])
         self._count_confusions(predicted, truth)
+        self._together += np.stack([_count_pairs(truth), _count_pairs(predicted)])
         self._keep_mistakes(rows, probabilities[0], predicted, truth)
 
     def insights(self) -> Insights:
@@ -196,6 +204,9 @@ class InsightsTally:
                 )
                 for column, label in enumerate(self._labels)
             },
+            surplus=dict(zip(self._labels, self._alone[0].tolist(), strict=True)),
+            missed_alone=dict(zip(self._labels, self._alone[1].tolist(), strict=True)),
+            together=list(self._kept_pairs()),
         )
 
     def _count_confusions(self, predicted: Flags, truth: Flags) -> None:
@@ -203,6 +214,9 @@ class InsightsTally:
         self._confusions[0, :, :-1] += (wrong @ (truth & ~predicted)).astype(np.int64)
         self._confusions[1, :, :-1] += (wrong @ (truth & predicted)).astype(np.int64)
         self._confusions[0, :, -1] += (wrong @ ~truth.any(axis=1)).astype(np.int64)
+        given, missed = predicted & ~truth, truth & ~predicted
+        self._alone[0] += given[truth.any(axis=1) & ~missed.any(axis=1)].sum(axis=0)
+        self._alone[1] += missed[~given.any(axis=1)].sum(axis=0)
 
     def _keep_mistakes(self, rows: Sequence[Example], probabilities: Floats, predicted: Flags, truth: Flags) -> None:
         for kept, wrong, doubt in (
@@ -246,6 +260,19 @@ class InsightsTally:
             if reader.output_indices[column] >= 0
         }
 
+    def _kept_pairs(self) -> Iterator[Together]:
+        """Yield the pairs of labels by their indices: all where they fit a matrix, else those with most examples."""
+        n_labels = len(self._labels)
+        first, second = np.triu_indices(n_labels, 1)
+        counts = self._together[:, first, second]
+        most = len(first) if n_labels <= MATRIX_LABELS else _MOST_PAIRS
+        frequent = np.sort(np.argsort(-counts.max(axis=0), kind="stable")[:most]) if len(first) else first
+        for pair in frequent[counts[:, frequent].any(axis=0)]:
+            truth, predicted = counts[:, pair].tolist()
+            yield Together(
+                first=self._labels[first[pair]], second=self._labels[second[pair]], truth=truth, predicted=predicted
+            )
+
     def _kept_confusions(self) -> Iterator[Confusion]:
         """Yield the confusions of each label: all of them where they fit a matrix, else the most frequent ones."""
         n_labels = len(self._labels)
@@ -270,6 +297,12 @@ class InsightsTally:
             right=[self._labels[column] for column in candidate.truth],
             given=[self._labels[column] for column in candidate.predicted],
         )
+
+
+def _count_pairs(flags: Flags) -> npt.NDArray[np.int64]:
+    """Return the number of examples that have both labels, [n_labels, n_labels], of flags [n, n_labels]."""
+    values = flags.astype(np.float32)  # matrix products of integers do not use BLAS; counts of a block are exact
+    return np.asarray(values.T @ values).astype(np.int64)
 
 
 def _count(probabilities: Floats, truth: Flags, histogram: npt.NDArray[np.int64], reliability: Floats) -> None:

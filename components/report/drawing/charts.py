@@ -114,6 +114,49 @@ def chart(
 
 
 @dataclass(frozen=True)
+class Bars:
+    """Bars of one kind.
+
+    Attributes:
+        name: Name in the legend.
+        css_class: Class of the style sheet.
+        shares: Heights between 0 and 1, one for each bin.
+    """
+
+    name: str
+    css_class: str
+    shares: Sequence[float]
+
+
+def bar_chart(caption: str, x: Axis, kinds: Sequence[Bars], *, subject: str = "", cut: float | None = None) -> Chart:
+    """Draw bars over even bins of the horizontal axis, those of each kind side by side, on a square root scale.
+
+    Args:
+        caption: Caption.
+        x: Horizontal axis.
+        kinds: Bars, with the same number of bins each.
+        subject: What the chart is about, for screen readers.
+        cut: Position of a vertical line; None for none.
+    """
+    plot = _Plot(x, Axis("share of rows", 0, 1, (0.0, 0.1**0.5, 0.5**0.5, 1.0), ("0", "0.1", "0.5", "1")), HEIGHT)
+    parts = [_head(caption, subject, HEIGHT), *plot.axes()]
+    bins = len(kinds[0].shares)
+    width = (WIDTH - _LEFT - _RIGHT) / bins / len(kinds)
+    for index, each in enumerate(kinds):
+        rectangles = []
+        for position, share in enumerate(each.shares):
+            if share:
+                left, top = plot.project((x.low + (x.high - x.low) * position / bins, share**0.5))
+                left += index * width
+                rectangles.append(f"M{left:.1f} {plot.floor:.0f}V{top:.1f}h{width - 0.6:.1f}V{plot.floor:.0f}z")
+        parts.append(Markup('<path class="{}" d="{}"/>').format(each.css_class, "".join(rectangles)))
+    if cut is not None:
+        parts.append(plot.vertical("cut", cut))
+    legend = [(f"{each.css_class} dots", each.name) for each in kinds]
+    return Chart(caption, Markup("").join([*parts, Markup("</svg>")]), legend)
+
+
+@dataclass(frozen=True)
 class _Plot:
     """Area between the axes of a drawing.
 
@@ -144,20 +187,21 @@ class _Plot:
 
     def axes(self) -> Iterator[Markup]:
         """Draw the grid, with the ticks' and the axes' names."""
-        for tick, name in self.y.named_ticks:
-            level = self.project((self.x.low, tick))[1]
-            yield _segment("grid", _LEFT, level, WIDTH - _RIGHT, level)
+        levels = [(self.project((self.x.low, tick))[1], name) for tick, name in self.y.named_ticks]
+        columns = [(self.project((tick, self.y.low))[0], name) for tick, name in self.x.named_ticks]
+        grid = [f"M{_LEFT} {_number(level)}H{WIDTH - _RIGHT}" for level, _ in levels]
+        grid += [f"M{_number(column)} {_TOP}V{_number(self.floor)}" for column, _ in columns]
+        yield Markup('<path class="grid" d="{}"/>').format("".join(grid))
+        for level, name in levels:
             yield _text(_LEFT - 5, level + 4, "end", name)
-        for index, (tick, name) in enumerate(self.x.named_ticks):
-            column = self.project((tick, self.y.low))[0]
-            yield self.vertical("grid", tick)
+        for index, (column, name) in enumerate(columns):
             wide = len(name) > 5  # centred, it would leave the drawing
             anchor = "middle" if not wide else "start" if index == 0 else "end"
             yield _text(column, self.floor + 14, anchor, name)
         if self.x.name:
             yield _text(_LEFT + (WIDTH - _LEFT - _RIGHT) / 2, self.height - 6, "middle", self.x.name)
         if self.y.name:
-            side = '<text class="axis" transform="translate(10 {:.0f}) rotate(-90)" text-anchor="middle">{}</text>'
+            side = '<text class="axis middle" transform="translate(10 {:.0f}) rotate(-90)">{}</text>'
             yield Markup(side).format(_TOP + (self.floor - _TOP) / 2, self.y.name)
 
 
@@ -176,6 +220,26 @@ def bullet(value: float | None, bound: float | None, css_class: str, tick_class:
     if bound is not None:
         column = min(max(Axis("").position(bound, width), 1.0), width - 1.0)
         parts.append(_segment(tick_class, column, 0, column, 14))
+    return Markup("").join([*parts, Markup("</svg>")])
+
+
+def compared_shares(shares: Sequence[tuple[str, float | None]], highest: float) -> Markup:
+    """Draw one share as a bar and others as ticks over it.
+
+    Args:
+        shares: (css_class, share) pairs, the bar first; None draws nothing.
+        highest: Share at the right end.
+    """
+    (first_class, first), *others = shares
+    axis, width = Axis("", 0, highest), 120
+    parts = [Markup('<svg class="bullet" viewBox="0 0 120 14" aria-hidden="true">')]
+    if first is not None:
+        bar = '<rect class="{}" x="0" y="4" width="{:.1f}" height="6" rx="1"/>'
+        parts.append(Markup(bar).format(first_class, axis.position(first, width)))
+    for css_class, share in others:
+        if share is not None:
+            column = min(max(axis.position(share, width), 1.5), width - 1.5)
+            parts.append(_segment(css_class, column, 1, column, 13))
     return Markup("").join([*parts, Markup("</svg>")])
 
 
@@ -208,7 +272,7 @@ def _path(line: Line, points: Sequence[Point]) -> Markup:
     if not points:
         return Markup("")
     distinct = [points[0], *(end for start, end in pairwise(points) if _is_visible(start, end))]
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in distinct)
+    path = " ".join(f"{_number(x)},{_number(y)}" for x, y in distinct)
     drawn = Markup("")
     if line.joined:
         drawn = Markup('<polyline class="line {}" points="{}"/>').format(line.css_class, path)
@@ -230,8 +294,13 @@ def _segment(css_class: str, x1: float, y1: float, x2: float, y2: float) -> Mark
 
 
 def _text(x: float, y: float, anchor: str, content: str) -> Markup:
-    element = '<text class="axis" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>'
-    return Markup(element).format(x, y, anchor, escape(content))
+    element = '<text class="axis {}" x="{}" y="{}">{}</text>'
+    return Markup(element).format(anchor, _number(x), _number(y), escape(content))
+
+
+def _number(position: float) -> str:
+    """Return a position with one decimal, in few characters: a page has tens of thousands."""
+    return f"{position:.1f}".removesuffix(".0")
 
 
 def _format(value: float) -> str:

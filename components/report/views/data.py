@@ -1,15 +1,18 @@
 """Section of the report on the data: counts, label frequencies, quarantine, copies, drift."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 
-from markupsafe import Markup
-
+from components.data_gate.distributions import Distributions
 from components.example_gen.report import IngestReport
+from components.report.drawing.charts import Axis, Chart, Line, chart, compared_shares
 from components.report.drawing.tables import Cell, Head, Table, count, number, text
 from components.report.summary import DataSummary
 from components.report.views.material import Material
 
 _MOST_LABELS = 1_000
+# (name, css_class) of what label frequencies are compared in.
+_COMPARED = (("train", "train"), ("test", "test"), ("last data", "last"))
 
 
 @dataclass(frozen=True)
@@ -20,11 +23,15 @@ class DataView:
         facts: (name, value) pairs.
         tables: Tables of labels, quarantine reasons, spans, drift, contradictions and retired labels, if there are any.
         warnings: Spans that were left out, and warnings of the data gate.
+        lengths: Distribution of text lengths; None if it is not known.
+        compared: (css_class, name) of what the frequencies are compared in; empty if they are not.
     """
 
     facts: list[tuple[str, str]]
     tables: list[Table]
     warnings: list[str]
+    lengths: Chart | None = None
+    compared: list[tuple[str, str]] = field(default_factory=list)
 
 
 def data_view(material: Material) -> DataView | None:
@@ -45,7 +52,13 @@ def data_view(material: Material) -> DataView | None:
     if ingest is not None and ingest.reasons:
         reasons = [[text(reason), count(n_rows)] for reason, n_rows in ingest.reasons.items()]
         tables.append(Table("Quarantined rows by reason", [Head("reason", False), Head("rows")], reasons))
-    return DataView(facts, tables + _summary_tables(material), _warnings(data) if data is not None else [])
+    return DataView(
+        facts,
+        tables + _summary_tables(material),
+        _warnings(data) if data is not None else [],
+        _lengths_chart(material.distributions),
+        [(css_class, name) for name, css_class in _COMPARED[: len(_shares(material))]] if tables else [],
+    )
 
 
 def left_out(data: DataSummary) -> str:
@@ -59,20 +72,56 @@ def _warnings(data: DataSummary) -> list[str]:
 
 
 def _labels(material: Material, ingest: IngestReport) -> Table:
-    metrics = material.summary.metrics
-    highest = max(each.count for each in ingest.labels.values())
+    """Return the labels' frequencies: in all splits and, where known, in train, in test and in the last data."""
+    counts = dict(list(ingest.labels.items())[:_MOST_LABELS])
+    shares = _shares(material)
+    highest = max([share for each in shares for share in each.values()], default=1.0) or 1.0
+    heads = [Head("label", False), Head("rows"), *(Head(f"{name}, %") for name, _ in _COMPARED[: len(shares)])]
+    heads += [Head("", False)] if shares else [Head("share, %")]
     rows = []
-    for label, found in list(ingest.labels.items())[:_MOST_LABELS]:
-        share = found.count / ingest.accepted
-        bar = Markup('<span class="bar" style="width:{:.1f}%"></span>').format(100 * found.count / highest)
-        measured = metrics.per_label.get(label) if metrics is not None else None
-        rows.append([
-            text(label), count(found.count), Cell(f"{100 * share:.1f} %", share), Cell(bar, found.count),
-            count(None if measured is None else measured.support),
-        ])  # fmt: skip
-    rows.sort(key=lambda row: -(row[1].key if isinstance(row[1].key, int) else 0))
-    heads = [Head("label", False), Head("rows"), Head("share of rows"), Head("", False), Head("in test")]
-    return Table("Label frequencies in all splits", heads, rows, "frequencies")
+    for label, found in sorted(counts.items(), key=lambda item: -item[1].count):
+        row = [text(label), count(found.count)]
+        if not shares:
+            rows.append([*row, _percent(found.count / ingest.accepted)])
+            continue
+        of_label = [each.get(label, 0.0) for each in shares]
+        drawn = [(css_class, share) for (_, css_class), share in zip(_COMPARED, of_label, strict=False)]
+        bar = Cell(compared_shares(drawn, highest), of_label[0])
+        rows.append([*row, *(_percent(share) for share in of_label), bar])
+    return Table("Label frequencies", heads, rows, "frequencies")
+
+
+def _shares(material: Material) -> list[dict[str, float]]:
+    """Return the share of rows by label in train, in test and, if there was any, in the last data."""
+    found = material.distributions
+    if found is None or not {"train", "test"} <= found.splits.keys():
+        return []
+    compared = [found.splits["train"], found.splits["test"], *([found.last] if found.last is not None else [])]
+    return [{label: n / max(each.rows, 1) for label, n in each.labels.items()} for each in compared]
+
+
+def _percent(share: float) -> Cell:
+    return Cell(f"{100 * share:.1f}", share)
+
+
+def _lengths_chart(distributions: Distributions | None) -> Chart | None:
+    """Draw the share of texts up to each length, in train, in test and in the last data."""
+    if distributions is None:
+        return None
+    named = [("train", "train", distributions.splits.get("train")), ("test", "test", distributions.splits.get("test"))]
+    named.append(("last data", "last", distributions.last))
+    lines = [
+        Line(name, css_class, [(math.log10(max(length, 1.0)), share) for length, share in each.lengths])
+        for name, css_class, each in named
+        if each is not None and each.lengths
+    ]
+    if not lines:
+        return None
+    xs = [x for line in lines for x, _ in line.points]
+    low, high = math.floor(min(xs)), max(math.ceil(max(xs)), math.floor(min(xs)) + 1)
+    powers = range(low, high + 1)
+    axis = Axis("characters", low, high, list(powers), [f"{10**power:,}" for power in powers])
+    return chart("Share of the texts that are no longer than a length", axis, Axis("share of texts"), lines)
 
 
 def _summary_tables(material: Material) -> list[Table]:

@@ -1,25 +1,22 @@
-"""Sections of the report on each label: curves, confusions, and the most confident mistakes."""
+"""Sections of the report on each label: scores, curves, confusions, and the most confident mistakes."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from components.evaluation.insights.insights import (
-    MATRIX_LABELS,
-    Confusion,
-    Insights,
-    LabelMistakes,
-    Mistake,
-    Reliability,
-)
-from components.report.drawing.charts import Axis, Chart, Line, Point, chart, ticks
-from components.report.drawing.curves import Cut, cuts, precision_recall
+from components.evaluation.insights.insights import Confusion, Insights, LabelMistakes, Mistake, ScoreCounts
+from components.report.drawing.charts import Axis, Bars, Chart, Line, Point, bar_chart, chart
+from components.report.drawing.curves import Cut, cuts, precision_recall, receiver_operating, score_bins
 from components.report.summary import LabelSummary
+from components.report.views.calibration import reliability_chart
 from components.report.views.labels import label_anchors
 from components.report.views.material import Material
-from components.report.views.training import Training
 
 _MOST_PAIRS = 12
+# With more labels than this, curves have fewer points and labels fewer mistakes: a phone should open the page.
+_MOST_SMOOTH = 60
+_COARSE_POINTS = 30
+_FEW_MISTAKES = 3
 _DIAGONAL = Line("", "guide", [(0.0, 0.0), (1.0, 1.0)])
 
 
@@ -35,6 +32,8 @@ class LabelView:
         confusions: Labels that were right where this one was wrongly given, the most frequent first.
         false_positives: Number of rows that it was wrongly given to.
         false_negatives: Number of rows that it was missed on.
+        surplus: Number of rows that it was given to in addition to all labels that they have.
+        missed_alone: Number of rows that it was missed on while no wrong label was given.
         wrongly_given: The most confident false positives.
         missed: The most confident false negatives.
     """
@@ -46,37 +45,10 @@ class LabelView:
     confusions: list[Confusion] = field(default_factory=list)
     false_positives: int = 0
     false_negatives: int = 0
+    surplus: int = 0
+    missed_alone: int = 0
     wrongly_given: list[Mistake] = field(default_factory=list)
     missed: list[Mistake] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class MatrixRow:
-    """Row of the confusion matrix.
-
-    Attributes:
-        given: Label that was wrongly given.
-        cells: (examples, shade 0..4) by the label that was missed instead.
-    """
-
-    given: str
-    cells: Sequence[tuple[int, int]]
-
-
-@dataclass(frozen=True)
-class ConfusionView:
-    """Labels that are confused with each other.
-
-    Attributes:
-        pairs: The most frequent confusions.
-        columns: Labels of the matrix's columns, the last one for examples without any label; empty if there is no
-            matrix.
-        rows: Rows of the matrix.
-    """
-
-    pairs: list[Confusion]
-    columns: list[str]
-    rows: list[MatrixRow]
 
 
 @dataclass(frozen=True)
@@ -127,83 +99,37 @@ def _label_view(
         confusions=list(confusions[:_MOST_PAIRS]),
         false_positives=mistakes.false_positives,
         false_negatives=mistakes.false_negatives,
+        surplus=insights.surplus.get(label, 0),
+        missed_alone=insights.missed_alone.get(label, 0),
         wrongly_given=_shown(mistakes.wrongly_given, material),
         missed=_shown(mistakes.missed, material),
     )
 
 
-def confusion_view(insights: Insights | None) -> ConfusionView | None:
-    """Return the confusions, with a matrix unless there are too many labels; None if they are not known."""
-    if insights is None:
-        return None
-    pairs = [each for each in insights.confusions if each.right is not None and each.missed][:_MOST_PAIRS]
-    labels = list(insights.candidate)
-    if len(labels) > MATRIX_LABELS:
-        return ConfusionView(pairs, [], [])
-    missed: defaultdict[str, dict[str | None, int]] = defaultdict(dict)
-    for each in insights.confusions:
-        missed[each.given][each.right] = each.missed
-    highest = max((each.missed for each in insights.confusions), default=0)
-    columns: list[str | None] = [*labels, None]
-    rows = [
-        MatrixRow(label, [(n, _shade(n, highest)) for n in (missed[label].get(right, 0) for right in columns)])
-        for label in labels
-    ]
-    return ConfusionView(pairs, [*labels, "(no label)"], rows)
-
-
-def training_charts(training: Training | None, batches: int | None) -> list[Chart]:
-    """Draw the losses by epoch.
-
-    Args:
-        training: Losses; None if they are not known.
-        batches: Number of batches in an epoch, which maps steps to epochs; None leaves the steps out.
-    """
-    if training is None or not training.losses:
-        return []
-    epochs = len(training.losses)
-    lines = []
-    if batches and training.steps:
-        running = [(step / batches, loss) for step, loss in training.steps]
-        lines.append(Line("train, running mean", "steps", running))
-    ends = range(1, epochs + 1)
-    lines.append(Line("train", "train", list(zip(ends, training.losses, strict=True)), dots=True))
-    lines.append(Line("eval", "eval", list(zip(ends, training.eval_losses, strict=False)), dots=True))
-    highest = max(loss for line in lines for _, loss in line.points)
-    y = ticks(highest)
-    x = Axis("epoch", 0, epochs, [tick for tick in ticks(epochs) if tick <= epochs and tick == int(tick)])
-    return [chart("Loss by epoch, train and eval", x, Axis("loss", 0, y[-1], y), lines)]
-
-
-def calibration_charts(material: Material) -> list[Chart]:
-    """Draw the reliability of all labels together, on the eval split and on the test split."""
-    charts = []
-    curve = material.training.calibration if material.training is not None else None
-    if curve is not None:
-        calibrated = "after" in curve.reliability
-        classes = {"before": "before", "after": "candidate"} if calibrated else {"before": "candidate"}
-        lines = [Line(when, each, _points(curve.reliability[when]), dots=True) for when, each in classes.items()]
-        errors = " and ".join(f"{error:.3f} {when}" for when, error in curve.error.items())
-        error = errors if len(curve.error) > 1 else errors.partition(" ")[0]
-        charts.append(_reliability(f"Eval split; expected calibration error {error}", lines))
-    if material.insights is not None:
-        pooled = _points(_pool(material.insights))
-        line = Line("candidate", "candidate", pooled, dots=True)
-        charts.append(_reliability("Test split, the exported model", [line]))
-    return charts
-
-
 def _charts(label: str, measured: LabelSummary, insights: Insights) -> Iterator[Chart]:
-    candidate = cuts(insights.candidate[label])
-    counts = (insights.baseline or {}).get(label)
-    if candidate:
-        yield _precision_recall(label, candidate, cuts(counts) if counts is not None else [], measured)
-        yield _thresholds(label, candidate, measured.threshold)
-    yield _reliability(
-        "Reliability",
-        [Line("candidate", "candidate", _points(insights.candidate[label].reliability), dots=True)],
-        label,
-    )
+    counts, baseline = insights.candidate[label], (insights.baseline or {}).get(label)
+    points = _COARSE_POINTS if len(insights.candidate) > _MOST_SMOOTH else None
+    curve = cuts(counts, points)
+    yield _scores(label, counts, measured.threshold)
+    if curve:
+        others = cuts(baseline, points) if baseline is not None else []
+        yield _precision_recall(label, curve, others, measured)
+        yield _receiver_operating(label, curve, others, measured)
+        yield _thresholds(label, curve, measured.threshold)
+    reliability = reliability_chart("Reliability", {"candidate": counts.reliability}, label)
+    if reliability is not None:
+        yield reliability
+
+
+def _scores(label: str, counts: ScoreCounts, threshold: float) -> Chart:
+    """Draw how many rows have a score, those with the label to the right of those without in each bin."""
+    bins = score_bins(counts)
+    shares = [Bars("rows that have it", "with", [with_it for _, with_it in bins])]
+    shares.append(Bars("rows that do not", "without", [without for without, _ in bins]))
+    return bar_chart(
+        "Scores, as shares of either kind of row on a root scale; the dashed line is the threshold",
+        Axis("predicted probability"), shares, subject=label, cut=threshold,
+    )  # fmt: skip
 
 
 def _precision_recall(label: str, candidate: Sequence[Cut], baseline: Sequence[Cut], measured: LabelSummary) -> Chart:
@@ -215,6 +141,19 @@ def _precision_recall(label: str, candidate: Sequence[Cut], baseline: Sequence[C
     return chart(
         "Precision and recall; the ring is at the threshold",
         Axis("recall"), Axis("precision"), lines, subject=label, marks=operating_point,
+    )  # fmt: skip
+
+
+def _receiver_operating(label: str, candidate: Sequence[Cut], baseline: Sequence[Cut], measured: LabelSummary) -> Chart:
+    lines = [_DIAGONAL, *([Line("baseline", "baseline", receiver_operating(baseline))] if baseline else [])]
+    lines.append(Line("candidate", "candidate", receiver_operating(candidate)))
+    operating_point: list[Point] = []
+    wrong, right = measured.false_positives, measured.true_negatives
+    if measured.recall is not None and wrong is not None and right is not None and wrong + right:
+        operating_point.append((wrong / (wrong + right), measured.recall))
+    return chart(
+        "ROC; the ring is at the threshold",
+        Axis("false positive rate"), Axis("recall"), lines, subject=label, marks=operating_point,
     )  # fmt: skip
 
 
@@ -230,36 +169,9 @@ def _thresholds(label: str, curve: Sequence[Cut], threshold: float) -> Chart:
     )  # fmt: skip
 
 
-def _reliability(caption: str, lines: Sequence[Line], label: str = "") -> Chart:
-    return chart(caption, Axis("predicted probability"), Axis("observed frequency"), [_DIAGONAL, *lines], subject=label)
-
-
-def _points(bins: Sequence[Reliability]) -> list[Point]:
-    return [(each.probability, each.frequency) for each in bins]
-
-
-def _pool(insights: Insights) -> list[Reliability]:
-    """Return the reliability bins of all labels together."""
-    by_bin: defaultdict[float, list[Reliability]] = defaultdict(list)
-    for counts in insights.candidate.values():
-        for each in counts.reliability:
-            by_bin[each.low].append(each)
-    pooled = []
-    for low, bins in sorted(by_bin.items()):
-        examples = sum(each.examples for each in bins)
-        probability = sum(each.probability * each.examples for each in bins) / examples
-        frequency = sum(each.frequency * each.examples for each in bins) / examples
-        pooled.append(Reliability(low=low, examples=examples, probability=probability, frequency=frequency))
-    return pooled
-
-
 def _shown(mistakes: Sequence[Mistake], material: Material) -> list[Mistake]:
-    first = mistakes[: material.mistakes]
+    many = material.insights is not None and len(material.insights.candidate) > _MOST_SMOOTH
+    first = mistakes[: min(material.mistakes, _FEW_MISTAKES) if many else material.mistakes]
     if material.texts:
         return list(first)
     return [mistake.model_copy(update={"text": "", "text_pair": None}) for mistake in first]
-
-
-def _shade(n: int, highest: int) -> int:
-    """Return 0 for none, else 1 to 4 by the square root of the share, which keeps small numbers apart."""
-    return 0 if not n else min(4, 1 + int(4 * (n / highest) ** 0.5 - 1e-9))

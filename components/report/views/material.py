@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from components.behaviour.results import Results
+from components.data_gate.distributions import Distributions
 from components.evaluation.insights.insights import Insights
 from components.example_gen.report import IngestReport
 from components.registry import SERVING_FOLDER, ModelRecord
@@ -39,6 +40,7 @@ class Material:
         behaviour: Results of the behavioural tests; None as above, and for runs of versions without such tests.
         batches: Number of batches in an epoch; None if it is not known.
         past: Results of earlier runs, as far as they are known.
+        distributions: Distributions of labels and text lengths; None as above.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Material:
     behaviour: Results | None = None
     batches: int | None = None
     past: Sequence[PastResult] = ()
+    distributions: Distributions | None = None
 
 
 def gather_material(
@@ -69,8 +72,9 @@ def gather_material(
     """Read what a run left, as far as it still exists.
 
     Args:
-        outputs: URIs of the run's artifacts by output key: `quarantine`, `model`, `model_run`, `evaluation`, and
-            `results` of the behavioural tests. Any may be missing, and so may the files that it points to.
+        outputs: URIs of the run's artifacts by output key: `quarantine`, `verdict` of the data gate, `model`,
+            `model_run`, `evaluation`, and `results` of the behavioural tests. Any may be missing, and so may the files
+            that it points to.
         summary: Summary of the run.
         configuration: Configuration of the run; empty if it is not known.
         when: Time of the run.
@@ -93,6 +97,7 @@ def gather_material(
         behaviour=_behaviour(outputs.get("results")),
         batches=_batches(ingest, configuration),
         past=past,
+        distributions=_distributions(outputs.get("verdict")),
     )
 
 
@@ -131,6 +136,14 @@ def _insights(uri: str | None) -> Insights | None:
     """Return the insights of a run; None if there are none, or another version of this code wrote them."""
     try:
         return None if uri is None else Insights.read(uri)
+    except (FileNotFoundError, Refused):
+        return None
+
+
+def _distributions(uri: str | None) -> Distributions | None:
+    """Return the distributions of the data; None if there are none, as in runs of versions that did not write them."""
+    try:
+        return None if uri is None else Distributions.read(uri)
     except (FileNotFoundError, Refused):
         return None
 

@@ -1,4 +1,4 @@
-"""Losses and calibration of a training, read from the Trainer's artifact without TensorFlow."""
+"""Section of the report on the training: losses and scores, read from the Trainer's artifact without TensorFlow."""
 
 import struct
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from components.common.files import list_files, open_seekable
 from components.common.record import Value
 from components.evaluation.insights.insights import Reliability
 from components.example_gen.formats.framing import read_records
+from components.report.drawing.charts import Axis, Chart, Line, chart, ticks
 from components.trainer.decisions.reliability import CalibrationReport
 from components.trainer.loop.history import History
 from schema.errors import Refused
@@ -39,12 +40,16 @@ class Training(Value):
         eval_losses: Loss on the eval split, by epoch.
         steps: (step, mean loss of the epoch so far) pairs; empty if there are no event files.
         calibration: Calibration; None if the Trainer wrote none.
+        eval_macro_f1: Macro F1 on the eval split, by epoch; empty if nothing was scored.
+        best_epoch: Epoch whose weights were kept, from 1; None if it is not known.
     """
 
     losses: list[float]
     eval_losses: list[float]
     steps: list[tuple[int, float]] = Field(default=[])
     calibration: CalibrationCurve | None = None
+    eval_macro_f1: list[float] = Field(default=[])
+    best_epoch: int | None = None
 
 
 def read_training(model_run_uri: str) -> Training | None:
@@ -58,7 +63,36 @@ def read_training(model_run_uri: str) -> Training | None:
         eval_losses=history.val_loss,
         steps=sorted(dict(_step_losses(model_run_uri)).items()),
         calibration=_calibration(model_run_uri),
+        eval_macro_f1=history.val_macro_f1,
+        best_epoch=history.best_epoch,
     )
+
+
+def training_charts(training: Training | None, batches: int | None) -> list[Chart]:
+    """Draw losses and eval macro F1 by epoch, with a line at the epoch whose weights were kept.
+
+    Args:
+        training: The training; None if it is not known.
+        batches: Number of batches in an epoch, which maps steps to epochs; None leaves the steps out.
+    """
+    if training is None or not training.losses:
+        return []
+    epochs, best = len(training.losses), training.best_epoch
+    kept = "" if best is None else f"; the dashed line is epoch {best}, whose weights were kept"
+    lines = []
+    if batches and training.steps:
+        running = [(step / batches, loss) for step, loss in training.steps]
+        lines.append(Line("train, running mean", "steps", running))
+    lines.append(Line("train", "train", list(enumerate(training.losses, 1)), dots=True))
+    lines.append(Line("eval", "eval", list(enumerate(training.eval_losses, 1)), dots=True))
+    y = ticks(max(loss for line in lines for _, loss in line.points))
+    x = Axis("epoch", 0, epochs, [tick for tick in ticks(epochs) if tick <= epochs and tick == int(tick)])
+    charts = [chart(f"Loss by epoch{kept}", x, Axis("loss", 0, y[-1], y), lines, cut=best)]
+    if training.eval_macro_f1:
+        line = Line("eval", "eval", list(enumerate(training.eval_macro_f1, 1)), dots=True)
+        caption = f"Macro F1 on the eval split by epoch, at the thresholds chosen after it{kept}"
+        charts.append(chart(caption, x, Axis("macro F1"), [line], cut=best))
+    return charts
 
 
 def _calibration(model_run_uri: str) -> CalibrationCurve | None:

@@ -26,6 +26,11 @@ class History(Record):
     val_macro_f1: list[float] = Field(default=[])
     val_f1: dict[str, list[float]] = Field(default={})
 
+    @property
+    def best_epoch(self) -> int | None:
+        """Epoch whose weights the training keeps, from 1: the one with the lowest eval loss; None without epochs."""
+        return self.val_loss.index(min(self.val_loss)) + 1 if self.val_loss else None
+
     def with_epoch(self, loss: float, val_loss: float, scores: EvalScores | None = None) -> "History":
         """Return the history with another epoch."""
         added = {} if scores is None else scores.f1

@@ -9,8 +9,10 @@ import numpy as np
 from components.behaviour.results import Failure, GroupResult, Results, WrongLabel, gate_results
 from components.canary.verdict import CanaryVerdict
 from components.common.outcome import Outcome
+from components.data_gate.distributions import Distribution, Distributions
 from components.data_gate.verdict import Drift
 from components.evaluation.gates.result import GateResult
+from components.evaluation.insights.insights import Reliability
 from components.evaluation.insights.tally import Example, InsightsTally, ScoreReader
 from components.evaluation.metrics.values import LabelMetrics, Metrics
 from components.example_gen.report import Contradiction, Duplicates, IngestReport, LabelCount, SpanCount
@@ -112,13 +114,20 @@ def material(
         ),
         training=Training(
             losses=[0.5, 0.3, 0.25], eval_losses=[0.4, 0.32, 0.33], steps=[(50, 0.6), (100, 0.5)],
+            eval_macro_f1=[0.3, 0.5, 0.52], best_epoch=2,
             calibration=CalibrationCurve(
-                method="platt", error={"before": 0.06, "after": 0.03}, reliability={"before": [], "after": []}
+                method="platt",
+                error={"before": 0.06, "after": 0.03},
+                reliability={"before": _reliability(0.1), "after": _reliability(0.02)},
             ),
         ),
         insights=_insights(labels, rows, text, id_),
         behaviour=behaviour(labels, text, id_),
         batches=100,
+        distributions=Distributions(
+            splits={split: _distribution(labels, size) for split, size in (("train", 8), ("eval", 1), ("test", 1))},
+            last=_distribution(labels, 6),
+        ),
         past=[
             PastResult(WHEN - timedelta(days=days), 0.53 - days / 100, f"/r/{days}" if days % 2 else None)
             for days in range(4, 0, -1)
@@ -176,6 +185,21 @@ def _metrics(labels: Sequence[str], less: float) -> MetricsSummary:
             for number, label in enumerate(labels)
         },
     )  # fmt: skip
+
+
+def _reliability(off: float) -> list[Reliability]:
+    """Return bins that are off by so much; the last one has a few rows only."""
+    return [
+        Reliability(low=low / 10, examples=200 - 24 * low, probability=low / 10 + 0.05, frequency=low / 10 + 0.05 - off)
+        for low in range(9)
+    ]
+
+
+def _distribution(labels: Sequence[str], size: int) -> Distribution:
+    counts = {label: size * (10 + (number * (3 + size)) % 40) for number, label in enumerate(labels)}
+    return Distribution(
+        rows=size * 100, labels=counts, lengths=[(5 + size, 0.0), (60.0 + size, 0.4), (150.0, 0.9), (1_200.0, 1.0)]
+    )
 
 
 def _slice(labels: Sequence[str], rows: int) -> Metrics:

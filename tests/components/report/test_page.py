@@ -160,7 +160,7 @@ def test_28_labels_and_5000_rows_stay_below_5_megabytes() -> None:
 
 def test_only_the_most_frequent_of_many_labels_get_a_section() -> None:
     labels = [f"label {number}" for number in range(MOST_SECTIONS + 5)]
-    source = build_page(material(labels, rows=150))
+    source = build_page(material(labels, rows=2_000, text="long words " * 60, mistakes=20))
     page = Page(source)
     assert len(source.encode()) < 8_000_000
     assert f"The {MOST_SECTIONS} most frequent labels; 5 more" in page.text

@@ -95,6 +95,31 @@ def test_confusions_count_examples_by_predicted_and_true_label(insights: Insight
     )
 
 
+def test_counts_misses_without_a_mistake_in_their_place_and_surplus_labels(insights: Insights) -> None:
+    missed, surplus = Counter[str](), Counter[str]()
+    for decisions, truth in zip(predicted(), small_model.truth(), strict=True):
+        wrong, absent = np.flatnonzero(decisions & ~truth), np.flatnonzero(truth & ~decisions)
+        if not len(wrong):
+            missed.update(LABELS[label] for label in absent)
+        if truth.any() and not len(absent):
+            surplus.update(LABELS[label] for label in wrong)
+    assert missed
+    assert surplus
+    assert {label: count for label, count in insights.missed_alone.items() if count} == missed
+    assert {label: count for label, count in insights.surplus.items() if count} == surplus
+
+
+def test_counts_pairs_of_labels_in_the_data_and_in_the_predictions(insights: Insights) -> None:
+    found = {(each.first, each.second): (each.truth, each.predicted) for each in insights.together}
+    assert found
+    for first in range(len(LABELS)):
+        for second in range(first + 1, len(LABELS)):
+            counts = tuple(
+                int((flags[:, first] & flags[:, second]).sum()) for flags in (small_model.truth(), predicted())
+            )
+            assert found.get((LABELS[first], LABELS[second]), (0, 0)) == counts
+
+
 def test_keeps_the_most_confident_mistakes(insights: Insights) -> None:
     for column, label in enumerate(LABELS):
         truth = small_model.truth()[:, column]

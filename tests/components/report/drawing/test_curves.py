@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import precision_recall_fscore_support
+from sklearn.metrics import auc, precision_recall_fscore_support, roc_auc_score
 
 from components.evaluation.insights.insights import ScoreCounts
 from components.evaluation.insights.tally import Example, InsightsTally, ScoreReader
 from components.report.drawing.charts import ticks
-from components.report.drawing.curves import cuts, precision_recall
+from components.report.drawing.curves import cuts, precision_recall, receiver_operating, score_bins
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +62,25 @@ def test_a_label_without_examples_has_no_curve() -> None:
 )
 def test_ticks_are_round(high: float, expected: tuple[float, ...]) -> None:
     assert ticks(high) == pytest.approx(expected)
+
+
+def test_the_area_under_the_roc_curve_agrees_with_scikit_learn(
+    scores: tuple[np.ndarray, np.ndarray], counts: ScoreCounts
+) -> None:
+    points = receiver_operating(cuts(counts))
+    assert points[0] == (0.0, 0.0)
+    assert points[-1] == (1.0, 1.0)
+    rates, recalls = zip(*points, strict=True)
+    probabilities, truth = scores
+    assert auc(rates, recalls) == pytest.approx(roc_auc_score(truth, probabilities), abs=0.01)
+
+
+def test_bins_of_scores_are_shares_of_either_kind_of_row(
+    scores: tuple[np.ndarray, np.ndarray], counts: ScoreCounts
+) -> None:
+    probabilities, truth = scores
+    bins = score_bins(counts, 10)
+    for kind, rows in ((0, probabilities[~truth]), (1, probabilities[truth])):
+        expected, _ = np.histogram(rows, 10, (0, 1))
+        assert [each[kind] for each in bins] == pytest.approx(expected / len(rows), abs=0.03)
+        assert sum(each[kind] for each in bins) == pytest.approx(1)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from components.report.views.training import read_training
+from components.report.views.training import read_training, training_charts
 
 
 @pytest.fixture
@@ -57,3 +57,19 @@ def test_reads_calibration_and_ignores_that_of_another_version(model_run: Path) 
     training = read_training(str(model_run))
     assert training is not None
     assert training.calibration is None
+
+
+def test_marks_the_epoch_whose_weights_were_kept(tmp_path: Path) -> None:
+    history = {"loss": [0.5, 0.3, 0.2], "val_loss": [0.4, 0.35, 0.36], "val_macro_f1": [0.2, 0.4, 0.5]}
+    (tmp_path / "history.json").write_text(json.dumps(history))
+    loss, macro_f1 = training_charts(read_training(str(tmp_path)), None)
+    for each in (loss, macro_f1):
+        assert each.caption.endswith("the dashed line is epoch 2, whose weights were kept")
+        assert each.svg.count('class="cut"') == 1
+
+
+def test_training_charts_of_an_earlier_version_have_losses_only(tmp_path: Path) -> None:
+    (tmp_path / "history.json").write_text(json.dumps({"loss": [0.5], "val_loss": [0.4]}))
+    (loss,) = training_charts(read_training(str(tmp_path)), 10)
+    assert loss.caption.startswith("Loss by epoch")
+    assert training_charts(None, None) == []
