@@ -52,13 +52,13 @@ def assign_weights(backbone: Any, read: Callable[[str], Any], names: Collection[
         read: Function from a name of `bert_shapes` to the value, in the shape of `bert_shapes`.
         names: Names of the variables to assign; None for all.
     """
-    for name, variable in _variables(backbone).items():
+    for name, variable in variables_by_name(backbone).items():
         if names is None or name in names:
             # KerasHub has an axis for the attention heads, in the same order.
             variable.assign(np.reshape(read(name), variable.shape))
 
 
-def _variables(backbone: Any) -> dict[str, Any]:
+def variables_by_name(backbone: Any) -> dict[str, Any]:
     """Return the variables of a backbone by the names of `bert_shapes`."""
     variables = {
         "embeddings/word_embeddings": backbone.token_embedding.embeddings,

@@ -1,0 +1,142 @@
+"""Benchmark of the served model against PyTorch, ONNX Runtime and OpenVINO, on the same weights and texts.
+
+    python -m benchmarks.serve [--rounds 2] [--sides ours pytorch ...] [--folder build/serve] [--steps 600]
+
+Texts go in and probabilities come out: tokenization is included on every side. The model is MiniLM, trained for some
+steps on GoEmotions; its folder is used again if it exists. This project's side is the exported SavedModel, signature
+serve_text, in a process with tensorflow and tensorflow_text alone. Each measurement is a process of its own on all
+cores; the sides take turns. The peers' environment, some 5.5 GB, is installed where it lacks anything.
+
+Measured are GoEmotions' texts and texts of 512 word pieces (concatenated comments): p50 and p99 at batch 1, throughput
+in batches of 64 (16 of the long ones), load time until the first answer, peak memory, and macro F1 on the dev split at
+the same thresholds, chosen for float32. Probabilities of float32 sides are compared with this project's.
+
+The last line printed is a JSON object: for each side the median over rounds, and `ratio`, the median over rounds of
+this project's figure by that side's of the same round.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.peer import FOLDER, SERVING_PACKAGES, peer_python
+from benchmarks.serving.measure import Predict, measure
+
+OURS = "ours"
+_PEERS = (
+    "pytorch", "pytorch_bfloat16", "pytorch_compiled", "onnxruntime", "onnxruntime_int8", "openvino",
+    "openvino_bfloat16", "openvino_int8",
+)  # fmt: skip
+_FLOAT32 = ("pytorch", "pytorch_compiled", "onnxruntime", "openvino")
+
+
+def main() -> None:
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as TensorFlow Serving's and TensorFlow's own default
+    arguments = _arguments()
+    if arguments.job is not None:
+        job = json.loads(arguments.job.read_text(encoding="utf-8"))
+        print(json.dumps(measure(partial(_load, job["model"]), job)))
+        return
+    if not (arguments.data / "train.tsv").is_file():
+        print(json.dumps({"skipped": f"no GoEmotions in {arguments.data}; see --data"}))
+        return
+    folder: Path = arguments.folder
+    if not (folder / "hugging_face").exists():
+        from benchmarks.serving.model import write_model
+
+        folder.mkdir(parents=True)
+        write_model(folder, arguments.data, arguments.steps)
+    job = _job(folder, arguments)
+    commands = {side: _command(side, job, folder, arguments) for side in [OURS, *arguments.sides]}
+    if arguments.sides and not (folder / "hugging_face" / "openvino_int8.xml").exists():
+        subprocess.run(_command("export", job, folder, arguments), stdout=sys.stderr, check=True)
+    rounds = [{side: _run(side, command) for side, command in commands.items()} for _ in range(arguments.rounds)]
+    print(json.dumps({"cpus": len(os.sched_getaffinity(0)), "rounds": arguments.rounds, "sides": _summary(rounds)}))
+
+
+def _load(saved_model: str) -> Predict:
+    import tensorflow as tf
+    import tensorflow_text  # noqa: F401 - registers the operations of the graph
+
+    model = tf.saved_model.load(saved_model)
+    serve = model.signatures["serve_text"]
+
+    def predict(texts: list[str]) -> Any:
+        return serve(texts=tf.constant(texts))["probabilities"].numpy()
+
+    predict.model = model  # type: ignore[attr-defined]  # which owns the variables
+    return predict
+
+
+def _job(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    lines = (arguments.data / "dev.tsv").read_text(encoding="utf-8").split("\n")
+    rows = [line.split("\t") for line in lines if line][: arguments.texts]
+    texts = [row[0] for row in rows]
+    return {
+        "texts": texts,
+        "labels": [[int(index) for index in row[1].split(",")] for row in rows],
+        "thresholds": json.loads((folder / "thresholds.json").read_text(encoding="utf-8")),
+        "long_texts": [" ".join(texts[start : start + 60]) for start in range(0, 60 * arguments.long_texts, 60)],
+        "latency_texts": 500, "batch": 64, "long_batch": 16, "compared": 200, "threads": len(os.sched_getaffinity(0)),
+    }  # fmt: skip
+
+
+def _command(side: str, job: dict[str, Any], folder: Path, arguments: argparse.Namespace) -> list[str]:
+    path = folder / f"{side}.json"
+    model = folder / ("saved_model" if side == OURS else "hugging_face")
+    path.write_text(json.dumps(job | {"side": side, "model": str(model)}), encoding="utf-8")
+    if side == OURS:
+        return [sys.executable, "-m", "benchmarks.serve", "--job", str(path)]
+    return [str(peer_python(arguments.peer, SERVING_PACKAGES)), "-m", "benchmarks.serving.peers", str(path)]
+
+
+def _run(side: str, command: list[str]) -> dict[str, Any]:
+    process = subprocess.run(command, capture_output=True, text=True)
+    if process.returncode:
+        raise SystemExit(f"{side}: {process.stderr[-2000:]}")
+    result: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
+    print(side, {name: value for name, value in result.items() if name != "probabilities"}, file=sys.stderr, flush=True)
+    return result
+
+
+def _summary(rounds: list[dict[str, dict[str, Any]]]) -> dict[str, Any]:
+    sides: dict[str, Any] = {}
+    for side in rounds[0]:
+        names = [name for name in rounds[0][side] if name != "probabilities"]
+        sides[side] = {name: round(statistics.median(each[side][name] for each in rounds), 4) for name in names}
+        if side != OURS:
+            sides[side]["ratio"] = {
+                name: round(statistics.median(each[OURS][name] / each[side][name] for each in rounds), 3)
+                for name in names
+            }
+        if side in _FLOAT32:
+            pair = (np.array(rounds[0][which]["probabilities"]) for which in (OURS, side))
+            sides[side]["largest_difference"] = float(np.abs(np.subtract(*pair)).max())
+    return sides
+
+
+def _arguments() -> argparse.Namespace:
+    goemotions = Path(os.environ.get("GOEMOTIONS_DIR", "../shared/data/goemotions"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=goemotions, help="folder of GoEmotions' tsv files and labels.txt")
+    parser.add_argument("--sides", nargs="*", choices=_PEERS, default=list(_PEERS), help="peers")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--texts", type=int, default=3000, help="number of texts of the dev split")
+    parser.add_argument("--long-texts", type=int, default=16, help="number of texts of 512 word pieces")
+    parser.add_argument("--steps", type=int, default=600, help="training steps, if the model does not exist")
+    parser.add_argument("--folder", type=Path, default=Path("build/serve"), help="folder of the model")
+    parser.add_argument("--peer", type=Path, default=FOLDER, help="folder of the peers' environment")
+    parser.add_argument("--job", type=Path, help=argparse.SUPPRESS)  # set in the process of this project's side
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Parts of `benchmarks.serve`, which run in processes of their own."""

@@ -1,0 +1,121 @@
+"""The model of `benchmarks.serve`: MiniLM trained on GoEmotions, as an export of the Trainer and for Transformers."""
+
+import json
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_MAX_TOKENS = 512
+
+
+def write_model(folder: Path, data: Path, steps: int) -> None:
+    """Train, and write `saved_model`, `hugging_face` and `thresholds.json` below a folder.
+
+    Args:
+        folder: Folder to write to.
+        data: Folder of GoEmotions.
+        steps: Number of batches of 32.
+    """
+    import tensorflow_transform as tft
+
+    from benchmarks.transformed import write_transformed
+    from components.checkpoints.find import BUNDLED, find_checkpoint
+    from components.trainer.decisions.thresholds import choose_thresholds
+    from components.trainer.export import export_classifier
+    from components.trainer.input_pipeline import length_grouped_batches
+    from components.trainer.loop.fit import predict
+    from components.trainer.model import plain_copy
+    from tests.components.preprocessing.transform import run_transform
+
+    checkpoint, labels = find_checkpoint(BUNDLED), (data / "labels.txt").read_text(encoding="utf-8").split()
+    files = {}
+    for split, name, first, count in (("train", "train", 0, steps * 32), ("eval", "train", -5000, 5000)):
+        rows = [line.split("\t") for line in (data / f"{name}.tsv").read_text(encoding="utf-8").split("\n") if line]
+        rows = rows[first:][:count]
+        files[split] = str(folder / f"{split}.gz")
+        texts, indices = [row[0] for row in rows], [row[1] for row in rows]
+        write_transformed(Path(files[split]), texts, indices, len(labels), checkpoint, 64)
+    model = plain_copy(_train(files["train"], len(labels), steps))
+    probabilities, actual = predict(model, length_grouped_batches([files["eval"]], len(labels), 64))
+    thresholds = choose_thresholds(probabilities, actual)
+    (folder / "thresholds.json").write_text(json.dumps([float(each) for each in thresholds]), encoding="utf-8")
+    transform = run_transform(
+        folder,
+        [{"id": ["0"], "text": ["a text"], "labels": [labels[0]]}],
+        labels,
+        {"vocabulary": str(checkpoint.vocabulary), "lower_case": True, "max_tokens": _MAX_TOKENS},
+    )
+    export_classifier(
+        model, tft.TFTransformOutput(str(transform / "graph")), labels, thresholds, str(folder / "saved_model")
+    )
+    _write_hugging_face(folder / "hugging_face", checkpoint.folder, model, len(labels))
+
+
+def _train(file: str, n_labels: int, steps: int) -> Any:
+    from components.checkpoints.find import BUNDLED, find_checkpoint, load_backbone
+    from components.trainer.cpu import optimize_training_for_cpu
+    from components.trainer.input_pipeline import count_labels, length_grouped_batches, occurring_token_ids
+    from components.trainer.loop.losses import multi_hot_loss, prior_bias
+    from components.trainer.loop.optimizer import build_optimizer
+    from components.trainer.loop.plan import Plan
+    from components.trainer.loop.steps import Steps, share_batches
+    from components.trainer.model import build_classifier
+    from components.trainer.numerics import set_seeds, use_precision
+    from components.trainer.settings import TrainingSettings
+
+    settings = TrainingSettings(batch_size=32, epochs=1, learning_rate=2e-4, layer_decay=0.9, seed=0)
+    set_seeds(settings)
+    with use_precision("auto"):
+        model = build_classifier(load_backbone(find_checkpoint(BUNDLED)), n_labels, settings.dropout)
+    counts = count_labels([file], n_labels)
+    model.layers[-1].bias.assign(prior_bias(counts, settings.loss))
+    batches = length_grouped_batches([file], n_labels, settings.batch_size, shuffle_seed=0)
+    with optimize_training_for_cpu(model, partial(occurring_token_ids, [file], model.backbone.vocabulary_size)):
+        updates = Plan.of(settings, counts.examples).updates
+        model.compile(optimizer=build_optimizer(settings, updates, {}), loss=multi_hot_loss())
+        run = Steps(model, model.loss, model.distribute_strategy, 1, xla=False)
+        iterator = iter(share_batches(batches, model.distribute_strategy))
+        for _ in range(steps):
+            run.update(iterator)
+    return model
+
+
+def _write_hugging_face(folder: Path, checkpoint: Path, model: Any, n_labels: int) -> None:
+    """Write config.json, tokenizer.json and model.safetensors of a `BertForSequenceClassification`."""
+    from safetensors.numpy import save_file
+
+    from components.checkpoints.backbone import variables_by_name
+
+    folder.mkdir()
+    shutil.copy(checkpoint / "tokenizer.json", folder)
+    config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
+    config |= {
+        "architectures": ["BertForSequenceClassification"], "problem_type": "multi_label_classification",
+        "id2label": {str(index): f"LABEL_{index}" for index in range(n_labels)},
+        "label2id": {f"LABEL_{index}": index for index in range(n_labels)},
+    }  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    tensors = {}
+    for name, variable in variables_by_name(model.backbone).items():
+        hidden = name.replace("layer_", "layer.").replace("/", ".") if "/layer_" in name else name.replace("/", ".")
+        key = f"bert.{hidden}".removesuffix(".kernel").removesuffix(".gamma")
+        value = np.asarray(variable, np.float32)
+        if name.endswith("/kernel"):
+            value = (
+                value.reshape(-1, config["hidden_size"])
+                if "attention/output" in name
+                else value.reshape(len(value), -1)
+            )
+            value = value.T
+        if name.endswith("/beta"):
+            key = key.removesuffix(".beta") + ".bias"
+        elif not name.endswith("/bias"):
+            key += ".weight"
+        tensors[key] = np.ascontiguousarray(value.reshape(-1) if name.endswith("/bias") else value)
+    head = model.layers[-1]
+    tensors["classifier.weight"] = np.ascontiguousarray(np.asarray(head.kernel, np.float32).T)
+    tensors["classifier.bias"] = np.asarray(head.bias, np.float32)
+    save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
