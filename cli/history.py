@@ -16,7 +16,7 @@ def show_history(console: Console, runs: Sequence[PastRun]) -> None:
     table.columns[0].no_wrap = True
     table.columns[2 if has_spans else 1].justify = "right"
     for run in runs:
-        style = {"pushed": "green", "not blessed": "red", "stopped": "red"}.get(run.outcome, "")
+        style = {"pushed": "green", "not blessed": "red", "stopped": "red", "killed": "red"}.get(run.outcome, "")
         table.add_row(
             run.when.strftime("%Y-%m-%d %H:%M:%S"),
             *([_span_range(run.spans)] if has_spans else []),

@@ -27,7 +27,12 @@ RunnerOption = Annotated[
 
 
 @app.command("list")
-def show(registry: RegistryOption = None, config: ConfigOption = None, runner: RunnerOption = "local") -> None:
+def show(
+    registry: RegistryOption = None,
+    config: ConfigOption = None,
+    runner: RunnerOption = "local",
+    all_: Annotated[bool, typer.Option("--all", help="Also list the versions that were removed.")] = False,
+) -> None:
     """List the versions: when each was pushed, what it was trained on, how good it is, and which one is served.
 
     With runner.vertex.push in the configuration, also which version each is in Vertex AI, and its traffic there.
@@ -35,7 +40,7 @@ def show(registry: RegistryOption = None, config: ConfigOption = None, runner: R
     from cli.versions import show_versions
     from pipeline.console import PlainConsole
 
-    show_versions(PlainConsole(), _registry(registry, config, runner))
+    show_versions(PlainConsole(), _registry(registry, config, runner), removed=all_)
 
 
 @app.command()

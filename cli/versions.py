@@ -10,6 +10,7 @@ from rich.text import Text
 from components.common.files import display
 from components.registry import (
     ModelRecord,
+    RemovedVersions,
     Version,
     check_registry,
     originals,
@@ -25,8 +26,13 @@ if TYPE_CHECKING:
     from components.vertex_push.versions import UploadedVersion
 
 
-def show_versions(console: Console, registry: PipelineRegistry) -> None:
+def show_versions(console: Console, registry: PipelineRegistry, *, removed: bool = False) -> None:
     """Print a table of the versions, oldest first, and what Vertex AI has of them.
+
+    Args:
+        console: Where to print.
+        registry: The registry.
+        removed: Also list the versions that were removed.
 
     Raises:
         Refused: The registry has no version, or Vertex AI refuses or does not answer.
@@ -43,13 +49,18 @@ def show_versions(console: Console, registry: PipelineRegistry) -> None:
         withdrawn, problem = set(existing) - set(standing(base)), ""
     except Refused as refused:  # which versions are withdrawn is unknown; list what can be read all the same
         withdrawn, problem = set(), f"broken: {refused}"
+    gone = _removed_versions(base, existing)
+    for number, record in gone.items() if removed else ():
+        table.add_row(str(number), *_cells(record, "removed"), *([""] if on_vertex is not None else []))
     for version in existing:
         state = "served" if version == existing[-1] else "withdrawn" if version in withdrawn else ""
-        cells = [str(version.number), *_cells(version, state)]
+        cells = [str(version.number), *_cells_of(version, state)]
         if on_vertex is not None:
             cells.append(_find_on_vertex(base, version, on_vertex))
         table.add_row(*cells)
     console.print(table)
+    if gone and not removed:
+        console.print(Text(f"note: {len(gone)} older versions were removed; --all lists them"), soft_wrap=True)
     _print_note(console, registry)
     if problem:
         console.print(Text(problem), soft_wrap=True)
@@ -137,12 +148,26 @@ def _print_note(console: Console, registry: PipelineRegistry) -> None:
         console.print(Text(f"note: {registry.note}"), soft_wrap=True)
 
 
-def _cells(version: Version, state: str) -> list[str]:
+def _removed_versions(base: str, existing: list[Version]) -> dict[int, ModelRecord]:
+    """Return the records of the versions that were removed, oldest first; none if they cannot be read."""
+    numbers = {version.number for version in existing}
+    try:
+        records = RemovedVersions.find(base).records
+    except Refused:  # shown below the table
+        return {}
+    return {number: records[number] for number in sorted(records) if number not in numbers}
+
+
+def _cells_of(version: Version, state: str) -> list[str]:
     """Return the cells of a version's row, after its number."""
     try:
         record = ModelRecord.read(version.path)
     except Refused as refused:
         return ["", "", "", str(refused).removeprefix(f"{version.path}/"), "", state]
+    return _cells(record, state)
+
+
+def _cells(record: ModelRecord, state: str) -> list[str]:
     copy = f"copy of {record.rolled_back_to}" if record.rolled_back_to else ""
     return [
         (record.pushed or "").replace("T", " ").removesuffix("+00:00"),

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from components.common.record import Value
 from components.report.summary import Summary
+from pipeline.artifact_store import metadata_refused, open_store
 from pipeline.run_folder import read_pushed, start_time
 from pipeline.work_dir import WorkDir
 from schema.errors import Refused
@@ -19,13 +20,11 @@ from schema.errors import Refused
 # Names in ML Metadata: TFX's type of the context of a run, and the types of artifacts.
 _RUN = "pipeline_run"
 _REPORT, _BLESSING, _PUSHED = "components.RunReport", "ModelBlessing", "PushedModel"
-_READ_ONLY = 1
-_MOST_CHARACTERS = 120  # of an error of ML Metadata, which quotes its SQL
 _DATA_GATE = "DataGate"
 _COMPLETED = ("COMPLETE", "CACHED")
 
-Ending = Literal["pushed", "blessed", "not blessed", "stopped", "nothing new", "checked", "unfinished"]
-"""End of a run as the history shows it: the outcome, and also checks of the data and runs that have no outcome yet."""
+Ending = Literal["pushed", "blessed", "not blessed", "stopped", "nothing new", "checked", "killed", "unfinished"]
+"""End of a run as the history shows it: the outcome, and also checks of the data and runs without one."""
 
 
 class PastRun(Value):
@@ -33,7 +32,7 @@ class PastRun(Value):
 
     Attributes:
         when: Start of the run, in UTC.
-        outcome: How it ended; `unfinished`: it is in progress, or was killed.
+        outcome: How it ended; `killed`: its process is gone, and could not say how; `unfinished`: it is in progress.
         folder: Path of its folder, `<work_dir>/runs/<time>`; None if that is gone.
         spans: Spans that it read, ascending; empty if the inputs have none, or it ended before.
         macro_f1: Macro F1 of the candidate on the test split; None if no model was evaluated.
@@ -81,10 +80,26 @@ class _Execution:
         return bool(states) and list(states)[-1] == _DATA_GATE and all(s in _COMPLETED for s in states.values())
 
     @property
+    def is_open(self) -> bool:
+        """True if a component did not get to its end, not even to a failure."""
+        return any(state in ("NEW", "RUNNING", "CANCELED") for state in self.states.values())
+
+    @property
     def interruption(self) -> list[str]:
         """The last component with its state if it did not complete; otherwise empty."""
         last = next(reversed(self.states.items()), None)
         return [] if last is None or last[1] in _COMPLETED else [f"{last[0]}: {last[1].lower()}"]
+
+    @property
+    def end(self) -> str:
+        """Where a run was killed, in words."""
+        if not self.states:
+            return "killed before its first step"
+        name, state = next(reversed(self.states.items()))
+        return f"killed {'after' if state in (*_COMPLETED, 'FAILED') else 'during'} {name}"
+
+
+_Pair = tuple[Path | None, _Execution | None]
 
 
 def read_history(work_dir: Path, most: int | None = None) -> list[PastRun]:
@@ -106,14 +121,15 @@ def read_history(work_dir: Path, most: int | None = None) -> list[PastRun]:
         raise Refused(f"{work_dir}: {problem}; give the work_dir of a configuration")
     executions = _read_executions(paths.metadata) if paths.metadata.exists() else []
     pairs = sorted(_pair(folders, executions), key=lambda pair: _start(*pair), reverse=True)
-    return [_past_run(folder, execution) for folder, execution in pairs[:most]]
+    busy = paths.is_busy()
+    return [_past_run(*pair, in_progress=busy and number == 0) for number, pair in enumerate(pairs[:most])]
 
 
-def _pair(folders: Sequence[Path], executions: Iterable[_Execution]) -> list[tuple[Path | None, _Execution | None]]:
+def _pair(folders: Sequence[Path], executions: Iterable[_Execution]) -> list[_Pair]:
     """Pair each execution with the folder of its run: the last one created before it, as runs never overlap."""
     starts = [(start, folder) for folder in folders if (start := _try_start_time(folder)) is not None]
     by_folder: dict[Path, _Execution] = {}
-    without_folder: list[tuple[Path | None, _Execution | None]] = []
+    without_folder: list[_Pair] = []
     for execution in executions:
         latest = max((pair for pair in starts if pair[0] <= execution.when), default=None)
         if latest is None or latest[1] in by_folder:
@@ -139,7 +155,7 @@ def _try_start_time(folder: Path) -> datetime | None:
         return None
 
 
-def _past_run(folder: Path | None, execution: _Execution | None) -> PastRun:
+def _past_run(folder: Path | None, execution: _Execution | None, *, in_progress: bool) -> PastRun:
     """Combine what a folder and ML Metadata know of a run; at least one of them is given."""
     damage: list[str] = []
     summary, pushed = None, None
@@ -157,14 +173,15 @@ def _past_run(folder: Path | None, execution: _Execution | None) -> PastRun:
     }
     if summary is None:
         pushed = known.pushed or pushed
+        killed = not in_progress and (folder is not None or known.is_open)
         return PastRun(
             **common,
-            outcome="checked" if known.is_check else "unfinished",
+            outcome="checked" if known.is_check else "killed" if killed and not damage else "unfinished",
             spans=[],
             macro_f1=None,
             blessed=known.blessed or pushed is not None,
             pushed=pushed,
-            reasons=[*damage, *known.interruption],
+            reasons=[*damage, *([known.end] if killed and not known.is_check else known.interruption)],
         )
     return PastRun(
         **common,
@@ -202,31 +219,15 @@ def _read_summary(folder: Path | None, execution: _Execution | None) -> Summary 
 
 
 def _read_executions(metadata: Path) -> list[_Execution]:
-    """Read the runs that ML Metadata has recorded, by their start.
-
-    Raises:
-        Refused: The file is not ML Metadata's, or of another version of it.
-    """
-    from ml_metadata import errors
-
-    try:
+    """Read the runs that ML Metadata has recorded, by their start."""
+    with metadata_refused(metadata):
         return _read_store(metadata)
-    except (RuntimeError, errors.StatusError) as error:
-        reason = " ".join(str(error).split())[:_MOST_CHARACTERS]
-        raise Refused(
-            f"{metadata}: cannot be read as ML Metadata ({reason}); restore it, or delete it: the history then has what"
-            " is in the folders of the runs"
-        ) from None
 
 
 def _read_store(metadata: Path) -> list[_Execution]:
-    from ml_metadata import metadata_store
     from ml_metadata.proto import metadata_store_pb2
 
-    connection = metadata_store_pb2.ConnectionConfig()
-    connection.sqlite.filename_uri = str(metadata)
-    connection.sqlite.connection_mode = _READ_ONLY
-    store = metadata_store.MetadataStore(connection)
+    store = open_store(metadata)
     # The type of a component is its class with the module, which has changed between versions; its name has not.
     names = {each.id: each.name.rsplit(".", 1)[-1] for each in store.get_execution_types()}
     state_name = metadata_store_pb2.Execution.State.Name

@@ -20,11 +20,13 @@ from components.training_log.news import left_out, why_nothing_is_new
 from pipeline.check import check_configuration
 from pipeline.code import pack_code
 from pipeline.config.configuration import Configuration
+from pipeline.disk import Usage, check_disk
 from pipeline.display import LogLines, RunDisplay, show_account, show_data, show_summary
 from pipeline.errors import termination_raised
 from pipeline.libraries import libraries_logged
 from pipeline.notify import RunInProgress, find_problem, notified
 from pipeline.report import write_report
+from pipeline.retention import clean_up_after_run, settle
 from pipeline.run_folder import RunFolder
 from pipeline.running import Observers, Runner, RunResult
 from pipeline.work_dir import WorkDir
@@ -54,7 +56,7 @@ def run_pipeline(
         StepFailed: A component failed.
     """
     with termination_raised(), notified(config.notify, config.name, console) as run:
-        with _locked_work_dir(config, console, runner) as sources:
+        with _locked_work_dir(config, console, runner) as sources, _cleaned_up(config, console):
             folder = RunFolder(WorkDir(config.work_dir).new_run(), config)
             run.folder = str(folder.path)
             nothing_new = None if force else why_nothing_is_new(config.examples, config.registry, sources)
@@ -65,8 +67,11 @@ def run_pipeline(
                 return summary
             _show_incomplete_spans(config, sources, console)
             with _failure_summarized(run, folder, console):
+                before = Usage.measure(config)
+                check_disk(config)
                 result = _run(config, folder, console, runner, verbose=verbose)
                 summary = _complete(Summary.read(result.artifacts["Report"]["report"]), result, sources)
+                summary = summary.model_copy(update={"disk": Usage.measure(config).grown_since(before)})
                 run.summary = summary
                 summary.write(str(folder.path))
             report = _try_write_report(folder)
@@ -90,7 +95,7 @@ def check_data(config: Configuration, console: Console, runner: Runner) -> None:
         Refused: The configuration or the data was refused.
         StepFailed: A component failed.
     """
-    with _locked_work_dir(config, console, runner) as sources:
+    with _locked_work_dir(config, console, runner) as sources, _cleaned_up(config, console):
         folder = RunFolder(WorkDir(config.work_dir).new_run(), config)
         _show_incomplete_spans(config, sources, console)
         with termination_raised(), _failure_summarized(RunInProgress(str(folder.path)), folder, console):
@@ -117,6 +122,17 @@ def _locked_work_dir(config: Configuration, console: Console, runner: Runner) ->
         WorkDir(config.work_dir).check_metadata()
         # New inputs may have arrived while this run waited.
         yield check_configuration(config) if waited else sources
+
+
+@contextmanager
+def _cleaned_up(config: Configuration, console: Console) -> Iterator[None]:
+    """Remove what retention says, however the run in the block ended, unless somebody is waiting for it to end."""
+    try:
+        yield
+    except Exception:
+        clean_up_after_run(config, console)
+        raise
+    clean_up_after_run(config, console)
 
 
 def _show_incomplete_spans(config: Configuration, sources: Sources, console: Console) -> None:
@@ -181,6 +197,7 @@ def _run(
     verbose: bool = False,
 ) -> RunResult:
     console.print(Text(f"Pipeline {config.name}: loading TensorFlow and TFX ..."))
+    settle(WorkDir(config.work_dir), console)
     if config.beam.takes_code:
         pack_code(WorkDir(config.work_dir).code)
     handlers: list[logging.Handler] = [logging.FileHandler(folder.log, encoding="utf-8")]

@@ -15,6 +15,8 @@ from pipeline.config.concurrency import ConcurrencySettings
 from schema.errors import Refused
 
 _POLL_S = 0.5
+# `is_busy` holds the lock for an instant, which must not end a run that starts just then.
+_TRIES, _TRY_S = 4, 0.05
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,26 @@ class WorkDir:
         if result != "ok":
             raise Refused(
                 f"{self.metadata}: is damaged ({' '.join(str(result).split())}); restore it, or delete it: every step"
-                " then runs anew, and the history has what is in the folders of the runs"
+                " then runs anew, artifacts/ is emptied, and the history has what is in the folders of the runs"
             )
+
+    def exists(self) -> bool:
+        """Return whether the working directory exists."""
+        return Path(self.root).is_dir()
+
+    def is_busy(self) -> bool:
+        """Return whether a run is in progress here, on this machine; the lock is held for an instant to find out."""
+        try:
+            descriptor = os.open(Path(self.root, ".lock"), os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
 
     def new_run(self) -> Path:
         """Create the folder of a new run, named by the current time in UTC, and return its path."""
@@ -129,12 +149,10 @@ class WorkDir:
         deadline = time.monotonic() + limit_s
         waited = False
         while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _try_lock(descriptor, tries=1 if limit_s else _TRIES):
                 return waited
-            except BlockingIOError:
-                _, *holder = _read_lines(descriptor)
-                other = f"another run ({holder[0]})" if holder else "another run"
+            _, *holder = _read_lines(descriptor)
+            other = f"another run ({holder[0]})" if holder else "another run"
             if time.monotonic() >= deadline and waited:
                 raise Refused(f"work_dir {self.root}: {other} is still in progress there after {limit_s:g} s")
             if time.monotonic() >= deadline:
@@ -146,6 +164,19 @@ class WorkDir:
                 notify(f"Waiting for {other} in {self.root}, at most {limit_s:g} s ...")
                 waited = True
             time.sleep(min(_POLL_S, max(0.0, deadline - time.monotonic())))
+
+
+def _try_lock(descriptor: int, *, tries: int) -> bool:
+    """Lock the open file, unless it is locked at each of several tries; return whether it is held."""
+    for number in range(tries):
+        if number:
+            time.sleep(_TRY_S)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            continue
+    return False
 
 
 def _of(error: OSError, path: Path) -> OSError:

@@ -28,6 +28,8 @@ _TEST = "test"
 class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
     """Executor of `RegistryBaseline`. It copies the model, so that the registry may be pruned while the run goes on.
 
+    Where it can, the copy consists of hard links, which take no space.
+
     Raises:
         Refused: The last model cannot be compared with, and the settings say to stop in that case.
     """
@@ -82,7 +84,7 @@ def _fetch(version: Version | None, candidate: ModelRecord, uri: str, test_split
 
 def _copy(version: Version, model_dir: str) -> None:
     try:
-        registry.copy_model(version.path, model_dir)
+        registry.copy_model(version.path, model_dir, link=True)
     except (OSError, tf.errors.OpError) as error:
         raise Refused(
             f"{version.path}: the baseline cannot be copied from the registry; was the version removed meanwhile? "

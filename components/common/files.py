@@ -181,6 +181,18 @@ def remove_folder(path: str) -> None:
         _fileio().rmtree(path)
 
 
+def remove_tree(path: Path) -> None:
+    """Remove a local file or a folder with its contents; do nothing if it does not exist.
+
+    Raises:
+        OSError: Something of it cannot be removed.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _create(path: str) -> BinaryIO:
     if is_remote(path):
         return cast(BinaryIO, io.BufferedWriter(_RemoteWriter(path), _BUFFER_BYTES))

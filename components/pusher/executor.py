@@ -22,6 +22,7 @@ from components import registry
 from components.baseline.choice import choose_baseline, read_model_id
 from components.baseline.record import BaselineRecord
 from components.canary.verdict import CanaryVerdict
+from components.common.files import exists
 from components.common.record import Record
 from components.evaluation.results import read_evaluation
 from components.example_gen.report import IngestReport
@@ -66,9 +67,13 @@ class Executor(tfx_executor.Executor):  # type: ignore[misc]
         registry.check_export(model_dir, record)
         withdrawn = registry.withdrawn(base, record.model_id)
         if withdrawn is not None:
-            return PushResult(
-                reason=f"not pushed: the model is version {withdrawn.number}, which was rolled back; "
+            remedy = (
                 f"`bert-multilabel models rollback --to {withdrawn.number}` makes it the latest again"
+                if exists(withdrawn.path)
+                else "it was removed since; train another one"
+            )
+            return PushResult(
+                reason=f"not pushed: the model is version {withdrawn.number}, which was rolled back; {remedy}"
             )
         if reason := _not_compared(record, base, inputs):
             return PushResult(reason=reason)

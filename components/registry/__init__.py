@@ -2,6 +2,8 @@
 
     <base>/1764000000/                  one version: a SavedModel, with model.json beside saved_model.pb
     <base>/.incoming-<random>/          a push in progress, or one that was killed
+    <base>/.removing-<random>/          a removal in progress, or one that was killed
+    <base>/.removed.json                what the removed versions were
     <base>/.lock                        held by whatever changes the registry
 
 A version is complete or absent: it is written under a name that TensorFlow Serving skips, as it does any name that is
@@ -19,6 +21,7 @@ from components.registry.record import (
     Latency,
     ModelRecord,
     PassedGate,
+    RemovedVersions,
     TrainedOn,
 )
 from components.registry.store import (
@@ -27,10 +30,13 @@ from components.registry.store import (
     find_model,
     find_record,
     latest,
+    leftovers,
     originals,
     prepare,
     push,
+    removable,
     remove_leftovers,
+    remove_versions,
     rollback,
     rollback_target,
     standing,
@@ -47,6 +53,7 @@ __all__ = [
     "Latency",
     "ModelRecord",
     "PassedGate",
+    "RemovedVersions",
     "TrainedOn",
     "Version",
     "check_export",
@@ -58,11 +65,14 @@ __all__ = [
     "find_model",
     "find_record",
     "latest",
+    "leftovers",
     "locked",
     "originals",
     "prepare",
     "push",
+    "removable",
     "remove_leftovers",
+    "remove_versions",
     "rollback",
     "rollback_target",
     "standing",

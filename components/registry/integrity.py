@@ -14,6 +14,7 @@ from schema.errors import Refused
 
 GRAPH = "saved_model.pb"
 INCOMING = ".incoming-"
+LEAVING = ".removing-"
 # TensorFlow Serving reads a version number into an int64 and skips a name that does not fit.
 GREATEST_VERSION = 2**63 - 1
 # TensorFlow creates them even if nothing is to be in them; object stores do not keep them then.
@@ -40,6 +41,8 @@ def check_registry(base: str) -> Iterator[Finding]:
     for name in sorted(list_folder(base)):
         if name.startswith(INCOMING):
             yield Finding(name, "a push in progress, or a killed one, which the next push removes", broken=False)
+        if name.startswith(LEAVING):
+            yield Finding(name, "a removal in progress, or a killed one, which the next push ends", broken=False)
     for name in sorted(_digits(base)):
         if int(name) > GREATEST_VERSION:
             yield Finding(name, "is greater than any version number that TensorFlow Serving reads; remove the folder")

@@ -248,3 +248,45 @@ class ModelRecord(Record):
 def record_digest(content: dict[str, Any]) -> str:
     """Compute the SHA-256 of a JSON object, however it is written; numbers and unknown keys count as they are."""
     return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+class RemovedVersions(Record):
+    """Versions that were removed from a registry, in the file `.removed.json` of its folder.
+
+    A removed version still tells what it was, and what it withdrew stays withdrawn.
+
+    Attributes:
+        records: Record of each version by its number, without checksums and thresholds.
+    """
+
+    FILE: ClassVar = ".removed.json"
+    INDENT: ClassVar = None
+
+    records: dict[int, ModelRecord] = Field(default={})
+
+    def add(self, records: dict[int, ModelRecord]) -> Self:
+        """Return the record with further versions."""
+        short = {
+            number: record.model_copy(
+                update={"files": {}, "thresholds": [], "versions": {}, "calibration": None, "blessed_by": BlessedBy()}
+            )
+            for number, record in records.items()
+        }
+        return self.model_copy(update={"records": self.records | short})
+
+    @classmethod
+    def find(cls, base: str) -> Self:
+        """Read the record of a registry; empty if nothing was removed from it.
+
+        Raises:
+            Refused: It cannot be read: which models were withdrawn is unknown then, and must not be taken for none.
+        """
+        if not exists(f"{base.rstrip('/')}/{cls.FILE}"):
+            return cls()
+        try:
+            return cls.read(base.rstrip("/"))
+        except Refused as refused:
+            raise Refused(
+                f"{str(refused).partition(';')[0]}; restore it, or delete it: a model that was rolled back and removed"
+                " may then be pushed again"
+            ) from None

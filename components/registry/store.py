@@ -1,4 +1,4 @@
-"""Versions of the registry: list, push, roll back."""
+"""Versions of the registry: list, push, roll back, remove."""
 
 import os
 import re
@@ -9,11 +9,19 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from components.common.files import exists, is_remote, remove_folder
+from components.common.files import exists, is_remote, remove_file, remove_folder
 from components.common.record import Value
-from components.registry.integrity import GRAPH, GREATEST_VERSION, INCOMING, checksums, differences, numbered
+from components.registry.integrity import (
+    GRAPH,
+    GREATEST_VERSION,
+    INCOMING,
+    LEAVING,
+    checksums,
+    differences,
+    numbered,
+)
 from components.registry.lock import locked, locked_if_free
-from components.registry.record import ModelRecord
+from components.registry.record import ModelRecord, RemovedVersions
 from schema.errors import Refused
 
 
@@ -64,22 +72,34 @@ def standing(base: str) -> list[Version]:
         Refused: The record of a version cannot be read: it may be of a rollback, whose withdrawals are unknown then.
     """
     complete = versions(base)
-    withdrawn_numbers = {
-        number for version in complete if (record := find_record(version)) for number in record.withdraws
-    }
+    withdrawn_numbers = _withdrawn_numbers(_known_records(base, complete))
     return [version for version in complete if version.number not in withdrawn_numbers]
 
 
 def withdrawn(base: str, model_id: str) -> Version | None:
     """Return the newest version of a model whose versions were all withdrawn; None for any other model.
 
+    Returns:
+        The version, which may have been removed since; then its path does not exist.
+
     Raises:
         Refused: The record of a version cannot be read.
     """
-    records = [(version, find_record(version)) for version in versions(base)]
-    of_model = [version for version, record in records if record is not None and record.model_id == model_id]
-    stand = standing(base)
-    return None if not of_model or any(version in stand for version in of_model) else of_model[-1]
+    records = _known_records(base, versions(base))
+    of_model = sorted(number for number, record in records.items() if record.model_id == model_id)
+    if not of_model or not _withdrawn_numbers(records).issuperset(of_model):
+        return None
+    return Version(number=of_model[-1], path=_join(base, str(of_model[-1])))
+
+
+def _known_records(base: str, complete: list[Version]) -> dict[int, ModelRecord]:
+    """Return the records of complete versions and of removed ones, by number."""
+    present = {version.number: record for version in complete if (record := find_record(version))}
+    return RemovedVersions.find(base).records | present
+
+
+def _withdrawn_numbers(records: dict[int, ModelRecord]) -> set[int]:
+    return {number for record in records.values() for number in record.withdraws}
 
 
 def find_record(version: Version) -> ModelRecord | None:
@@ -162,8 +182,58 @@ def rollback(base: str, number: int | None = None) -> Version:
         return _add(version.path, base, copy)
 
 
-def copy_model(model_dir: str, destination: str) -> None:
+def removable(base: str, keep: int, before: datetime) -> list[Version]:
+    """Return the versions that nobody needs, oldest first.
+
+    What is live, what a rollback returns to and what another tool pushed is needed.
+
+    Args:
+        base: The registry.
+        keep: Number of newest versions that stand and are kept, at least 1; so are those withdrawn after the oldest.
+        before: A version that was pushed later is kept.
+
+    Raises:
+        Refused: The record of a version cannot be read.
+    """
+    complete = versions(base)
+    if not complete:
+        return []
+    needed = {complete[-1].number}
+    with suppress(Refused):  # there is no other model
+        needed.add(_target(base, None).number)
+    oldest_kept = min(version.number for version in [*standing(base)[-keep:], complete[-1]])
+    older = [version for version in complete if version.number < oldest_kept and version.number not in needed]
+    return [version for version in older if _pushed_before(version, before)]
+
+
+def remove_versions(base: str, keep: int, before: datetime) -> list[Version]:
+    """Remove the versions that nobody needs; arguments and errors are those of `removable`.
+
+    What they were is written down first. Then a version stops being one at once, by a new name or, in an object store,
+    by the loss of its graph; if the process is killed after that, the next call or push removes the rest.
+
+    Returns:
+        The removed versions.
+    """
+    with locked(base):
+        unneeded = removable(base, keep, before)
+        records = {version.number: record for version in unneeded if (record := find_record(version))}
+        if records:
+            RemovedVersions.find(base).add(records).write(base.rstrip("/"))
+        for version in unneeded:
+            _take_away(base, version)
+        _remove_rest(base)
+    return unneeded
+
+
+def copy_model(model_dir: str, destination: str, *, link: bool = False) -> None:
     """Copy a SavedModel, its graph last: wherever there is a graph, the model is complete.
+
+    Args:
+        model_dir: The model.
+        destination: The folder to copy to.
+        link: Make hard links instead of copies where both are on a file system that has them. For a copy that nobody
+            changes: it takes no space.
 
     Raises:
         OSError: The model cannot be read, for example because its version was removed meanwhile.
@@ -171,14 +241,15 @@ def copy_model(model_dir: str, destination: str) -> None:
     if is_remote(model_dir) or is_remote(destination):
         _copy_remote(model_dir, destination)
         return
+    copy_file = _link if link else _copy_durably
     # Not shutil.copytree, which goes on after an error, fills the disk further, and tells of it without the file.
     for parent, _, names in os.walk(model_dir, onerror=_raise):
         folder = os.path.join(destination, os.path.relpath(parent, model_dir))  # noqa: PTH118 - strings, as walk's are
         Path(folder).mkdir(parents=True, exist_ok=True)
         for name in names:
             if (parent, name) != (model_dir, GRAPH):
-                _copy_durably(_join(parent, name), _join(folder, name))
-    _copy_durably(_join(model_dir, GRAPH), _join(destination, GRAPH))
+                copy_file(_join(parent, name), _join(folder, name))
+    copy_file(_join(model_dir, GRAPH), _join(destination, GRAPH))
 
 
 def prepare(base: str) -> None:
@@ -196,20 +267,71 @@ def prepare(base: str) -> None:
 
 
 def remove_leftovers(base: str) -> int:
-    """Remove what killed pushes left in a local registry, unless a push is in progress; return the bytes removed."""
+    """Remove what killed pushes and removals left in a local registry, unless one is in progress.
+
+    Returns:
+        The bytes removed.
+    """
     if is_remote(base):
         return 0
     with locked_if_free(base) as is_held:
         return _remove_incoming(base) if is_held else 0
 
 
+def leftovers(base: str) -> list[Path]:
+    """Return what killed pushes and removals left in a local registry; none if one is in progress."""
+    if is_remote(base):
+        return []
+    with locked_if_free(base) as is_held:
+        return _incomplete(base) if is_held else []
+
+
+def _incomplete(base: str) -> list[Path]:
+    return [*Path(base).glob(f"{INCOMING}*"), *Path(base).glob(f"{LEAVING}*")]
+
+
 def _remove_incoming(base: str) -> int:
-    """Remove what killed pushes left; the caller holds the lock. Return the bytes removed."""
+    """Remove what killed pushes and removals left; the caller holds the lock. Return the bytes removed."""
     removed = 0
-    for leftover in Path(base).glob(f"{INCOMING}*"):
+    for leftover in _incomplete(base):
         removed += sum(path.stat().st_size for path in leftover.rglob("*") if path.is_file())
         shutil.rmtree(leftover, ignore_errors=True)
     return removed
+
+
+def _pushed_before(version: Version, before: datetime) -> bool:
+    """Return whether a version was pushed by this pipeline, before a time."""
+    record = find_record(version)
+    if record is None or record.pushed is None:
+        return False
+    try:
+        pushed = datetime.fromisoformat(record.pushed)
+    except ValueError:
+        return False
+    return (pushed if pushed.tzinfo else pushed.replace(tzinfo=UTC)) < before
+
+
+def _take_away(base: str, version: Version) -> None:
+    """Remove a version, which stops being one at once; the caller holds the lock."""
+    if is_remote(base):
+        remove_file(_join(version.path, GRAPH))
+        remove_folder(version.path)
+        return
+    leaving = Path(base, f"{LEAVING}{uuid.uuid4().hex}")
+    Path(version.path).rename(leaving)
+    shutil.rmtree(leaving)
+
+
+def _remove_rest(base: str) -> None:
+    """Remove what killed removals left; the caller holds the lock."""
+    if not is_remote(base):
+        _remove_incoming(base)
+        return
+    complete = {version.number for version in versions(base)}
+    removed = RemovedVersions.find(base).records
+    for number, name in numbered(base):
+        if number in removed and number not in complete:
+            remove_folder(_join(base, name))
 
 
 def _already_latest(base: str, record: ModelRecord) -> Version | None:
@@ -302,6 +424,14 @@ def _next_version(base: str) -> Version:
 
 def _raise(error: OSError) -> None:
     raise error
+
+
+def _link(source: str, destination: str) -> None:
+    """Make a hard link to a file, or copy it where there are none: on another disk, or of another user's file."""
+    try:
+        os.link(source, destination)
+    except OSError:
+        _copy_durably(source, destination)
 
 
 def _copy_durably(source: str, destination: str) -> None:

@@ -16,6 +16,7 @@ from pipeline.config.beam import BeamSettings
 from pipeline.config.concurrency import ConcurrencySettings
 from pipeline.config.kubeflow import KubeflowSettings
 from pipeline.config.notify import NotifySettings
+from pipeline.config.retention import RetentionSettings
 from pipeline.config.vertex import VertexSettings
 from serving.scoring.settings import ScoringSettings
 
@@ -86,6 +87,9 @@ class Configuration(Settings):
     runner: RunnerSettings = Field(RunnerSettings(), description="Where the pipeline runs.")
     concurrency: ConcurrencySettings = Field(
         ConcurrencySettings(), description="What a run does if another run of the pipeline is in progress."
+    )
+    retention: RetentionSettings = Field(
+        RetentionSettings(), description="What is kept of past runs and models; the rest is removed after each run."
     )
     notify: NotifySettings | None = Field(
         None, description="Webhook that is called when a run ends; null: nobody is notified."

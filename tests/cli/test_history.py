@@ -14,6 +14,7 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from components.common.outcome import Outcome
 from components.report.summary import Summary, failed_summary
+from pipeline import work_dir as paths
 from pipeline.history import PastRun, read_history
 from schema.errors import Refused
 from tests.components.report.made_up import material
@@ -118,11 +119,32 @@ def test_a_failed_run_has_its_reason_and_the_steps_that_ran(work_dir: WorkDir) -
     assert run.steps == 2
 
 
-def test_a_killed_run_names_the_step_in_progress(work_dir: WorkDir) -> None:
+@pytest.mark.parametrize(
+    ("states", "reason"),
+    [
+        ({"TextExampleGen": _STATE.COMPLETE, "Trainer": _STATE.RUNNING}, "killed during Trainer"),
+        ({"TextExampleGen": _STATE.COMPLETE, "Trainer": _STATE.CANCELED}, "killed during Trainer"),
+        ({"TextExampleGen": _STATE.COMPLETE}, "killed after TextExampleGen"),
+        ({}, "killed before its first step"),
+    ],
+)
+def test_a_run_whose_process_is_gone_was_killed(work_dir: WorkDir, states: dict[str, int], reason: str) -> None:
     work_dir.add_folder(1)
-    work_dir.execute({"TextExampleGen": _STATE.COMPLETE, "Trainer": _STATE.RUNNING}, {})
+    if states:
+        work_dir.execute(states, {})
     run = only_run(work_dir)
-    assert (run.outcome, run.reasons) == ("unfinished", ["Trainer: running"])
+    assert (run.outcome, run.reasons) == ("killed", [reason])
+
+
+def test_only_the_newest_run_can_be_in_progress(work_dir: WorkDir) -> None:
+    work_dir.add_folder(50)
+    work_dir.add_folder(1)
+    work_dir.execute({"Trainer": _STATE.RUNNING}, {})
+    with paths.WorkDir(str(work_dir.root)).locked("small"):
+        runs = read_history(work_dir.root)
+    assert [(run.outcome, run.reasons) for run in runs] == [
+        ("unfinished", ["Trainer: running"]), ("killed", ["killed before its first step"]),
+    ]  # fmt: skip
 
 
 def test_a_check_of_the_data_is_shown_as_one(work_dir: WorkDir) -> None:
@@ -189,7 +211,7 @@ def test_an_execution_belongs_to_the_last_folder_created_before_it(work_dir: Wor
     work_dir.execute({"Trainer": _STATE.RUNNING}, {})
     later = work_dir.add_folder(-100, reason="Trainer failed: it is ahead of its time")
     runs = read_history(work_dir.root)
-    assert [run.outcome for run in runs] == ["stopped", "unfinished", "nothing new"]
+    assert [run.outcome for run in runs] == ["stopped", "killed", "nothing new"]
     assert [run.folder for run in runs[:2]] == [str(later), str(killed)]
     assert [run.steps for run in runs] == [0, 1, 0]
 

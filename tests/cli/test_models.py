@@ -3,12 +3,13 @@
 import resource
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from components.example_gen.report import SpanCount
-from components.registry import ModelRecord, TrainedOn, Version, latest, push, versions
+from components.registry import ModelRecord, TrainedOn, Version, latest, push, remove_versions, versions
 from tests.components.registry.test_registry import make_model, record_of
 from tests.end_to_end.command import command
 
@@ -109,3 +110,19 @@ def test_lists_within_two_seconds_and_without_tensorflow(base: str, pushed: list
     assert ended.returncode == 0, ended.stderr
     assert str(pushed[1].number) in ended.stdout
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 2
+
+
+def test_lists_removed_versions_on_demand(
+    tmp_path: Path, base: str, pushed: list[Version], capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new = pushed
+    push(make_model(tmp_path / "newest", "newest"), base, record_of("newest"))
+    assert remove_versions(base, 1, datetime.max.replace(tzinfo=UTC)) == [old]
+    assert command("models", "list", "--registry", base) == 0
+    printed = capsys.readouterr().out
+    assert str(old.number) not in printed
+    assert "note: 1 older versions were removed; --all lists them" in printed
+    assert command("models", "list", "--registry", base, "--all") == 0
+    printed = capsys.readouterr().out
+    assert row_of(printed, old)[2:] == ["2", "bert", "", "", "removed"]
+    assert row_of(printed, new)[-1] == ""

@@ -120,7 +120,7 @@ def test_history_tells_what_a_killed_run_pushed(project: Project, tmp_path: Path
     (folder,) = project.runs.iterdir()
     (folder / Summary.FILE).unlink()  # as SIGKILL leaves it
     (past,) = read_history(folder.parents[1])
-    assert (past.outcome, past.blessed) == ("unfinished", True)
+    assert (past.outcome, past.blessed) == ("killed", True)
     version = registry.latest(config.registry)
     assert version is not None
     assert past.pushed == version.path

@@ -5,6 +5,7 @@ Import from here, not from the modules below.
 
 from components.report.summary.summary import (
     DataSummary,
+    DiskUse,
     LabelSummary,
     MetricsSummary,
     Rows,
@@ -16,6 +17,7 @@ from components.report.summary.summary import (
 
 __all__ = [
     "DataSummary",
+    "DiskUse",
     "LabelSummary",
     "MetricsSummary",
     "Rows",

@@ -62,6 +62,18 @@ class MetricsSummary(Metrics):
     per_label: dict[str, LabelSummary]  # type: ignore[assignment]  # narrower, and frozen
 
 
+class DiskUse(Value):
+    """Disk that a run took, in MiB, rounded up.
+
+    Attributes:
+        work_dir_mb: In the working directory: artifacts, metadata and the folder of the run.
+        registry_mb: In the registry; 0 if that is remote.
+    """
+
+    work_dir_mb: int
+    registry_mb: int
+
+
 class Summary(Record):
     """What came of one run.
 
@@ -86,6 +98,7 @@ class Summary(Record):
             example of the slice has or was given.
         durations_s: Durations by component, in seconds.
         peak_memory_mb: Peak memory of the run's process, in MiB; None if it was not measured.
+        disk: Disk that the run took; None if it was not measured, as of a run that failed.
         versions: Versions of the packages that trained the model.
         calibration: Calibration of the candidate; None if it was not calibrated.
         canary: Verdict of the canary; None if the run ended before it.
@@ -111,6 +124,7 @@ class Summary(Record):
     slices: dict[str, dict[str, Metrics]] = Field(default_factory=dict)
     durations_s: dict[str, float] = Field(default_factory=dict)
     peak_memory_mb: int | None = None
+    disk: DiskUse | None = None
     versions: dict[str, str] = Field(default_factory=dict)
     calibration: CalibrationRecord | None = None
     canary: CanaryVerdict | None = None

@@ -9,22 +9,26 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from components import registry
-from components.common.files import read_bytes
+from components.common.files import exists, read_bytes
 from components.registry import (
     BlessedBy,
     ModelRecord,
+    RemovedVersions,
     Version,
     check_registry,
     checksums,
     content_id,
     latest,
     push,
+    removable,
     remove_leftovers,
+    remove_versions,
     rollback,
     standing,
     store,
@@ -496,3 +500,59 @@ def test_a_number_that_no_server_reads_is_named_and_is_not_the_latest(model: str
     with pytest.raises(Refused, match=r"9223372036854775807: no server reads a greater .* remove the folder"):
         push(model, base, record_of("c"))
     assert not list(Path(base).glob(".incoming-*"))
+
+
+# === Removing ===
+
+_ANY_AGE = datetime.max.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("is_remote", [False, True])
+def test_removes_versions_but_those_that_are_needed(tmp_path: Path, base: str, is_remote: bool) -> None:
+    base = "ram://registry/removal" if is_remote else base
+    first, second, third, fourth = pushed(tmp_path, base, "abcd")
+    assert removable(base, 2, datetime.now(UTC) - timedelta(hours=1)) == []
+    assert removable(base, 2, _ANY_AGE) == [first, second]
+    assert remove_versions(base, 2, _ANY_AGE) == [first, second]
+    assert remove_versions(base, 1, _ANY_AGE) == [], "the newest is live, and a rollback returns to the other"
+    assert versions(base) == [third, fourth]
+    assert not any(exists(version.path) for version in (first, second))
+    assert {number: record.model_id for number, record in RemovedVersions.find(base).records.items()} == {
+        first.number: "a", second.number: "b",
+    }  # fmt: skip
+
+
+def test_what_a_removed_rollback_withdrew_stays_withdrawn(tmp_path: Path, base: str) -> None:
+    _, second = pushed(tmp_path, base, "ab")
+    rollback(base)
+    pushed(tmp_path, base, "cd")
+    remove_versions(base, 1, _ANY_AGE)
+    gone = withdrawn(base, "b")
+    assert gone is not None
+    assert gone == second
+    assert not Path(gone.path).exists()
+    assert withdrawn(base, "a") is None
+
+
+def test_ends_what_a_killed_removal_began(tmp_path: Path, base: str) -> None:
+    first, second, third = pushed(tmp_path, base, "abc")
+    Path(first.path).rename(f"{base}/.removing-abc")
+    assert [finding.where for finding in check_registry(base)] == [".removing-abc"]
+    assert [path.name for path in registry.leftovers(base)] == [".removing-abc"]
+    assert remove_versions(base, 9, _ANY_AGE) == []
+    assert sorted(path.name for path in Path(base).iterdir()) == [".lock", str(second.number), str(third.number)]
+
+
+def test_links_a_copy_that_nobody_changes(
+    model: str, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = push(model, base, record_of("a"))
+    registry.copy_model(version.path, str(tmp_path / "linked"), link=True)
+    assert (tmp_path / "linked" / "saved_model.pb").samefile(f"{version.path}/saved_model.pb")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", refuse)
+    registry.copy_model(version.path, str(tmp_path / "copied"), link=True)
+    assert files(tmp_path / "copied") == files(tmp_path / "linked") == files(version.path)

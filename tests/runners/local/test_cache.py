@@ -1,6 +1,8 @@
-"""A damaged model is not taken from the cache: the step makes it anew, and later steps read the new one."""
+"""What is damaged, removed, or left by a killed run is not taken from the cache, nor for something new."""
 
+import io
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,11 @@ from tfx.types import standard_artifacts
 
 from components.registry import ModelRecord, checksums, content_id
 from components.trainer.driver import Driver
+from pipeline.artifact_store import ArtifactStore
+from pipeline.config.retention import RetentionSettings
+from pipeline.console import PlainConsole
+from pipeline.retention import clean_up, settle
+from pipeline.work_dir import WorkDir
 from runners.local.runner import _ObservedDagRunner
 
 _WEIGHTS = "Format-Serving/variables/variables.data-00000-of-00001"
@@ -63,20 +70,29 @@ def Reader(  # noqa: N802 - the name of the step
         file.write(Path(model.uri, _WEIGHTS).read_text() + "\n")
 
 
-def test_a_damaged_cached_model_is_made_anew(tmp_path: Path) -> None:
-    connection = metadata.sqlite_metadata_connection_config(str(tmp_path / "metadata.db"))
-    seen = tmp_path / "seen"
+class Pipeline:
+    """Pipeline of two steps after an importer, in a working directory.
 
-    (tmp_path / "examples").mkdir()
+    Args:
+        folder: The working directory.
+    """
 
-    def run() -> tuple[dict[str, bool], dict[str, str]]:
-        examples = tfx.dsl.Importer(str(tmp_path / "examples"), standard_artifacts.Examples).with_id("Examples")
+    def __init__(self, folder: Path) -> None:
+        self.work_dir = WorkDir(str(folder))
+        self.connection = metadata.sqlite_metadata_connection_config(str(self.work_dir.metadata))
+        self.seen = folder / "seen"
+        self._examples = folder / "examples"
+        self._examples.mkdir(parents=True)
+
+    def run(self) -> tuple[dict[str, bool], dict[str, str]]:
+        """Run it; return which steps came from the cache, and the outputs of the Trainer."""
+        examples = tfx.dsl.Importer(str(self._examples), standard_artifacts.Examples).with_id("Examples")
         trainer = Trainer(examples=examples.outputs["result"])
         trainer.driver_class = Driver
-        reader = Reader(model=trainer.outputs["model"], log=trainer.outputs["log"], seen=str(seen))
+        reader = Reader(model=trainer.outputs["model"], log=trainer.outputs["log"], seen=str(self.seen))
         pipeline: Any = tfx.dsl.Pipeline(
-            pipeline_name="cache", pipeline_root=str(tmp_path / "root"), enable_cache=True,
-            components=[examples, trainer, reader], metadata_connection_config=connection,
+            pipeline_name="cache", pipeline_root=str(self.work_dir.artifacts), enable_cache=True,
+            components=[examples, trainer, reader], metadata_connection_config=self.connection,
         )  # fmt: skip
         recorder = Recorder()
         runner = _ObservedDagRunner(recorder)
@@ -84,18 +100,60 @@ def test_a_damaged_cached_model_is_made_anew(tmp_path: Path) -> None:
         recorder.cached.pop("Examples")
         return recorder.cached, runner.outcome.artifacts["Trainer"]
 
-    run()
-    cached, outputs = run()
-    assert cached == {"Trainer": True, "Reader": True}
+    def states(self) -> dict[str, int]:
+        """Return the state of each model by its URI."""
+        with metadata.Metadata(self.connection) as handle:
+            return {each.uri: each.state for each in handle.store.get_artifacts_by_type("Model")}
+
+
+_CACHED, _ANEW = {"Trainer": True, "Reader": True}, {"Trainer": False, "Reader": False}
+_LIVE, _DELETED = metadata_store_pb2.Artifact.LIVE, metadata_store_pb2.Artifact.DELETED
+
+
+def test_a_damaged_cached_model_is_made_anew(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path / "work")
+    pipeline.run()
+    cached, outputs = pipeline.run()
+    assert cached == _CACHED
     damaged = Path(outputs["model"])
     (damaged / _WEIGHTS).write_bytes(b"weightz")
-    cached, outputs = run()
-    assert cached == {"Trainer": False, "Reader": False}
+    cached, outputs = pipeline.run()
+    assert cached == _ANEW
     assert not damaged.exists()
-    assert seen.read_text() == "weights\nweights\n"
-    assert run() == ({"Trainer": True, "Reader": True}, outputs)
-    with metadata.Metadata(connection) as handle:
-        states = {artifact.uri: artifact.state for artifact in handle.store.get_artifacts_by_type("Model")}
-    assert states == {
-        str(damaged): metadata_store_pb2.Artifact.DELETED, outputs["model"]: metadata_store_pb2.Artifact.LIVE,
-    }  # fmt: skip
+    assert pipeline.seen.read_text() == "weights\nweights\n"
+    assert pipeline.run() == (_CACHED, outputs)
+    assert pipeline.states() == {str(damaged): _DELETED, outputs["model"]: _LIVE}
+
+
+def test_what_a_clean_up_removed_is_made_anew(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path / "work")
+    _, first = pipeline.run()
+    registry, settings = str(tmp_path / "registry"), RetentionSettings(keep_runs=1, older_than="0h")
+    assert clean_up(settings, pipeline.work_dir, registry).artifacts == []
+    pipeline.run()
+    assert clean_up(settings, pipeline.work_dir, registry).artifacts == [], "a kept run took them from the cache"
+    Path(first["model"], _WEIGHTS).write_bytes(b"weightz")  # so that the next run makes another one
+    _, second = pipeline.run()
+    assert {Path(each.uri).parts[-3] for each in clean_up(settings, pipeline.work_dir, registry).artifacts} == {
+        "Trainer"
+    }
+    assert not Path(first["log"]).exists()
+    assert pipeline.run() == (_CACHED, second)
+    store = ArtifactStore(pipeline.work_dir)
+    store.delete(store.unneeded(0, datetime.max.replace(tzinfo=UTC), []))
+    cached, third = pipeline.run()
+    assert cached == _ANEW
+    assert set(pipeline.states().values()) == {_DELETED, _LIVE}
+    assert [uri for uri, state in pipeline.states().items() if state == _LIVE] == [third["model"]]
+
+
+def test_what_is_left_without_metadata_is_not_read_as_new(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path / "work")
+    _, outputs = pipeline.run()
+    left = Path(outputs["model"], "Format-Serving", "variables", "of_another_run")
+    left.write_bytes(b"left")
+    pipeline.work_dir.metadata.unlink()
+    settle(pipeline.work_dir, PlainConsole(file=io.StringIO()))
+    assert not left.exists()
+    assert pipeline.run()[1] == outputs, "a new metadata file gives the same numbers"
+    assert not left.exists()

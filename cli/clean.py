@@ -1,0 +1,73 @@
+"""The command `clean`: removes what past runs left and nobody needs, within the bounds of the configuration."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import ConfigOption, SetOption
+
+if TYPE_CHECKING:  # importing it takes longer than `--help` may
+    from pipeline.retention import Plan
+
+app = typer.Typer()
+
+
+@app.command()
+def clean(
+    config: ConfigOption,
+    set_: SetOption = None,
+    keep_runs: Annotated[
+        int | None,
+        typer.Option(help="Newest runs whose artifacts, logs and reports stay; replaces retention.keep_runs."),
+    ] = None,
+    keep_models: Annotated[
+        int | None, typer.Option(help="Newest versions of the registry that stay; replaces retention.keep_models.")
+    ] = None,
+    older_than: Annotated[
+        str | None, typer.Option(help="Remove only what is older, such as 30d; replaces retention.older_than.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be removed, and remove nothing.")] = False,
+    runner: Annotated[
+        str, typer.Option("--runner", help="local; or kubeflow or vertex, for the registry of their runs only.")
+    ] = "local",
+) -> None:
+    """Remove artifacts, models, logs and leftovers of past runs that nobody needs; each run does it at its end, too.
+
+    The model in service, the one that a rollback returns to, and what a kept run uses always stay.
+    """
+    from pipeline.config.loading import load_configuration
+
+    options = {"keep_runs": keep_runs, "keep_models": keep_models, "older_than": older_than}
+    overrides = [f"retention.{key}={value}" for key, value in options.items() if value is not None]
+    configuration = load_configuration(config, [*(set_ or ()), *overrides])
+
+    from rich.text import Text
+
+    from pipeline.console import PlainConsole
+    from pipeline.retention import clean_up, plan_clean_up
+    from pipeline.work_dir import WorkDir
+    from runners.registry import registry_of
+
+    base = registry_of(configuration, runner).base
+    work_dir = WorkDir(configuration.work_dir) if runner == "local" else None
+    if dry_run:
+        _show(plan_clean_up(configuration.retention, work_dir, base))
+        return
+    if work_dir is None or not work_dir.exists():
+        plan = clean_up(configuration.retention, None, base)
+    else:
+        console = PlainConsole(stderr=True)
+        with work_dir.locked(configuration.name, configuration.concurrency, console.print):
+            plan = clean_up(configuration.retention, work_dir, base)
+    PlainConsole().print(Text(f"Removed: {plan.in_words() or 'nothing'}"), soft_wrap=True)
+
+
+def _show(plan: "Plan") -> None:
+    from rich.text import Text
+
+    from pipeline.console import PlainConsole
+
+    console = PlainConsole()
+    for line in plan.listed():
+        console.print(Text(line), soft_wrap=True)
+    console.print(Text(f"Would remove: {plan.in_words() or 'nothing'}"), soft_wrap=True)
