@@ -14,8 +14,9 @@ from components.report.settings import ReportSettings
 from components.report.summary import Summary
 from components.report.views.material import gather_material
 from components.report.views.trend import MOST_RUNS, PastResult, merge_results, registry_results
+from pipeline.config.configuration import Configuration
 from pipeline.history import read_history
-from pipeline.run_folder import find_ended_run, read_configuration, read_outputs, start_time
+from pipeline.run_folder import find_ended_run, read_configuration, read_outputs, read_provenance, start_time
 from schema.errors import Refused
 
 
@@ -39,6 +40,8 @@ def write_report(run: Path, *, texts: bool | None = None) -> Path:
         texts=settings.texts if texts is None else texts,
         mistakes=settings.mistakes,
         past=_past_results(run, configuration),
+        chosen=_differences_from_defaults(configuration),
+        provenance=read_provenance(run),
     )
     write_page(str(run), material)
     write_card(str(run), material)
@@ -58,6 +61,14 @@ def _past_results(run: Path, configuration: Mapping[str, Any]) -> list[PastResul
         runs = []
     results = [PastResult(each.when, each.macro_f1, each.pushed) for each in runs if each.macro_f1 is not None]
     return merge_results(results, versions)
+
+
+def _differences_from_defaults(configuration: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the keys that differ from the defaults of this version; None if it cannot read the configuration."""
+    try:
+        return Configuration.model_validate(configuration).model_dump(mode="json", exclude_defaults=True)
+    except (ValidationError, Refused):
+        return None
 
 
 def _report_settings(run: Path, configuration: Mapping[str, Any]) -> ReportSettings:

@@ -152,9 +152,16 @@ def _show_quarantine_command(folder: RunFolder, console: Console) -> None:
 def _complete(summary: Summary, result: RunResult, sources: Sources) -> Summary:
     """Add to the Report's summary what only the whole run knows."""
     data = (summary.data or DataSummary()).model_copy(update={"incomplete_spans": list(sources.incomplete)})
-    peak_memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # given in KiB
+    last_peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # given in KiB; each step resets it
+    peaks_mb = [cost.peak_memory_mb for cost in result.costs.values() if cost.peak_memory_mb is not None]
+    peak_memory_mb = max([last_peak_mb, *peaks_mb])
     return summary.model_copy(
-        update={"data": data, "durations_s": result.durations_s, "peak_memory_mb": peak_memory_mb}
+        update={
+            "data": data,
+            "durations_s": result.durations_s,
+            "costs": result.costs,
+            "peak_memory_mb": peak_memory_mb,
+        }
     )
 
 

@@ -10,9 +10,10 @@ from components.common.files import write_whole
 from components.example_gen.report import IngestReport
 from components.pusher.push_result import PushResult
 from components.registry import SERVING_FOLDER, ModelRecord, latest
-from components.report.summary import Summary, failed_summary, summarize_rows
+from components.report.summary import Provenance, Summary, failed_summary, summarize_rows
 from pipeline.config.configuration import Configuration
 from pipeline.errors import describe, outcome_of
+from pipeline.provenance import find_provenance
 from schema.errors import Refused
 
 _EXAMPLE_GEN, _TRAINER, _PUSHER = "TextExampleGen", "Trainer", "RegistryPusher"
@@ -30,6 +31,7 @@ class RunFolder:
         self._registry = configuration.registry
         self._artifacts: dict[str, Mapping[str, str]] = {}
         write_whole(str(path / _CONFIGURATION), configuration.model_dump_json(indent=2).encode())
+        find_provenance().write(str(path))
 
     @property
     def log(self) -> Path:
@@ -149,6 +151,14 @@ def read_configuration(run: Path) -> dict[str, Any]:
         Refused: The file is damaged or cannot be read.
     """
     return _read_object(run / _CONFIGURATION)
+
+
+def read_provenance(run: Path) -> Provenance | None:
+    """Return what started a run; None if the run was made by a version that did not keep it, or it is damaged."""
+    try:
+        return Provenance.read(str(run))
+    except (FileNotFoundError, Refused):
+        return None
 
 
 def start_time(run: Path) -> datetime:

@@ -1,9 +1,10 @@
 """Interface between the pipeline, the runners that start its steps on this machine, and the observers of a run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from components.report.summary import StepCost
 from pipeline.config.configuration import Configuration
 
 
@@ -52,10 +53,12 @@ class RunResult:
     Attributes:
         artifacts: URIs of the outputs, by component and key.
         durations_s: Seconds by component, in the order they ran.
+        costs: Processor time and memory by component.
     """
 
     artifacts: dict[str, dict[str, str]]
     durations_s: dict[str, float]
+    costs: dict[str, StepCost] = field(default_factory=dict)
 
 
 class RunSteps(Protocol):

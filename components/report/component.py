@@ -22,6 +22,7 @@ class ReportSpec(ComponentSpec):  # type: ignore[misc]
     PARAMETERS: ClassVar = {
         "settings": ExecutionParameter(type=str),
         "configuration": ExecutionParameter(type=str),
+        "chosen": ExecutionParameter(type=str),
         "registry": ExecutionParameter(type=str),
     }
     INPUTS: ClassVar = {
@@ -92,6 +93,7 @@ class Report(base_component.BaseComponent):  # type: ignore[misc]
                 pushed_model=pushed_model,
                 settings=settings.model_dump_json(),
                 configuration=configuration.model_dump_json(),
+                chosen=configuration.model_dump_json(exclude_defaults=True),
                 registry=registry,
                 report=types.Channel(type=RunReport),
             )

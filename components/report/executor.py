@@ -48,6 +48,7 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
             texts=settings.texts,
             mistakes=settings.mistakes,
             past=registry_results(exec_properties["registry"]),
+            chosen=json.loads(exec_properties["chosen"]),
         )
         write_page(folder, material)
         write_card(folder, material)

@@ -14,8 +14,10 @@ from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 
 from components.common.outcome import Untried
+from components.report.summary import StepCost
 from pipeline.errors import StepFailed
 from pipeline.running import Observer, RunResult
+from runners.local.meter import Meter
 from schema.errors import Refused
 
 
@@ -41,6 +43,7 @@ class Steps:
         self._started = 0
         self._lock = threading.Lock()
         self._durations_s: dict[str, float] = {}
+        self._costs: dict[str, StepCost] = {}
         self._artifacts: dict[str, dict[str, str]] = {}
 
     @property
@@ -51,8 +54,8 @@ class Steps:
 
     @property
     def outcome(self) -> RunResult:
-        """URIs of the outputs so far, and how long each step took."""
-        return RunResult(artifacts=self._artifacts, durations_s=self._durations_s)
+        """URIs of the outputs so far, and what each step took."""
+        return RunResult(artifacts=self._artifacts, durations_s=self._durations_s, costs=self._costs)
 
     def run(self, node: pipeline_pb2.PipelineNode) -> None:
         """Run a step, or take its outputs from the cache.
@@ -67,9 +70,10 @@ class Steps:
             self._started += 1
             position = self._started
         self._observer.step_started(name, position, len(self.nodes))
-        started = time.monotonic()
+        started, meter = time.monotonic(), Meter()
         cached = self._finish(name, self._launch(node))
         self._durations_s[name] = round(time.monotonic() - started, 2)
+        self._costs[name] = meter.cost()
         self._observer.step_finished(name, self._durations_s[name], cached, self._artifacts[name])
 
     def _launch(self, node: pipeline_pb2.PipelineNode) -> int:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config.loading import load_configuration
+from pipeline.provenance import find_provenance
 from pipeline.report import rebuild_report
 from schema.errors import Refused
 from tests.components.report.made_up import material
@@ -123,3 +125,18 @@ def test_names_a_damaged_file(run: Path, name: str, content: bytes) -> None:
         rebuild_report(run)
     assert str(refused.value).startswith(f"{run / name}: is damaged (")
     assert "\n" not in str(refused.value)
+
+
+def test_shows_what_started_the_run_and_what_differs_from_the_defaults(run: Path) -> None:
+    overrides = ("max_tokens=64", "training.loss={kind: focal}")
+    whole = load_configuration(Path("configs/sample.yaml"), overrides).model_dump(mode="json")
+    (run / "configuration.json").write_text(json.dumps(whole))
+    find_provenance(["bert-multilabel", "run", "--config", "a.yaml"]).write(str(run))
+    page = rebuild_report(run)[0].read_text()
+    chosen = page.partition("what differs from the defaults")[2].partition("</pre>")[0]
+    assert "max_tokens: 64" in chosen
+    assert "focal" in chosen
+    assert "warmup" not in chosen
+    assert "warmup" in page
+    assert "bert-multilabel run --config a.yaml" in page
+    assert "git commit" in page

@@ -3,12 +3,14 @@
 Import from here, not from the modules below.
 """
 
+from components.report.summary.provenance import Provenance
 from components.report.summary.summary import (
     DataSummary,
     DiskUse,
     LabelSummary,
     MetricsSummary,
     Rows,
+    StepCost,
     Summary,
     failed_summary,
     summarize_data,
@@ -20,7 +22,9 @@ __all__ = [
     "DiskUse",
     "LabelSummary",
     "MetricsSummary",
+    "Provenance",
     "Rows",
+    "StepCost",
     "Summary",
     "failed_summary",
     "summarize_data",

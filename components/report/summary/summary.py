@@ -74,6 +74,18 @@ class DiskUse(Value):
     registry_mb: int
 
 
+class StepCost(Value):
+    """What a step took, besides its duration.
+
+    Attributes:
+        cpu_s: Processor time of the run's process and of the processes that it started and waited for, in seconds.
+        peak_memory_mb: Peak memory of the run's process during the step, in MiB; None where it cannot be measured.
+    """
+
+    cpu_s: float
+    peak_memory_mb: int | None = None
+
+
 class Summary(Record):
     """What came of one run.
 
@@ -97,6 +109,7 @@ class Summary(Record):
         slices: Metrics by slice, such as `language=zh`, then by model (candidate, baseline); only of labels that an
             example of the slice has or was given.
         durations_s: Durations by component, in seconds.
+        costs: Processor time and memory by component; empty for runs on a cluster and of older versions.
         peak_memory_mb: Peak memory of the run's process, in MiB; None if it was not measured.
         disk: Disk that the run took; None if it was not measured, as of a run that failed.
         versions: Versions of the packages that trained the model.
@@ -123,6 +136,7 @@ class Summary(Record):
     small_slices: dict[str, int] = Field(default_factory=dict)
     slices: dict[str, dict[str, Metrics]] = Field(default_factory=dict)
     durations_s: dict[str, float] = Field(default_factory=dict)
+    costs: dict[str, StepCost] = Field(default_factory=dict)
     peak_memory_mb: int | None = None
     disk: DiskUse | None = None
     versions: dict[str, str] = Field(default_factory=dict)

@@ -1,7 +1,6 @@
 """What a report is made of, read from a run's artifacts. Needs neither TensorFlow nor TFX for local paths."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,16 +9,15 @@ from typing import Any
 import yaml
 
 from components.behaviour.results import Results
+from components.common.secrets import without_secrets
 from components.data_gate.distributions import Distributions
 from components.evaluation.insights.insights import Insights
 from components.example_gen.report import IngestReport
 from components.registry import SERVING_FOLDER, ModelRecord
-from components.report.summary import Summary
+from components.report.summary import Provenance, Summary
 from components.report.views.training import Training, read_training
 from components.report.views.trend import PastResult
 from schema.errors import Refused
-
-_SECRET = re.compile(r"(^|_)(url|webhook|token|secret|password|credentials?)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,8 @@ class Material:
         texts: Whether the examples' texts are shown; otherwise only their ids.
         mistakes: Number of the most confident mistakes shown of each label and kind.
         configuration: Configuration as YAML, without secrets; empty if it is not known.
+        chosen: The part of it that differs from the defaults; empty if that is not known.
+        provenance: What started the run; None if it is not known, as in a run on a cluster.
         ingest: Report of the ingestion; None if the run ended before it, or if it was deleted.
         model: Record of the candidate; None as above.
         training: Losses and calibration; None as above.
@@ -49,6 +49,8 @@ class Material:
     texts: bool
     mistakes: int
     configuration: str = ""
+    chosen: str = ""
+    provenance: Provenance | None = None
     ingest: IngestReport | None = None
     model: ModelRecord | None = None
     training: Training | None = None
@@ -68,6 +70,8 @@ def gather_material(
     texts: bool,
     mistakes: int,
     past: Sequence[PastResult] = (),
+    chosen: Mapping[str, Any] | None = None,
+    provenance: Provenance | None = None,
 ) -> Material:
     """Read what a run left, as far as it still exists.
 
@@ -81,6 +85,8 @@ def gather_material(
         texts: Whether to show the examples' texts.
         mistakes: Number of mistakes to show of each label and kind.
         past: Results of earlier runs.
+        chosen: The part of the configuration that differs from the defaults; None if that is not known.
+        provenance: What started the run; None if it is not known.
     """
     ingest = _ingest(outputs.get("quarantine"))
     return Material(
@@ -90,6 +96,8 @@ def gather_material(
         texts=texts,
         mistakes=mistakes,
         configuration=_as_yaml(configuration),
+        chosen=_as_yaml(_pick(configuration, chosen or {})),
+        provenance=provenance,
         ingest=ingest,
         model=_model(outputs.get("model")),
         training=read_training(outputs["model_run"]) if "model_run" in outputs else None,
@@ -104,17 +112,20 @@ def gather_material(
 def _as_yaml(configuration: Mapping[str, Any]) -> str:
     if not configuration:
         return ""
-    return yaml.safe_dump(_without_secrets(configuration), sort_keys=False, allow_unicode=True, width=100)
+    return yaml.safe_dump(without_secrets(configuration), sort_keys=False, allow_unicode=True, width=100)
 
 
-def _without_secrets(value: Any) -> Any:
-    """Replace every value that grants access, such as the address of a webhook: a report is passed on to others."""
-    if not isinstance(value, Mapping):
-        return value
-    return {
-        key: "(left out)" if isinstance(each, str) and _SECRET.search(key) else _without_secrets(each)
-        for key, each in value.items()
-    }
+def _pick(whole: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of a configuration that differ from the defaults.
+
+    A section of another kind than the default, all of whose keys have the defaults of that kind, is empty in `chosen`.
+    """
+    picked: dict[str, Any] = {}
+    for key, value in chosen.items():
+        inner = whole.get(key)
+        below = _pick(inner, value) if isinstance(value, Mapping) and isinstance(inner, Mapping) else {}
+        picked[key] = below or inner
+    return picked
 
 
 def _batches(ingest: IngestReport | None, configuration: Mapping[str, Any]) -> int | None:

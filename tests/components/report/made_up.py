@@ -17,7 +17,7 @@ from components.evaluation.insights.tally import Example, InsightsTally, ScoreRe
 from components.evaluation.metrics.values import LabelMetrics, Metrics
 from components.example_gen.report import Contradiction, Duplicates, IngestReport, LabelCount, SpanCount
 from components.registry import CalibrationRecord, CanaryFindings, Latency, ModelRecord
-from components.report.summary import DataSummary, LabelSummary, MetricsSummary, Rows, Summary
+from components.report.summary import DataSummary, LabelSummary, MetricsSummary, Provenance, Rows, StepCost, Summary
 from components.report.views.material import Material
 from components.report.views.training import CalibrationCurve, Training
 from components.report.views.trend import PastResult
@@ -91,6 +91,7 @@ def material(
             for name in ("en", "zh", text)
         },
         durations_s={"Trainer": 1234.5, "MultiLabelEvaluator": 20.0},
+        costs={"Trainer": StepCost(cpu_s=2345.6, peak_memory_mb=2048), "MultiLabelEvaluator": StepCost(cpu_s=25.0)},
         peak_memory_mb=2048,
         versions={"tfx": "1.21.0"},
         canary=_canary(text),
@@ -101,7 +102,11 @@ def material(
         summary=summary.model_copy(update=_outcome_of(changes) | changes),
         texts=texts,
         mistakes=mistakes,
-        configuration=f"name: {text}\n",
+        configuration=f"name: {text}\nmax_tokens: 128\n",
+        chosen=f"name: {text}\n",
+        provenance=Provenance(
+            command=f"bert-multilabel run --config '{text}'", host=text, user=text, cores=2, commit="0123456789abcdef"
+        ),
         ingest=IngestReport(
             read=rows * 10, accepted=rows * 10 - 7, quarantined=7, reasons={text: 7},
             splits={"train": rows * 8, "eval": rows - 7, "test": rows},
