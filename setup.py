@@ -8,6 +8,7 @@ from setuptools import find_packages, setup
 
 INSTALL_REQUIRES = [
     "apache-beam>=2.77,<2.78",
+    "cleanlab>=2.9,<3",  # confident learning for `suspects`; Apache-2.0 since 2.9
     "cronsim>=2.6,<3",
     "google-cloud-aiplatform>=1.165,<2",  # Vertex AI's API; TFX depends on it too
     "google-crc32c>=1.5,<2",  # checksums of TFRecord files, in C; TensorFlow's own reader cannot read a stream

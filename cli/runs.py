@@ -1,4 +1,4 @@
-"""Commands about past runs: `history`, `report` and `quarantine`."""
+"""Commands about past runs: `history`, `report`, `quarantine` and `suspects`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -67,3 +67,29 @@ def quarantine(
     from pipeline.console import PlainConsole
 
     show_quarantine(run, PlainConsole(), reason=reason, examples=examples)
+
+
+@app.command()
+def suspects(
+    run: Annotated[
+        Path, typer.Option(help="Folder of a run, <work_dir>/runs/<time>; or a work_dir, for its newest run.")
+    ],
+    top: Annotated[int, typer.Option(min=0, help="Rows to show, and to keep for the report.")] = 20,
+    folds: Annotated[
+        int, typer.Option(min=2, help="Parts of the train split; each is judged by a head trained on the others.")
+    ] = 5,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Table of all suspects, .csv or .parquet; suspects.csv in the run's folder by default."
+        ),
+    ] = None,
+) -> None:
+    """List labels of the train split that are likely to be wrong, the most likely first, and add them to the report."""
+    from cli.suspects import show_suspects
+    from pipeline.console import PlainConsole
+    from pipeline.suspects import search_suspects
+
+    console = PlainConsole()
+    found = search_suspects(run, PlainConsole(stderr=True), top=top, folds=folds, output=output)
+    show_suspects(console, found)

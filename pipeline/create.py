@@ -59,14 +59,17 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
 
     # Rows become tf.Examples {id, text (or two), labels, slice columns}, split into train, eval and test.
     example_gen = TextExampleGen(
-        settings=examples, label_changes=changes_of(labels), project=project_of_queries(config)
+        settings=examples,
+        label_changes=changes_of(labels),
+        project=project_of_queries(config),
     )
     # Statistics of the data, the schema it should follow, and how it differs from that.
     statistics_gen = tfx.components.StatisticsGen(
         examples=example_gen.outputs["examples"],
         stats_options=statistics_options(len(labels.names), by_span=spans and config.examples.spans.last != 1),
     )
-    schema_import = SchemaImport(complete_schema(schema, config.data_gate, spans=spans))
+    groups = config.examples.group is not None
+    schema_import = SchemaImport(complete_schema(schema, config.data_gate, spans=spans, groups=groups))
     example_validator = tfx.components.ExampleValidator(
         statistics=statistics_gen.outputs["statistics"], schema=schema_import.outputs["schema"]
     )

@@ -33,7 +33,7 @@ def write_report(run: Path, *, texts: bool | None = None) -> Path:
     configuration = read_configuration(run)
     settings = _report_settings(run, configuration)
     material = gather_material(
-        read_outputs(run),
+        read_outputs(run) | {"suspects": str(run)},
         Summary.read(str(run)),
         configuration=configuration,
         when=start_time(run),

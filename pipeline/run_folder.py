@@ -16,9 +16,10 @@ from pipeline.errors import describe, outcome_of
 from pipeline.provenance import find_provenance
 from schema.errors import Refused
 
-_EXAMPLE_GEN, _TRAINER, _PUSHER = "TextExampleGen", "Trainer", "RegistryPusher"
+_EXAMPLE_GEN, _TRANSFORM, _TRAINER, _PUSHER = "TextExampleGen", "Transform", "Trainer", "RegistryPusher"
 _ARTIFACTS = "artifacts.json"  # {component: {output: URI}}
 _CONFIGURATION = "configuration.json"
+RUN_LOG = "log.txt"
 _TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
 _HINT = "give a folder of <work_dir>/runs"
 
@@ -36,7 +37,7 @@ class RunFolder:
     @property
     def log(self) -> Path:
         """File that the libraries' messages go to."""
-        return self.path / "log.txt"
+        return self.path / RUN_LOG
 
     @property
     def quarantined(self) -> int:
@@ -108,18 +109,35 @@ def find_quarantine(path: Path) -> str:
     Raises:
         Refused: There is no such folder, no run in it that read data, or its artifacts are gone.
     """
+    # If ExampleGen refused the data, only the components before it have artifacts.
+    run = _find_run_with(path, _EXAMPLE_GEN, "has read any data")
+    uri = read_outputs(run)["quarantine"]
+    if not Path(uri).is_dir():
+        raise Refused(f"{run}: its quarantine {uri} is gone; run check again")
+    return uri
+
+
+def find_transformed_run(path: Path) -> Path:
+    """Return the folder of a run that has transformed its examples.
+
+    Args:
+        path: The run's folder, or a working directory, which stands for its newest run that got that far.
+
+    Raises:
+        Refused: There is no such folder, or no run in it got that far.
+    """
+    return _find_run_with(path, _TRANSFORM, "has transformed its examples")
+
+
+def _find_run_with(path: Path, component: str, achievement: str) -> Path:
+    """Return the folder of a run in which a component has completed: the one given, or the newest of a work_dir."""
     if not path.is_dir():
         raise Refused(f"{path}: no such run; {_HINT}")
     candidates = [path] if (path / _ARTIFACTS).exists() else sorted((path / "runs").glob("*"), reverse=True)
     for run in candidates:
-        # If ExampleGen refused the data, only the components before it have artifacts.
-        outputs = _read_artifacts(run).get(_EXAMPLE_GEN)
-        if outputs is not None:
-            uri = outputs["quarantine"]
-            if not Path(uri).is_dir():
-                raise Refused(f"{run}: its quarantine {uri} is gone; run check again")
-            return uri
-    raise Refused(f"{path}: no run here has read any data; {_HINT}")
+        if _read_artifacts(run).get(component) is not None:
+            return run
+    raise Refused(f"{path}: no run here {achievement}; {_HINT}")
 
 
 def find_ended_run(path: Path) -> Path:
@@ -134,9 +152,14 @@ def find_ended_run(path: Path) -> Path:
     if not path.is_dir():
         raise Refused(f"{path}: no such run; {_HINT}")
     for run in [path, *sorted((path / "runs").glob("*"), reverse=True)]:
-        if (run / Summary.FILE).exists():
+        if has_ended(run):
             return run
     raise Refused(f"{path}: no run here has ended; {_HINT}")
+
+
+def has_ended(run: Path) -> bool:
+    """Return whether a run has ended, and so left a summary."""
+    return (run / Summary.FILE).exists()
 
 
 def read_outputs(run: Path) -> dict[str, str]:

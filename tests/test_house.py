@@ -42,6 +42,7 @@ _SLOW_MODULES: dict[str, set[str]] = {
     "components/report": {"artifacts", "component", "executor", "gather"},
     "components/schema_import": {"*"},
     "components/statistics_gen": {"*"},
+    "components/suspects": {"encoding", "find", "out_of_fold"},
     "components/trainer": {
         "driver",
         "export",

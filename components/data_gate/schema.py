@@ -3,21 +3,24 @@
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.data_gate.settings import DataGateSettings
-from schema.features import LABELS, SPAN, TEXT_LENGTH
+from schema.features import GROUP_KEY, LABELS, SPAN, TEXT_LENGTH
 
 
-def complete_schema(schema: schema_pb2.Schema, settings: DataGateSettings, *, spans: bool) -> schema_pb2.Schema:
+def complete_schema(
+    schema: schema_pb2.Schema, settings: DataGateSettings, *, spans: bool, groups: bool = False
+) -> schema_pb2.Schema:
     """Return the schema that ExampleValidator and the data gate compare statistics with.
 
     Args:
         schema: The schema as a person curates it. Its own bounds on drift are kept.
         settings: The other bounds on drift.
         spans: Whether examples have a span.
+        groups: Whether examples have a group.
     """
     complete = schema_pb2.Schema()
     complete.CopyFrom(schema)
     features = {feature.name: feature for feature in complete.feature}
-    for name in (TEXT_LENGTH, *([SPAN] if spans else [])):
+    for name in (TEXT_LENGTH, *([SPAN] if spans else []), *([GROUP_KEY] if groups else [])):
         if name not in features:
             features[name] = complete.feature.add(name=name, type=schema_pb2.INT)
             features[name].presence.min_fraction = 1.0

@@ -112,6 +112,7 @@ class Ingest:
         self._tally.swallowed += row.swallowed
         parsed.labels[:] = labels
         assignment = splitter.assign(parsed)
+        settings = self._job.settings
         self._writer.add(
             SpilledRow(
                 text_key=assignment.text_key,
@@ -123,7 +124,7 @@ class Ingest:
                 file=file.order,
                 line=row.line,
                 labels=labels,
-                example=shards.serialize(parsed, self._job.settings.slices, file.span),
+                example=shards.serialize(parsed, settings.slices, file.span, grouped=settings.group is not None),
             )
         )
 

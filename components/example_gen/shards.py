@@ -21,7 +21,8 @@ from components.example_gen.quarantine import QuarantinedRow
 from components.example_gen.report import MOST_CONTRADICTIONS, Contradiction, DuplicatesTally, Tally
 from components.example_gen.sources.settings import SPLITS, Split
 from components.example_gen.sources.sources import InputFile
-from schema.features import ID, LABELS, SPAN, TEXT, TEXT_LENGTH, TEXT_PAIR
+from components.example_gen.splitting import stable_hash
+from schema.features import GROUP_KEY, ID, LABELS, NO_GROUP, SPAN, TEXT, TEXT_LENGTH, TEXT_PAIR
 
 UNFINISHED = "unfinished"  # folder of the artifact for files that are still being written
 _MOST_LINES = 1 << 40  # more than any file has
@@ -40,17 +41,19 @@ def shuffle_key(file: str, row: str) -> int:
     return int.from_bytes(blake2b(f"{file}:{row}".encode(), digest_size=8).digest(), "big")
 
 
-def serialize(row: LabelledText, slices: Sequence[str], span: int | None) -> bytes:
+def serialize(row: LabelledText, slices: Sequence[str], span: int | None, *, grouped: bool = False) -> bytes:
     """Return a row as a serialized tf.Example.
 
     Args:
         row: Parts of the example.
         slices: Names of the slice columns.
         span: Span of the row; None if inputs have no spans.
+        grouped: Whether a group is configured.
 
     Returns:
         Example with the string features id [1], text [1], text_pair [1] if the row has one, labels [0..n] and each of
-        `slices` [1], and the int64 features text_length [1] and, if inputs have spans, span [1].
+        `slices` [1], and the int64 features text_length [1], span [1] if inputs have spans, and group_key [1] if there
+        are groups.
     """
     example = tf.train.Example()
     feature = example.features.feature
@@ -61,6 +64,8 @@ def serialize(row: LabelledText, slices: Sequence[str], span: int | None) -> byt
     feature[TEXT_LENGTH].int64_list.value.append(len(row.text) + len(row.pair or ""))
     if span is not None:
         feature[SPAN].int64_list.value.append(span)
+    if grouped:
+        feature[GROUP_KEY].int64_list.value.append(stable_hash(row.group) >> 1 if row.group else NO_GROUP)
     # Without this, a row without labels would lack the feature instead of having an empty one.
     feature[LABELS].bytes_list.SetInParent()
     feature[LABELS].bytes_list.value.extend([label.encode() for label in row.labels])

@@ -30,6 +30,7 @@ from components.report.views.material import Material
 from components.report.views.metrics import averages_table
 from components.report.views.run import run_view
 from components.report.views.slices import slices_view
+from components.report.views.suspects import suspects_view
 from components.report.views.training import training_charts
 from components.report.views.trend import trend_chart
 
@@ -74,6 +75,7 @@ SECTIONS = (
     Section("calibration", "Calibration", calibration_view),
     Section("training", "Training", lambda run: training_charts(run.training, run.batches)),
     Section("data", "Data", data_view),
+    Section("suspects", "Suspects", suspects_view),
     Section("run", "Run", run_view),
 )
 

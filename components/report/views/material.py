@@ -17,6 +17,7 @@ from components.registry import SERVING_FOLDER, ModelRecord
 from components.report.summary import Provenance, Summary
 from components.report.views.training import Training, read_training
 from components.report.views.trend import PastResult
+from components.suspects.suspects import Suspects
 from schema.errors import Refused
 
 
@@ -41,6 +42,7 @@ class Material:
         batches: Number of batches in an epoch; None if it is not known.
         past: Results of earlier runs, as far as they are known.
         distributions: Distributions of labels and text lengths; None as above.
+        suspects: Likely label errors; None if nobody has searched for them.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Material:
     batches: int | None = None
     past: Sequence[PastResult] = ()
     distributions: Distributions | None = None
+    suspects: Suspects | None = None
 
 
 def gather_material(
@@ -77,8 +80,8 @@ def gather_material(
 
     Args:
         outputs: URIs of the run's artifacts by output key: `quarantine`, `verdict` of the data gate, `model`,
-            `model_run`, `evaluation`, and `results` of the behavioural tests. Any may be missing, and so may the files
-            that it points to.
+            `model_run`, `evaluation`, `results` of the behavioural tests, and `suspects`, the folder that the command of
+            this name wrote to. Any may be missing, and so may the files that it points to.
         summary: Summary of the run.
         configuration: Configuration of the run; empty if it is not known.
         when: Time of the run.
@@ -106,6 +109,7 @@ def gather_material(
         batches=_batches(ingest, configuration),
         past=past,
         distributions=_distributions(outputs.get("verdict")),
+        suspects=_suspects(outputs.get("suspects")),
     )
 
 
@@ -162,6 +166,13 @@ def _distributions(uri: str | None) -> Distributions | None:
 def _behaviour(uri: str | None) -> Results | None:
     try:
         return None if uri is None else Results.read(uri)
+    except FileNotFoundError:
+        return None
+
+
+def _suspects(folder: str | None) -> Suspects | None:
+    try:
+        return None if folder is None else Suspects.read(folder)
     except FileNotFoundError:
         return None
 

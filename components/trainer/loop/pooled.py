@@ -6,24 +6,19 @@ the head's own layers that are trained, so the whole model has the trained head 
 
 import itertools
 import math
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
-from components.common.files import is_remote
 from components.common.progress import PROGRESS
+from components.trainer.loop.row_store import MEMORY_LIMIT, RowStore
 from components.trainer.loop.settings import LoopSettings
 
-# Bytes of pooled outputs above which a file is used: 1.4 million rows of 384 values fit, half as many of BERT-Base's.
-MEMORY_LIMIT = 2 << 30
 # Large splits are shuffled in runs of 32 batches that are adjacent on disk, of which 64 are mixed at a time.
 _RUNS, _RUN_BATCHES = 64, 32
 _TEXTS_BETWEEN_MESSAGES = 2_000
@@ -36,10 +31,15 @@ class Pooled:
     Attributes:
         outputs: float32 [n, hidden], in memory or memory-mapped.
         labels: uint8 [n, n_labels], in memory or memory-mapped.
+        rows: Rows that batches are made of, int [m]; None for all.
     """
 
     outputs: NDArray[np.float32]
     labels: NDArray[np.uint8]
+    rows: NDArray[np.intp] | None = None
+
+    def __len__(self) -> int:
+        return len(self.outputs) if self.rows is None else len(self.rows)
 
     def batches(self, batch_size: int, shuffle_seed: int | None = None) -> tf.data.Dataset:
         """Return a dataset of ceil(n / batch_size) batches per epoch.
@@ -59,7 +59,8 @@ class Pooled:
 
         def groups() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
             seed = None if shuffle_seed is None else (shuffle_seed, next(epochs))
-            for rows in _groups(len(self.outputs), batch_size, seed):
+            for group in _groups(len(self), batch_size, seed):
+                rows = group if self.rows is None else self.rows[group]
                 yield self.outputs[rows], self.labels[rows].astype(np.float32)
 
         signature = tuple(tf.TensorSpec([None, part.shape[1]], tf.float32) for part in (self.outputs, self.labels))
@@ -120,8 +121,8 @@ def encode(model: Any, batches: tf.data.Dataset, folder: str, *, limit: int = ME
         lambda inputs: tf.cast(model.backbone(inputs, training=False)["pooled_output"], tf.float32),
         reduce_retracing=True,
     )
-    outputs = _Rows(model.backbone.hidden_dim, np.float32, folder, limit)
-    labels = _Rows(model.layers[-1].units, np.uint8, folder, limit)
+    outputs = RowStore(model.backbone.hidden_dim, np.float32, folder, limit)
+    labels = RowStore(model.layers[-1].units, np.uint8, folder, limit)
     n_done = n_reported = 0
     for inputs, batch_labels in batches:
         outputs.append(forward(inputs).numpy())
@@ -144,43 +145,3 @@ def _groups(n: int, batch_size: int, seed: tuple[int, int] | None) -> Iterator[N
     for first in range(0, len(starts), _RUNS):
         runs = [np.arange(start, min(start + length, n)) for start in starts[first : first + _RUNS]]
         yield shuffle(np.concatenate(runs))
-
-
-class _Rows:
-    """Rows of one width and type, in memory up to a limit and then in a temporary file."""
-
-    def __init__(self, width: int, dtype: DTypeLike, folder: str, limit: int) -> None:
-        self._width = width
-        self._dtype = np.dtype(dtype)
-        self._folder = folder
-        self._limit = limit
-        self._in_memory: list[NDArray[Any]] = []
-        self._n_bytes = 0
-        self._file: BinaryIO | None = None
-
-    def append(self, rows: NDArray[Any]) -> None:
-        self._n_bytes += rows.nbytes
-        self._in_memory.append(rows)
-        if self._file is None and self._n_bytes > self._limit:
-            self._file = _open_temporary_file(self._folder)
-        if self._file is not None:
-            for part in self._in_memory:
-                self._file.write(np.ascontiguousarray(part, self._dtype).tobytes())
-            self._in_memory.clear()
-
-    def to_array(self) -> NDArray[Any]:
-        """Return all rows, [n, width]; nothing can be appended afterwards."""
-        if self._file is None:
-            return np.concatenate([np.empty([0, self._width], self._dtype), *self._in_memory])
-        with self._file as file:
-            file.flush()
-            n = os.fstat(file.fileno()).st_size // (self._width * self._dtype.itemsize)
-            # The map outlives the file object. The file has no name, so nothing remains of it after a crash.
-            return np.memmap(file, self._dtype, mode="r", shape=(n, self._width))
-
-
-def _open_temporary_file(folder: str) -> BinaryIO:
-    if is_remote(folder):
-        return tempfile.TemporaryFile()
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    return tempfile.TemporaryFile(dir=folder)

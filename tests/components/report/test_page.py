@@ -14,6 +14,7 @@ from components.report.views.labels import MOST_SECTIONS, labels_table
 from components.report.views.material import Material
 from components.report.views.metrics import averages_table
 from components.report.views.slices import slices_view
+from components.suspects.suspects import Suspect, SuspectCount, Suspects
 from tests.components.report.made_up import material
 from tests.components.report.reading import Page
 
@@ -270,3 +271,23 @@ def test_reads_the_summary_of_an_older_run() -> None:
     assert {"canary", "behaviour"}.isdisjoint(
         attributes.get("id") for tag, attributes in Page(build_page(run)).tags if tag == "section"
     )
+
+
+def test_suspects_are_shown_without_their_texts_if_texts_are_left_out() -> None:
+    found = Suspects(
+        examples=1_000, folds=5, found=2_345, labels={"refund": SuspectCount(given=90, wrongly_given=3, missing=1)},
+        unjudged=["rare <b>"], file="suspects.csv",
+        worst=[Suspect(id="row <i>", text="Where is <u>my</u> order?", label="refund", given=True, score=0.0123)],
+    )  # fmt: skip
+    page = Page(build_page(replace(material(), suspects=found)))
+    for part in (
+        "2,345 in 1,000 examples",
+        "row <i>",
+        "Where is <u>my</u> order?",
+        "0.012",
+        "rare <b>",
+        "suspects.csv",
+    ):
+        assert part in page.text
+    assert "Where is <u>my</u> order?" not in Page(build_page(replace(material(texts=False), suspects=found))).text
+    assert "Suspects" not in Page(build_page(material())).text
