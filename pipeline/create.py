@@ -62,6 +62,7 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         settings=examples,
         label_changes=changes_of(labels),
         project=project_of_queries(config),
+        registry=locations.registry,
     )
     # Statistics of the data, the schema it should follow, and how it differs from that.
     statistics_gen = tfx.components.StatisticsGen(

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from components.suspects.suspects import Suspects, check_table
 from pipeline.display import RunDisplay
+from pipeline.libraries import libraries_logged
 from pipeline.report import write_report
-from pipeline.run import libraries_logged
 from pipeline.run_folder import RUN_LOG, find_transformed_run, has_ended, read_configuration, read_outputs
 from schema.errors import Refused
 

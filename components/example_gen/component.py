@@ -10,7 +10,8 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from tfx.types.standard_component_specs import EXAMPLES_KEY
 
 from components.example_gen.artifacts import Quarantine
-from components.example_gen.driver import PROJECT_KEY, SETTINGS_KEY, Driver
+from components.example_gen.dealing import STRATIFIED
+from components.example_gen.driver import PROJECT_KEY, REGISTRY_KEY, SETTINGS_KEY, Driver
 from components.example_gen.executor import LABEL_CHANGES_KEY, QUARANTINE_KEY, Executor
 from components.example_gen.parsing.label_changes import LabelChanges
 from components.example_gen.settings import ExamplesSettings
@@ -23,6 +24,7 @@ class TextExampleGenSpec(ComponentSpec):  # type: ignore[misc]
         SETTINGS_KEY: ExecutionParameter(type=str),
         LABEL_CHANGES_KEY: ExecutionParameter(type=str),
         PROJECT_KEY: ExecutionParameter(type=str),
+        REGISTRY_KEY: ExecutionParameter(type=str, optional=True),
     }
     INPUTS: dict[str, Any] = {}  # noqa: RUF012
     OUTPUTS = {  # noqa: RUF012
@@ -41,6 +43,7 @@ class TextExampleGen(BaseBeamComponent):  # type: ignore[misc]
         settings: Inputs, their format and columns, and how rows are split.
         label_changes: Labels that were renamed or retired since the rows were written.
         project: Google Cloud project that pays for queries; "" if there are none.
+        registry: The push destination, which remembers stratified splits; not used where splits are by hash.
 
     Outputs:
         examples: `Examples` with the splits train, eval and test.
@@ -62,13 +65,18 @@ class TextExampleGen(BaseBeamComponent):  # type: ignore[misc]
     DRIVER_CLASS = Driver
 
     def __init__(
-        self, settings: ExamplesSettings, label_changes: LabelChanges | None = None, project: str = ""
+        self,
+        settings: ExamplesSettings,
+        label_changes: LabelChanges | None = None,
+        project: str = "",
+        registry: str | None = None,
     ) -> None:
         super().__init__(
             spec=TextExampleGenSpec(
                 settings=settings.model_dump_json(),
                 label_changes=(label_changes or LabelChanges()).model_dump_json(),
                 project=project,
+                registry=registry if settings.split_by == STRATIFIED else None,
                 examples=Channel(type=standard_artifacts.Examples),
                 quarantine=Channel(type=Quarantine),
             )

@@ -6,6 +6,7 @@ same (`runners.kfp.new_data`); if neither has run, the executor resolves the spa
 """
 
 import json
+from contextlib import suppress
 
 from tfx.orchestration.portable.data_types import ExecutionInfo
 from tfx.proto.orchestration import driver_output_pb2
@@ -15,6 +16,7 @@ from components.example_gen.fingerprint import fingerprint
 from components.example_gen.settings import ExamplesSettings
 from components.example_gen.sources.sources import Sources, find_sources
 from components.example_gen.sources.spans import SpanVersion
+from components.stratification.memory import describe_start
 from schema.errors import Refused
 
 # Execution properties.
@@ -22,6 +24,8 @@ SETTINGS_KEY = "settings"  # ExamplesSettings as JSON
 PROJECT_KEY = "project"  # Google Cloud project that pays for queries
 SPANS_KEY = "spans"  # spans to read, as JSON: [[span, version], ...]
 FINGERPRINT_KEY = "input_fingerprint"  # named by TFX
+REGISTRY_KEY = "registry"  # the push destination; only where splits are stratified
+DEAL_KEY = "deal"  # entry of the registry that rows are dealt out beside, as `describe_start` returns it
 
 
 class Driver(ResolvingDriver):
@@ -38,7 +42,11 @@ class Driver(ResolvingDriver):
             return output
         output.exec_properties[SPANS_KEY].string_value = json.dumps(sources.spans)
         project = execution_info.exec_properties.get(PROJECT_KEY, "")
-        output.exec_properties[FINGERPRINT_KEY].string_value = fingerprint(settings, sources, project)
+        inputs = fingerprint(settings, sources, project)
+        output.exec_properties[FINGERPRINT_KEY].string_value = inputs
+        if registry := execution_info.exec_properties.get(REGISTRY_KEY):
+            with suppress(Refused):  # as above
+                output.exec_properties[DEAL_KEY].string_value = describe_start(registry, inputs)
         return output
 
 

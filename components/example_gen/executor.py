@@ -1,9 +1,11 @@
 """Executor of TextExampleGen: reads the inputs with Beam, and writes examples, quarantine and report."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 from tfx.components.example_gen.write_split import to_file_format_str
@@ -16,7 +18,16 @@ from components.common import files
 from components.common.progress import PROGRESS
 from components.example_gen import quarantine, runs, shards
 from components.example_gen.check import check_sources
-from components.example_gen.driver import PROJECT_KEY, SETTINGS_KEY, SPANS_KEY, resolved_sources
+from components.example_gen.dealing import STRATIFIED, assign_dealt, count_partition, deal_out
+from components.example_gen.driver import (
+    DEAL_KEY,
+    FINGERPRINT_KEY,
+    PROJECT_KEY,
+    REGISTRY_KEY,
+    SETTINGS_KEY,
+    SPANS_KEY,
+    resolved_sources,
+)
 from components.example_gen.formats.opening import open_table
 from components.example_gen.ingest import Ingest, Ingestion, Part, merge_parts
 from components.example_gen.parsing.label_changes import LabelChanges
@@ -27,6 +38,7 @@ from components.example_gen.sources.bigquery.queries import to_row
 from components.example_gen.sources.settings import SPLITS
 from components.example_gen.sources.sources import InputFile, Sources
 from components.example_gen.verdict import refuse_unusable
+from components.stratification.memory import number_to_start_from, read_deal, read_remembered, write_deal
 
 LABEL_CHANGES_KEY = "label_changes"  # execution property: LabelChanges as JSON
 QUARANTINE_KEY = "quarantine"
@@ -55,7 +67,8 @@ class Executor(BaseBeamExecutor):  # type: ignore[misc]
             shards.make_folders(examples.uri)
             files.make_folder(quarantine_uri)
             with self._make_beam_pipeline() as pipeline:
-                _ingest(pipeline, settings, changes, sources, examples.uri, quarantine_uri)
+                start = _start_of_deal(exec_properties) if settings.split_by == STRATIFIED else None
+                _ingest(pipeline, settings, changes, sources, examples.uri, quarantine_uri, start)
             report = IngestReport.read(quarantine_uri)
             refuse_unusable(report, settings, quarantine.read_rows(quarantine_uri))
             shards.remove_unfinished(examples.uri)
@@ -66,6 +79,30 @@ class Executor(BaseBeamExecutor):  # type: ignore[misc]
             "%d rows read, %d accepted, %d quarantined", report.rows_read, report.accepted, report.quarantined
         )
         _set_properties(examples, report)
+
+
+@dataclass(frozen=True)
+class _StartOfDeal:
+    """What a stratified split begins from.
+
+    Attributes:
+        registry: The push destination; None if nothing is remembered.
+        number: Entry that rows are dealt out beside.
+        inputs: Fingerprint of the inputs; empty if it is not known.
+    """
+
+    registry: str | None
+    number: int
+    inputs: str
+
+
+def _start_of_deal(exec_properties: dict[str, Any]) -> _StartOfDeal:
+    registry, inputs = exec_properties.get(REGISTRY_KEY), exec_properties.get(FINGERPRINT_KEY) or ""
+    if not registry:
+        return _StartOfDeal(None, 0, inputs)
+    chosen = exec_properties.get(DEAL_KEY)  # by the driver, where one has run
+    number = int(chosen.split()[0]) if chosen else number_to_start_from(registry, inputs)
+    return _StartOfDeal(registry, number, inputs)
 
 
 def _empty_folders(*uris: str) -> None:
@@ -91,6 +128,7 @@ def _ingest(
     sources: Sources,
     examples_uri: str,
     quarantine_uri: str,
+    start: _StartOfDeal | None,
 ) -> None:
     """Build the Beam graph: files -> runs of rows on disk -> one shard per partition and split -> the report.
 
@@ -102,12 +140,15 @@ def _ingest(
     job = Ingestion(settings, label_names, changes, folder, partitions)
     read_sources = _read_queries if settings.has_queries else _read_files
     read = read_sources(pipeline, job, sources)
-    written = (
-        pipeline
-        | "Partitions" >> beam.Create(range(partitions))
-        | "SpreadPartitions" >> beam.Reshuffle()
-        | "Write" >> beam.ParDo(_WritePartition(job, sources.files, examples_uri), beam.pvalue.AsList(read))
-    )
+    numbers = pipeline | "Partitions" >> beam.Create(range(partitions)) | "SpreadPartitions" >> beam.Reshuffle()
+    parts = beam.pvalue.AsList(read)
+    dealt = []
+    if start is not None:
+        counted = numbers | "Count" >> beam.Map(_count, parts, job, sources.files)
+        deal = pipeline | "OnceDealt" >> beam.Create([quarantine_uri])
+        deal |= "Deal" >> beam.Map(_deal, beam.pvalue.AsList(counted), settings, start)
+        dealt.append(beam.pvalue.AsSingleton(deal))
+    written = numbers | "Write" >> beam.ParDo(_WritePartition(job, sources.files, examples_uri), parts, *dealt)
     _ = (
         pipeline
         | "Once" >> beam.Create([quarantine_uri])
@@ -183,14 +224,32 @@ class _WritePartition(beam.DoFn):  # type: ignore[misc]
         self._inputs = inputs
         self._uri = uri
 
-    def process(self, partition: int, parts: list[Part]) -> Iterator[Part]:
-        """Write the shards of a partition, out of the runs of all parts."""
-        paths = [path for part in sorted(parts, key=_order) for path in part.runs]
-        table = runs.read_partition(paths, partition)
+    def process(self, partition: int, parts: list[Part], deal: str | None = None) -> Iterator[Part]:
+        """Write the shards of a partition, out of the runs of all parts; `deal` is the folder of a stratified deal."""
+        table = _read_partition(parts, partition)
+        if deal is not None:
+            table = assign_dealt(table, read_deal(deal), self._inputs, self._job.settings)
         shard = f"{partition:05d}-of-{self._job.partitions:05d}"
         merge = self._job.settings.copies == "merge"
         tally, rejects = shards.write_partition(table, shard, self._uri, self._inputs, merge=merge)
         yield Part(partition, tally, rejects=[runs.write_rejects(rejects, self._job.folder)] if rejects else [])
+
+
+def _read_partition(parts: Sequence[Part], partition: int) -> pa.Table:
+    paths = [path for part in sorted(parts, key=_order) for path in part.runs]
+    return runs.read_partition(paths, partition)
+
+
+def _count(partition: int, parts: list[Part], job: Ingestion, inputs: Sequence[InputFile]) -> str:
+    """Count the rows of a partition by bucket and label; return the file of the counts."""
+    return count_partition(_read_partition(parts, partition), inputs, job.settings, job.folder)
+
+
+def _deal(quarantine_uri: str, counts: list[str], settings: ExamplesSettings, start: _StartOfDeal) -> str:
+    """Deal out all rows, and write the deal beside the quarantine; return its folder."""
+    remembered = read_remembered(start.registry or "", start.number)
+    write_deal(quarantine_uri, deal_out(sorted(counts), settings, remembered.deal), start.inputs)
+    return quarantine_uri
 
 
 def _finish(quarantine_uri: str, read: list[Part], written: list[Part], sources: Sources) -> None:

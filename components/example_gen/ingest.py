@@ -118,6 +118,7 @@ class Ingest:
                 text_key=assignment.text_key,
                 labels_key=labels_key(labels),
                 order=shards.shuffle_key(file.name, str(row.line) if row.line else parsed.id),
+                unit_key=assignment.unit_key,
                 split=assignment.split,
                 allowed=assignment.allowed,
                 pinned=assignment.pinned,

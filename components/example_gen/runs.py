@@ -24,8 +24,8 @@ _UNIT_BYTES = 16 << 20  # input that one worker reads at a time, unless one file
 _COMPRESSION_RATIO = 3  # approximate ratio of text to compressed text
 
 _ROWS = pa.schema([
-    ("text_key", pa.uint64()), ("labels_key", pa.uint64()), ("order", pa.uint64()), ("split", pa.uint8()),
-    ("allowed", pa.uint8()), ("pinned", pa.bool_()), ("file", pa.int32()), ("line", pa.int64()),
+    ("text_key", pa.uint64()), ("labels_key", pa.uint64()), ("order", pa.uint64()), ("unit_key", pa.uint64()),
+    ("split", pa.uint8()), ("allowed", pa.uint8()), ("pinned", pa.bool_()), ("file", pa.int32()), ("line", pa.int64()),
     ("labels", pa.list_(pa.string())), ("example", pa.binary()),
 ])  # fmt: skip
 
@@ -34,6 +34,7 @@ class SpilledRow(NamedTuple):
     """Accepted row. Attributes that are not listed here are described by `components.example_gen.copies.Rows`.
 
     Attributes:
+        unit_key: See `components.example_gen.splitting.Assignment`.
         file: `InputFile.order` of the row's file.
         line: `Row.line`.
         labels: Labels of the example, to count them.
@@ -43,6 +44,7 @@ class SpilledRow(NamedTuple):
     text_key: int
     labels_key: int
     order: int
+    unit_key: int
     split: int
     allowed: int
     pinned: bool

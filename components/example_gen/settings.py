@@ -42,10 +42,11 @@ class RowsSettings(TextColumns, BigQuerySettings, FormatSettings, InputSettings)
 class ExamplesSettings(ColumnSettings, SourceSettings, RowsSettings):
     """Settings of TextExampleGen."""
 
-    split_by: Literal["id", "text", "group"] = Field(
+    split_by: Literal["id", "text", "group", "stratified"] = Field(
         default="text",
         description="What a row's hash is computed from: the id, the group, or the text without regard to case and"
-        " white space. In every case, copies of a text are never in two splits.",
+        " white space; or stratified: every split gets its share of each label, groups stay whole, and the registry"
+        " remembers which split a row was dealt to. In every case, copies of a text are never in two splits.",
     )
 
     copies: Literal["keep", "merge"] = Field(

@@ -1,9 +1,10 @@
 """Assignment of rows to splits.
 
-The split of a row depends only on its own id, group or text and on the weights; not on the order or the number of
-rows, the file or the runner. So a row stays in its split as the data grows (but new weights move rows). The one
+By hash, the split of a row depends only on its own id, group or text and on the weights; not on the order or the number
+of rows, the file or the runner. So a row stays in its split as the data grows (but new weights move rows). The one
 exception are copies of a text whose ids or groups are drawn for different splits, see
-`components.example_gen.copies`.
+`components.example_gen.copies`. Stratified splits depend on the labels of all rows, and a row stays in its split
+because the registry remembers it, see `components.stratification.memory`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,12 +22,15 @@ class Assignment(NamedTuple):
 
     Attributes:
         text_key: 64 bits that copies of the text (and its pair) have in common.
+        unit_key: 64 bits that rows have in common which are dealt out together, where splits are stratified: rows of a
+            group, or copies of a text.
         split: Index in SPLITS.
         allowed: If bit n is set, the row may go to SPLITS[n] instead, to be with its copies.
         pinned: Whether the configuration assigns the row's whole file to one split.
     """
 
     text_key: int
+    unit_key: int
     split: int
     allowed: int
     pinned: bool
@@ -36,7 +40,8 @@ class Splitter:
     """Assigns the rows of an input to splits by hash.
 
     The BLAKE2b hash of the key (8 bytes, as a big-endian number), modulo the sum of the weights, is in the range of
-    one split; the ranges are in the order train, eval, test. A row with a blank group is split by its text.
+    one split; the ranges are in the order train, eval, test. A row with a blank group is split by its text. With
+    `split_by: stratified` this split is a first one, which the deal replaces (`components.example_gen.dealing`).
     """
 
     def __init__(self, settings: ExamplesSettings, files: InputFiles) -> None:
@@ -49,9 +54,9 @@ class Splitter:
         """Return the split of a row."""
         text_key = stable_hash(comparison_text(row))
         if len(self._splits) == 1:
-            return Assignment(text_key, self._splits[0], self._all_allowed, pinned=True)
+            return Assignment(text_key, text_key, self._splits[0], self._all_allowed, pinned=True)
         key = text_key
-        grouped = self._by == "group" and row.group != ""
+        grouped = self._by in ("group", "stratified") and row.group != ""
         if grouped:
             key = stable_hash(row.group)
         elif self._by == "id":
@@ -59,7 +64,7 @@ class Splitter:
         bucket = key % self._ends[-1]
         split = next(split for split, end in zip(self._splits, self._ends, strict=True) if bucket < end)
         # A group stays in its split, even if copies of its texts are in others.
-        return Assignment(text_key, split, 1 << split if grouped else self._all_allowed, pinned=False)
+        return Assignment(text_key, key, split, 1 << split if grouped else self._all_allowed, pinned=False)
 
 
 def comparison_text(row: LabelledText) -> str:
@@ -100,6 +105,7 @@ def describe_rule(files: Sequence[InputFiles], split: Split, split_by: str) -> s
         weights = dict(entry.weights)
         if split in weights:
             total = sum(weights.values())
-            share = f"{weights[split]} of {total} by the hash of the {split_by}" if len(weights) > 1 else "every row"
+            rule = "stratified by the labels" if split_by == "stratified" else f"by the hash of the {split_by}"
+            share = f"{weights[split]} of {total} {rule}" if len(weights) > 1 else "every row"
             rules.append(f"examples.inputs[{index}] ('{entry.source}', {share})")
     return " and ".join(rules)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from cli.prediction import predict_texts
 from tests.end_to_end.command import command, run
@@ -69,7 +70,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = make_project(tmp_path_factory.mktemp("with a space") / "project", checkpoint="minilm-l6")
     (project.folder / "behaviour.yaml").write_text(_BEHAVIOUR)
     project.data.write_text("".join(_with_errors(project.data.read_text().splitlines(keepends=True))))
-    project.configure(behaviour="behaviour.yaml")
+    examples = yaml.safe_load(project.configuration.read_text())["examples"]
+    project.configure(behaviour="behaviour.yaml", examples=examples | {"split_by": "stratified"})
     return project
 
 
@@ -84,6 +86,8 @@ def test_a_first_good_model_is_blessed_and_pushed(project: Project, first: tuple
     assert summary["blessed"]
     assert summary["reasons"] == []
     assert summary["baseline"] is None
+    assert summary["data"]["splits"] == {"train": 240, "eval": 80, "test": 80}
+    assert [path.name for path in (project.registry / ".splits").iterdir()] == ["00000001"]
     assert summary["rows"] == {"read": 400, "accepted": 400, "quarantined": 0, "merged": 0}
     assert [path.name for path in project.registry.iterdir() if path.name.isdigit()] == [Path(summary["pushed"]).name]
     metrics = summary["metrics"]

@@ -17,6 +17,7 @@ from tfx.v1.orchestration.experimental import KubeflowV2DagRunner, KubeflowV2Dag
 from components.example_gen.component import TextExampleGen
 from components.example_gen.report import IngestReport
 from components.example_gen.settings import ExamplesSettings
+from components.stratification.memory import remember
 from schema.errors import Refused
 from tests.components.example_gen.support import csv_text, distinct_rows, settings_for, write_file
 from tests.components.example_gen.test_executor import BEAM_ARGS, examples_in, files_in
@@ -34,19 +35,19 @@ class Run:
         return bool(self.state == metadata_store_pb2.Execution.CACHED)
 
 
-def pipeline_of(base: Path, settings: ExamplesSettings) -> Pipeline:
+def pipeline_of(base: Path, settings: ExamplesSettings, registry: str | None = None) -> Pipeline:
     return Pipeline(
         pipeline_name="one-node",
         pipeline_root=str(base / "root"),
-        components=[TextExampleGen(settings=settings)],
+        components=[TextExampleGen(settings=settings, registry=registry)],
         enable_cache=True,
         metadata_connection_config=sqlite_metadata_connection_config(str(base / "metadata.db")),
         beam_pipeline_args=BEAM_ARGS,
     )
 
 
-def run(base: Path, settings: ExamplesSettings) -> Run:
-    LocalDagRunner().run(pipeline_of(base, settings))
+def run(base: Path, settings: ExamplesSettings, registry: str | None = None) -> Run:
+    LocalDagRunner().run(pipeline_of(base, settings, registry))
     return newest(base)
 
 
@@ -80,6 +81,26 @@ def test_reads_changed_input_again_and_unchanged_input_from_the_cache(tmp_path: 
     changed = run(tmp_path, settings)
     assert not changed.cached
     assert IngestReport.read(changed.outputs["quarantine"].uri).rows_read == 60
+
+
+def test_stratified_splits_that_are_remembered_leave_an_unchanged_input_in_the_cache(tmp_path: Path) -> None:
+    registry = str(tmp_path / "registry")
+    data = write_file(tmp_path / "data" / "a.csv", csv_text(distinct_rows()))
+    settings = settings_for(tmp_path / "data", split_by="stratified")
+    first = run(tmp_path, settings, registry)
+    dealt = _texts(first, "train")
+    remember(registry, first.outputs["quarantine"].uri)
+    assert run(tmp_path, settings, registry).cached
+
+    write_file(data, csv_text(distinct_rows(60)))
+    grown = run(tmp_path, settings, registry)
+    assert not grown.cached
+    assert dealt < _texts(grown, "train")
+    assert len(_texts(grown, "train")) == 30
+
+
+def _texts(run: Run, split: str) -> set[str]:
+    return {example["text"][0] for example in examples_in(Path(run.outputs["examples"].uri), split)}
 
 
 def test_reads_again_when_the_list_of_labels_changes(tmp_path: Path) -> None:
