@@ -102,6 +102,7 @@ def _new_data_inputs(frame: Frame) -> dict[str, Any]:
         "project": project_of_queries(frame.config),
         "registry": frame.locations.registry,
         "only_new": frame.only_new,
+        "retention": frame.config.retention.model_dump_json() if frame.config.notify is None else "",
     }
 
 
@@ -110,7 +111,15 @@ def _exit_handler(frame: Frame, add: Callable[..., Any]) -> Any:
     notify = frame.config.notify
     if notify is None:
         return nullcontext()
-    last = add(NOTIFY, _notify, pipeline=frame.config.name, settings=notify.model_dump_json(), pages=frame.pages)
+    last = add(
+        NOTIFY,
+        _notify,
+        pipeline=frame.config.name,
+        settings=notify.model_dump_json(),
+        pages=frame.pages,
+        registry=frame.locations.registry,
+        retention=frame.config.retention.model_dump_json(),
+    )
     return dsl.ExitHandler(last, name="Pipeline")
 
 
@@ -127,6 +136,7 @@ def _new_data(
     project: str,
     registry: str,
     only_new: bool,
+    retention: str,
     new: dsl.OutputPath(bool),  # type: ignore[valid-type]
     spans: dsl.OutputPath(str),  # type: ignore[valid-type]
     fingerprint: dsl.OutputPath(str),  # type: ignore[valid-type]
@@ -136,18 +146,23 @@ def _new_data(
         command=["python", "-m", "runners.kfp.new_data"],
         args=[
             "--settings", settings, "--project", project, "--registry", registry, "--only_new", only_new,
-            "--new", new, "--spans", spans, "--fingerprint", fingerprint,
+            "--retention", retention, "--new", new, "--spans", spans, "--fingerprint", fingerprint,
         ],
     )  # fmt: skip
 
 
 @dsl.container_component  # type: ignore[untyped-decorator]
-def _notify(pipeline: str, settings: str, pages: str, page: dsl.Output[dsl.HTML]) -> dsl.ContainerSpec:
+def _notify(
+    pipeline: str, settings: str, pages: str, registry: str, retention: str, page: dsl.Output[dsl.HTML]
+) -> dsl.ContainerSpec:
     return dsl.ContainerSpec(
         image="none",
         command=["python", "-m", "runners.kfp.notify"],
-        args=["--pipeline", pipeline, "--settings", settings, "--pages", pages, "--output", page.path],
-    )
+        args=[
+            "--pipeline", pipeline, "--settings", settings, "--pages", pages, "--registry", registry,
+            "--retention", retention, "--output", page.path,
+        ],
+    )  # fmt: skip
 
 
 @dsl.container_component  # type: ignore[untyped-decorator]

@@ -15,6 +15,7 @@ from components.example_gen.fingerprint import fingerprint
 from components.example_gen.settings import ExamplesSettings
 from components.example_gen.sources.sources import find_sources
 from components.training_log.news import why_nothing_is_new
+from runners.kfp.clean_up import clean_up_registry
 from runners.kfp.notes import Note, noted, notes_of_this_run
 from runners.kfp.steps import NEW_DATA
 
@@ -26,6 +27,7 @@ def main() -> None:
     parser.add_argument("--project", required=True, help="Project that pays for queries; may be empty.")
     parser.add_argument("--registry", required=True, help="The push destination.")
     parser.add_argument("--only_new", required=True, help="true: report whether there is nothing new.")
+    parser.add_argument("--retention", default="", help="Retention settings, as JSON; empty: the last step cleans up.")
     parser.add_argument("--new", required=True, type=Path, help="File to write: true or false.")
     parser.add_argument("--spans", required=True, type=Path, help="File to write: the spans to read, as JSON.")
     parser.add_argument("--fingerprint", required=True, type=Path, help="File to write: the fingerprint.")
@@ -34,6 +36,7 @@ def main() -> None:
         file.parent.mkdir(parents=True, exist_ok=True)  # Kubeflow's launcher creates it, Vertex AI does not
     with noted():
         registry.prepare(arguments.registry)
+        clean_up_registry(arguments.retention, arguments.registry)
         settings = ExamplesSettings.model_validate_json(arguments.settings)
         sources = find_sources(settings)
         arguments.spans.write_text(json.dumps(sources.spans), encoding="utf-8")

@@ -1,7 +1,7 @@
 """The last step of a remote run: tells the webhook how the run ended, however the steps before it ended.
 
-It also leaves a page with the outcome, since a run that fails before its Report has none. It never fails, because the
-webhook never changes how a run has ended.
+It also leaves a page with the outcome, since a run that fails before its Report has none, and removes old versions from
+the registry. It never fails, because neither changes how a run has ended.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from components.report.summary import Summary
 from pipeline.config.notify import NotifySettings
 from pipeline.console import PlainConsole
 from pipeline.notify import Notification, send
+from runners.kfp.clean_up import clean_up_registry
 from runners.kfp.notes import Notes, notes_of_this_run
 
 _NO_NOTE = (
@@ -28,6 +29,8 @@ def main() -> None:
     parser.add_argument("--pipeline", required=True, help="Name of the pipeline.")
     parser.add_argument("--settings", required=True, help="Settings of the webhook, as JSON.")
     parser.add_argument("--pages", required=True, help="Address to append a run's ID to, for its page; may be empty.")
+    parser.add_argument("--registry", default="", help="The push destination.")
+    parser.add_argument("--retention", default="", help="Retention settings, as JSON.")
     parser.add_argument("--output", required=True, type=Path, help="File to write: a page with the outcome.")
     arguments = parser.parse_args()
     notes = notes_of_this_run()
@@ -39,6 +42,7 @@ def main() -> None:
     _try_write_page(arguments.output, arguments.pipeline, summary)
     send(NotifySettings.model_validate_json(arguments.settings), PlainConsole(), notification)
     notes.remove_all()
+    clean_up_registry(arguments.retention, arguments.registry)
 
 
 def find_outcome(notes: Notes) -> tuple[Outcome, list[str]]:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,13 @@ import pytest
 
 from components.common.outcome import Outcome, Untried
 from components.pusher.push_result import PushResult
+from components.registry import push, versions
 from components.report.summary import Rows, Summary, failed_summary
+from pipeline.config.retention import RetentionSettings
 from runners.kfp import new_data, notify
 from runners.kfp.notes import FOLDER_VARIABLE, RUN_VARIABLE, STEP_VARIABLE, Note, Notes, noted, notes_of_this_run
 from schema.errors import Refused
+from tests.components.registry.test_registry import make_model, record_of
 from tests.support.hook import Hook
 
 
@@ -133,6 +137,32 @@ def test_the_last_step_notifies_and_removes_the_notes(
     assert not Path(notes.folder).exists()
 
 
+def _push_three(folder: Path) -> tuple[str, str]:
+    """Push three models; return the registry, and settings that keep two."""
+    base = str(folder / "registry")
+    for name in "abc":
+        push(make_model(folder / name, name), base, record_of(name))
+    return base, RetentionSettings(keep_models=2, older_than="0h").model_dump_json()
+
+
+@pytest.mark.usefixtures("notes")
+def test_the_last_step_removes_old_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    end(Refused("no rows"))
+    base, retention = _push_three(tmp_path)
+    arguments = ["--pipeline", "small", "--settings", json.dumps({"url_from": "NO_SUCH_VARIABLE"}), "--pages", ""]
+    given = ["--registry", base, "--retention", retention, "--output", str(tmp_path / "report")]
+    time.sleep(1)  # a version's time has whole seconds
+    monkeypatch.setattr(sys, "argv", ["notify", *arguments, *given])
+    notify.main()
+    assert f"Removed from {base}: 1 model (" in capsys.readouterr().out
+    assert len(versions(base)) == 2
+    Path(base, ".removed.json").write_text("{")
+    notify.main()
+    assert "not cleaned up: Refused: " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("outcome", ["no_new_data", "refused", "failed", "untried"])
 def test_the_last_step_leaves_a_page_of_a_run_without_a_report(
     notes: Notes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
@@ -174,12 +204,17 @@ def test_the_first_step_finds_whether_anything_is_new(
     entry = {"digest": "d", "spans": [{"span": 3, "version": None, "rows": 1}], "labels": {}, "known": [], "rows": 1}
     (trained / "entry.json").write_text(json.dumps(entry))
     files = [word for name in ("new", "spans", "fingerprint") for word in (f"--{name}", str(tmp_path / name))]
-    given = ["--settings", json.dumps(settings), "--project", "", "--registry", str(tmp_path / "registry")]
+    base, retention = _push_three(tmp_path)
+    given = ["--settings", json.dumps(settings), "--project", "", "--registry", base]
+    if only_new == "true":  # without a last step
+        given += ["--retention", retention]
+        time.sleep(1)  # a version's time has whole seconds
     monkeypatch.setattr(sys, "argv", ["new_data", *given, "--only_new", only_new, *files])
     new_data.main()
     assert (tmp_path / "new").read_text() == new
     assert json.loads((tmp_path / "spans").read_text()) == [[3, None]]
     assert len((tmp_path / "fingerprint").read_text()) == 64
+    assert len(versions(base)) == (2 if only_new == "true" else 3)
     printed = capsys.readouterr().out
     assert ("Nothing new: no span is newer than 3" in printed) == (new == "false")
     note = notes.read().get("NewData")
