@@ -5,6 +5,8 @@ orchestration/portable/cache_utils.py, line 59, and types/artifact_utils.py, lin
 another name first: whatever has its name is whole, also after a SIGKILL, and nothing needs space on a full disk.
 """
 
+import errno
+import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +21,8 @@ from schema.errors import Refused
 _RUN_TYPE, _PUSHED_TYPE, _TRAINER = "pipeline_run", "PushedModel", "Trainer"
 _READ_ONLY, _READ_WRITE = 1, 2
 _MOST_CHARACTERS = 120  # of an error of ML Metadata, which quotes its SQL
+# Words of sqlite, and the error of the disk that they stand for.
+_DISK_ERRORS = {"disk is full": errno.ENOSPC, "readonly database": errno.EROFS, "unable to open": errno.EACCES}
 # Folders of TFX's steps that only the execution in progress uses, below `<step>/.system`.
 _LEAVING = ".removing-"
 _OF_EXECUTIONS = ("executor_execution", "driver_execution", "stateful_working_dir")
@@ -58,6 +62,23 @@ def metadata_refused(metadata: Path) -> Iterator[None]:
         ) from None
 
 
+@contextmanager
+def metadata_writing(metadata: Path) -> Iterator[None]:
+    """Raise an error of ML Metadata in the block, which writes, as that of its disk.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    from ml_metadata import errors
+
+    try:
+        yield
+    except (RuntimeError, errors.StatusError) as error:
+        reason = str(error)
+        code = next((code for words, code in _DISK_ERRORS.items() if words in reason), errno.EIO)
+        raise OSError(code, os.strerror(code), str(metadata)) from error
+
+
 def open_store(metadata: Path, *, read_only: bool = True) -> Any:
     """Open the sqlite file of ML Metadata, which must exist."""
     from ml_metadata import metadata_store
@@ -79,6 +100,7 @@ class ArtifactStore:
 
     def __init__(self, work_dir: WorkDir, *, read_only: bool = False) -> None:
         self._root = work_dir.artifacts
+        self._metadata = work_dir.metadata
         self._store = open_store(work_dir.metadata, read_only=read_only) if work_dir.metadata.exists() else None
 
     def close_killed(self) -> int:
@@ -99,10 +121,11 @@ class ArtifactStore:
             execution.last_known_state = Execution.CANCELED
         for artifact in pending:
             artifact.state = Artifact.ABANDONED
-        if pending:
-            self._store.put_artifacts(pending)
-        if killed:
-            self._store.put_executions(killed)
+        with metadata_writing(self._metadata):
+            if pending:
+                self._store.put_artifacts(pending)
+            if killed:
+                self._store.put_executions(killed)
         return len(killed)
 
     def strays(self) -> list[Path]:
@@ -159,7 +182,8 @@ class ArtifactStore:
         stored = self._store.get_artifacts_by_id(ids)
         for artifact in stored:
             artifact.state = Artifact.DELETED
-        self._store.put_artifacts(stored)
+        with metadata_writing(self._metadata):
+            self._store.put_artifacts(stored)
 
     def _live(self) -> list[StoredArtifact]:
         if self._store is None:

@@ -22,6 +22,7 @@ from components.report.summary import Summary
 from pipeline.artifact_store import ArtifactStore, StoredArtifact, metadata_refused
 from pipeline.config.configuration import Configuration
 from pipeline.config.retention import RetentionSettings
+from pipeline.errors import describe
 from pipeline.run_folder import read_pushed, start_time
 from pipeline.work_dir import WorkDir
 from schema.errors import Refused
@@ -175,7 +176,7 @@ def clean_up_after_run(config: Configuration, console: Console) -> None:
     try:
         plan = clean_up(config.retention, WorkDir(config.work_dir), config.registry)
     except (Refused, OSError) as error:
-        console.print(Text(f"Not cleaned up: {error}"), soft_wrap=True)
+        console.print(Text(f"Not cleaned up: {describe(error)}"), soft_wrap=True)
         return
     if words := plan.in_words():
         console.print(Text(f"Removed: {words}; retention in the configuration has the bounds"), soft_wrap=True)
@@ -244,7 +245,10 @@ def _size(paths: Iterable[str]) -> int:
     found: dict[tuple[int, int], os.stat_result] = {}
     for path in paths:
         for file in _files(path) if not is_remote(path) else ():
-            status = os.stat(file, follow_symlinks=False)  # noqa: PTH116 - strings, as walk's are
+            try:
+                status = os.stat(file, follow_symlinks=False)  # noqa: PTH116 - strings, as walk's are
+            except FileNotFoundError:  # gone already: a clean-up was killed, or another one is in progress
+                continue
             inode = (status.st_dev, status.st_ino)
             links[inode] += 1
             found[inode] = status

@@ -1,5 +1,6 @@
 """Layout and lock of a working directory. A run writes below it, and one run at a time does."""
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -15,6 +16,7 @@ from pipeline.config.concurrency import ConcurrencySettings
 from schema.errors import Refused
 
 _POLL_S = 0.5
+_FULL = (errno.ENOSPC, errno.EDQUOT)  # `pipeline.errors` says what to do
 # `is_busy` holds the lock for an instant, which must not end a run that starts just then.
 _TRIES, _TRY_S = 4, 0.05
 
@@ -122,6 +124,8 @@ class WorkDir:
             make_private_folder(self.root)
             descriptor = os.open(Path(self.root, ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
+            if error.errno in _FULL:
+                raise
             raise Refused(f"work_dir {self.root}: cannot be written: {error.strerror}") from None
         with os.fdopen(descriptor, "r+b", buffering=0):
             waited = self._lock(descriptor, concurrency or ConcurrencySettings(), notify)

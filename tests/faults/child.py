@@ -1,6 +1,6 @@
 """Server of `tests.faults.injection.Server`: a process for each command, in which file operations may fail.
 
-push MODEL REGISTRY | rollback REGISTRY | hold WORK_DIR SECONDS | cli ARGUMENT ...
+push MODEL REGISTRY | rollback REGISTRY | remove REGISTRY | hold WORK_DIR SECONDS | cli ARGUMENT ...
 """
 
 import ctypes
@@ -11,18 +11,31 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from ml_metadata import metadata_store
 
 from cli import history, label_list, main, quarantine, versions
 from components import registry
 from components.registry import ModelRecord
-from pipeline import check, report
+from pipeline import check, report, retention
 from pipeline.errors import errors_in_one_line
 from pipeline.work_dir import WorkDir
 from runners import table
 
-_IMPORTED = (history, label_list, quarantine, versions, check, report, table)  # once, before the processes are forked
+_IMPORTED = (
+    metadata_store,
+    history,
+    label_list,
+    quarantine,
+    versions,
+    check,
+    report,
+    retention,
+    table,
+)  # once, before the processes are forked
 
 
 def _command(name: str, arguments: Sequence[str]) -> None:
@@ -31,6 +44,8 @@ def _command(name: str, arguments: Sequence[str]) -> None:
             registry.push(arguments[0], arguments[1], ModelRecord.read(arguments[0]))
         case "rollback":
             registry.rollback(arguments[0])
+        case "remove":
+            registry.remove_versions(arguments[0], 1, datetime.max.replace(tzinfo=UTC))
         case "hold":
             with WorkDir(arguments[0]).locked("small"):
                 time.sleep(float(arguments[1]))

@@ -2,6 +2,7 @@
  *
  * Only operations that change something below one folder count. `fault_arm` is called through ctypes; a whole run is
  * armed by the variables FAULT_UNDER and FAULT_ERROR instead, and begins to fail when the file FAULT_WHEN exists.
+ * FAULT_CLOCK sets the clock by so many seconds.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -14,7 +15,9 @@
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 #define KILL (-9)
@@ -23,6 +26,7 @@ static char under[4096], when[4096];
 static long count, at;
 static int error;
 static int armed;
+static long clock_s;
 
 void fault_arm(const char *folder, long operation, int what) {
     snprintf(under, sizeof under, "%s", folder);
@@ -33,6 +37,8 @@ long fault_count(void) { armed = 0; return count; }
 
 __attribute__((constructor)) static void arm_by_environment(void) {
     const char *folder = getenv("FAULT_UNDER"), *what = getenv("FAULT_ERROR"), *trigger = getenv("FAULT_WHEN");
+    const char *shift = getenv("FAULT_CLOCK");
+    clock_s = shift ? atol(shift) : 0;
     if (folder && what && trigger) {
         snprintf(when, sizeof when, "%s", trigger);
         fault_arm(folder, 1, atoi(what));
@@ -121,4 +127,27 @@ int unlink(const char *path) { NEXT(unlink); CHECK(path, 1); return next(path); 
 int rmdir(const char *path) { NEXT(rmdir); CHECK(path, 1); return next(path); }
 int unlinkat(int folder, const char *path, int flags) {
     char buffer[8192]; NEXT(unlinkat); CHECK(AT(folder, path), 1); return next(folder, path, flags);
+}
+
+int clock_gettime(clockid_t which, struct timespec *now) {
+    NEXT(clock_gettime);
+    int status = next(which, now);
+    if (!status && (which == CLOCK_REALTIME || which == CLOCK_REALTIME_COARSE))
+        now->tv_sec += clock_s;
+    return status;
+}
+time_t time(time_t *now) {
+    struct timespec precise;
+    clock_gettime(CLOCK_REALTIME, &precise);
+    if (now)
+        *now = precise.tv_sec;
+    return precise.tv_sec;
+}
+int gettimeofday(struct timeval *now, void *zone) {
+    (void)zone;
+    struct timespec precise;
+    clock_gettime(CLOCK_REALTIME, &precise);
+    if (now)
+        now->tv_sec = precise.tv_sec, now->tv_usec = precise.tv_nsec / 1000;
+    return 0;
 }

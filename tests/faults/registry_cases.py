@@ -10,7 +10,7 @@ from components.registry.record import DIGEST_KEY, record_digest
 from tests.faults.injection import FAULTS, KILL, Server
 from tests.faults.table import Row, normalize
 
-_COMMANDS = ("push", "rollback")
+_COMMANDS = ("push", "rollback", "remove")
 
 
 def make_model(folder: Path, content: str) -> Path:
@@ -26,23 +26,24 @@ def make_model(folder: Path, content: str) -> Path:
 
 
 class Registry:
-    """Registry of two versions in a fresh folder, and a third model to push.
+    """Registry of some versions in a fresh folder, and another model to push.
 
     Args:
         folder: Folder, which is created anew.
+        names: Names of the models of the versions.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, names: Sequence[str] = ("oldest", "old")) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         self.folder = folder
         self.base = folder / "registry"
         self.new = make_model(folder / "new", "new")
-        models = [make_model(folder / name, name) for name in ("oldest", "old")]
+        models = [make_model(folder / name, name) for name in names]
         self.old = [push(str(model), str(self.base), ModelRecord.read(str(model))) for model in models]
 
     def command(self, name: str) -> list[str]:
-        """Return the command line of `push` or `rollback`."""
-        return ["push", str(self.new), str(self.base)] if name == "push" else ["rollback", str(self.base)]
+        """Return the command line of `push`, `rollback` or `remove`."""
+        return ["push", str(self.new), str(self.base)] if name == "push" else [name, str(self.base)]
 
     def served(self) -> str:
         """Return which version answers, and whether every version is whole."""
@@ -57,12 +58,12 @@ class Registry:
         (again,) = server.run(self.command(name))
         if again.status:
             return f"status {again.status}: {normalize(again.last_line, self.folder)}"
-        left = [path.name for path in self.base.iterdir() if path.name.startswith(".incoming-")]
+        left = [path for path in self.base.iterdir() if path.name.startswith((".incoming-", ".removing-"))]
         return "succeeds" + ("" if not left else f", LEAVES {len(left)} incomplete folders")
 
 
 def fault_rows(server: Server, folder: Path, *, every: int = 1) -> Iterator[Row]:
-    """Let each file operation of a push and a rollback fail, or the process be killed there.
+    """Let each file operation of a push, a rollback and a removal fail, or the process be killed there.
 
     Args:
         server: Server with the library.
@@ -70,13 +71,14 @@ def fault_rows(server: Server, folder: Path, *, every: int = 1) -> Iterator[Row]
         every: Try only every so many operations.
     """
     for name in _COMMANDS:
-        setting = Registry(folder / "count")
+        names = ("first", "second", "oldest", "old") if name == "remove" else ("oldest", "old")
+        setting = Registry(folder / "count", names)
         (counted,) = server.run(setting.command(name), under=setting.base, at=0)
         assert counted.status == 0, counted.said
         assert counted.operations > 10
         for fault, number in FAULTS.items():
             for at in range(1, counted.operations + 1, every):
-                yield _fault_row(server, Registry(folder / "case"), name, fault, number, at)
+                yield _fault_row(server, Registry(folder / "case", names), name, fault, number, at)
 
 
 def _fault_row(server: Server, setting: Registry, name: str, fault: str, number: int, at: int) -> Row:
@@ -86,7 +88,8 @@ def _fault_row(server: Server, setting: Registry, name: str, fault: str, number:
         assert ended.status == KILL
     assert "Traceback" not in ended.said, ended.said
     if ended.status == 0:
-        assert served == "the new version, whole", "success is told only of what answers"
+        expected = "the old version, whole" if name == "remove" else "the new version, whole"
+        assert served == expected, "success is told only of what answers"
     said = "" if number == KILL else _message(normalize(ended.last_line, setting.folder))
     status = "killed" if number == KILL else str(ended.status)
     return Row(name, f"{fault} at each file operation", served, said, status, setting.after(server, name))
@@ -157,7 +160,7 @@ def pair_rows(server: Server, folder: Path, *, rounds: int = 10) -> Iterator[Row
         "verify": ["cli", "models", "verify", "--registry"],
     }
     pairs = [("push", "push"), ("push", "rollback"), ("rollback", "rollback")]
-    pairs += [(one, other) for one in _COMMANDS for other in readers]
+    pairs += [(one, other) for one in ("push", "rollback") for other in readers]
     for one, other in pairs:
         for _ in range(rounds):
             setting = Registry(folder / "case")

@@ -1,6 +1,5 @@
 """Cases about whole runs with a tiny BERT: each is ended by a signal as soon as one of its steps has begun."""
 
-import errno
 import json
 import os
 import re
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from components.registry import check_registry, latest
 from components.report.summary import Summary
+from tests.faults.injection import FAULTS
 from tests.faults.table import Row, normalize
 from tests.support.hook import Hook
 from tests.support.small_project import Project, make_project
@@ -40,23 +40,61 @@ def signal_rows(folder: Path, *, signals: tuple[int, ...] = (signal.SIGKILL, sig
             yield _last_row(project, signal.Signals(number).name)
 
 
-def full_disk_rows(folder: Path, library: Path) -> Iterator[Row]:
-    """Let the disk of one project be full from the beginning of each step in turn.
+def disk_rows(folder: Path, library: Path, fault: str, *, every: int = 1) -> Iterator[Row]:
+    """Let the disk of one project fail from the beginning of every so many steps.
 
     Python's and ML Metadata's writes fail. TensorFlow's own do not: they are buffered within the C library.
     """
-    project = make_project(folder / "ENOSPC", rows=200)
-    trigger = folder / "full"
+    project = make_project(folder / fault, rows=200)
+    trigger = folder / f"{fault}.begins"
     with Hook() as hook:
         project.configure(notify={"url": hook.url, "retries": 0})
-        step = 1
-        while True:
-            row, steps = _full_disk_row(project, hook, library, trigger, step)
+        step, steps = 1, 1
+        while step <= steps:
+            row, steps = _disk_row(project, hook, library, trigger, fault, step)
             yield row
-            step += 1
-            if step > steps:
-                break
-        yield _last_row(project, "a full disk")
+            step += every
+        yield _last_row(project, "a full disk" if fault == "ENOSPC" else fault)
+
+
+def clock_rows(folder: Path, library: Path) -> Iterator[Row]:
+    """Run again after the clock was set back by two days, and again after it was put right; each run trains anew."""
+    project = make_project(folder / "clock", rows=200)
+    for number, (fault, shift) in enumerate((("none", 0), ("set back", -172_800), ("put right", 0)), start=1):
+        before = _served(project)
+        change = f"training.learning_rate={number}e-4"
+        process = _start(project, change, LD_PRELOAD=str(library), FAULT_CLOCK=str(shift))
+        said = process.communicate()[1].strip()
+        assert process.returncode == 0, said
+        served = _served(project)
+        changed = "the new version, whole" if served not in (None, before) else "BROKEN: the version before"
+        if _broken(project):
+            changed = f"BROKEN: {_broken(project)}"
+        if shift or number == 3:
+            yield Row(f"{WHAT}all of its steps", f"clock {fault}", changed, said, "0", "succeeds")
+
+
+def small_disk_rows(folder: Path) -> Iterator[Row]:
+    """Run where less is free than the last run took."""
+    project = make_project(folder / "small", rows=200)
+    process = _start(project)
+    assert process.wait() == 0, process.communicate()
+    (run,) = project.runs.iterdir()
+    summary = Summary.read(str(run))
+    assert summary.disk is not None
+    huge = summary.disk.model_copy(update={"work_dir_mb": 2**40})
+    summary.model_copy(update={"disk": huge}).write(str(run))
+    before = _served(project)
+    process = _start(project)
+    said = process.communicate()[1].strip()
+    assert process.returncode == 1, said
+    assert said.count("\n") == 0, said
+    changed = "the version before, whole" if _served(project) == before and not _broken(project) else "BROKEN"
+    said = re.sub(r"[\d,]{3,} MiB are free", "N MiB are free", normalize(said, project.folder))
+    summary.write(str(run))
+    yield Row(f"{WHAT}none of its steps", "less free than the last run took", changed, said, "1", "succeeds")
+    process = _start(project)
+    assert process.wait() == 0, process.communicate()
 
 
 def _wait_for_step(process: subprocess.Popen[str], step: int) -> tuple[str, int]:
@@ -69,14 +107,14 @@ def _wait_for_step(process: subprocess.Popen[str], step: int) -> tuple[str, int]
     return "", step
 
 
-def _full_disk_row(project: Project, hook: Hook, library: Path, trigger: Path, step: int) -> tuple[Row, int]:
+def _disk_row(project: Project, hook: Hook, library: Path, trigger: Path, fault: str, step: int) -> tuple[Row, int]:
     received, before = len(hook.received), _served(project)
     trigger.unlink(missing_ok=True)
     process = _start(
         project,
         LD_PRELOAD=str(library),
         FAULT_UNDER=str(project.folder),
-        FAULT_ERROR=str(errno.ENOSPC),
+        FAULT_ERROR=str(FAULTS[fault]),
         FAULT_WHEN=str(trigger),
     )
     name, steps = _wait_for_step(process, step)
@@ -95,7 +133,7 @@ def _full_disk_row(project: Project, hook: Hook, library: Path, trigger: Path, s
     if _broken(project):
         changed = f"BROKEN: {_broken(project)}"
     told = f"{normalize(said[-1], project.folder)} (also the webhook)"
-    return Row(f"{WHAT}{name}", "ENOSPC from its beginning", changed, told, "1", "continues from there"), steps
+    return Row(f"{WHAT}{name}", f"{fault} from its beginning", changed, told, "1", "continues from there"), steps
 
 
 def _signal_row(project: Project, hook: Hook, number: int, step: int) -> tuple[Row, int]:
@@ -138,8 +176,8 @@ def _last_row(project: Project, cause: str) -> Row:
     return Row(what, fault, served, said, str(process.returncode), "succeeds")
 
 
-def _start(project: Project, **environment: str) -> subprocess.Popen[str]:
-    options = [word for change in _QUICK for word in ("--set", change)]
+def _start(project: Project, *changes: str, **environment: str) -> subprocess.Popen[str]:
+    options = [word for change in (*_QUICK, *changes) for word in ("--set", change)]
     return subprocess.Popen(
         [sys.executable, "-m", "pipeline", "run", "--config", str(project.configuration), *options],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=_ROOT,

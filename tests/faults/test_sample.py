@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import record_cases, registry_cases
+from tests.faults import clean_cases, record_cases, registry_cases
 from tests.faults.injection import Server, compile_library
 from tests.faults.table import HEAD, Row, group, read_table, write_table
 
@@ -46,6 +46,20 @@ def test_two_commands_at_once_leave_whole_versions(server: Server, tmp_path: Pat
     assert registry_cases.untrue(rows) == []
 
 
+def test_a_clean_up_that_fails_anywhere_leaves_nothing_that_is_believed_whole(server: Server, tmp_path: Path) -> None:
+    rows = list(clean_cases.fault_rows(server, tmp_path, every=17))
+    assert registry_cases.untrue(rows) == []
+    assert {row.served for row in rows} == {"the old version, whole"}
+    assert {row.next_run for row in rows} == {"succeeds"}
+
+
+def test_a_clean_up_disturbs_no_other_command(server: Server, tmp_path: Path) -> None:
+    rows = list(clean_cases.pair_rows(server, tmp_path, rounds=1))
+    assert registry_cases.untrue(rows) == []
+    (refused,) = (row for row in rows if row.what == "clean and a run in progress")
+    assert (refused.status, refused.said) == ("2 and 0", "error: work_dir work: another run")
+
+
 def test_clock_and_memory_do_not_harm_a_push(server: Server, tmp_path: Path) -> None:
     for row in (registry_cases.clock_row(server, tmp_path), registry_cases.memory_row(server, tmp_path)):
         assert (row.status, row.served, row.next_run) == ("0", "the new version, whole", "succeeds")
@@ -74,5 +88,5 @@ def test_writes_a_table_that_it_reads(tmp_path: Path) -> None:
 def test_the_documented_table_is_whole() -> None:
     rows = read_table()
     assert {len(row) for row in rows} == {len(HEAD)}
-    assert {"push", "rollback"} <= {row[0] for row in rows}
+    assert {"push", "rollback", "remove", "clean"} <= {row[0] for row in rows}
     assert not [row for row in rows if "BROKEN" in row[2] or "LEAVES" in row[5]]
