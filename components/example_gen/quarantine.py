@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.common.files import create_whole, open_seekable
+from schema.errors import Refused
+from schema.visible import in_one_line
 
 ROWS_FILE = "rows.parquet"
 _ROWS_PER_GROUP = 20_000
@@ -52,8 +54,18 @@ def to_batch(rows: Iterable[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBat
 
 
 def read_rows(uri: str) -> Iterator[QuarantinedRow]:
-    """Read the rows of an artifact in order."""
-    with open_seekable(f"{uri}/{ROWS_FILE}") as file:
-        for batch in pq.ParquetFile(file).iter_batches():
-            for row in batch.to_pylist():
-                yield QuarantinedRow(**row)
+    """Read the rows of an artifact in order.
+
+    Raises:
+        Refused: The file is gone or damaged.
+    """
+    path = f"{uri}/{ROWS_FILE}"
+    try:
+        with open_seekable(path) as file:
+            for batch in pq.ParquetFile(file).iter_batches():
+                if batch.schema != SCHEMA:
+                    raise Refused(f"{path}: is not a file of quarantined rows; run check again")
+                for row in batch.to_pylist():
+                    yield QuarantinedRow(**row)
+    except (OSError, ValueError, pa.ArrowException) as error:  # pyarrow raises each of these for damaged files
+        raise Refused(f"{path}: cannot be read ({in_one_line(str(error))}); run check again") from None

@@ -3,6 +3,7 @@
 import json
 import resource
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ from hypothesis import strategies as st
 from cli.init.survey import survey
 from components.behaviour.tests_file import read_tests
 from components.example_gen.check import check_inputs
-from components.registry import ModelRecord, check_registry, latest
+from components.example_gen.formats.opening import open_table
+from components.example_gen.formats.rows import Rejected
+from components.example_gen.quarantine import ROWS_FILE, QuarantinedRow, read_rows, write_rows
+from components.registry import ModelRecord, RemovedVersions, check_registry, latest, removable, withdrawn
 from components.report.summary import Summary
 from components.trainer.loop.resume import Progress, TrainingState
 from components.training_log.log import entry_before, last_entry
@@ -25,7 +29,7 @@ from pipeline.history import read_history
 from pipeline.report import rebuild_report
 from schema.errors import Refused
 from schema.label_list import LabelList, read_schema
-from tests.components.example_gen.encoders import SUFFIXES, encode
+from tests.components.example_gen.encoders import SUFFIXES, encode, example, tfrecord
 from tests.components.example_gen.support import settings_for
 from tests.components.report.made_up import material
 from tests.components.training_log.test_log import report
@@ -138,10 +142,70 @@ def test_data(folder: Path, name: str, data: st.DataObject) -> None:
     taken_or_refused(survey, path, settings)
 
 
+def _tfrecords(folder: Path, records: list[bytes], damage: Callable[[bytes], bytes]) -> list[Any]:
+    """Write a file of records, damage it, and return its rows; none if it is refused."""
+    path = folder / "rows.tfrecord"
+    path.write_bytes(damage(tfrecord(records)))
+    inputs = [{"pattern": path.name, "split": {"train": 8, "eval": 1, "test": 1}}]
+    settings = settings_for(folder, format="tfrecord", inputs=inputs)
+    taken_or_refused(check_inputs, settings)
+
+    def read() -> list[Any]:
+        with open_table(str(path), settings, path.name, columns=None) as table:
+            return list(table.rows)
+
+    return taken_or_refused(read) or []
+
+
+_EXAMPLES = [{"text": f"a text {number}", "labels": ["joy", "anger"], "n": number} for number in range(4)]
+
+
+@FUZZ
+@given(data=st.data())
+def test_tfrecords_whose_file_is_damaged(folder: Path, data: st.DataObject) -> None:
+    """The checksums tell where the damage begins: what is after it is one bad row."""
+    (folder / "file").mkdir(exist_ok=True)
+    records = [example(row) for row in _EXAMPLES]
+    rows = _tfrecords(folder / "file", records, lambda whole: data.draw(almost(whole)))
+    assert sum(isinstance(row, Rejected) for row in rows) <= 1 or len(rows) > len(records)
+
+
+@FUZZ
+@given(data=st.data())
+def test_tfrecords_whose_records_are_damaged(folder: Path, data: st.DataObject) -> None:
+    """Here the checksums are right, and what they protect is not a tf.Example, or a strange one."""
+    (folder / "records").mkdir(exist_ok=True)
+    records = [data.draw(almost(example(row))) for row in _EXAMPLES]
+    rows = _tfrecords(folder / "records", [example(_EXAMPLES[0]), *records], lambda whole: whole)
+    assert len(rows) in (0, 1 + len(records))
+
+
+@FUZZ
+@given(data=st.data())
+def test_quarantined_rows(folder: Path, data: st.DataObject) -> None:
+    uri = folder / "quarantine"
+    uri.mkdir(exist_ok=True)
+    write_rows([QuarantinedRow("rows.csv", number, "empty text", "\x1b[31m") for number in range(5)], str(uri))
+    path = uri / ROWS_FILE
+    path.write_bytes(data.draw(almost(path.read_bytes())))
+    taken_or_refused(lambda: list(read_rows(str(uri))))
+
+
 _MODEL = ModelRecord(
     model_id="1", labels=["joy", "[/b]"], thresholds=[0.5, 0.1], checkpoint="google", created="2026-01-01",
     versions={"tfx": "1"}, files={"saved_model.pb": "0" * 64}, withdraws=[3],
 )  # fmt: skip
+
+
+@FUZZ
+@given(almost(RemovedVersions().add({7: _MODEL}).model_dump_json().encode()))
+def test_records_of_removed_versions(folder: Path, content: bytes) -> None:
+    base = folder / "removed"
+    base.mkdir(exist_ok=True)
+    (base / RemovedVersions.FILE).write_bytes(content)
+    taken_or_refused(RemovedVersions.find, str(base))
+    taken_or_refused(withdrawn, str(base), "1")
+    taken_or_refused(removable, str(base), 1, datetime.now(UTC))
 
 
 @FUZZ
