@@ -258,3 +258,29 @@ def test_clean_waits_for_no_run_and_disturbs_none(nights: Nights, capsys: pytest
     with nights.work_dir.locked("small"):
         assert command("clean", "--config", str(nights.project.configuration)) == 2
     assert "another run" in capsys.readouterr().err
+
+
+def test_cleans_only_the_registry_of_a_remote_runner(nights: Nights, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(3):
+        nights.run()
+    nights.project.configure(
+        runner={"kubeflow": {"image": "image:1", "paths": {"registry": nights.config.registry, "input_base": "/data"}}}
+    )
+    arguments = ["--config", str(nights.project.configuration), "--runner", "kubeflow", "--older-than", "0h"]
+    assert command("clean", *arguments, "--keep-runs", "1", "--keep-models", "2") == 0
+    assert capsys.readouterr().out.startswith("Removed: 1 model (")
+    assert len(live_artifacts(nights)) == 3 * len(STEPS)
+
+
+def test_writes_the_report_of_a_run_again_whose_artifacts_were_removed(
+    nights: Nights, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(3):
+        nights.run()
+    clean_up(RetentionSettings(keep_runs=1, keep_models=1, older_than="0h"), nights.work_dir, nights.config.registry)
+    oldest = min(nights.work_dir.runs.iterdir())
+    assert not (oldest / "report.html").exists()
+    assert command("report", str(oldest)) == 0
+    assert (oldest / "report.html").exists()
+    assert command("quarantine", str(oldest)) == 2
+    assert "is gone; run check again" in capsys.readouterr().err
