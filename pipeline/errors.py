@@ -115,6 +115,8 @@ def errors_in_one_line() -> Iterator[None]:
         _exit(describe(error), _INTERRUPTED)
     except Terminated as error:
         _exit(describe(error), _TERMINATED)
+    except MemoryError:
+        _exit("out of memory; free some, raise the limit, or use a larger machine", EXIT_STATUS["failed"])
     except OSError as error:
         if error.errno not in _REMEDIES:
             raise

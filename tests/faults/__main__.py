@@ -38,6 +38,7 @@ def _quick_rows(folder: Path, library: Path | None) -> Iterator[Row]:
 
 
 def _run_rows(folder: Path, library: Path | None) -> Iterator[Row]:
+    yield run_cases.memory_row(folder)
     yield from run_cases.small_disk_rows(folder)
     if library is not None:
         yield from run_cases.clock_rows(folder, library)

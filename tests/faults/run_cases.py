@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from components.registry import check_registry, latest
 from components.report.summary import Summary
+from pipeline.history import read_history
 from tests.faults.injection import FAULTS
 from tests.faults.table import Row, normalize
 from tests.support.hook import Hook
@@ -72,6 +74,22 @@ def clock_rows(folder: Path, library: Path) -> Iterator[Row]:
             changed = f"BROKEN: {_broken(project)}"
         if shift or number == 3:
             yield Row(f"{WHAT}all of its steps", f"clock {fault}", changed, said, "0", "succeeds")
+
+
+def memory_row(folder: Path, megabytes: int = 2_400) -> Row:
+    """Run in less memory than TensorFlow takes; what allocates then, in C++, aborts the process."""
+    project = make_project(folder / "memory", rows=200)
+    process = _start(project, memory_mb=megabytes)
+    process.communicate()
+    assert process.returncode != 0
+    changed = "nothing" if _served(project) is None and not _broken(project) else "BROKEN"
+    past, *_ = read_history(project.folder / "work")
+    again = _start(project)
+    said = again.communicate()[1]
+    assert again.returncode == 0, said
+    status = "killed" if process.returncode < 0 else str(process.returncode)
+    told = f"(history: {past.outcome})"
+    return Row(f"{WHAT}its first steps", f"{megabytes} MiB of address space", changed, told, status, "succeeds")
 
 
 def small_disk_rows(folder: Path) -> Iterator[Row]:
@@ -176,12 +194,17 @@ def _last_row(project: Project, cause: str) -> Row:
     return Row(what, fault, served, said, str(process.returncode), "succeeds")
 
 
-def _start(project: Project, *changes: str, **environment: str) -> subprocess.Popen[str]:
+def _start(project: Project, *changes: str, memory_mb: int = 0, **environment: str) -> subprocess.Popen[str]:
+    def limit() -> None:
+        if memory_mb:
+            resource.setrlimit(resource.RLIMIT_AS, (memory_mb * 2**20, memory_mb * 2**20))
+
     options = [word for change in (*_QUICK, *changes) for word in ("--set", change)]
     return subprocess.Popen(
         [sys.executable, "-m", "pipeline", "run", "--config", str(project.configuration), *options],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=_ROOT,
         env=os.environ | {"PYTHONPATH": str(_ROOT), "PYTHONUNBUFFERED": "1", "COLUMNS": "300", **environment},
+        preexec_fn=limit,
     )  # fmt: skip
 
 

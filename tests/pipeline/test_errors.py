@@ -39,6 +39,7 @@ from schema.errors import Refused
             130,
             "error: interrupted; finished steps are kept, and the next run continues from there",
         ),
+        (MemoryError(), 1, "error: out of memory; free some, raise the limit, or use a larger machine"),
     ],
 )
 def test_ends_with_one_line_and_the_status_of_the_error(
