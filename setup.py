@@ -46,6 +46,7 @@ INSTALL_REQUIRES = [
 ]
 
 DEV_REQUIRES = [
+    "axe-playwright-python>=0.1.7,<1",  # axe-core: faults of the report for screen readers and weak eyes
     "boto3>=1.40,<2",  # uploads and downloads in tests as Kubeflow's launcher does
     "flask>=3,<4",  # moto's server is one of flask's; its own extra for that brings a dozen packages more
     "flask-cors>=6,<7",

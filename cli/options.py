@@ -14,6 +14,6 @@ SetOption = Annotated[
         help="Replace a key of the configuration, such as training.epochs=1; repeat the option for more.",
     ),
 ]
-RunArgument = Annotated[
-    Path, typer.Argument(help="Folder of a run, <work_dir>/runs/<time>; or a work_dir, for its newest run.")
-]
+_RUN = typer.Argument(help="Folder of a run, <work_dir>/runs/<time>; or a work_dir, for its newest run.")
+RunArgument = Annotated[Path, _RUN]
+OptionalRunArgument = Annotated[Path | None, _RUN]

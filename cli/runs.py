@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import RunArgument, SetOption
+from cli.options import OptionalRunArgument, RunArgument, SetOption
 from schema.errors import Refused
 
 app = typer.Typer()
@@ -40,19 +40,33 @@ def history(
 
 @app.command()
 def report(
-    run: RunArgument,
+    run: OptionalRunArgument = None,
     texts: Annotated[
         bool | None,
         typer.Option("--texts/--no-texts", help="Show texts of examples or not; replaces report.texts of the run."),
     ] = None,
+    short: Annotated[
+        bool, typer.Option("--short", help="Write report-short.html instead: two pages in print, for a manager.")
+    ] = False,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="RUN RUN", help="Instead of RUN: write a page that shows two runs side by side."),
+    ] = None,
 ) -> None:
     """Write report.html and model_card.md of a run again, from the files that it left."""
+    if (run is None) == (compare is None) or (short and compare is not None):
+        raise Refused("report: give either a run, with --short or without, or --compare RUN RUN")
     from rich.text import Text
 
     from pipeline.console import PlainConsole
-    from pipeline.report import rebuild_report
+    from pipeline.report import rebuild_report, write_comparison, write_short_report
 
-    for path in rebuild_report(run, texts=texts):
+    if compare is not None:
+        paths = [write_comparison(*compare, texts=texts)]
+    else:
+        assert run is not None
+        paths = [write_short_report(run, texts=texts)] if short else [*rebuild_report(run, texts=texts)]
+    for path in paths:
         PlainConsole().print(Text(str(path)), soft_wrap=True)
 
 

@@ -1,18 +1,19 @@
 """Report and model card of a run, built from the files that the run left. Needs no TensorFlow."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from components.common.files import is_remote
+from components.common.files import is_remote, write_whole
 from components.common.validation import explain
 from components.report.card import CARD_FILE, write_card
-from components.report.page import REPORT_FILE, write_page
+from components.report.page import REPORT_FILE, build_comparison, write_page
 from components.report.settings import ReportSettings
 from components.report.summary import Summary
-from components.report.views.material import gather_material
+from components.report.views.material import Material, gather_material
 from components.report.views.trend import MOST_RUNS, PastResult, merge_results, registry_results
 from pipeline.config.configuration import Configuration
 from pipeline.history import read_history
@@ -30,9 +31,47 @@ def write_report(run: Path, *, texts: bool | None = None) -> Path:
     Returns:
         Path of the report.
     """
+    material = _gather(run, texts)
+    write_page(str(run), material)
+    write_card(str(run), material)
+    return run / REPORT_FILE
+
+
+def write_short_report(path: Path, *, texts: bool | None = None) -> Path:
+    """Write report-short.html into the folder of a run; the arguments are those of `rebuild_report`."""
+    run = find_ended_run(path)
+    return Path(write_page(str(run), _gather(run, texts), short=True))
+
+
+def write_comparison(first: Path, second: Path, *, texts: bool | None = None) -> Path:
+    """Write a page that shows two runs side by side into the folder of the second.
+
+    Args:
+        first: Folder of a run, or a working directory, which stands for its newest run that has ended.
+        second: The same, of the run that is compared with it.
+        texts: Whether the page shows texts of examples; None: if the configurations of both runs say so.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        Refused: There is no such run, or both are the same.
+    """
+    runs = find_ended_run(first), find_ended_run(second)
+    if runs[0].resolve() == runs[1].resolve():
+        raise Refused(f"{second}: is the same run as {first}; give two runs to compare")
+    materials = [_gather(run, texts) for run in runs]
+    shows_texts = all(material.texts for material in materials)
+    page = build_comparison(*(replace(material, texts=shows_texts) for material in materials))
+    path = runs[1] / f"comparison-{runs[0].resolve().name}.html"
+    write_whole(str(path), page.encode())
+    return path
+
+
+def _gather(run: Path, texts: bool | None) -> Material:
     configuration = read_configuration(run)
     settings = _report_settings(run, configuration)
-    material = gather_material(
+    return gather_material(
         read_outputs(run) | {"suspects": str(run)},
         Summary.read(str(run)),
         configuration=configuration,
@@ -43,9 +82,6 @@ def write_report(run: Path, *, texts: bool | None = None) -> Path:
         chosen=_differences_from_defaults(configuration),
         provenance=read_provenance(run),
     )
-    write_page(str(run), material)
-    write_card(str(run), material)
-    return run / REPORT_FILE
 
 
 def _past_results(run: Path, configuration: Mapping[str, Any]) -> list[PastResult]:

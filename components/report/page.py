@@ -6,8 +6,8 @@ of the text around it. Should a script slip through nevertheless, the page's con
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from components.report.views import decision
 from components.report.views.behaviour import behaviour_view
 from components.report.views.calibration import calibration_view
 from components.report.views.canary import canary_view
+from components.report.views.comparison import compare
 from components.report.views.confusions import confusion_view
 from components.report.views.data import data_view
 from components.report.views.label import labels_view
@@ -29,12 +30,13 @@ from components.report.views.labels import FEW, label_anchors, labels_table
 from components.report.views.material import Material
 from components.report.views.metrics import averages_table
 from components.report.views.run import run_view
+from components.report.views.short import cut_lines, short_gates, short_labels, short_run
 from components.report.views.slices import slices_view
 from components.report.views.suspects import suspects_view
 from components.report.views.training import training_charts
 from components.report.views.trend import trend_chart
 
-REPORT_FILE = "report.html"
+REPORT_FILE, SHORT_FILE = "report.html", "report-short.html"
 _TEMPLATES = Path(__file__).parent / "templates"
 # Longer texts are cut, whatever they are: nobody reads a book in a report.
 _MOST_CHARACTERS = 20_000
@@ -49,21 +51,23 @@ _VISIBLE = (
 
 @dataclass(frozen=True)
 class Section:
-    """Section of the page, drawn by the template `sections/NAME.html.j2`.
+    """Section of the page, drawn by the template `sections/TEMPLATE.html.j2`.
 
     Attributes:
-        name: Name of the template, and the section's id on the page.
+        name: The section's id on the page.
         title: Heading, and name in the navigation.
         view: Returns what the template gets as `view`; None leaves the section out.
+        template: Name of the template; empty if it is that of the section.
     """
 
     name: str
     title: str
     view: Callable[[Material], Any]
+    template: str = ""
 
 
 # In the order of the page.
-SECTIONS = (
+SECTIONS: Sequence[Section] = (
     Section("gates", "Gates", lambda run: _gates(run.summary)),
     Section("labels", "Labels", lambda run: labels_table(run.summary)),
     Section("metrics", "Averages", lambda run: averages_table(run.summary)),
@@ -80,6 +84,13 @@ SECTIONS = (
 )
 
 
+_SHORT_SECTIONS = (
+    Section("gates", "Gates", lambda run: short_gates(run.summary), "short"),
+    Section("labels", "Labels", lambda run: short_labels(run.summary), "short"),
+    Section("run", "Data and cost", short_run, "short"),
+)
+
+
 @dataclass(frozen=True)
 class _Shown:
     """Section with its content, as the template of the page gets it."""
@@ -90,36 +101,82 @@ class _Shown:
     view: Any
 
 
-def build_page(material: Material) -> str:
-    """Return the content of report.html."""
+def build_page(material: Material, *, short: bool = False) -> str:
+    """Return the content of report.html.
+
+    Args:
+        material: The run.
+        short: Whether to build the short report instead: two pages in print, without what only an engineer needs.
+    """
+    summary = material.summary
+    verdict, attention = decision.verdict(summary), summary.attention
+    if short:
+        verdict, attention = replace(verdict, reasons=cut_lines(verdict.reasons)), cut_lines(attention)
+    content: dict[str, Any] = {
+        "name": material.name,
+        "when": when_shown(material),
+        "verdict": verdict,
+        "figures": decision.figures(summary),
+        "attention": attention,
+        "attention_headline": headline(len(summary.attention_labels), len(summary.attention)),
+        "attention_links": [] if short else _attention_links(summary),
+        "trend": trend_chart(material.past, summary, material.when),
+        "baseline_note": summary.baseline_note,
+        "sections": list(_shown_sections(material, _SHORT_SECTIONS if short else SECTIONS)),
+        "few": FEW,
+        "texts": material.texts,
+        "short": short,
+    }
+    return _render("report.html.j2", content)
+
+
+def build_comparison(first: Material, second: Material) -> str:
+    """Return the content of a page that shows two runs side by side; it shows texts if both may show them."""
+    content = {
+        "view": compare(first, second),
+        "first": _Side.of(first),
+        "second": _Side.of(second),
+        "texts": first.texts,
+        "short": False,
+    }
+    return _render("comparison.html.j2", content)
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One of two runs, as the head of their comparison shows it."""
+
+    name: str
+    when: str
+    verdict: decision.Verdict
+
+    @classmethod
+    def of(cls, material: Material) -> "_Side":
+        return cls(material.name, when_shown(material), decision.verdict(material.summary))
+
+
+def when_shown(material: Material) -> str:
+    """Return the time of a run as pages show it."""
+    return material.when.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _render(template: str, content: Mapping[str, Any]) -> str:
     script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    summary = material.summary
-    content: dict[str, Any] = {
+    frame = {
         "style": Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
         "script": Markup(script),
         "script_hash": Markup(f"sha256-{digest}"),
-        "name": material.name,
-        "when": material.when.strftime("%Y-%m-%d %H:%M UTC"),
-        "verdict": decision.verdict(summary),
-        "figures": decision.figures(summary),
-        "attention": summary.attention,
-        "attention_headline": headline(len(summary.attention_labels), len(summary.attention)),
-        "attention_links": _attention_links(summary),
-        "trend": trend_chart(material.past, summary, material.when),
-        "baseline_note": summary.baseline_note,
-        "sections": list(_shown_sections(material)),
-        "few": FEW,
-        "texts": material.texts,
     }
-    return environment().get_template("report.html.j2").render(content).translate(_VISIBLE)
+    return environment().get_template(template).render({**frame, **content}).translate(_VISIBLE)
 
 
-def _shown_sections(material: Material) -> Iterator[_Shown]:
-    for section in SECTIONS:
+def _shown_sections(material: Material, sections: Sequence[Section]) -> Iterator[_Shown]:
+    for section in sections:
         view = section.view(material)
         if view is not None and view != []:
-            yield _Shown(section.name, section.title, f"sections/{section.name}.html.j2", view)
+            template = f"sections/{section.template or section.name}.html.j2"
+            yield _Shown(section.name, section.title, template, view)
 
 
 def _gates(summary: Summary) -> Table | None:
@@ -134,9 +191,15 @@ def _attention_links(summary: Summary) -> list[tuple[str, str]]:
     return found[:_MOST_LINKS]
 
 
-def write_page(folder: str, material: Material) -> None:
-    """Write report.html into a folder, local or remote, complete or not at all."""
-    write_whole(f"{folder}/{REPORT_FILE}", build_page(material).encode())
+def write_page(folder: str, material: Material, *, short: bool = False) -> str:
+    """Write report.html, or report-short.html, into a folder, local or remote, complete or not at all.
+
+    Returns:
+        Path of the page.
+    """
+    path = f"{folder}/{SHORT_FILE if short else REPORT_FILE}"
+    write_whole(path, build_page(material, short=short).encode())
+    return path
 
 
 def environment() -> Environment:

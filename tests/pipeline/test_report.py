@@ -1,15 +1,18 @@
 """Tests of `report`, which needs no TensorFlow and does without files that are gone."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cli import main
 from pipeline.config.loading import load_configuration
 from pipeline.provenance import find_provenance
-from pipeline.report import rebuild_report
+from pipeline.report import rebuild_report, write_comparison, write_short_report
 from schema.errors import Refused
 from tests.components.report.made_up import material
 
@@ -140,3 +143,31 @@ def test_shows_what_started_the_run_and_what_differs_from_the_defaults(run: Path
     assert "warmup" in page
     assert "bert-multilabel run --config a.yaml" in page
     assert "git commit" in page
+
+
+def test_writes_a_short_report_beside_the_whole_one(run: Path) -> None:
+    path = write_short_report(run)
+    assert path == run / "report-short.html"
+    assert "Data and cost" in path.read_text()
+    assert not (run / "report.html").exists()
+
+
+def test_compares_two_runs_in_the_folder_of_the_second(run: Path) -> None:
+    other = run.with_name("20261124T120000.000001Z")
+    shutil.copytree(run, other)
+    path = write_comparison(run, other, texts=False)
+    assert path == other / f"comparison-{run.name}.html"
+    page = path.read_text()
+    assert page.count("Not blessed") >= 2
+    assert "secret words 1" not in page
+    with pytest.raises(Refused, match="is the same run"):
+        write_comparison(run, run)
+    with pytest.raises(Refused, match="no such run"):
+        write_comparison(run, run.parent / "other")
+
+
+@pytest.mark.parametrize("arguments", [[], ["RUN", "--compare", "a", "b"], ["--short", "--compare", "a", "b"]])
+def test_takes_either_a_run_or_two_to_compare(arguments: list[str]) -> None:
+    ended = CliRunner().invoke(main.app, ["report", *arguments])
+    assert isinstance(ended.exception, Refused)
+    assert "either a run" in str(ended.exception)

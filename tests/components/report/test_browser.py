@@ -1,14 +1,16 @@
 """The report in headless Chromium: sorting, phones, print, contrast, and without its script."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from components.report.page import write_page
+from components.report.page import build_comparison, build_page, write_page
 from tests.components.report.made_up import material
 from tests.components.report.test_page import HOSTILE
 
@@ -164,6 +166,49 @@ def test_print_unfolds_sections_and_hides_navigation(open_page: Open, tmp_path: 
     assert not page.locator("nav").is_visible()
     page.pdf(path=str(tmp_path / "report.pdf"), format="A4")
     assert (tmp_path / "report.pdf").stat().st_size > 50_000
+
+
+@pytest.mark.parametrize("n_labels", [3, 300])
+def test_the_short_report_fits_two_printed_pages(open_page: Open, tmp_path: Path, n_labels: int) -> None:
+    run = material([f"label_{number}" for number in range(n_labels)], rows=100)
+    findings = [
+        f"language=xx{number} falls behind: micro F1 0.300 on 900 examples, 0.620 overall" for number in range(9)
+    ]
+    summary = run.summary.model_copy(
+        update={"reasons": run.summary.reasons * 9, "attention": findings, "gates": run.summary.gates * 9}
+    )
+    path = tmp_path / "short.html"
+    path.write_text(build_page(replace(run, summary=summary), short=True))
+    pdf = open_page(path.as_uri()).pdf(format="A4")
+    assert len(re.findall(rb"/Type\s*/Page[^s]", pdf)) <= 2
+
+
+_LOOKS = [
+    {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
+    {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
+]
+
+
+@pytest.mark.parametrize("look", _LOOKS, ids=["desk in light", "phone in dark"])
+@pytest.mark.parametrize("page_of", ["report", "short", "comparison"])
+def test_axe_finds_no_serious_fault(open_page: Open, tmp_path: Path, look: dict[str, Any], page_of: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    run = material(LABELS[:9], rows=300)
+    if page_of == "comparison":
+        content = build_comparison(run, material(LABELS[:9], rows=200, pushed="/r/1", reasons=[]))
+    else:
+        content = build_page(run, short=page_of == "short")
+    path = tmp_path / "page.html"
+    path.write_text(content)
+    page = open_page(path.as_uri(), **look)
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    found = axe.Axe().run(page).response["violations"]
+    serious = [
+        f"{each['id']}: {each['help']}: {each['nodes'][0]['html'][:200]}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
 
 
 def test_is_readable_without_its_script(open_page: Open) -> None:

@@ -291,3 +291,15 @@ def test_suspects_are_shown_without_their_texts_if_texts_are_left_out() -> None:
         assert part in page.text
     assert "Where is <u>my</u> order?" not in Page(build_page(replace(material(texts=False), suspects=found))).text
     assert "Suspects" not in Page(build_page(material())).text
+
+
+def test_the_short_report_leaves_out_what_only_an_engineer_needs() -> None:
+    labels = [f"label {number}" for number in range(40)]
+    run = material(labels, gates=[PASSED] * 20, attention=[f"finding {number}" for number in range(20)])
+    text = Page(build_page(run, short=True)).text
+    for part in ("Not blessed", "finding 0", "and 14 more", "8 more gates", "26 more labels", "core-hours"):
+        assert part in text
+    for part in ("Confusions", "Label by label", "Whole configuration", "finding 9"):
+        assert part not in text
+    stopped = Page(build_page(replace(run, summary=failed_summary("the reason", "failed")), short=True)).text
+    assert "the reason" in stopped
