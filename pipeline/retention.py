@@ -19,6 +19,7 @@ from components import registry
 from components.common.files import file_size, is_remote, remove_tree
 from components.registry import Version
 from components.report.summary import Summary
+from components.training_log.log import old_entries, remove_old_entries
 from pipeline.artifact_store import ArtifactStore, StoredArtifact, metadata_refused
 from pipeline.config.configuration import Configuration
 from pipeline.config.retention import RetentionSettings
@@ -29,6 +30,8 @@ from schema.errors import Refused
 
 # Files of a run's folder that are removed; the summary, the model card and the configuration stay for the history.
 _LARGE_FILES = ("log.txt", "report.html")
+# Newest entries of the log of what was trained on that stay: a span may be trained on again long after.
+_ENTRIES = 30
 _PARTIAL = "*.partial"  # what a process that was killed while it wrote a file left
 
 
@@ -42,6 +45,7 @@ class Plan:
         files: Logs and reports of past runs.
         leftovers: Files and folders that killed runs and trainings left.
         incomplete: Versions that killed pushes and removals left in the registry.
+        entries: Entries of the log of what was trained on, which hold statistics of the data.
         size: Bytes on disk that this frees.
     """
 
@@ -50,6 +54,7 @@ class Plan:
     files: list[Path]
     leftovers: list[Path]
     incomplete: list[Path]
+    entries: list[str]
     size: int = 0
 
     @property
@@ -58,6 +63,7 @@ class Plan:
         return [
             *(str(each.folder) for each in self.artifacts),
             *(each.path for each in self.versions),
+            *self.entries,
             *(str(path) for path in [*self.files, *self.leftovers, *self.incomplete]),
         ]
 
@@ -66,6 +72,7 @@ class Plan:
         counts = {
             "artifact": len(self.artifacts),
             "model": len(self.versions),
+            "record of data": len(self.entries),
             "log or report": len(self.files),
             "leftover": len(self.leftovers) + len(self.incomplete),
         }
@@ -88,9 +95,11 @@ def in_megabytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB"
 
 
+_PLURALS = {"log or report": "logs and reports", "record of data": "records of data"}
+
+
 def _counted(count: int, name: str) -> str:
-    """Return a count with the plural of the last, or for `log or report` of each, noun."""
-    return f"{count} {name}" if count == 1 else f"{count} {'s or '.join(name.split(' or '))}s"
+    return f"{count} {name if count == 1 else _PLURALS.get(name, f'{name}s')}"
 
 
 def plan_clean_up(settings: RetentionSettings, work_dir: WorkDir | None, base: str) -> Plan:
@@ -122,7 +131,8 @@ def plan_clean_up(settings: RetentionSettings, work_dir: WorkDir | None, base: s
             removed = {version.path for version in versions}
             kept = [version.path for version in registry.versions(base) if version.path not in removed]
             files = _old_files(work_dir, settings.keep_runs, before, kept)
-    plan = Plan(artifacts, versions, files, leftovers, registry.leftovers(base))
+    entries = [] if settings.keep_runs is None else old_entries(base, max(settings.keep_runs, _ENTRIES), before)
+    plan = Plan(artifacts, versions, files, leftovers, registry.leftovers(base), entries)
     return replace(plan, size=_size(plan.paths))
 
 
@@ -145,9 +155,11 @@ def clean_up(settings: RetentionSettings, work_dir: WorkDir | None, base: str) -
             store.delete(plan.artifacts)
             store.mark_missing()
             store.close_killed()
-    if plan.versions:
-        assert settings.keep_models is not None
-        registry.remove_versions(base, settings.keep_models, datetime.now(UTC) - settings.age)
+    before = datetime.now(UTC) - settings.age
+    if plan.versions and settings.keep_models is not None:
+        registry.remove_versions(base, settings.keep_models, before)
+    if plan.entries and settings.keep_runs is not None:
+        remove_old_entries(base, max(settings.keep_runs, _ENTRIES), before)
     return plan
 
 

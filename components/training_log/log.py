@@ -17,7 +17,16 @@ from google.protobuf.message import DecodeError
 from pydantic import Field
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components.common.files import exists, list_folder, make_folder, make_private_folder, read_bytes, write_whole
+from components.common.files import (
+    exists,
+    list_folder,
+    make_folder,
+    make_private_folder,
+    read_bytes,
+    remove_file,
+    remove_folder,
+    write_whole,
+)
 from components.common.record import Record
 from components.example_gen.report import IngestReport, SpanCount
 from components.example_gen.sources.spans import newest
@@ -98,6 +107,37 @@ def _append(registry: str, report: IngestReport, known: Sequence[str], statistic
         rows=report.accepted,
     )
     entry.write(folder)
+
+
+def old_entries(registry: str, keep: int, before: datetime) -> list[str]:
+    """Return the folders of the entries that no run needs, oldest first.
+
+    Args:
+        registry: The push destination.
+        keep: Number of newest entries that are kept, at least 1.
+        before: An entry that was written later is kept.
+
+    Raises:
+        Refused: An entry cannot be read.
+    """
+    older = _numbers(registry)[:-keep]
+    return [_folder(registry, number) for number in older if _written_before(_read(registry, number), before)]
+
+
+def remove_old_entries(registry: str, keep: int, before: datetime) -> None:
+    """Remove the entries that no run needs; arguments and errors are those of `old_entries`."""
+    with locked(registry):
+        for folder in old_entries(registry, keep, before):
+            remove_file(f"{folder}/{TrainingEntry.FILE}")  # first: a folder without it is not an entry
+            remove_folder(folder)
+
+
+def _written_before(entry: TrainingEntry, before: datetime) -> bool:
+    try:
+        written = datetime.fromisoformat(entry.when)
+    except ValueError:
+        return False
+    return (written if written.tzinfo else written.replace(tzinfo=UTC)) < before
 
 
 def last_entry(registry: str) -> TrainingEntry | None:

@@ -1,5 +1,6 @@
 """Try the whole matrix of faults, and write the table of docs/reliability.md: `make test-faults`."""
 
+import signal
 import sys
 import tempfile
 import time
@@ -48,6 +49,10 @@ def _run_rows(folder: Path, library: Path | None) -> Iterator[Row]:
     yield from run_cases.signal_rows(folder)
 
 
+def _is_run(row: Row) -> bool:
+    return row.what.startswith(run_cases.WHAT)
+
+
 def main() -> None:
     """Try everything; exit with status 1 if something damaged answers, or a next run does not get through.
 
@@ -56,14 +61,22 @@ def main() -> None:
     runs, quick = "--quick" not in sys.argv[1:], "--runs" not in sys.argv[1:]
     started = time.monotonic()
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-        for row in _rows(Path(folder), runs=runs, quick=quick):
-            rows.append(row)
-            if sys.stdout.isatty():
-                sys.stdout.write(f"\r{len(rows)} cases ")
-                sys.stdout.flush()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    try:
+        with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+            for row in _rows(Path(folder), runs=runs, quick=quick):
+                rows.append(row)
+                if sys.stdout.isatty():
+                    sys.stdout.write(f"\r{len(rows)} cases ")
+                    sys.stdout.flush()
+    except BaseException:  # a wrong case, or an interruption: what was tried replaces its rows, and the others are kept
+        tried = {(row.what, row.fault) for row in rows}
+        write_table(
+            sorted([*(row for row in read_rows() if (row.what, row.fault) not in tried), *group(rows)], key=_is_run)
+        )
+        raise
     grouped = group(rows)
-    kept = [row for row in read_rows() if row.what.startswith(run_cases.WHAT) != runs]
+    kept = [row for row in read_rows() if _is_run(row) != runs]
     grouped = grouped if runs and quick else [*grouped, *kept] if quick else [*kept, *grouped]
     write_table(grouped)
     untrue = registry_cases.untrue(rows)

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 from components import registry
 from components.common.outcome import Untried
 from components.report.summary import Summary
+from components.training_log.log import append_entry
 from pipeline.config.retention import RetentionSettings
 from pipeline.errors import StepFailed
 from pipeline.history import read_history
 from pipeline.retention import clean_up, plan_clean_up, settle
 from schema.errors import Refused
+from tests.components.training_log.test_log import report
 from tests.end_to_end.command import command
 from tests.support.nights import STEPS, Nights
 from tests.support.small_project import make_project
@@ -101,7 +104,7 @@ def test_lists_what_would_go_and_removes_nothing(nights: Nights, capsys: pytest.
         assert unit == "MB"
         assert float(size) >= 0
         assert not Path(path).exists()
-    kinds = {"10 artifacts", "1 model", "2 logs or reports"}
+    kinds = {"10 artifacts", "1 model", "2 logs and reports"}
     assert set(last.removeprefix("Would remove: ").partition(" (")[0].split(", ")) == kinds
     assert command("clean", *arguments) == 0
     assert capsys.readouterr().out == "Removed: nothing\n"
@@ -133,6 +136,17 @@ def test_keeps_versions_that_another_tool_pushed(nights: Nights) -> None:
     (foreign / "saved_model.pb").write_bytes(b"graph")
     clean_up(RetentionSettings(keep_models=1, older_than="0h"), None, nights.config.registry)
     assert next(version.number for version in registry.versions(nights.config.registry)) == 7
+
+
+def test_keeps_the_newest_thirty_records_of_what_was_trained_on(nights: Nights) -> None:
+    base = nights.config.registry
+    for number in range(31):
+        append_entry(base, report(str(number)), ["joy"], b"")
+    assert clean_up(RetentionSettings(keep_runs=31, older_than="0h"), None, base).entries == []
+    time.sleep(1)  # the time of an entry has whole seconds
+    plan = clean_up(RetentionSettings(keep_runs=1, older_than="0h"), None, base)
+    assert plan.in_words().startswith("1 record of data (")
+    assert len(list(Path(base, ".trained_on").iterdir())) == 30
 
 
 def test_refuses_to_remove_versions_while_a_record_cannot_be_read(nights: Nights) -> None:

@@ -2,6 +2,7 @@
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,14 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from components.common.files import remove_folder
 from components.example_gen.report import IngestReport, LabelCount, SpanCount
 from components.registry import versions
-from components.training_log.log import TrainingEntry, append_entry, entry_before, last_entry
+from components.training_log.log import (
+    TrainingEntry,
+    append_entry,
+    entry_before,
+    last_entry,
+    old_entries,
+    remove_old_entries,
+)
 from schema.errors import Refused
 
 
@@ -87,6 +95,21 @@ def test_without_spans_data_is_compared_with_the_last_other_data(registry: str) 
         found = entry_before(registry, report(digest))
         assert found is not None
         assert found.statistics == expected
+
+
+def test_removes_old_entries_but_the_newest(registry: str) -> None:
+    for number in range(4):
+        append_entry(registry, report(str(number), (number, None)), ["joy"], statistics(str(number)))
+    any_age = datetime.max.replace(tzinfo=UTC)
+    assert old_entries(registry, 2, datetime.now(UTC) - timedelta(hours=1)) == []
+    assert [folder[-1] for folder in old_entries(registry, 2, any_age)] == ["1", "2"]
+    remove_old_entries(registry, 2, any_age)
+    assert old_entries(registry, 1, any_age) == [f"{registry}/.trained_on/00000003"]
+    append_entry(registry, report("4", (4, None)), ["joy"], statistics("4"))
+    last, before = last_entry(registry), entry_before(registry, report("4", (4, None)))
+    assert last is not None
+    assert before is not None
+    assert (last.digest, before.entry.digest) == ("4", "3")
 
 
 def test_ignores_an_entry_that_was_cut_short(tmp_path: Path) -> None:
