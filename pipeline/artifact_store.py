@@ -14,15 +14,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from components.common.files import remove_tree
+from components.common.files import remove_tree, write_whole
 from pipeline.work_dir import WorkDir
 from schema.errors import Refused
 
 _RUN_TYPE, _PUSHED_TYPE, _TRAINER = "pipeline_run", "PushedModel", "Trainer"
 _READ_ONLY, _READ_WRITE = 1, 2
 _MOST_CHARACTERS = 120  # of an error of ML Metadata, which quotes its SQL
-# Words of sqlite, and the error of the disk that they stand for.
-_DISK_ERRORS = {"disk is full": errno.ENOSPC, "readonly database": errno.EROFS, "unable to open": errno.EACCES}
 # Folders of TFX's steps that only the execution in progress uses, below `<step>/.system`.
 _LEAVING = ".removing-"
 _OF_EXECUTIONS = ("executor_execution", "driver_execution", "stateful_working_dir")
@@ -74,8 +72,7 @@ def metadata_writing(metadata: Path) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, errors.StatusError) as error:
-        reason = str(error)
-        code = next((code for words, code in _DISK_ERRORS.items() if words in reason), errno.EIO)
+        code = _find_disk_error(metadata) or (errno.ENOSPC if "disk is full" in str(error) else errno.EIO)
         raise OSError(code, os.strerror(code), str(metadata)) from error
 
 
@@ -238,6 +235,16 @@ class ArtifactStore:
             if context.type == _RUN_TYPE
         }
         return {max(runs)} if runs else set()
+
+
+def _find_disk_error(metadata: Path) -> int | None:
+    """Return the error of the disk that a file is on, by writing another one beside it; sqlite does not tell it."""
+    try:
+        write_whole(f"{metadata}.trial", bytes(4096))
+        remove_tree(Path(f"{metadata}.trial"))
+    except OSError as error:
+        return error.errno
+    return None
 
 
 def _has_completed(execution: Any) -> bool:

@@ -126,7 +126,7 @@ class WorkDir:
         except OSError as error:
             if error.errno in _FULL:
                 raise
-            raise Refused(f"work_dir {self.root}: cannot be written: {error.strerror}") from None
+            raise Refused(f"work_dir {self.root}: cannot be written: {error.strerror}; choose another") from None
         with os.fdopen(descriptor, "r+b", buffering=0):
             waited = self._lock(descriptor, concurrency or ConcurrencySettings(), notify)
             owner, *_ = _read_lines(descriptor)

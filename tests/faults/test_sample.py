@@ -88,5 +88,5 @@ def test_writes_a_table_that_it_reads(tmp_path: Path) -> None:
 def test_the_documented_table_is_whole() -> None:
     rows = read_table()
     assert {len(row) for row in rows} == {len(HEAD)}
-    assert {"push", "rollback"} <= {row[0] for row in rows}
+    assert {"push", "rollback", "remove", "clean"} <= {row[0] for row in rows}
     assert not [row for row in rows if "BROKEN" in row[2] or "LEAVES" in row[5]]
