@@ -17,3 +17,11 @@ SetOption = Annotated[
 _RUN = typer.Argument(help="Folder of a run, <work_dir>/runs/<time>; or a work_dir, for its newest run.")
 RunArgument = Annotated[Path, _RUN]
 OptionalRunArgument = Annotated[Path | None, _RUN]
+PipelineOption = Annotated[
+    str, typer.Option("--pipeline", help="train, or score: the pipeline of the configuration's `scoring`.")
+]
+
+
+def overrides_of(set_: list[str] | None, pipeline: str) -> list[str]:
+    """Return the values of `--set`, with the pipeline among them if it is not that of the configuration."""
+    return [*(set_ or ()), *([] if pipeline == "train" else [f"pipeline={pipeline}"])]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import ConfigOption, SetOption
+from cli.options import ConfigOption, PipelineOption, SetOption, overrides_of
 from schema.errors import Refused
 
 if TYPE_CHECKING:  # importing them takes longer than `--help` may
@@ -25,12 +25,13 @@ def compile_(
     runner: RemoteOption,
     output: Annotated[Path, typer.Option(help="File to write: *.yaml for kubeflow, *.json for vertex.")],
     set_: SetOption = None,
+    pipeline: PipelineOption = "train",
 ) -> None:
     """Write the pipeline in the form that Kubeflow Pipelines or Vertex AI runs."""
     from pipeline.config.loading import load_configuration
     from runners.table import compile_pipeline
 
-    compile_pipeline(load_configuration(config, set_ or ()), runner, output)
+    compile_pipeline(load_configuration(config, overrides_of(set_, pipeline)), runner, output)
     _print(f"Written: {output}")
 
 
@@ -39,6 +40,7 @@ def submit(
     config: ConfigOption,
     runner: RemoteOption,
     set_: SetOption = None,
+    pipeline: PipelineOption = "train",
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until the run has ended; exit status 1 if it failed.")
     ] = False,
@@ -50,7 +52,7 @@ def submit(
     from runners.remote import remote
     from runners.table import remote_runner
 
-    configuration = load_configuration(config, set_ or ())
+    configuration = load_configuration(config, overrides_of(set_, pipeline))
     check_without_data(configuration)
     with remote_runner(runner) as service:
         run = remote.submit(service, configuration, _print)
@@ -67,6 +69,7 @@ def status(
     runner: RemoteOption,
     run: Annotated[str | None, typer.Argument(help=f"{RUN_HELP}; without it, the newest twenty runs.")] = None,
     set_: SetOption = None,
+    pipeline: PipelineOption = "train",
 ) -> None:
     """Show the state of runs on Kubeflow Pipelines or Vertex AI."""
     from rich.table import Table
@@ -75,7 +78,7 @@ def status(
     from pipeline.console import PlainConsole
     from runners.table import remote_runner
 
-    configuration = load_configuration(config, set_ or ())
+    configuration = load_configuration(config, overrides_of(set_, pipeline))
     with remote_runner(runner) as service:
         runs = service.runs(configuration) if run is None else [service.status(configuration, run)]
     if run is not None:
@@ -97,12 +100,13 @@ def cancel(
     runner: RemoteOption,
     run: Annotated[str, typer.Argument(help=f"{RUN_HELP}.")],
     set_: SetOption = None,
+    pipeline: PipelineOption = "train",
 ) -> None:
     """Cancel a run on Kubeflow Pipelines or Vertex AI."""
     from pipeline.config.loading import load_configuration
     from runners.table import remote_runner
 
-    configuration = load_configuration(config, set_ or ())
+    configuration = load_configuration(config, overrides_of(set_, pipeline))
     with remote_runner(runner) as service:
         cancelled = service.cancel(configuration, run)
     _print_run(cancelled)
@@ -125,6 +129,7 @@ def schedule(
     resume: Annotated[bool, typer.Option("--resume", help="Start runs again after --pause.")] = False,
     delete: Annotated[bool, typer.Option("--delete", help="Delete the schedule.")] = False,
     set_: SetOption = None,
+    pipeline: PipelineOption = "train",
 ) -> None:
     """Run the pipeline on a schedule. With only --runner, show the existing schedule."""
     from pipeline.config.loading import load_configuration
@@ -134,13 +139,13 @@ def schedule(
         actions.append("--cron")
     if len(actions) > 1:
         raise Refused(f"schedule: {' and '.join(actions)} cannot be combined; give one")
-    configuration = load_configuration(config, set_ or ())
+    configuration = load_configuration(config, overrides_of(set_, pipeline))
     if runner == "local":
         from runners.local.schedule import local_schedule
 
         if cron is None:
             raise Refused("schedule --runner local: give --cron; nothing is installed, so no other option applies")
-        sys.stdout.write(f"{local_schedule(configuration, config, set_ or (), cron).in_words()}\n")
+        sys.stdout.write(f"{local_schedule(configuration, config, overrides_of(set_, pipeline), cron).in_words()}\n")
         return
     _schedule_remotely(configuration, runner, actions[0] if actions else None, cron)
 

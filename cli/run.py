@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import ConfigOption, SetOption
+from cli.options import ConfigOption, PipelineOption, SetOption, overrides_of
 
 app = typer.Typer()
 
@@ -19,6 +19,7 @@ def run(
     force: Annotated[
         bool, typer.Option("--force", help="Train even if no span is newer than the last one trained on.")
     ] = False,
+    pipeline: PipelineOption = "train",
     runner: Annotated[
         str | None, typer.Option(help="local or beam; replaces runner.orchestrator of the configuration.")
     ] = None,
@@ -28,18 +29,20 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also print what the libraries log.")] = False,
 ) -> None:
-    """Train and evaluate a model, and push it if it passes every gate and the canary."""
+    """Train and evaluate a model, and push it if it passes every gate and the canary; or score what is new."""
     from pipeline.config.loading import load_configuration
 
     orchestrator = [] if runner is None else [f"runner.orchestrator={runner}"]
-    configuration = load_configuration(config, [*(set_ or ()), *orchestrator])
+    configuration = load_configuration(config, [*overrides_of(set_, pipeline), *orchestrator])
 
     from components.common.outcome import EXIT_STATUS
     from pipeline.console import PlainConsole, print_json
     from pipeline.run import run_pipeline
+    from pipeline.run_scoring import run_scoring
     from runners.table import LocalRunner
 
-    summary = run_pipeline(
+    run_it = run_scoring if configuration.pipeline == "score" else run_pipeline
+    summary = run_it(
         configuration,
         PlainConsole(stderr=as_json, quiet=quiet),
         LocalRunner(configuration.runner.orchestrator),

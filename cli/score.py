@@ -59,7 +59,7 @@ def score(
     """Score files, or rows of BigQuery, with a model.
 
     Every row gets its labels and probabilities, under its own id. Rows that cannot be read are in a quarantine, with
-    their file, line and reason.
+    their file, line and reason. With --config alone, it does what `run --pipeline score` does.
     """
     from pipeline.config.score import score_configuration
 
@@ -72,6 +72,9 @@ def score(
         "text_pair": text_pair,
     }
     inputs = [*(input_ or ()), *(more or ())]
+    if config is not None and output is None and not inputs and model is None:
+        _run_pipeline(config, set_, as_json=as_json, quiet=quiet, verbose=verbose)
+        return
     configuration = score_configuration(config, set_ or (), options, inputs, {"runner": beam, "workers": workers})
 
     from pipeline.console import PlainConsole, print_json
@@ -91,6 +94,12 @@ def score(
         raise explained(configuration, failure) from failure
     if as_json:
         print_json(record.model_dump(mode="json"))
+
+
+def _run_pipeline(config: Path, set_: list[str] | None, *, as_json: bool, quiet: bool, verbose: bool) -> None:
+    from cli.run import run
+
+    run(config, set_, pipeline="score", as_json=as_json, quiet=quiet, verbose=verbose)
 
 
 def _model(model: str | None, config: Path | None) -> str:

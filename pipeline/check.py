@@ -38,6 +38,9 @@ def check_without_data(config: Configuration) -> None:
     Raises:
         Refused: Something does not fit; the message says what to do.
     """
+    if config.pipeline == "score":
+        check_scoring(config)
+        return
     schema = read_schema(config.schema_file)
     labels = label_list(schema)
     features = {feature.name for feature in schema.feature}
@@ -68,8 +71,19 @@ def behavioural_tests(config: Configuration, labels: LabelList) -> BehaviourTest
 
 
 def project_of_queries(config: Configuration) -> str:
-    """Return the Google Cloud project that pays for BigQuery; empty if the examples are not read from there."""
-    return billed_project(config.examples, beam_arguments(config)) if config.examples.has_queries else ""
+    """Return the Google Cloud project that pays for BigQuery; empty if the rows are not read from there."""
+    rows = config.scoring if config.pipeline == "score" else config.examples
+    return billed_project(rows, beam_arguments(config)) if rows is not None and rows.has_queries else ""
+
+
+def check_scoring(config: Configuration) -> None:
+    """Check that there is something to score.
+
+    Raises:
+        Refused: The configuration has no `scoring`.
+    """
+    if config.scoring is None:
+        raise Refused("pipeline score: the configuration has no scoring; give it inputs and output (docs/scoring.md)")
 
 
 def _check_slices(config: Configuration, features: set[str]) -> None:

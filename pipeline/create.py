@@ -33,6 +33,7 @@ from components.training_log.component import TrainingRecord
 from pipeline.beam import beam_arguments
 from pipeline.check import behavioural_tests, project_of_queries
 from pipeline.config.configuration import Configuration
+from pipeline.create_scoring import create_scoring_pipeline
 from pipeline.locations import Locations, local_locations
 from pipeline.work_dir import WorkDir
 from schema.domains import string_domains
@@ -40,7 +41,7 @@ from schema.label_list import LabelList, label_list, read_schema
 
 
 def create_pipeline(config: Configuration, locations: Locations | None = None) -> Pipeline:
-    """Build the pipeline that every runner runs.
+    """Build the pipeline that every runner runs: training or, with `pipeline: score`, scoring.
 
     Args:
         config: The configuration. Its schema, checkpoint and behavioural tests are read now, by this process.
@@ -49,6 +50,8 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
     Raises:
         Refused: The schema, the checkpoint, a gate or a behavioural test does not fit the configuration.
     """
+    if config.pipeline == "score":
+        return create_scoring_pipeline(config, locations or local_locations(config))
     schema = read_schema(config.schema_file)
     labels = label_list(schema)
     spans = has_spans(config.examples)

@@ -23,7 +23,9 @@ _REPORT, _BLESSING, _PUSHED = "components.RunReport", "ModelBlessing", "PushedMo
 _DATA_GATE = "DataGate"
 _COMPLETED = ("COMPLETE", "CACHED")
 
-Ending = Literal["pushed", "blessed", "not blessed", "stopped", "nothing new", "checked", "killed", "unfinished"]
+Ending = Literal[
+    "pushed", "blessed", "not blessed", "stopped", "nothing new", "scored", "checked", "killed", "unfinished"
+]
 """End of a run as the history shows it: the outcome, and also checks of the data and runs without one."""
 
 
@@ -202,6 +204,8 @@ def _ending(summary: Summary) -> Ending:
             return "blessed" if summary.blessed else "not blessed"
         case "no_new_data":
             return "nothing new"
+        case "scored":
+            return "scored"
         case "refused" | "failed" | "untried":
             return "stopped"
 

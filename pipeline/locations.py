@@ -27,6 +27,7 @@ class Locations:
         resume_dir: Folder of interrupted trainings; None: none are kept.
         run_later: True if the pipeline is compiled now and run later, possibly many times, so that nothing that a run
             may change is looked up now.
+        scoring_output: Folder of the scores; empty for the training pipeline.
         code: Zip of this project's code for Beam workers on other machines; None: they have the project installed.
 
     Raises:
@@ -39,10 +40,12 @@ class Locations:
     checkpoint: str
     resume_dir: str | None
     run_later: bool = False
+    scoring_output: str = ""
     code: Path | None = None
 
     def __post_init__(self) -> None:
-        for key, path in (("registry", self.registry), ("input_base", self.input_base)):
+        paths = (("registry", self.registry), ("input_base", self.input_base), ("scoring.output", self.scoring_output))
+        for key, path in paths:
             if is_remote(path) and url_scheme(path) not in _SUPPORTED_SCHEMES:
                 raise Refused(
                     f"{key} {path}: TensorFlow cannot open {url_scheme(path)}://; of the object stores it opens gs://"
@@ -65,10 +68,12 @@ def local_locations(config: Configuration) -> Locations:
         if path is not None and is_remote(path):
             raise Refused(f"{key} {path}: must be on a local disk or a mounted one (docs/paths.md)")
     work_dir = WorkDir(config.work_dir)
+    scoring = config.scoring if config.pipeline == "score" else None
     return Locations(
         pipeline_root=str(work_dir.artifacts),
         registry=config.registry,
-        input_base=config.examples.input_base,
+        input_base=config.examples.input_base if scoring is None else scoring.input_base,
+        scoring_output="" if scoring is None else scoring.output,
         checkpoint=config.checkpoint,
         resume_dir=str(work_dir.resume),
         code=work_dir.code if config.beam.takes_code else None,
@@ -90,6 +95,18 @@ def container_locations(
     Raises:
         Refused: `locate` refuses a path, or a path has a scheme that the steps cannot open.
     """
+    if config.pipeline == "score":
+        assert config.scoring is not None
+        has_files = bool(config.scoring.input_base)
+        return Locations(
+            pipeline_root=pipeline_root,
+            registry=registry,
+            input_base=locate("scoring_input_base", config.scoring.input_base) if has_files else "",
+            checkpoint="",
+            resume_dir=None,
+            run_later=True,
+            scoring_output=locate("scoring_output", config.scoring.output),
+        )
     resumes = config.training.checkpoint_every is not None
     work_dir = locate("work_dir", config.work_dir) if resumes else None
     is_local_checkpoint = is_path(config.checkpoint)

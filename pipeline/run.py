@@ -66,10 +66,10 @@ def run_pipeline(
                 console.print(Text(f"Nothing new: {nothing_new}; --force trains anyway"), soft_wrap=True)
                 return summary
             _show_incomplete_spans(config, sources, console)
-            with _failure_summarized(run, folder, console):
+            with failure_summarized(run, folder, console):
                 before = Usage.measure(config)
                 check_disk(config)
-                result = _run(config, folder, console, runner, verbose=verbose)
+                result = run_steps(config, folder, console, runner, verbose=verbose)
                 summary = _complete(Summary.read(result.artifacts["Report"]["report"]), result, sources)
                 summary = summary.model_copy(update={"disk": Usage.measure(config).grown_since(before)})
                 run.summary = summary
@@ -98,8 +98,8 @@ def check_data(config: Configuration, console: Console, runner: Runner) -> None:
     with _locked_work_dir(config, console, runner) as sources, _cleaned_up(config, console):
         folder = RunFolder(WorkDir(config.work_dir).new_run(), config)
         _show_incomplete_spans(config, sources, console)
-        with termination_raised(), _failure_summarized(RunInProgress(str(folder.path)), folder, console):
-            result = _run(config, folder, console, runner, until="DataGate")
+        with termination_raised(), failure_summarized(RunInProgress(str(folder.path)), folder, console):
+            result = run_steps(config, folder, console, runner, until="DataGate")
     report = IngestReport.read(result.artifacts["TextExampleGen"]["quarantine"])
     verdict = Verdict.read(result.artifacts["DataGate"]["verdict"])
     show_data(console, summarize_rows(report), summarize_data(report, verdict))
@@ -166,7 +166,7 @@ def _complete(summary: Summary, result: RunResult, sources: Sources) -> Summary:
 
 
 @contextmanager
-def _failure_summarized(run: RunInProgress, folder: RunFolder, console: Console) -> Iterator[None]:
+def failure_summarized(run: RunInProgress, folder: RunFolder, console: Console) -> Iterator[None]:
     """Write a summary and a report also for a run that fails, and tell what it had pushed by then."""
     try:
         yield
@@ -194,7 +194,7 @@ def _try_write_report(folder: RunFolder) -> Path | None:
         return None
 
 
-def _run(
+def run_steps(
     config: Configuration,
     folder: RunFolder,
     console: Console,
@@ -203,6 +203,16 @@ def _run(
     until: str | None = None,
     verbose: bool = False,
 ) -> RunResult:
+    """Run the steps of a pipeline, with their progress on the console and what libraries log in the run's folder.
+
+    Args:
+        config: The configuration.
+        folder: Folder of the run.
+        console: Where progress is shown.
+        runner: Runner that starts the steps.
+        until: Last component to run; None: all.
+        verbose: Show also what the libraries log.
+    """
     console.print(Text(f"Pipeline {config.name}: loading TensorFlow and TFX ..."))
     settle(WorkDir(config.work_dir), console)
     if config.beam.takes_code:

@@ -1,7 +1,6 @@
 """Scoring of files on this machine: from the checks that need no TensorFlow to the record of what was written."""
 
 import fcntl
-import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,7 +12,6 @@ from rich.text import Text
 
 from components.common.files import is_remote, make_folder
 from components.example_gen.check import check_sources
-from components.example_gen.formats.opening import open_table
 from components.example_gen.sources.bigquery.queries import billed_project
 from components.example_gen.sources.sources import Sources, find_sources
 from pipeline.beam import beam_arguments
@@ -23,16 +21,11 @@ from pipeline.display import LogLines, RunDisplay
 from pipeline.errors import StepFailed, termination_raised
 from pipeline.libraries import libraries_logged
 from schema.errors import Refused
-from serving.scoring.model import check_signature, choose_model, verified_record
-from serving.scoring.record import ScoredWith, ScoringRecord
-from serving.scoring.run import QUARANTINE, begin, continued_with, run
-from serving.scoring.settings import ScoringSettings
+from serving.scoring.record import ScoringRecord
+from serving.scoring.run import QUARANTINE, begin, choose, keys_of_scoring, run, with_id_column
 from serving.scoring.shards import SCORES, UNFINISHED
 
 _STEP = "Scoring"
-_ID = "id"
-_KEY = re.compile(r"\bexamples\.(?=\w)")
-_BEAM_SUFFIX = re.compile(r" \[while running .*\]$", re.DOTALL)
 
 
 def score(config: ScoreConfiguration, model: str, console: Console, *, verbose: bool = False) -> ScoringRecord:
@@ -51,11 +44,11 @@ def score(config: ScoreConfiguration, model: str, console: Console, *, verbose: 
         Refused: Model, inputs or output do not fit, or the output has other scores.
         StepFailed: The job failed.
     """
-    with termination_raised(), _keys_of_scoring(), _held(config.scoring.output):
-        chosen = _choose(config.scoring.output, model, console)
+    with termination_raised(), keys_of_scoring(), _held(config.scoring.output):
+        chosen = choose(config.scoring.output, model)
         project = billed_project(config.scoring, beam_arguments(config)) if config.scoring.has_queries else ""
         sources = find_sources(config.scoring)
-        config = config.model_copy(update={"scoring": _with_id_column(config.scoring, sources)})
+        config = config.model_copy(update={"scoring": with_id_column(config.scoring, sources)})
         check_sources(sources, config.scoring, project)
         record = begin(config.scoring, chosen, sources)
         if record.finished is not None:
@@ -83,29 +76,6 @@ def show_scores(console: Console, output: str, record: ScoringRecord) -> None:
     console.print(Text(f"Scores: {output}/{SCORES} ({files})", style="bold"), soft_wrap=True)
 
 
-def _choose(output: str, model: str, console: Console) -> ScoredWith:
-    """Choose the model, or that which the output was begun with while its registry's live version has changed."""
-    chosen = choose_model(model)
-    begun = continued_with(output, chosen)
-    if begun.path == chosen.path:
-        return chosen
-    console.print(Text(f"Going on with version {begun.version}, although {chosen.version} is live now"), soft_wrap=True)
-    if verified_record(begun.path).model_id != begun.model_id:
-        raise Refused(f"{begun.path}: is another model than the scores in {output} are of; give another --output")
-    return begun
-
-
-def _with_id_column(settings: ScoringSettings, sources: Sources) -> ScoringSettings:
-    """Take the column `id` for the id of the rows, where nobody said otherwise and all files have it."""
-    if "id" in settings.model_fields_set or settings.has_queries:
-        return settings
-    for file in sources.files:
-        with open_table(file.path, settings, file.name) as table:
-            if _ID not in table.columns:
-                return settings
-    return settings.model_copy(update={"id": _ID})
-
-
 def _run(
     config: ScoreConfiguration, record: ScoringRecord, sources: Sources, console: Console, *, verbose: bool
 ) -> ScoringRecord:
@@ -118,7 +88,6 @@ def _run(
     with _log_file(output) as log, libraries_logged(log, [LogLines(console)] if verbose else []):
         import apache_beam as beam
 
-        check_signature(record.model.path, pair=config.scoring.text_pair is not None)
         processes = config.beam.workers if config.beam.runner == "multi_processing" else 1
         with RunDisplay(console) as display:
             display.step_started(_STEP, 1, 1)
@@ -131,8 +100,8 @@ def _run(
                     lambda: beam.Pipeline(argv=beam_arguments(config, code)),
                     processes,
                 )
-            except Refused as refused:
-                raise Refused(_BEAM_SUFFIX.sub("", str(refused))) from None
+            except Refused:
+                raise
             except Exception as error:
                 raise StepFailed(_STEP, error) from error
             display.step_finished(_STEP, time.monotonic() - started, cached=False, outputs={})
@@ -188,12 +157,3 @@ def _remove_empty(folder: Path) -> None:
             if (folder / inner).exists():
                 (folder / inner).rmdir()
         folder.rmdir()
-
-
-@contextmanager
-def _keys_of_scoring() -> Iterator[None]:
-    """Name keys of `scoring` in what the readers of ExampleGen refuse: they name those of `examples`."""
-    try:
-        yield
-    except Refused as refused:
-        raise Refused(_KEY.sub("scoring.", str(refused))) from refused

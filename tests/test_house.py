@@ -68,14 +68,14 @@ _SLOW_MODULES: dict[str, set[str]] = {
     },
     "components/training_log": {"component", "executor", "statistics"},
     "components/vertex_push": {"component", "executor"},
-    "pipeline": {"create"},
+    "pipeline": {"create", "create_scoring"},
     "runners/beam": {"runner"},
     "runners/kfp": {"frame", "spec"},
     "runners/kubeflow": {"api", "pods", "runs", "spec"},
     "runners/local": {"runner", "steps"},
     "runners/tfx_cli": {"vertex"},
     "runners/vertex": {"spec"},
-    "serving/scoring": {"job"},
+    "serving/scoring": {"component", "executor", "job"},
 }
 
 

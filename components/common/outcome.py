@@ -3,12 +3,17 @@
 from collections.abc import Mapping
 from typing import Literal
 
-Outcome = Literal["blessed", "not_blessed", "no_new_data", "refused", "failed", "untried"]
-"""How a run ends; `untried`: something could not be tried, which says nothing about the model."""
+Outcome = Literal["blessed", "not_blessed", "no_new_data", "refused", "failed", "untried", "scored"]
+"""How a run ends.
+
+scored: a run of the scoring pipeline, which makes no model. untried: something could not be tried, which says nothing
+about the model.
+"""
 
 EXIT_STATUS: Mapping[Outcome, int] = {
     "blessed": 0,
     "no_new_data": 0,
+    "scored": 0,
     "failed": 1,
     "untried": 1,
     "refused": 2,

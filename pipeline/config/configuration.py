@@ -41,6 +41,11 @@ class Configuration(Settings):
         pattern=_NAME_PATTERN,
         description="Name of the pipeline: lower-case letters, digits and dashes, as Kubeflow and Vertex AI require.",
     )
+    pipeline: Literal["train", "score"] = Field(
+        "train",
+        description="Pipeline that the commands run: train; or score, which has only the step that scores what"
+        " `scoring` names, is called <name>-score and works in <work_dir>/score. `--pipeline score` sets it.",
+    )
     work_dir: str = Field(
         description="Folder of this pipeline alone, for artifacts, metadata and the results of runs (runs/)."
     )

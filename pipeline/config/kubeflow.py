@@ -68,6 +68,8 @@ class KubeflowPaths(Settings):
     input_base: ContainerPath | None = Field(None, description="Folder of the examples.")
     checkpoint: ContainerPath | None = Field(None, description="Folder with the same files as `checkpoint`.")
     work_dir: ContainerPath | None = Field(None, description="Needed for training.checkpoint_every only.")
+    scoring_input_base: ContainerPath | None = Field(None, description="Folder of the rows to score.")
+    scoring_output: ContainerPath | None = Field(None, description="Folder of the scores: gs://, or below a volume.")
 
 
 class KubeflowSettings(KubeflowStep):

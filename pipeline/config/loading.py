@@ -39,11 +39,18 @@ def load_configuration(path: Path, overrides: Sequence[str] = ()) -> Configurati
     for override in overrides:
         replace_key(content, override)
     try:
-        return Configuration.model_validate(content)
+        return _of_pipeline(Configuration.model_validate(content))
     except ValidationError as error:
         problem = explain(error, Configuration)
         more = f" (and {problem.others} more)" if problem.others else ""
         raise Refused(f"{path}: {problem.message}{more}") from None
+
+
+def _of_pipeline(config: Configuration) -> Configuration:
+    """Give the scoring pipeline a name and a working directory of its own, so that it is scheduled beside training."""
+    if config.pipeline == "train":
+        return config
+    return config.model_copy(update={"name": f"{config.name}-score", "work_dir": f"{config.work_dir}/score"})
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -41,6 +41,8 @@ class VertexPaths(Settings):
         None, description="Folder with the same files as `checkpoint`: in the image, or /gcs/BUCKET/..."
     )
     work_dir: BucketPath | None = Field(None, description="A gs:// address; needed for training.checkpoint_every only.")
+    scoring_input_base: BucketPath | None = Field(None, description="Folder of the rows to score: a gs:// address.")
+    scoring_output: BucketPath | None = Field(None, description="Folder of the scores: a gs:// address.")
 
 
 class VertexSettings(VertexStep):

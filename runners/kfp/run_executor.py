@@ -20,7 +20,9 @@ from typing import Any
 from components.example_gen.report import IngestReport
 from components.pusher.push_result import PushResult
 from components.report.summary import Summary, summarize_rows
+from pipeline.run_scoring import summarize
 from runners.kfp.notes import STEP_VARIABLE, noted, notes_of_this_run, optional
+from serving.scoring.record import ScoringResult
 
 _TFX = "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor"
 _INVOCATION = "--json_serialized_invocation_args"
@@ -32,6 +34,7 @@ COPIES = {"gs://": "/gcs/", "s3://": "/s3/", "minio://": "/minio/"}
 LocalPathForURI)."""
 # Outputs that the last step needs something of, and the first step that always runs and gets the second.
 _REPORT, _PUSHED, _QUARANTINE, _DATA_GATE = "report", "pushed_model", "quarantine", "DataGate"
+_SCORES = "inference_result"
 
 Json = dict[str, Any]
 
@@ -105,6 +108,7 @@ def _run(copies: Mapping[str, str]) -> None:
         restore(Path(invocation["outputs"]["outputFile"]), addresses)
     _note_push(invocation)
     _note_summary(invocation)
+    _note_scores(invocation)
 
 
 def _note_rows(invocation: Json) -> None:
@@ -131,6 +135,17 @@ def _note_summary(invocation: Json) -> None:
     report = invocation["outputs"].get("artifacts", {}).get(_REPORT)
     if notes is not None and report is not None:
         notes.write_summary(Summary.read(report["artifacts"][0]["uri"]))
+
+
+def _note_scores(invocation: Json) -> None:
+    """Note the summary, if this step is the TextScorer: it is the last of its pipeline, which has no Report."""
+    notes = notes_of_this_run()
+    result = invocation["outputs"].get("artifacts", {}).get(_SCORES)
+    if result is not None:
+        summary = summarize(ScoringResult.read(result["artifacts"][0]["uri"]))
+        sys.stdout.write(f"Outcome: {summary.outcome}{''.join(f': {reason}' for reason in summary.reasons)}\n")
+        if notes is not None:
+            notes.write_summary(summary)
 
 
 def _remove_foreign(invocation: Json, inputs_spec: Json) -> None:

@@ -55,7 +55,10 @@ def build_documents(of_tfx: Spec, frame: Frame, containers: Containers) -> list[
     """
     tasks: Spec = of_tfx["root"]["dag"]["tasks"]
     own = (NEW_DATA, NOTIFY) if frame.config.notify is not None else (NEW_DATA,)
-    check_steps(containers.runner, containers.steps, [*tasks, *own], ALWAYS_RUN.union(containers.always_run))
+    known = [*tasks, *own]
+    # The settings of single steps are shared with training, whose compilation checks the names of its own.
+    steps = {name: step for name, step in containers.steps.items() if name in known or frame.config.pipeline == "train"}
+    check_steps(containers.runner, steps, known, ALWAYS_RUN.union(containers.always_run))
     for name, task in tasks.items():
         protect_parameters(name, task)
     check_sizes(tasks)

@@ -13,7 +13,10 @@ NOTIFY = "Notify"
 
 # The services' caches compare inputs and parameters only, and no driver runs there that would look further. These steps
 # look at data files or at the registry.
-ALWAYS_RUN = frozenset({NEW_DATA, "DataGate", "RegistryBaseline", "RegistryPusher", "TrainingRecord", NOTIFY})
+ALWAYS_RUN = frozenset({
+    *(NEW_DATA, "DataGate", "RegistryBaseline", "RegistryPusher", "TrainingRecord", NOTIFY),
+    "TextScorer",  # the one step of the scoring pipeline
+})  # fmt: skip
 
 
 def check_steps(

@@ -74,7 +74,7 @@ def local_schedule(config: Configuration, path: Path, overrides: Sequence[str], 
             raise Refused(f"{word!r}: systemd and cron take no line breaks in a command; rename it")
     service = f"""\
 [Unit]
-Description=Retraining of pipeline {config.name}
+Description={"Scoring by" if config.pipeline == "score" else "Retraining of"} pipeline {config.name}
 
 [Service]
 Type=oneshot
@@ -85,7 +85,7 @@ SuccessExitStatus=3
 {_environment(config)}"""
     timer = f"""\
 [Unit]
-Description=Schedule of retraining pipeline {config.name}
+Description=Schedule of {"scoring by" if config.pipeline == "score" else "retraining"} pipeline {config.name}
 
 [Timer]
 {chr(10).join(f"OnCalendar={line}" for line in when.calendar)}

@@ -112,7 +112,7 @@ def _compile_steps(
     config: Configuration, settings: VertexSettings, locations: Locations, dag_runner: type[KubeflowV2DagRunner]
 ) -> Spec:
     pipeline = create_pipeline(config, locations)
-    if settings.push is not None:
+    if settings.push is not None and config.pipeline == "train":
         _add_push(pipeline, config, settings, locations)
     runner = dag_runner(
         KubeflowV2DagRunnerConfig(

@@ -4,7 +4,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from components.common.files import modification_time
 from components.common.record import Record, Value
+from components.example_gen.sources.sources import Sources
 
 
 class ScoredWith(Value):
@@ -87,6 +89,32 @@ class ScoringRecord(Record):
     versions: dict[str, str] = Field(default={})
 
 
+class ScoredBatch(Value):
+    """Batch that was scored.
+
+    Attributes:
+        output: Folder of its scores.
+        record: Its record.
+    """
+
+    output: str
+    record: ScoringRecord
+
+
+class ScoringResult(Record):
+    """What the step TextScorer did.
+
+    Attributes:
+        batches: Batches that it scored, the oldest first.
+        nothing_new: Why it scored none; None if it did.
+    """
+
+    FILE: ClassVar = "scored.json"
+
+    batches: list[ScoredBatch] = Field(default=[])
+    nothing_new: str | None = None
+
+
 class Chunk(Value):
     """Rows that become one file of scores.
 
@@ -114,3 +142,15 @@ class Plan(Record):
     chunks: list[Chunk]
     rejects: list[str]
     rows: ScoredRows
+
+
+def input_facts(sources: Sources, *, has_queries: bool) -> list[InputFact]:
+    """Return the present state of the inputs.
+
+    Args:
+        sources: Files or queries.
+        has_queries: True if they are queries.
+    """
+    if has_queries:
+        return [InputFact(name=query.sql, size=0, changed=0) for query in sources.queries]
+    return [InputFact(name=file.name, size=file.size, changed=modification_time(file.path)) for file in sources.files]

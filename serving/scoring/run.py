@@ -1,7 +1,9 @@
 """A scoring from beginning to end: what may begin or go on, the job, and the record of what was done."""
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -9,12 +11,14 @@ from typing import Any
 from components.common import files
 from components.common.progress import LASTING, PROGRESS
 from components.example_gen import quarantine, runs
+from components.example_gen.formats.opening import open_table
 from components.example_gen.formats.rows import Reason
 from components.example_gen.sources.sources import Sources
 from schema.errors import Refused
 from serving.scoring import shards
 from serving.scoring.chunks import is_usable
-from serving.scoring.record import InputFact, Plan, ScoredWith, ScoringRecord
+from serving.scoring.model import check_signature, choose_model, verified_record
+from serving.scoring.record import Plan, ScoredWith, ScoringRecord, input_facts
 from serving.scoring.settings import ScoringSettings
 
 QUARANTINE = "quarantine"
@@ -22,7 +26,51 @@ QUARANTINE = "quarantine"
 _FREE = frozenset({"output", "input_base", "inputs", "spans", "batch_size", "read_method"})
 # What a refused scoring may leave in its folder.
 _LEFTOVERS = frozenset({"log.txt"})
+_ID = "id"
+_KEY = re.compile(r"\bexamples\.(?=\w)")
+_BEAM_SUFFIX = re.compile(r" \[while running .*\]$", re.DOTALL)
 _PACKAGES = ("tensorflow", "tensorflow-text", "apache-beam")
+
+
+@contextmanager
+def keys_of_scoring() -> Iterator[None]:
+    """Name keys of `scoring` in what the block refuses: ExampleGen's readers name those of `examples`."""
+    try:
+        yield
+    except Refused as refused:
+        raise Refused(_KEY.sub("scoring.", _BEAM_SUFFIX.sub("", str(refused)))) from refused
+
+
+def with_id_column(settings: ScoringSettings, sources: Sources) -> ScoringSettings:
+    """Take the column `id` for the id of the rows, where nobody said otherwise and all files have it."""
+    if "id" in settings.model_fields_set or settings.has_queries:
+        return settings
+    for file in sources.files:
+        with open_table(file.path, settings, file.name) as table:
+            if _ID not in table.columns:
+                return settings
+    return settings.model_copy(update={"id": _ID})
+
+
+def choose(output: str, registry_or_model: str) -> ScoredWith:
+    """Choose the model of a folder: the one asked for or, of a registry, the version that the folder was begun with.
+
+    Args:
+        output: Folder of the scoring.
+        registry_or_model: Directory of a model, or a registry, which stands for its live version.
+
+    Raises:
+        Refused: There is no such model, or its files are not as they were pushed.
+    """
+    chosen = choose_model(registry_or_model)
+    begun = continued_with(output, chosen)
+    if begun.path == chosen.path:
+        return chosen
+    message = "going on with version %s, although %s is live now"
+    PROGRESS.info(message, begun.version, chosen.version, extra=LASTING)
+    if verified_record(begun.path).model_id != begun.model_id:
+        raise Refused(f"{begun.path}: is another model than the scores in {output} are of; give another --output")
+    return begun
 
 
 def begin(settings: ScoringSettings, model: ScoredWith, sources: Sources) -> ScoringRecord:
@@ -38,7 +86,7 @@ def begin(settings: ScoringSettings, model: ScoredWith, sources: Sources) -> Sco
     """
     new = ScoringRecord(
         model=model,
-        inputs=_facts(sources, has_queries=settings.has_queries),
+        inputs=input_facts(sources, has_queries=settings.has_queries),
         input_base=settings.input_base,
         options=_options(settings),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -95,12 +143,14 @@ def run(
         The completed record, as it is in the folder now.
 
     Raises:
-        Refused: An input is cut short, or has no row that can be scored.
+        Refused: The model takes pairs and the rows are none, or the other way round; an input is cut short, or has no
+            row that can be scored.
     """
     if record.finished is not None:
         return record
     from serving.scoring.job import Job, build, remaining, shards_watched
 
+    check_signature(record.model.path, pair=settings.text_pair is not None)
     started = time.monotonic()
     output = settings.output.rstrip("/")
     job = Job(settings, record.model.path, record.model.version, processes)
@@ -144,14 +194,6 @@ def _find_plan(folder: str) -> Plan | None:
     except FileNotFoundError:
         return None
     return plan if is_usable(plan) else None
-
-
-def _facts(sources: Sources, *, has_queries: bool) -> list[InputFact]:
-    if has_queries:
-        return [InputFact(name=query.sql, size=0, changed=0) for query in sources.queries]
-    return [
-        InputFact(name=file.name, size=file.size, changed=files.modification_time(file.path)) for file in sources.files
-    ]
 
 
 def _options(settings: ScoringSettings) -> dict[str, str]:

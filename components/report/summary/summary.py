@@ -110,6 +110,7 @@ class Summary(Record):
             example of the slice has or was given.
         durations_s: Durations by component, in seconds.
         costs: Processor time and memory by component; empty for runs on a cluster and of older versions.
+        scores: Folders of scores that a run of the scoring pipeline wrote; `rows.accepted` were scored.
         peak_memory_mb: Peak memory of the run's process, in MiB; None if it was not measured.
         disk: Disk that the run took; None if it was not measured, as of a run that failed.
         versions: Versions of the packages that trained the model.
@@ -137,6 +138,7 @@ class Summary(Record):
     slices: dict[str, dict[str, Metrics]] = Field(default_factory=dict)
     durations_s: dict[str, float] = Field(default_factory=dict)
     costs: dict[str, StepCost] = Field(default_factory=dict)
+    scores: list[str] = Field(default_factory=list)
     peak_memory_mb: int | None = None
     disk: DiskUse | None = None
     versions: dict[str, str] = Field(default_factory=dict)

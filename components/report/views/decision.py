@@ -20,7 +20,8 @@ from components.report.drawing.tables import (
 from components.report.summary import Summary
 
 _HEADLINES = {
-    "no_new_data": "No new data: no model was trained",
+    "no_new_data": "No new data: nothing was done",
+    "scored": "Scored",
     "refused": "Refused before a model was judged",
     "failed": "Failed before a model was judged",
 }

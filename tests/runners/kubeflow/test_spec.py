@@ -378,3 +378,23 @@ def test_refuses_parameters_that_are_too_long_for_a_command_line() -> None:
 
 def _parameter(compiled: Compiled, step: str, name: str) -> str:
     return str(compiled.tasks[step]["inputs"]["parameters"][name]["runtimeValue"]["constant"])
+
+
+def test_the_scoring_pipeline_has_one_step_that_always_runs(project: Project, compiled: Compiled) -> None:
+    scoring = '{"input_base": "/mnt/models/new", "inputs": [{"pattern": "{YYYY}-{MM}-{DD}/*"}], "output": "scored"}'
+    changes = (f"scoring={scoring}", "runner.kubeflow.paths.scoring_output=/mnt/models/scored")
+    options = ["--pipeline", "score", *(option for change in changes for option in ("--set", change))]
+    assert command(*compile_arguments(project, *options)) == 0
+    spec, platform = yaml.safe_load_all(_package(project).read_text())
+    found = Compiled(
+        project, _package(project), spec, platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    )
+    assert components.load_component_from_file(str(found.package)).name == "small-score"
+    assert set(found.tasks) == {"TextScorer", "Notify"}
+    assert not found.tasks["TextScorer"]["cachingOptions"]["enableCache"]
+    assert found.on_kubernetes("TextScorer") == compiled.on_kubernetes("DataGate")
+    parameters = found.tasks["TextScorer"]["inputs"]["parameters"]
+    settings = json.loads(parameters["settings"]["runtimeValue"]["constant"])
+    assert (settings["input_base"], settings["output"]) == ("/mnt/models/new", "/mnt/models/scored")
+    assert parameters["registry"]["runtimeValue"]["constant"] == "/mnt/models/registry"
+    test_the_classes_that_containers_import_exist(found)

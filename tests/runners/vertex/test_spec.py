@@ -335,3 +335,17 @@ def test_refuses_a_file_of_another_format_before_tensorflow_is_imported(project:
 
 def _parameter(compiled: Compiled, step: str, name: str) -> str:
     return str(compiled.tasks[step]["inputs"]["parameters"][name]["runtimeValue"]["constant"])
+
+
+def test_the_scoring_pipeline_has_one_step_on_dataflow(project: Project) -> None:
+    scoring = '{"input_base": "gs://bucket/new", "inputs": [{"pattern": "*.csv"}], "output": "gs://bucket/scored"}'
+    status, file = compile_project(project, "pipeline=score", f"scoring={scoring}", output="scoring.json")
+    assert status == 0
+    found = Compiled(project, file, json.loads(file.read_text()))
+    parse_job(found.job)
+    assert found.job["displayName"] == "small-score"
+    assert set(found.tasks) == {"TextScorer"}
+    assert not found.tasks["TextScorer"]["cachingOptions"]["enableCache"]
+    assert "--runner=DataflowRunner" in json.dumps(found.container("TextScorer")["args"])
+    parameters = found.tasks["TextScorer"]["inputs"]["parameters"]
+    assert parameters["registry"]["runtimeValue"]["constant"] == "gs://bucket/registry"
