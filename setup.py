@@ -78,6 +78,7 @@ setup(
     package_data={
         **{top: ["py.typed"] for top in PACKAGES},
         "schema": ["py.typed", "*.pbtxt"],
+        "serving.watch": ["templates/*"],
         "components.report": ["templates/*", "templates/sections/*"],
     },
     install_requires=INSTALL_REQUIRES,

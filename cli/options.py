@@ -18,7 +18,7 @@ _RUN = typer.Argument(help="Folder of a run, <work_dir>/runs/<time>; or a work_d
 RunArgument = Annotated[Path, _RUN]
 OptionalRunArgument = Annotated[Path | None, _RUN]
 PipelineOption = Annotated[
-    str, typer.Option("--pipeline", help="train, or score: the pipeline of the configuration's `scoring`.")
+    str, typer.Option("--pipeline", help="train, or score: the pipeline of `scoring`; `schedule` also takes watch.")
 ]
 
 

@@ -139,15 +139,24 @@ def schedule(
         actions.append("--cron")
     if len(actions) > 1:
         raise Refused(f"schedule: {' and '.join(actions)} cannot be combined; give one")
-    configuration = load_configuration(config, overrides_of(set_, pipeline))
+    is_watch = pipeline == "watch"
+    configuration = load_configuration(config, overrides_of(set_, "train" if is_watch else pipeline))
+    if is_watch and runner != "local":
+        raise Refused("schedule --pipeline watch: the request log is on this machine; give --runner local")
     if runner == "local":
-        from runners.local.schedule import local_schedule
-
         if cron is None:
             raise Refused("schedule --runner local: give --cron; nothing is installed, so no other option applies")
-        sys.stdout.write(f"{local_schedule(configuration, config, overrides_of(set_, pipeline), cron).in_words()}\n")
+        sys.stdout.write(f"{_local_words(configuration, config, set_, pipeline, cron)}\n")
         return
     _schedule_remotely(configuration, runner, actions[0] if actions else None, cron)
+
+
+def _local_words(configuration: "Configuration", config: Path, set_: list[str] | None, pipeline: str, cron: str) -> str:
+    from runners.local.schedule import local_schedule
+
+    is_watch = pipeline == "watch"
+    overrides = overrides_of(set_, "train" if is_watch else pipeline)
+    return local_schedule(configuration, config, overrides, cron, watch=is_watch).in_words()
 
 
 def _schedule_remotely(config: "Configuration", runner: str, action: str | None, cron: str | None) -> None:

@@ -38,6 +38,7 @@ from pipeline.locations import Locations, local_locations
 from pipeline.work_dir import WorkDir
 from schema.domains import string_domains
 from schema.label_list import LabelList, label_list, read_schema
+from serving.watch.component import ModelProfile
 
 
 def create_pipeline(config: Configuration, locations: Locations | None = None) -> Pipeline:
@@ -186,13 +187,29 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         registry=locations.registry,
     )
     training_record.add_upstream_node(report)
+    # What the pushed version answers for its eval split, which `watch` compares later answers with. It comes after the
+    # report for the same reason.
+    profiles = (
+        [
+            ModelProfile(
+                examples=example_gen.outputs["examples"],
+                pushed_model=pusher.outputs["pushed_model"],
+                settings=config.watch,
+                registry=locations.registry,
+            )
+        ]
+        if config.watch
+        else []
+    )
+    for profile in profiles:
+        profile.add_upstream_node(report)
 
     return Pipeline(
         pipeline_name=config.name,
         pipeline_root=locations.pipeline_root,
         components=[
             example_gen, statistics_gen, schema_import, example_validator, data_gate, transform, trainer, baseline,
-            evaluator, behaviour, blessing, *validators, canary, pusher, report, training_record,
+            evaluator, behaviour, blessing, *validators, canary, pusher, report, training_record, *profiles,
         ],
         enable_cache=True,
         metadata_connection_config=sqlite_metadata_connection_config(str(WorkDir(config.work_dir).metadata)),

@@ -24,7 +24,17 @@ _DATA_GATE = "DataGate"
 _COMPLETED = ("COMPLETE", "CACHED")
 
 Ending = Literal[
-    "pushed", "blessed", "not blessed", "stopped", "nothing new", "scored", "checked", "killed", "unfinished"
+    "pushed",
+    "blessed",
+    "not blessed",
+    "stopped",
+    "nothing new",
+    "scored",
+    "steady",
+    "drifted",
+    "checked",
+    "killed",
+    "unfinished",
 ]
 """End of a run as the history shows it: the outcome, and also checks of the data and runs without one."""
 
@@ -204,8 +214,8 @@ def _ending(summary: Summary) -> Ending:
             return "blessed" if summary.blessed else "not blessed"
         case "no_new_data":
             return "nothing new"
-        case "scored":
-            return "scored"
+        case "scored" | "steady" | "drifted":
+            return summary.outcome
         case "refused" | "failed" | "untried":
             return "stopped"
 

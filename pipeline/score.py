@@ -50,6 +50,7 @@ def score(config: ScoreConfiguration, model: str, console: Console, *, verbose: 
         sources = find_sources(config.scoring)
         config = config.model_copy(update={"scoring": with_id_column(config.scoring, sources)})
         check_sources(sources, config.scoring, project)
+        _check_reach(config, chosen.path)
         record = begin(config.scoring, chosen, sources)
         if record.finished is not None:
             console.print(Text("Nothing to do: everything was scored before"), soft_wrap=True)
@@ -74,6 +75,18 @@ def show_scores(console: Console, output: str, record: ScoringRecord) -> None:
         console.print(Text(f"Quarantined rows: {output}/{QUARANTINE}/rows.parquet"), soft_wrap=True)
     files = "1 file" if record.shards == 1 else f"{record.shards} files"
     console.print(Text(f"Scores: {output}/{SCORES} ({files})", style="bold"), soft_wrap=True)
+
+
+def _check_reach(config: ScoreConfiguration, model_dir: str) -> None:
+    """Refuse what Dataflow's workers cannot reach."""
+    if config.beam.runner != "dataflow":
+        return
+    paths = {"--model": model_dir, "--output": config.scoring.output}
+    for option, path in (
+        paths if config.scoring.has_queries else {**paths, "--input": config.scoring.input_base}
+    ).items():
+        if not is_remote(path):
+            raise Refused(f"{option} {path}: Dataflow's workers do not have it; give an address gs://BUCKET/...")
 
 
 def _run(

@@ -76,6 +76,7 @@ _SLOW_MODULES: dict[str, set[str]] = {
     "runners/tfx_cli": {"vertex"},
     "runners/vertex": {"spec"},
     "serving/scoring": {"component", "executor", "job"},
+    "serving/watch": {"compare", "component", "executor", "pieces", "statistics"},
 }
 
 

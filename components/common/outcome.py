@@ -3,17 +3,21 @@
 from collections.abc import Mapping
 from typing import Literal
 
-Outcome = Literal["blessed", "not_blessed", "no_new_data", "refused", "failed", "untried", "scored"]
+Outcome = Literal[
+    "blessed", "not_blessed", "no_new_data", "refused", "failed", "untried", "scored", "steady", "drifted"
+]
 """How a run ends.
 
-scored: a run of the scoring pipeline, which makes no model. untried: something could not be tried, which says nothing
-about the model.
+scored: a run of the scoring pipeline, which makes no model. steady, drifted: `watch` has found no drift, or some.
+untried: something could not be tried, which says nothing about the model.
 """
 
 EXIT_STATUS: Mapping[Outcome, int] = {
     "blessed": 0,
     "no_new_data": 0,
     "scored": 0,
+    "steady": 0,
+    "drifted": 3,
     "failed": 1,
     "untried": 1,
     "refused": 2,

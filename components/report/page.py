@@ -42,7 +42,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _MOST_CHARACTERS = 20_000
 _MOST_LINKS = 12  # of labels that need attention
 # ASCII control characters become their Unicode pictures; other controls and lone surrogates, U+FFFD.
-_VISIBLE = (
+VISIBLE = (
     {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\n\t"}
     | {0x7F: 0x2421}
     | dict.fromkeys([*range(0x80, 0xA0), *range(0xD800, 0xE000)], 0xFFFD)
@@ -168,7 +168,7 @@ def _render(template: str, content: Mapping[str, Any]) -> str:
         "script": Markup(script),
         "script_hash": Markup(f"sha256-{digest}"),
     }
-    return environment().get_template(template).render({**frame, **content}).translate(_VISIBLE)
+    return environment().get_template(template).render({**frame, **content}).translate(VISIBLE)
 
 
 def _shown_sections(material: Material, sections: Sequence[Section]) -> Iterator[_Shown]:

@@ -19,6 +19,7 @@ from pipeline.config.notify import NotifySettings
 from pipeline.config.retention import RetentionSettings
 from pipeline.config.vertex import VertexSettings
 from serving.scoring.settings import ScoringSettings
+from serving.watch.settings import WatchSettings
 
 _NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
@@ -87,6 +88,9 @@ class Configuration(Settings):
     report: ReportSettings = Field(ReportSettings(), description="Contents of report.html and model_card.md.")
     scoring: ScoringSettings | None = Field(
         None, description="Rows that the registry's live model scores, and where; null: nothing is scored."
+    )
+    watch: WatchSettings | None = Field(
+        None, description="Answers that `watch` compares with the training data; null: nothing is watched."
     )
     beam: BeamSettings = Field(BeamSettings(), description="Where Beam does the work of the components.")
     runner: RunnerSettings = Field(RunnerSettings(), description="Where the pipeline runs.")

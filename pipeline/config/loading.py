@@ -16,7 +16,7 @@ from schema.visible import in_one_line
 # Keys whose value is a path. It is relative to the file's folder or, given with --set, to the current folder.
 _PATH_KEYS = (
     *("work_dir", "schema_file", "registry", "examples.input_base", "checkpoint", "behaviour"),
-    *("scoring.input_base", "scoring.output"),
+    *("scoring.input_base", "scoring.output", "watch.log", "watch.scores"),
     *("beam.flink.job_server_jar", "beam.spark.job_server_jar"),
 )
 

@@ -16,6 +16,7 @@ NOTIFY = "Notify"
 ALWAYS_RUN = frozenset({
     *(NEW_DATA, "DataGate", "RegistryBaseline", "RegistryPusher", "TrainingRecord", NOTIFY),
     "TextScorer",  # the one step of the scoring pipeline
+    "ModelProfile",
 })  # fmt: skip
 
 

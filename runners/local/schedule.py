@@ -52,7 +52,9 @@ class LocalSchedule:
         ))  # fmt: skip
 
 
-def local_schedule(config: Configuration, path: Path, overrides: Sequence[str], cron: str) -> LocalSchedule:
+def local_schedule(
+    config: Configuration, path: Path, overrides: Sequence[str], cron: str, *, watch: bool = False
+) -> LocalSchedule:
     """Return the schedule of a pipeline on this machine, for the current user and from the current folder.
 
     Args:
@@ -60,6 +62,7 @@ def local_schedule(config: Configuration, path: Path, overrides: Sequence[str], 
         path: File of the configuration.
         overrides: Values of `--set`; paths in them are relative to the current folder.
         cron: Five fields: minute, hour, day of month, month, day of week.
+        watch: Schedule `watch` instead of `run`.
 
     Raises:
         Refused: The cron expression is invalid, systemd or cron cannot express it, or a path cannot be written into
@@ -67,14 +70,14 @@ def local_schedule(config: Configuration, path: Path, overrides: Sequence[str], 
     """
     when = parse_cron(cron)
     folder = str(Path.cwd())
-    command = [*_program(), "run", "--config", str(path.resolve())]
+    command = [*_program(), "watch" if watch else "run", "--config", str(path.resolve())]
     command += [word for override in overrides for word in ("--set", override)]
     for word in (folder, *command):
         if not word.isprintable():
             raise Refused(f"{word!r}: systemd and cron take no line breaks in a command; rename it")
     service = f"""\
 [Unit]
-Description={"Scoring by" if config.pipeline == "score" else "Retraining of"} pipeline {config.name}
+Description={_purpose(config, watch=watch)} pipeline {config.name}
 
 [Service]
 Type=oneshot
@@ -85,7 +88,7 @@ SuccessExitStatus=3
 {_environment(config)}"""
     timer = f"""\
 [Unit]
-Description=Schedule of {"scoring by" if config.pipeline == "score" else "retraining"} pipeline {config.name}
+Description=Schedule: {_purpose(config, watch=watch)} pipeline {config.name}
 
 [Timer]
 {chr(10).join(f"OnCalendar={line}" for line in when.calendar)}
@@ -97,12 +100,18 @@ WantedBy=timers.target
 """
     shell = f"cd {shlex.quote(folder)} && {shlex.join(command)}".replace("%", r"\%")
     return LocalSchedule(
-        unit=f"bert-multilabel-{config.name}",
+        unit=f"bert-multilabel-{config.name}{'-watch' if watch else ''}",
         service=service,
         timer=timer,
         cron_line=f"{' '.join(when.fields)} {shell}",
         cron=when,
     )
+
+
+def _purpose(config: Configuration, *, watch: bool) -> str:
+    if watch:
+        return "Watch over the answers of"
+    return "Scoring by" if config.pipeline == "score" else "Retraining of"
 
 
 def _program() -> list[str]:

@@ -106,6 +106,10 @@ class TextModel:
         self._loaded: Any = tf.saved_model.load(path)  # its signatures do not keep its variables
         self._serve = self._loaded.signatures[_SIGNATURE]
 
+    def signature(self, name: str) -> Any | None:
+        """Return another signature; None if the model has none of this name."""
+        return self._loaded.signatures.get(name)
+
     def probabilities(
         self,
         texts: Sequence[bytes],

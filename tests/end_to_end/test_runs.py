@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from cli.prediction import predict_texts
+from serving.watch.profile import read_profile
 from tests.end_to_end.command import command, run
 from tests.support.small_project import LABELS, Project, make_project
 
@@ -71,7 +72,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     (project.folder / "behaviour.yaml").write_text(_BEHAVIOUR)
     project.data.write_text("".join(_with_errors(project.data.read_text().splitlines(keepends=True))))
     examples = yaml.safe_load(project.configuration.read_text())["examples"]
-    project.configure(behaviour="behaviour.yaml", examples=examples | {"split_by": "stratified"})
+    project.configure(behaviour="behaviour.yaml", watch={"log": "log"}, examples=examples | {"split_by": "stratified"})
     return project
 
 
@@ -115,6 +116,12 @@ def test_a_first_good_model_is_blessed_and_pushed(project: Project, first: tuple
     record = json.loads(Path(summary["pushed"], "model.json").read_text())
     assert record["trained_on"]["rows"] == summary["data"]["splits"]
     assert record["macro_f1"] == metrics["macro_f1"]
+    profile = read_profile(str(project.registry), record["model_id"])
+    assert profile is not None
+    features = {feature.path.step[0]: feature for feature in profile.datasets[0].features}
+    assert {"labels", "text_length", "slice channel", *(f"probability of {label}" for label in LABELS)} <= set(features)
+    assert profile.datasets[0].num_examples == summary["data"]["splits"]["eval"]
+    assert features["unknown_pieces"].num_stats.mean == 0, "MiniLM knows all words of the project"
     gates = {gate["gate"]: (gate["value"], gate["passed"]) for gate in summary["gates"]}
     assert gates["behaviour[one word] >= 0.9"] == gates["behaviour[loud] >= 1"] == (1.0, True)
 

@@ -54,6 +54,21 @@ def test_prints_both_units_and_the_cron_line_and_writes_nothing(
     assert "EnvironmentFile=-%h/.config/bert-multilabel-small.env\n" in _file(printed, "service")[1]
 
 
+def test_scoring_and_watching_have_units_of_their_own(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
+    project.configure(
+        scoring={"input_base": "new", "inputs": [{"pattern": "*"}], "output": "scored"}, watch={"log": "log"}
+    )
+    scoring, watching = (_printed(project, capfd, "--pipeline", pipeline) for pipeline in ("score", "watch"))
+    project.configure(scoring=None, watch=None)
+    name, service = _file(scoring, "service")
+    assert name == "bert-multilabel-small-score.service"
+    assert '"--set" "pipeline=score"' in service
+    assert "Scoring by pipeline small-score" in service
+    name, service = _file(watching, "service")
+    assert name == "bert-multilabel-small-watch.service"
+    assert '"watch" "--config"' in service
+
+
 def test_the_cron_line_runs_the_command_that_was_scheduled(
     project: Project, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,9 +28,9 @@ def push(base: Path, folder: Path, *, pair: bool = False, note: str = "") -> reg
     return registry.push(str(exported), str(base), record)
 
 
-def score_files(model: Path | str, output: Path, inputs: list[str], **options: Any) -> ScoringRecord:
-    """Score files in this process; options replace keys of `scoring`."""
-    configuration = score_configuration(None, (), {"output": str(output), **options}, inputs)
+def score_files(model: Path | str, output: Path, files: list[str], *overrides: str, **options: Any) -> ScoringRecord:
+    """Score files in this process; overrides are those of `--set`, options replace keys of `scoring`."""
+    configuration = score_configuration(None, overrides, {"output": str(output), **options}, files)
     return score(configuration, str(model), PlainConsole(quiet=True))
 
 

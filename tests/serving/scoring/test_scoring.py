@@ -1,5 +1,8 @@
 """Scoring of files in process: what is written of each row, what a second call does, and what is refused."""
 
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,9 @@ from serving.scoring.model import TextModel
 from serving.scoring.record import ScoringRecord
 from tests.components.behaviour.keyword_model import THRESHOLDS
 from tests.serving.scoring.scored import push, rows_of, score_files
+from tests.support.bigquery.clients import point_clients_at
+from tests.support.bigquery.read_api import ReadApi
+from tests.support.bigquery.server import BigQueryServer, Table
 
 _TEXTS = ["my refund", "billing and shipping", "nothing", "refund of billing", "gone", "shipping"]
 
@@ -128,6 +134,45 @@ def test_a_second_call_scores_only_what_is_missing(
     assert first.items() <= {shard.name: shard.stat().st_mtime_ns for shard in (output / "scores").iterdir()}.items()
     assert score_files(*arguments, rows_per_shard=2) == record, "all is done"
     assert scored == [2]
+
+
+def test_a_call_after_a_kill_scores_every_row_once(version: Version, tmp_path: Path) -> None:
+    path, output = _write(tmp_path / "rows.csv", [f"refund {number}" for number in range(3000)]), tmp_path / "out"
+    arguments = ["--model", version.path, "--input", str(path), "--output", str(output), "--quiet"]
+    command = [sys.executable, "-m", "pipeline", "score", *arguments, "--set", "scoring.rows_per_shard=5"]
+    process, until = subprocess.Popen(command), time.monotonic() + 120
+    while len(list(output.glob("scores/*"))) < 3:
+        assert process.poll() is None, "it ended by itself"
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    first = {shard.name: shard.stat().st_mtime_ns for shard in (output / "scores").iterdir()}
+    assert len(first) < 600, "it was killed in the middle"
+    record = score_files(version.path, output, [str(path)], "scoring.rows_per_shard=5")
+    assert record.rows is not None
+    assert (record.rows.read, record.rows.scored, record.shards) == (3000, 3000, 600)
+    assert [row["id"] for row in rows_of(output)] == [f"r{number}" for number in range(3000)]
+    assert first.items() <= {shard.name: shard.stat().st_mtime_ns for shard in (output / "scores").iterdir()}.items()
+
+
+def test_scores_rows_of_bigquery(version: Version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = {"id": ("INTEGER", "REQUIRED"), "body": ("STRING", "NULLABLE")}
+    fields = [{"name": name, "type": kind, "mode": mode} for name, (kind, mode) in kinds.items()]
+    rows: list[dict[str, Any]] = [{"id": number, "body": text} for number, text in enumerate([*_TEXTS, None])]
+    options = {
+        "format": "bigquery", "inputs": [{"query": "SELECT * FROM `shop.texts.new`"}], "id": "id", "text": "body",
+        "read_method": "DIRECT_READ",
+    }  # fmt: skip
+    with BigQueryServer() as server, ReadApi(server) as read_api:
+        server.tables["shop.texts.new"] = Table(fields, rows)
+        point_clients_at(server, read_api, monkeypatch, tmp_path)
+        record = score_files(version.path, tmp_path / "out", [], "beam.pipeline_args=[--project=shop]", **options)
+    assert record.rows is not None
+    assert (record.rows.read, record.rows.scored, record.rows.reasons) == (7, 6, {"blank text": 1})
+    scored = {row["id"]: row["labels"] for row in rows_of(tmp_path / "out")}
+    assert scored["3"] == ["billing", "refund"]
+    assert sorted(scored) == [str(number) for number in range(6)]
 
 
 def test_goes_on_with_the_version_that_was_live_when_it_began(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

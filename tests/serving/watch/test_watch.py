@@ -1,0 +1,137 @@
+"""Comparison of answers with a profile and with the window before, from a request log and from scores."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from components.registry import ModelRecord, Version
+from components.report.summary import Summary
+from pipeline.config.configuration import Configuration
+from pipeline.config.loading import load_configuration
+from pipeline.console import PlainConsole
+from pipeline.watch import watch
+from schema.errors import Refused
+from serving.request_log.rows import LoggedAnswer, LogHeader, Pieces
+from serving.request_log.settings import RequestLogSettings
+from serving.request_log.writer import RequestLog
+from serving.watch.executor import profile_of
+from serving.watch.profile import write_profile
+from serving.watch.result import WatchResult
+from serving.watch.settings import WatchSettings
+from tests.components.behaviour.keyword_model import write_test_split
+from tests.serving.scoring.scored import push
+from tests.support.small_project import Project, make_project
+
+_END = datetime(2026, 11, 28, 12, tzinfo=UTC)
+_CALM = ("my refund", "nothing at all", "billing of june", "hello", "shipping is late", "a b c")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return a project with a pushed version that has a profile."""
+    project = make_project(tmp_path_factory.mktemp("watch") / "project", rows=3)
+    version = push(project.registry, project.folder / "exported")
+    split = project.folder / "eval"
+    write_test_split(split, [f"{_CALM[number % 6]} {number % 50}" for number in range(600)])
+    rows, statistics = profile_of(version.path, str(split), size=300)
+    write_profile(str(project.registry), ModelRecord.read(version.path).model_id, rows, statistics)
+    return project
+
+
+def _version(project: Project) -> Version:
+    (folder,) = (path for path in project.registry.iterdir() if path.name.isdigit())
+    return Version(number=int(folder.name), path=str(folder))
+
+
+def _log(folder: Path, version: Version, texts: Sequence[str], when: datetime, unknown: int = 0) -> None:
+    record = ModelRecord.read(version.path)
+    header = LogHeader(
+        model="m", version=version.number, model_id=record.model_id, labels=tuple(record.labels),
+        thresholds=tuple(record.thresholds), retired=tuple(record.retired),
+    )  # fmt: skip
+    probabilities = np.array(
+        [[0.9 if label in text and label != "gone" else 0.1 for label in record.labels] for text in texts], np.float32
+    )
+    probabilities[:, record.labels.index("gone")] = 0
+    n = len(texts)
+    with RequestLog(RequestLogSettings(folder=str(folder))) as log:
+        log.offer(
+            LoggedAnswer(
+                header=header, time=when.timestamp(), api="rest", request_id=None, latency_ms=1.0,
+                texts=[text.encode() for text in texts], pairs=None, probabilities=probabilities,
+                count_pieces=lambda *_: Pieces([10] * n, [unknown] * n, [False] * n),
+            )
+        )  # fmt: skip
+
+
+def _configure(project: Project, **settings: Any) -> Configuration:
+    project.configure(watch={"log": "log", "min_rows": 100, **settings})
+    return load_configuration(project.configuration)
+
+
+def _look(config: Configuration) -> tuple[Summary, WatchResult]:
+    return watch(config, PlainConsole(quiet=True), _END)
+
+
+def test_finds_what_has_drifted_from_training_and_from_the_window_before(project: Project) -> None:
+    version, log = _version(project), project.folder / "log"
+    calm = [f"{_CALM[number % 6]} {number % 50}" for number in range(600)]
+    _log(log, version, calm, _END - timedelta(hours=30))
+    _log(log, version, calm, _END - timedelta(hours=5))
+    summary, result = _look(_configure(project))
+    assert (summary.outcome, summary.reasons) == ("steady", [])
+    (model,) = result.models
+    assert (model.rows, model.rows_before, model.version) == (600, 600, version.number)
+    compared = {(each.feature, each.compared_with) for each in model.distances}
+    assert {("labels", "training"), ("labels", "window before"), ("text_length", "training")} <= compared
+    assert ("probability of refund", "training") in compared
+    assert ("unknown_pieces", "window before") in compared, "the log counts pieces"
+    assert ("probability of gone", "training") not in compared, "it is retired"
+
+    _log(log, version, ["please refund " + "me " * 40] * 900 + [""] * 100, _END - timedelta(hours=2), unknown=3)
+    summary, result = _look(_configure(project))
+    assert summary.outcome == "drifted"
+    reasons = "\n".join(summary.reasons)
+    assert "'refund' is given to" in reasons
+    assert "labels: " in reasons
+    assert "text_length: the mean is" in reasons
+    assert "blank: 6.2% of texts are blank, 0.0% in the training data (rise 0.0625, bound 0.01)" in reasons
+    assert "unknown_pieces: " in reasons
+    (run,) = sorted((project.folder / "work" / "watch" / "runs").iterdir())[1:]
+    page = (run / "watch.html").read_text()
+    assert "The answers have drifted" in page
+    assert page.count("<svg") >= 4
+    assert "<script" not in page
+    assert json.loads((run / "watch.json").read_text())["models"][0]["rows"] == 1600
+
+
+def test_does_not_judge_few_answers(project: Project) -> None:
+    summary, result = _look(_configure(project, log="empty"))
+    assert (summary.outcome, summary.reasons) == ("no_new_data", ["nothing was answered in the window"])
+    assert result.models == []
+    _log(project.folder / "few", _version(project), ["hello"] * 20, _END - timedelta(hours=1))
+    summary, _ = _look(_configure(project, log="few"))
+    assert summary.outcome == "no_new_data"
+    assert "20 rows are fewer than watch.min_rows (100)" in summary.reasons[0]
+
+
+def test_says_that_a_version_has_no_profile(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", rows=3)
+    version = push(project.registry, project.folder / "exported")
+    _log(project.folder / "log", version, list(_CALM) * 50, _END - timedelta(hours=1))
+    summary, result = _look(_configure(project))
+    assert summary.outcome == "no_new_data"
+    assert "the version has no profile" in result.models[0].notes[0]
+
+
+def test_refuses_a_configuration_that_watches_nothing(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", rows=3)
+    with pytest.raises(Refused, match="the configuration has no watch"):
+        watch(load_configuration(project.configuration), PlainConsole(quiet=True))
+    with pytest.raises(ValueError, match="name the request log in log"):
+        WatchSettings()
