@@ -45,7 +45,8 @@ def check_without_data(config: Configuration) -> None:
     labels = label_list(schema)
     features = {feature.name for feature in schema.feature}
     _check_slices(config, features)
-    check_gates(config.evaluation.gates, GateNames(labels, config.evaluation.slicing, string_domains(schema)))
+    slicing = config.evaluation.slicing(len(labels.active))
+    check_gates(config.evaluation.gates, GateNames(labels, slicing, string_domains(schema)))
     checkpoint = find_checkpoint(config.checkpoint)
     check_vocabulary(checkpoint)
     positions = checkpoint.architecture.positions

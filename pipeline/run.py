@@ -2,6 +2,7 @@
 
 import logging
 import resource
+import shutil
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,7 @@ from components.data_gate.verdict import Verdict
 from components.example_gen.report import IngestReport
 from components.example_gen.sources.sources import Sources
 from components.report.summary import DataSummary, Summary, failed_summary, summarize_data, summarize_rows
+from components.report.summary.cut import SLICES_FILE
 from components.training_log.news import left_out, why_nothing_is_new
 from pipeline.check import check_configuration
 from pipeline.code import pack_code
@@ -74,6 +76,8 @@ def run_pipeline(
                 summary = summary.model_copy(update={"disk": Usage.measure(config).grown_since(before)})
                 run.summary = summary
                 summary.write(str(folder.path))
+                if summary.slices_note:
+                    shutil.copy(Path(result.artifacts["Report"]["report"], SLICES_FILE), folder.path)
             report = _try_write_report(folder)
         show_summary(console, summary)
         show_account(console, summary)

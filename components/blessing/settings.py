@@ -35,7 +35,7 @@ def blessing_settings(
         labels: Labels of the schema.
         domains: Column -> its values, for the slice columns whose values the schema lists.
     """
-    names = GateNames(labels, evaluation.slicing, domains)
+    names = GateNames(labels, evaluation.slicing(len(labels.active)), domains)
     return BlessingSettings(
         gates=evaluation.gates,
         min_support=evaluation.min_support,

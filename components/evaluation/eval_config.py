@@ -41,12 +41,13 @@ def build_eval_config(
     Raises:
         Refused: A gate names a label or a slice that does not exist, or a label that is retired.
     """
-    check_gates(settings.gates, GateNames(labels, settings.slicing, domains or {}))
+    slicing = settings.slicing(len(labels.active))
+    check_gates(settings.gates, GateNames(labels, slicing, domains or {}))
     return config_pb2.EvalConfig(
         model_specs=[_model_spec(tfma.CANDIDATE_KEY), _model_spec(tfma.BASELINE_KEY, is_baseline=True)],
         slicing_specs=[
             config_pb2.SlicingSpec(),
-            *(config_pb2.SlicingSpec(feature_keys=columns) for columns in settings.slicing.columns),
+            *(config_pb2.SlicingSpec(feature_keys=columns) for columns in slicing.columns),
         ],
         metrics_specs=[_metrics_spec(labels, settings)],
         options=config_pb2.Options(include_default_metrics={"value": False}),

@@ -1,6 +1,6 @@
 """Settings of the evaluation: slices and gates."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -9,6 +9,9 @@ from components.common.settings import Settings
 from components.evaluation.gates.gate import Gate
 from components.evaluation.metrics.slicing import BUCKETED, UNNAMED_COLUMNS, Slicing, make_slicing, split_columns
 from schema.features import LABELS
+
+# Labels up to which label_slices: auto slices by each.
+_MOST_SLICED_LABELS = 100
 
 
 class EvaluationSettings(Settings):
@@ -21,9 +24,10 @@ class EvaluationSettings(Settings):
             "their values as well. language*channel slices by each pair of values."
         ),
     )
-    label_slices: bool = Field(
-        default=True,
-        description="Whether to compute all metrics on the examples of each label as well.",
+    label_slices: bool | Literal["auto"] = Field(
+        default="auto",
+        description="Whether to compute all metrics on the examples of each label as well. auto: with up to 100 labels,"
+        " since time and memory grow with the square of their number.",
     )
     length_slices: list[int] = Field(
         default=[50, 100, 200, 500, 1000],
@@ -52,10 +56,14 @@ class EvaluationSettings(Settings):
         ),
     )
 
-    @property
-    def slicing(self) -> Slicing:
-        """The configured slices, parsed."""
-        return make_slicing(self.slices, label_slices=self.label_slices, length_slices=self.length_slices)
+    def slicing(self, n_labels: int) -> Slicing:
+        """Return the configured slices, parsed.
+
+        Args:
+            n_labels: Number of labels in use.
+        """
+        label_slices = n_labels <= _MOST_SLICED_LABELS if self.label_slices == "auto" else self.label_slices
+        return make_slicing(self.slices, label_slices=label_slices, length_slices=self.length_slices)
 
     @property
     def slice_columns(self) -> list[str]:

@@ -8,6 +8,7 @@ _NOTHING = ("nan", "none", "null", "n/a", "na", "<na>", "nat")
 _MOST_NAMED = 3
 _FEW_TEXTS = 5
 _NEARLY_ALL = 0.9
+_MANY_LABELS = 5_000
 
 
 def describe_oddities(labels: Mapping[str, int], rows: int, copied_texts: int, contradictory_texts: int) -> list[str]:
@@ -28,7 +29,19 @@ def describe_oddities(labels: Mapping[str, int], rows: int, copied_texts: int, c
         *_named(labels, (name for name in labels if name.casefold() in _NOTHING), "may stand for a missing value"),
         *_named(labels, (name for name in labels if rows > 1 and labels[name] == rows), "is in every row"),
         *_long_form(copied_texts, contradictory_texts),
+        *_many_labels(len(labels)),
     ]
+
+
+def _many_labels(n_labels: int) -> list[str]:
+    if n_labels <= _MANY_LABELS:
+        return []
+    sentence = (
+        f"{n_labels:,} labels: each is computed for every text, so that time and memory grow with rows x labels; from"
+        " some thousands on, a method for extreme multi-label classification (such as PECOS), the search of the nearest"
+        " label descriptions, or groups of labels fit better"
+    )
+    return [sentence]
 
 
 def _alike(labels: Mapping[str, int]) -> list[str]:

@@ -13,6 +13,7 @@ from components.report.card import write_card
 from components.report.gather import gather_summary
 from components.report.page import write_page
 from components.report.settings import ReportSettings
+from components.report.summary.cut import write_slices
 from components.report.views.material import gather_material
 from components.report.views.trend import registry_results
 
@@ -27,7 +28,7 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
     ) -> None:
         uris = {key: artifact_utils.get_single_instance(artifacts).uri for key, artifacts in input_dict.items()}
         folder = artifact_utils.get_single_instance(output_dict["report"]).uri
-        summary = gather_summary(
+        summary, slices = gather_summary(
             quarantine_uri=uris["quarantine"],
             data_verdict_uri=uris["data_verdict"],
             model_uri=uris["model"],
@@ -40,6 +41,8 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
         settings = ReportSettings.model_validate_json(exec_properties["settings"])
         summary = with_attention(summary, read_eval_positives(uris["model_run"]), settings.attention)
         summary.write(folder)
+        if summary.slices_note:
+            write_slices(folder, slices)
         material = gather_material(
             uris | {"results": uris["behaviour"], "verdict": uris["data_verdict"]},
             summary,

@@ -15,6 +15,7 @@ from components.example_gen.report import IngestReport
 from components.pusher.push_result import PushResult
 from components.registry import ModelRecord
 from components.report.summary import LabelSummary, MetricsSummary, Summary, summarize_data, summarize_rows
+from components.report.summary.cut import Slices, cut_slices, describe_cut
 
 
 def gather_summary(
@@ -27,8 +28,8 @@ def gather_summary(
     blessing_uri: str,
     canary_uri: str,
     pushed_uri: str,
-) -> Summary:
-    """Build the summary of a run from its artifacts.
+) -> tuple[Summary, Slices]:
+    """Build the summary of a run from its artifacts, and return it with all slices, of which it may have a part.
 
     The decisions of Blessing, Canary and RegistryPusher are taken over, not made again.
 
@@ -49,7 +50,9 @@ def gather_summary(
     evaluation = results.read_evaluation(evaluation_uri, active, baseline.lacks)
     judged = Judgement.read(blessing_uri)
     canary, pushed = CanaryVerdict.read(canary_uri), PushResult.read(pushed_uri)
-    return Summary(
+    slices = {name: _without_absent_labels(models) for name, models in evaluation.slices.items()}
+    kept = cut_slices(slices, judged.gates)
+    summary = Summary(
         outcome="not_blessed" if pushed.path is None else "blessed",
         blessed=judged.blessed and canary.passed,
         pushed=pushed.path,
@@ -63,11 +66,13 @@ def gather_summary(
         gates_note=judged.note,
         min_support=judged.min_support,
         small_slices=judged.small_slices,
-        slices={name: _without_absent_labels(models) for name, models in evaluation.slices.items()},
+        slices=kept,
+        slices_note=describe_cut(slices, kept),
         versions=model.versions,
         calibration=model.calibration,
         canary=canary,
     )
+    return summary, slices
 
 
 def _without_absent_labels(models: Mapping[str, Metrics]) -> dict[str, Metrics]:

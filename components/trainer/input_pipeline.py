@@ -16,8 +16,9 @@ from components.trainer.loop.label_counts import LabelCounts
 
 # Batches per sorted window. Longer windows save hardly any more padding.
 _WINDOW = 50
-# Serialized examples that are shuffled at a time; a million short ones take about 300 MB.
-_SHUFFLE_BUFFER = 200_000
+# Serialized examples that are shuffled at a time; a million short ones take about 300 MB. With many labels, only so many
+# as fit in this number of bytes: an example has four of them for each label.
+_SHUFFLE_BUFFER, _SHUFFLE_BYTES = 200_000, 256 << 20
 _PAD_ID = 0  # [PAD] is line 0 of every published BERT vocabulary, and the padding mask hides it anyway.
 
 
@@ -89,7 +90,8 @@ def length_grouped_batches(
     """
     records = _sort_by_id(_read_records(patterns)) if sort_by_id else _read_records(patterns)
     if shuffle_seed is not None:
-        records = records.shuffle(_SHUFFLE_BUFFER, seed=shuffle_seed, reshuffle_each_iteration=True)
+        buffer = min(_SHUFFLE_BUFFER, _SHUFFLE_BYTES // (300 + 4 * n_labels))
+        records = records.shuffle(buffer, seed=shuffle_seed, reshuffle_each_iteration=True)
 
     def batches_of_window(tokens: dict[str, tf.RaggedTensor], labels: tf.Tensor) -> tf.data.Dataset:
         def take_rows(rows: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:

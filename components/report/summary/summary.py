@@ -108,6 +108,7 @@ class Summary(Record):
         small_slices: Examples by slice, of those slices.
         slices: Metrics by slice, such as `language=zh`, then by model (candidate, baseline); only of labels that an
             example of the slice has or was given.
+        slices_note: Which of the slices are left out, since there are too many labels; empty if none are.
         durations_s: Durations by component, in seconds.
         costs: Processor time and memory by component; empty for runs on a cluster and of older versions.
         scores: Folders of scores that a run of the scoring pipeline wrote; `rows.accepted` were scored.
@@ -136,6 +137,7 @@ class Summary(Record):
     min_support: int = 0
     small_slices: dict[str, int] = Field(default_factory=dict)
     slices: dict[str, dict[str, Metrics]] = Field(default_factory=dict)
+    slices_note: str = ""
     durations_s: dict[str, float] = Field(default_factory=dict)
     costs: dict[str, StepCost] = Field(default_factory=dict)
     scores: list[str] = Field(default_factory=list)

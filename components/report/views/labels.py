@@ -11,6 +11,8 @@ from components.report.summary import LabelSummary, MetricsSummary, Summary
 FEW = 30
 # With more labels, only the most frequent ones get a section: the page would be too large to open on a phone.
 MOST_SECTIONS = 300
+# With many labels, the table itself is large; it has this many, and fewer labels get a section.
+MOST_ROWS, _SECTIONS_OF_MANY = 1_000, 100
 # F1 comes first, so that a phone shows it; any further metrics are between these two groups and the end.
 _RATES = ("precision", "recall")
 _COUNTS = {
@@ -34,7 +36,8 @@ def label_anchors(metrics: MetricsSummary | None) -> dict[str, str]:
     if metrics is None:
         return {}
     by_support = sorted(metrics.per_label, key=lambda label: -metrics.per_label[label].support)
-    shown = set(by_support[:MOST_SECTIONS])
+    most = MOST_SECTIONS if len(by_support) <= MOST_ROWS // 2 else _SECTIONS_OF_MANY
+    shown = set(by_support[:most])
     ordered = (label for label in order_labels(metrics) if label in shown)
     return {label: f"label-{position}" for position, label in enumerate(ordered, 1)}
 
@@ -57,13 +60,23 @@ def labels_table(summary: Summary) -> Table | None:
     anchors = label_anchors(metrics)
     names = (*_RATES, *counts), (*_LAST, *others)
     rows = []
-    for label in order_labels(metrics):
+    for label in _rows_shown(summary, metrics, anchors):
         measured = metrics.per_label[label]
         row = [_name(label, measured, anchors), number(measured.f1), *_against(label, measured, baseline)]
         row += [_cell(measured.support), *(_cell(getattr(measured, name)) for name in names[0])]
         row += [_cell(metrics.intervals.get(f"{name}[{label}]")) for name in gated]
         rows.append([*row, *(_cell(getattr(measured, name)) for name in names[1])])
-    return Table("Each label at its own threshold, on the test split", heads, rows, "labels")
+    n_labels = len(metrics.per_label)
+    which = f"{len(rows):,} of {n_labels:,} labels" if len(rows) < n_labels else "Each label"
+    return Table(f"{which} at its own threshold, on the test split", heads, rows, "labels")
+
+
+def _rows_shown(summary: Summary, metrics: MetricsSummary, anchors: Mapping[str, str]) -> list[str]:
+    """Return the labels of the table: all, or the worst and those that have a gate or a section."""
+    ordered = order_labels(metrics)
+    gated = {gate.label for gate in summary.gates if gate.label is not None}
+    shown = gated | set(anchors) | set(ordered[:MOST_ROWS])
+    return [label for label in ordered if label in shown]
 
 
 def _name(label: str, measured: LabelSummary, anchors: Mapping[str, str]) -> Cell:

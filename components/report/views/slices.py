@@ -24,11 +24,13 @@ class SlicesView:
         tables: One table for each sliced feature, or combination of features.
         left_out: Number of slices that are not shown.
         min_support: Number of examples below which no gate is asked of a slice.
+        note: What the summary leaves out; empty if nothing.
     """
 
     tables: list[Table]
     left_out: int
     min_support: int
+    note: str
 
 
 def slices_view(summary: Summary) -> SlicesView | None:
@@ -45,7 +47,7 @@ def slices_view(summary: Summary) -> SlicesView | None:
             tables.append(build(feature, slices, summary.small_slices))
     if not tables:
         return None
-    return SlicesView(tables, max(0, len(summary.slices) - _MOST_SLICES), summary.min_support)
+    return SlicesView(tables, max(0, len(summary.slices) - _MOST_SLICES), summary.min_support, summary.slices_note)
 
 
 def _features_table(feature: str, slices: dict[str, dict[str, Metrics]], small: Container[str]) -> Table:

@@ -50,3 +50,10 @@ def test_imports_no_tensorflow() -> None:
     )
     code = f"import sys, {modules}; sys.exit(any(m in sys.modules for m in ('tensorflow', 'tfx', 'apache_beam')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_slices_by_label_are_left_out_where_there_are_many_labels_unless_they_are_asked_for() -> None:
+    automatic = EvaluationSettings(gates=[])
+    assert ("labels",) in automatic.slicing(n_labels=100).columns
+    assert ("labels",) not in automatic.slicing(n_labels=101).columns
+    assert ("labels",) in EvaluationSettings(gates=[], label_slices=True).slicing(n_labels=101).columns

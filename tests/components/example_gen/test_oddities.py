@@ -21,3 +21,10 @@ def test_suspects_rows_in_long_form_if_nearly_all_copies_contradict() -> None:
     assert describe_oddities({}, 20, 10, 8) == describe_oddities({}, 20, 4, 4) == []
     (sentence,) = describe_oddities({}, 20, 10, 9)
     assert sentence.startswith("9 of 10 texts that are in several rows have other labels in each: if there is a row")
+
+
+def test_thousands_of_labels_are_answered_by_what_fits_better() -> None:
+    assert describe_oddities({f"label {number}": 2 for number in range(5_000)}, 9_000, 0, 0) == []
+    (sentence,) = describe_oddities({f"label {number}": 2 for number in range(5_001)}, 9_000, 0, 0)
+    assert sentence.startswith("5,001 labels: each is computed for every text")
+    assert "extreme multi-label classification" in sentence

@@ -170,6 +170,16 @@ def test_only_the_most_frequent_of_many_labels_get_a_section() -> None:
     assert len(labels) > MATRIX_LABELS
 
 
+def test_a_thousand_labels_stay_below_5_megabytes() -> None:
+    labels = [f"a label of some length {number}" for number in range(1_500)]
+    run = material(labels, rows=500, text="long words " * 60, mistakes=20)
+    source = build_page(run)
+    assert len(source.encode()) < 5_000_000
+    assert "1,000 of 1,500 labels at its own threshold" not in source, "those with a section are in the table too"
+    assert re.search(r"1,\d\d\d of 1,500 labels at its own threshold", source)
+    assert "The 100 most frequent labels; 1400 more" in Page(source).text
+
+
 def test_shows_averages_beside_the_baseline() -> None:
     run = material()
     assert run.summary.metrics is not None

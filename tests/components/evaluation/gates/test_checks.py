@@ -10,7 +10,7 @@ from schema.label_list import LabelList
 
 NAMES = GateNames(
     LabelList(("billing", "refund", "shipping")),
-    EvaluationSettings(gates=[], slices=["language", "channel * language"]).slicing,
+    EvaluationSettings(gates=[], slices=["language", "channel * language"]).slicing(n_labels=3),
     {"language": ("en", "zh")},
 )
 
