@@ -50,7 +50,7 @@ def stratify(counts: BucketCounts, weights: tuple[int, ...], dealt: NDArray[np.u
         >>> pairs = np.arange(6), np.array([0, 0, 0, 1, 1, 1]), np.ones(6, int)
         >>> counts = BucketCounts(np.arange(6), np.ones(6, int), *pairs)
         >>> stratify(counts, (2, 1, 0), np.full(6, UNDEALT, np.uint8)).tolist()
-        [0, 1, 0, 0, 1, 0]
+        [0, 0, 1, 0, 0, 1]
     """
     shares = np.array(weights, np.float64) / sum(weights)
     n_labels = int(counts.pair_label.max(initial=-1)) + 1

@@ -16,8 +16,8 @@ from components.trainer.loop.label_counts import LabelCounts
 
 # Batches per sorted window. Longer windows save hardly any more padding.
 _WINDOW = 50
-# Serialized examples that are shuffled at a time; a million short ones take about 300 MB. With many labels, only so many
-# as fit in this number of bytes: an example has four of them for each label.
+# Serialized examples that are shuffled at a time; a million short ones take about 300 MB. With many labels there are
+# fewer, to fit in this number of bytes: an example has four of them for each label.
 _SHUFFLE_BUFFER, _SHUFFLE_BYTES = 200_000, 256 << 20
 _PAD_ID = 0  # [PAD] is line 0 of every published BERT vocabulary, and the padding mask hides it anyway.
 

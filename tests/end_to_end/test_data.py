@@ -1,5 +1,6 @@
 """Tests of daily data through the command line: what is new, what stops a run, and what the webhook receives."""
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, hook: Hook) -> Project:
         "input_base": "days",
         "labels": {"kind": "delimited", "column": "labels"},
         "slices": ["channel"],
+        "split_by": "stratified",
         "inputs": [
             {"pattern": f"{folder}{{YYYY}}-{{MM}}-{{DD}}/*.csv", "split": {"train": 6, "eval": 2, "test": 2}}
             for folder in ("", "late/")
@@ -83,6 +85,10 @@ def test_the_last_days_are_trained_on_and_a_second_run_finds_nothing_new(
     ]
     assert summary["rows"] == {"read": 400, "accepted": 400, "quarantined": 0, "merged": 0}
     assert summary["pushed"]
+    shares = [rows / 400 for rows in summary["data"]["splits"].values()]
+    assert shares == pytest.approx([0.6, 0.2, 0.2], abs=0.01)
+    deals = project.registry / ".splits"
+    assert json.loads((deals / "00000001" / "deal.json").read_text())["dealt"] > 300
 
     capfd.readouterr()
     status, nothing = run(project, *_TRIAL)
@@ -96,6 +102,7 @@ def test_the_last_days_are_trained_on_and_a_second_run_finds_nothing_new(
     status, forced = run(project, *_TRIAL, force=True)
     assert status == 0
     assert forced["pushed"] == summary["pushed"]
+    assert [path.name for path in deals.iterdir()] == ["00000001"], "nothing new was dealt out"
 
     assert [(told["outcome"], told["exit_status"]) for told in hook.received] == [
         ("blessed", 0), ("no_new_data", 0), ("blessed", 0),

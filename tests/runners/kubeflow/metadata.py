@@ -7,22 +7,20 @@ which the driver needs. It is installed into a virtual environment of its own, b
 
 import os
 import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 from google.protobuf import json_format, struct_pb2
 from ml_metadata.metadata_store import ListOptions, MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
+from tests.support.environments import python_of
+
 _FOLDER = Path(__file__).parent
 _LOCK = _FOLDER / "ml_metadata.lock"
-_ENVIRONMENT = _FOLDER.parents[2] / "build" / "ml-metadata-1.17.0"
 _PIPELINE, _RUN = "system.Pipeline", "system.PipelineRun"
 DAG, CONTAINER = "system.DAGExecution", "system.ContainerExecution"
 COMPLETE, CACHED, FAILED = mlmd.Execution.COMPLETE, mlmd.Execution.CACHED, mlmd.Execution.FAILED
@@ -230,7 +228,8 @@ def _title(schema: str) -> str:
 def serve_metadata() -> Iterator[Metadata]:
     """Start a store; skip the test where it cannot be had."""
     with subprocess.Popen(
-        [_python(), str(_FOLDER / "metadata_server.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        [python_of("ml-metadata-1.17.0", _LOCK), str(_FOLDER / "metadata_server.py")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
     ) as process:  # fmt: skip
         assert process.stdin is not None
@@ -238,35 +237,3 @@ def serve_metadata() -> Iterator[Metadata]:
         port = int(process.stdout.readline())
         yield Metadata(MetadataStore(mlmd.MetadataStoreClientConfig(host="127.0.0.1", port=port)))
         process.stdin.close()
-
-
-def _python() -> Path:
-    """Return the Python of the virtual environment of ml-metadata 1.17.0, which is created if there is none."""
-    python = _ENVIRONMENT / "bin" / "python"
-    if python.exists():
-        return python
-    _ENVIRONMENT.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=_ENVIRONMENT.parent) as folder:
-        new = Path(folder, "environment")
-        uv = Path(sys.executable).with_name("uv")
-        for command in (
-            ["venv", "--python", "3.11", "--relocatable", str(new)],
-            [
-                "pip",
-                "install",
-                "--python",
-                str(new / "bin" / "python"),
-                "--require-hashes",
-                "--no-build",
-                "-r",
-                str(_LOCK),
-            ],
-        ):
-            ended = subprocess.run([uv, *command], capture_output=True, text=True, check=False)
-            if ended.returncode:
-                pytest.skip(f"ml-metadata 1.17.0 cannot be installed: {' '.join(ended.stderr.split())[-300:]}")
-        try:
-            new.rename(_ENVIRONMENT)
-        except OSError:  # another process was faster
-            assert python.exists()
-    return python
