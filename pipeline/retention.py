@@ -29,7 +29,7 @@ from pipeline.work_dir import WorkDir
 from schema.errors import Refused
 
 # Files of a run's folder that are removed; the summary, the model card and the configuration stay for the history.
-_LARGE_FILES = ("log.txt", "report.html")
+_LARGE_FILES = ("log.txt", "report.html", "slices.parquet", "suspects.csv", "suspects.json")
 # Newest entries of the log of what was trained on that stay: a span may be trained on again long after.
 _ENTRIES = 30
 _PARTIAL = "*.partial"  # what a process that was killed while it wrote a file left
@@ -233,7 +233,8 @@ def _find_pushed(run: Path) -> str | None:
 
 
 def _partial_files(folder: Path, before: datetime) -> list[Path]:
-    found = [*folder.glob(_PARTIAL), *folder.glob(f"*/{_PARTIAL}"), *folder.glob(f".trained_on/*/{_PARTIAL}")]
+    patterns = (_PARTIAL, f"*/{_PARTIAL}", f".trained_on/*/{_PARTIAL}", f".splits/*/{_PARTIAL}")
+    found = [path for pattern in patterns for path in folder.glob(pattern)]
     return sorted(path for path in found if _modified_before(path, before))
 
 
