@@ -43,12 +43,14 @@ def clean(
 
     from rich.text import Text
 
+    from components.registry import Claimant, check_owner
     from pipeline.console import PlainConsole
     from pipeline.retention import clean_up, plan_clean_up
     from pipeline.work_dir import WorkDir
     from runners.registry import registry_of
 
     base = registry_of(configuration, runner).base
+    check_owner(base, Claimant(pipeline=configuration.name))
     work_dir = WorkDir(configuration.work_dir) if runner == "local" else None
     if dry_run:
         _show(plan_clean_up(configuration.retention, work_dir, base))

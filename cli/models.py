@@ -1,10 +1,12 @@
-"""Commands about the registry: `models list`, `models verify` and `models rollback`."""
+"""Commands about the registry: `models list`, `models verify`, `models rollback` and `models adopt`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.options import ConfigOption as RequiredConfigOption
+from cli.options import SetOption
 from schema.errors import Refused
 
 if TYPE_CHECKING:  # importing it takes longer than `--help` may
@@ -12,7 +14,9 @@ if TYPE_CHECKING:  # importing it takes longer than `--help` may
 
 _BROKEN = 1
 
-app = typer.Typer(help="List the versions in the registry, verify them, or roll back.", no_args_is_help=True)
+app = typer.Typer(
+    help="List the versions in the registry, verify them, roll back, or take the registry over.", no_args_is_help=True
+)
 
 RegistryOption = Annotated[str | None, typer.Option("--registry", help="Folder or gs:// address of the registry.")]
 ConfigOption = Annotated[
@@ -72,6 +76,18 @@ def roll_back(
     from pipeline.console import PlainConsole
 
     roll_back_to(PlainConsole(), _registry(registry, config, runner), to)
+
+
+@app.command()
+def adopt(config: RequiredConfigOption, set_: SetOption = None, runner: RunnerOption = "local") -> None:
+    """Make a pipeline the owner of its registry, whichever pipeline it belongs to: only the owner pushes to it."""
+    from pipeline.config.loading import load_configuration
+    from pipeline.console import PlainConsole
+    from pipeline.registry import adopt_registry
+    from runners.registry import registry_of
+
+    configuration = load_configuration(config, set_ or ())
+    PlainConsole().print(adopt_registry(configuration, registry_of(configuration, runner).base), soft_wrap=True)
 
 
 def _registry(registry: str | None, config: Path | None, runner: str) -> "PipelineRegistry":

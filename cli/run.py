@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.options import ConfigOption, PipelineOption, SetOption, overrides_of
+from schema.errors import Refused
 
 app = typer.Typer()
 
@@ -18,6 +19,9 @@ def run(
     set_: SetOption = None,
     force: Annotated[
         bool, typer.Option("--force", help="Train even if no span is newer than the last one trained on.")
+    ] = False,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Take the registry over if it belongs to another pipeline.")
     ] = False,
     pipeline: PipelineOption = "train",
     runner: Annotated[
@@ -41,14 +45,14 @@ def run(
     from pipeline.run_scoring import run_scoring
     from runners.table import LocalRunner
 
-    run_it = run_scoring if configuration.pipeline == "score" else run_pipeline
-    summary = run_it(
-        configuration,
-        PlainConsole(stderr=as_json, quiet=quiet),
-        LocalRunner(configuration.runner.orchestrator),
-        force=force,
-        verbose=verbose,
-    )
+    console = PlainConsole(stderr=as_json, quiet=quiet)
+    local = LocalRunner(configuration.runner.orchestrator)
+    if configuration.pipeline == "score":
+        if adopt:
+            raise Refused("--adopt: scoring pushes nothing to the registry; run the pipeline that trains with it")
+        summary = run_scoring(configuration, console, local, force=force, verbose=verbose)
+    else:
+        summary = run_pipeline(configuration, console, local, force=force, adopt=adopt, verbose=verbose)
     if as_json:
         print_json(summary.model_dump(mode="json"))
     raise typer.Exit(EXIT_STATUS[summary.outcome])

@@ -13,6 +13,7 @@ from components.registry import (
     RemovedVersions,
     Version,
     check_registry,
+    find_owner,
     originals,
     rollback,
     rollback_target,
@@ -61,6 +62,7 @@ def show_versions(console: Console, registry: PipelineRegistry, *, removed: bool
     console.print(table)
     if gone and not removed:
         console.print(Text(f"note: {len(gone)} older versions were removed; --all lists them"), soft_wrap=True)
+    _print_owner(console, base)
     _print_note(console, registry)
     if problem:
         console.print(Text(problem), soft_wrap=True)
@@ -143,6 +145,26 @@ def _described(uploaded: "UploadedVersion") -> str:
     return ", ".join(filter(None, [f"version {uploaded.version_id}", default, traffic]))
 
 
+def _print_owner(console: Console, base: str) -> None:
+    """Print which pipeline the registry belongs to, and which ones it was taken over from."""
+    try:
+        owner = find_owner(base)
+    except Refused as refused:
+        console.print(Text(f"broken: {refused}"), soft_wrap=True)
+        return
+    if owner is None:
+        return
+    lines = [f"belongs to pipeline '{owner.pipeline}' since {_time(owner.since)}"]
+    for former in reversed(owner.former):
+        name = "a pipeline whose name was damaged" if former.pipeline is None else f"'{former.pipeline}'"
+        lines.append(f"taken over from {name}, {len(former.labels)} labels, at {_time(former.until)}")
+    console.print(Text("; ".join(lines)), soft_wrap=True)
+
+
+def _time(iso: str) -> str:
+    return iso.replace("T", " ").removesuffix("+00:00")
+
+
 def _print_note(console: Console, registry: PipelineRegistry) -> None:
     if registry.note:
         console.print(Text(f"note: {registry.note}"), soft_wrap=True)
@@ -170,7 +192,7 @@ def _cells_of(version: Version, state: str) -> list[str]:
 def _cells(record: ModelRecord, state: str) -> list[str]:
     copy = f"copy of {record.rolled_back_to}" if record.rolled_back_to else ""
     return [
-        (record.pushed or "").replace("T", " ").removesuffix("+00:00"),
+        _time(record.pushed or ""),
         str(sum(label is not None for label in record.outputs)),
         display(record.checkpoint) if Path(record.checkpoint).is_absolute() else record.checkpoint,
         _training_data(record),

@@ -156,6 +156,7 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         model=trainer.outputs["model"],
         model_blessing=blessing.outputs["blessing"],
         push_destination=locations.registry,
+        pipeline=config.name,
         infra_blessing=canary.outputs["blessing"],
         evaluation=evaluator.outputs["evaluation"],
         quarantine=example_gen.outputs["quarantine"],

@@ -12,7 +12,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from components import registry
 from components.data_gate.verdict import Verdict
 from components.example_gen.report import IngestReport
 from components.example_gen.sources.sources import Sources
@@ -27,6 +26,7 @@ from pipeline.display import LogLines, RunDisplay, show_account, show_data, show
 from pipeline.errors import termination_raised
 from pipeline.libraries import libraries_logged
 from pipeline.notify import RunInProgress, find_problem, notified
+from pipeline.registry import adopt_registry, check_registry, check_remote_registry
 from pipeline.report import write_report
 from pipeline.retention import clean_up_after_run, settle
 from pipeline.run_folder import RunFolder
@@ -36,7 +36,13 @@ from schema.errors import Refused
 
 
 def run_pipeline(
-    config: Configuration, console: Console, runner: Runner, *, force: bool = False, verbose: bool = False
+    config: Configuration,
+    console: Console,
+    runner: Runner,
+    *,
+    force: bool = False,
+    adopt: bool = False,
+    verbose: bool = False,
 ) -> Summary:
     """Run the pipeline on this machine and show the result.
 
@@ -48,6 +54,7 @@ def run_pipeline(
         console: Where progress and result are shown.
         runner: Runner that starts the steps.
         force: Run even if no span is newer than the last one trained on.
+        adopt: Take the registry over if it belongs to another pipeline.
         verbose: Show also what the libraries log.
 
     Returns:
@@ -58,7 +65,10 @@ def run_pipeline(
         StepFailed: A component failed.
     """
     with termination_raised(), notified(config.notify, config.name, console) as run:
-        with _locked_work_dir(config, console, runner) as sources, _cleaned_up(config, console):
+        with (
+            _locked_work_dir(config, console, runner, adopt=adopt) as sources,
+            _cleaned_up(config, console),
+        ):
             folder = RunFolder(WorkDir(config.work_dir).new_run(), config)
             run.folder = str(folder.path)
             nothing_new = None if force else why_nothing_is_new(config.examples, config.registry, sources)
@@ -116,14 +126,18 @@ def check_data(config: Configuration, console: Console, runner: Runner) -> None:
 
 
 @contextmanager
-def _locked_work_dir(config: Configuration, console: Console, runner: Runner) -> Iterator[Sources]:
+def _locked_work_dir(
+    config: Configuration, console: Console, runner: Runner, *, adopt: bool = False
+) -> Iterator[Sources]:
     """Check configuration and runner, then hold the working directory; yield the checked inputs."""
     sources = check_configuration(config)
     runner.check(config)
     show = partial(console.print, soft_wrap=True)
-    registry.prepare(config.registry)
+    check_registry(config, adopting=adopt)
     with WorkDir(config.work_dir).locked(config.name, config.concurrency, show) as waited:
         WorkDir(config.work_dir).check_metadata()
+        if adopt:
+            show(Text(adopt_registry(config, config.registry)))
         # New inputs may have arrived while this run waited.
         yield check_configuration(config) if waited else sources
 
@@ -225,4 +239,5 @@ def run_steps(
     if verbose:
         handlers.append(LogLines(console))
     with libraries_logged(folder.log, handlers), RunDisplay(console) as display:
+        check_remote_registry(config)
         return runner.run(config, Observers(display, folder), until=until)

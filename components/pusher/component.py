@@ -6,17 +6,18 @@ from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.proto import pusher_pb2
 from tfx.types import standard_artifacts
-from tfx.types.component_spec import ChannelParameter
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.types.standard_component_specs import EVALUATION_KEY, PusherSpec
 
 from components.example_gen.artifacts import Quarantine
 from components.pusher.driver import Driver
-from components.pusher.executor import BASELINE_KEY, QUARANTINE_KEY, Executor
+from components.pusher.executor import BASELINE_KEY, PIPELINE_KEY, QUARANTINE_KEY, Executor
 
 
 class RegistryPusherSpec(PusherSpec):  # type: ignore[misc]
-    """Interface of `RegistryPusher`: TFX's, with the baseline, and two inputs that describe the model."""
+    """Interface of `RegistryPusher`: TFX's, with the pipeline's name, the baseline and what describes the model."""
 
+    PARAMETERS: ClassVar = PusherSpec.PARAMETERS | {PIPELINE_KEY: ExecutionParameter(type=str)}
     INPUTS: ClassVar = PusherSpec.INPUTS | {
         EVALUATION_KEY: ChannelParameter(type=standard_artifacts.ModelEvaluation, optional=True),
         QUARANTINE_KEY: ChannelParameter(type=Quarantine, optional=True),
@@ -31,6 +32,7 @@ class RegistryPusher(base_component.BaseComponent):  # type: ignore[misc]
         model: The candidate, with model.json.
         model_blessing: The final ModelBlessing; its gates.json, if it has one, goes into the version's model.json.
         push_destination: The registry; created if missing.
+        pipeline: Name of the pipeline, which the registry must belong to; one without an owner becomes its own.
         infra_blessing: The canary's InfraBlessing, if there is a canary; its measurements go there too.
         evaluation: The Evaluator's ModelEvaluation, for the macro F1.
         quarantine: The ExampleGen's Quarantine, for the rows and spans.
@@ -47,6 +49,7 @@ class RegistryPusher(base_component.BaseComponent):  # type: ignore[misc]
         model: types.BaseChannel,
         model_blessing: types.BaseChannel,
         push_destination: str,
+        pipeline: str,
         infra_blessing: types.BaseChannel | None = None,
         evaluation: types.BaseChannel | None = None,
         quarantine: types.BaseChannel | None = None,
@@ -62,6 +65,7 @@ class RegistryPusher(base_component.BaseComponent):  # type: ignore[misc]
                 quarantine=quarantine,
                 baseline=baseline,
                 push_destination=pusher_pb2.PushDestination(filesystem=filesystem),
+                pipeline=pipeline,
                 pushed_model=types.Channel(type=standard_artifacts.PushedModel),
             )
         )

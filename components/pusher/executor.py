@@ -27,10 +27,11 @@ from components.common.record import Record
 from components.evaluation.results import read_evaluation
 from components.example_gen.report import IngestReport
 from components.pusher.push_result import PushResult
-from components.registry import BlessedBy, ModelRecord, PassedGate, TrainedOn
+from components.registry import BlessedBy, Claimant, ModelRecord, PassedGate, TrainedOn
 from schema.errors import Refused
 
 BASELINE_KEY = "baseline"
+PIPELINE_KEY = "pipeline"
 QUARANTINE_KEY = "quarantine"
 
 Artifacts = dict[str, list[types.Artifact]]
@@ -45,26 +46,28 @@ class Executor(tfx_executor.Executor):  # type: ignore[misc]
     that was not compared with the live model, because another run or a rollback made that one live meanwhile.
 
     Raises:
-        Refused: The model's files are not those that were exported or that the gates and the canary decided on.
+        Refused: The model's files are not those that were exported or that the gates and the canary decided on, or the
+            registry belongs to another pipeline.
     """
 
     def Do(  # noqa: N802 - TFX's name
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         pushed_model = artifact_utils.get_single_instance(output_dict[PUSHED_MODEL_KEY])
-        result = self._push(input_dict, _base(exec_properties))
+        result = self._push(input_dict, _base(exec_properties), exec_properties[PIPELINE_KEY])
         result.write(pushed_model.uri)
         if result.path is None:
             self._MarkNotPushed(pushed_model)
         else:
             self._MarkPushed(pushed_model, pushed_destination=result.path, pushed_version=str(result.number))
 
-    def _push(self, inputs: Artifacts, base: str) -> PushResult:
+    def _push(self, inputs: Artifacts, base: str, pipeline: str) -> PushResult:
         if not self.CheckBlessing(inputs):
             return PushResult()
         model_dir = self.GetModelPath(inputs)
         record = _complete(ModelRecord.read(model_dir), inputs)
         registry.check_export(model_dir, record)
+        registry.check_owner(base, Claimant(pipeline=pipeline, labels=record.labels, renamed=record.renamed))
         withdrawn = registry.withdrawn(base, record.model_id)
         if withdrawn is not None:
             remedy = (
@@ -77,7 +80,7 @@ class Executor(tfx_executor.Executor):  # type: ignore[misc]
             )
         if reason := _not_compared(record, base, inputs):
             return PushResult(reason=reason)
-        version = registry.push(model_dir, base, record)
+        version = registry.push(model_dir, base, record, pipeline)
         logging.info("The registry's latest version is %s.", version.path)
         return PushResult(number=version.number, path=version.path)
 

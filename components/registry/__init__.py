@@ -5,6 +5,7 @@
     <base>/.removing-<random>/          a removal in progress, or one that was killed
     <base>/.removed.json                what the removed versions were
     <base>/.lock                        held by whatever changes the registry
+    <base>/.owner.json                  the pipeline that the registry belongs to
 
 A version is complete or absent: it is written under a name that TensorFlow Serving skips, as it does any name that is
 not an integer (`ParseVersionNumber` in its file_system_storage_path_source.cc), and then renamed. Needs neither
@@ -13,6 +14,7 @@ TensorFlow nor TFX for local paths. Import from here, not from the modules below
 
 from components.registry.integrity import Finding, check_export, check_registry, checksums, content_id, differences
 from components.registry.lock import locked
+from components.registry.owner import Claimant, FormerOwner, Owner, adopt, check_owner, find_owner
 from components.registry.record import (
     SERVING_FOLDER,
     BlessedBy,
@@ -49,20 +51,26 @@ __all__ = [
     "BlessedBy",
     "CalibrationRecord",
     "CanaryFindings",
+    "Claimant",
     "Finding",
+    "FormerOwner",
     "Latency",
     "ModelRecord",
+    "Owner",
     "PassedGate",
     "RemovedVersions",
     "TrainedOn",
     "Version",
+    "adopt",
     "check_export",
+    "check_owner",
     "check_registry",
     "checksums",
     "content_id",
     "copy_model",
     "differences",
     "find_model",
+    "find_owner",
     "find_record",
     "latest",
     "leftovers",

@@ -21,6 +21,7 @@ from components.registry.integrity import (
     numbered,
 )
 from components.registry.lock import locked, locked_if_free
+from components.registry.owner import Claimant, claim, note_labels
 from components.registry.record import ModelRecord, RemovedVersions
 from schema.errors import Refused
 
@@ -117,24 +118,32 @@ def find_record(version: Version) -> ModelRecord | None:
         ) from refused
 
 
-def push(model_dir: str, base: str, record: ModelRecord) -> Version:
+def push(model_dir: str, base: str, record: ModelRecord, pipeline: str | None = None) -> Version:
     """Make a model the latest version, unless it is that already.
 
     Args:
         model_dir: A SavedModel.
         base: The registry, created if missing; a local path, or one that TFX's fileio understands (gs://).
         record: Becomes the version's model.json, with the time and the files' checksums.
+        pipeline: Name of the pipeline, which the registry must belong to; a registry without an owner becomes its own.
+            None: neither is looked at.
 
     Returns:
         The new version, or the latest one if it is the same model.
 
     Raises:
-        Refused: `model_dir` holds no SavedModel, or the record of the latest version cannot be read.
+        Refused: `model_dir` holds no SavedModel, the registry belongs to another pipeline or has another label list, or
+            the record of the latest version cannot be read.
     """
     if not exists(_join(model_dir, GRAPH)):
         raise Refused(f"{model_dir}: there is no {GRAPH} to push")
     with locked(base):
-        return _already_latest(base, record) or _add(model_dir, base, record)
+        if pipeline is None:
+            return _already_latest(base, record) or _add(model_dir, base, record)
+        owner = claim(base, Claimant(pipeline=pipeline, labels=record.labels, renamed=record.renamed))
+        version = _already_latest(base, record) or _add(model_dir, base, record)
+        note_labels(base, owner, record.labels)
+        return version
 
 
 def rollback_target(base: str, number: int | None = None) -> Version:

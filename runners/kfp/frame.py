@@ -26,6 +26,7 @@ from components.example_gen.driver import FINGERPRINT_KEY, SPANS_KEY
 from pipeline.check import project_of_queries
 from pipeline.config.configuration import Configuration
 from pipeline.locations import Locations
+from pipeline.registry import claimant
 from runners.kfp.steps import NEW_DATA, NOTIFY
 
 Spec = dict[str, Any]
@@ -107,6 +108,7 @@ def _new_data_inputs(frame: Frame) -> dict[str, Any]:
         "settings": examples.model_dump_json(),
         "project": project_of_queries(frame.config),
         "registry": frame.locations.registry,
+        "claimant": claimant(frame.config).model_dump_json(),
         "only_new": frame.only_new,
         "retention": frame.config.retention.model_dump_json() if frame.config.notify is None else "",
     }
@@ -141,6 +143,7 @@ def _new_data(
     settings: str,
     project: str,
     registry: str,
+    claimant: str,
     only_new: bool,
     retention: str,
     new: dsl.OutputPath(bool),  # type: ignore[valid-type]
@@ -151,8 +154,9 @@ def _new_data(
         image="none",
         command=["python", "-m", "runners.kfp.new_data"],
         args=[
-            "--settings", settings, "--project", project, "--registry", registry, "--only_new", only_new,
-            "--retention", retention, "--new", new, "--spans", spans, "--fingerprint", fingerprint,
+            "--settings", settings, "--project", project, "--registry", registry, "--claimant", claimant,
+            "--only_new", only_new, "--retention", retention, "--new", new, "--spans", spans,
+            "--fingerprint", fingerprint,
         ],
     )  # fmt: skip
 

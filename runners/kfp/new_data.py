@@ -14,6 +14,7 @@ from components import registry
 from components.example_gen.fingerprint import fingerprint
 from components.example_gen.settings import ExamplesSettings
 from components.example_gen.sources.sources import find_sources
+from components.registry import Claimant
 from components.training_log.news import why_nothing_is_new
 from runners.kfp.clean_up import clean_up_registry
 from runners.kfp.notes import Note, noted, notes_of_this_run
@@ -26,6 +27,7 @@ def main() -> None:
     parser.add_argument("--settings", required=True, help="Settings of the examples, as JSON.")
     parser.add_argument("--project", required=True, help="Project that pays for queries; may be empty.")
     parser.add_argument("--registry", required=True, help="The push destination.")
+    parser.add_argument("--claimant", required=True, help="Name and labels of the pipeline, as JSON.")
     parser.add_argument("--only_new", required=True, help="true: report whether there is nothing new.")
     parser.add_argument("--retention", default="", help="Retention settings, as JSON; empty: the last step cleans up.")
     parser.add_argument("--new", required=True, type=Path, help="File to write: true or false.")
@@ -35,8 +37,10 @@ def main() -> None:
     for file in (arguments.new, arguments.spans, arguments.fingerprint):
         file.parent.mkdir(parents=True, exist_ok=True)  # Kubeflow's launcher creates it, Vertex AI does not
     with noted():
+        claimant = Claimant.model_validate_json(arguments.claimant)
+        registry.check_owner(arguments.registry, claimant)
         registry.prepare(arguments.registry)
-        clean_up_registry(arguments.retention, arguments.registry)
+        clean_up_registry(arguments.retention, arguments.registry, claimant.pipeline)
         settings = ExamplesSettings.model_validate_json(arguments.settings)
         sources = find_sources(settings)
         arguments.spans.write_text(json.dumps(sources.spans), encoding="utf-8")

@@ -42,7 +42,7 @@ def main() -> None:
     _try_write_page(arguments.output, arguments.pipeline, summary)
     send(NotifySettings.model_validate_json(arguments.settings), PlainConsole(), notification)
     notes.remove_all()
-    clean_up_registry(arguments.retention, arguments.registry)
+    clean_up_registry(arguments.retention, arguments.registry, arguments.pipeline)
 
 
 def find_outcome(notes: Notes) -> tuple[Outcome, list[str]]:

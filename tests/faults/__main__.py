@@ -33,6 +33,7 @@ def _quick_rows(folder: Path, library: Path | None) -> Iterator[Row]:
         yield from registry_cases.damage_rows(server, folder)
         yield from registry_cases.pair_rows(server, folder)
         yield from clean_cases.pair_rows(server, folder)
+        yield from registry_cases.owner_rows(server, folder)
         yield registry_cases.clock_row(server, folder)
         yield registry_cases.memory_row(server, folder)
         yield from record_cases.record_rows(server, folder / "records")

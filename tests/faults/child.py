@@ -1,6 +1,6 @@
 """Server of `tests.faults.injection.Server`: a process for each command, in which file operations may fail.
 
-push MODEL REGISTRY | rollback REGISTRY | remove REGISTRY | hold WORK_DIR SECONDS | cli ARGUMENT ...
+push MODEL REGISTRY [PIPELINE] | rollback REGISTRY | remove REGISTRY | hold WORK_DIR SECONDS | cli ARGUMENT ...
 """
 
 import ctypes
@@ -41,7 +41,7 @@ _IMPORTED = (
 def _command(name: str, arguments: Sequence[str]) -> None:
     match name:
         case "push":
-            registry.push(arguments[0], arguments[1], ModelRecord.read(arguments[0]))
+            registry.push(arguments[0], arguments[1], ModelRecord.read(arguments[0]), *arguments[2:])
         case "rollback":
             registry.rollback(arguments[0])
         case "remove":

@@ -9,9 +9,12 @@ from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
+from components import registry
 from components.example_gen.report import IngestReport
 from components.report.summary import failed_summary
 from components.training_log.log import TrainingEntry, append_entry
+from pipeline.config.loading import load_configuration
+from pipeline.registry import claimant
 from tests.faults.injection import Server
 from tests.faults.registry_cases import DAMAGES, newer_schema
 from tests.faults.table import Row, normalize
@@ -26,6 +29,7 @@ _READERS = {
     "quarantine/report.json": ("quarantine", "run"),
     "metadata.sqlite": ("history", "work"),
     ".trained_on/00000001/entry.json": ("run", "configuration"),
+    ".owner.json": ("run", "configuration"),
     "schema.pbtxt": ("labels", "configuration"),
     "pipeline.yaml": ("config", "configuration"),
 }
@@ -81,6 +85,7 @@ def _project(folder: Path) -> Project:
     statistics = statistics_pb2.DatasetFeatureStatisticsList().SerializeToString()
     append_entry(str(project.registry), report, ["account"], statistics)
     assert (project.registry / ".trained_on" / "00000001" / TrainingEntry.FILE).exists()
+    registry.adopt(str(project.registry), claimant(load_configuration(project.configuration)))
     connection = metadata_store_pb2.ConnectionConfig()
     connection.sqlite.filename_uri = str(project.folder / "work" / "metadata.sqlite")
     connection.sqlite.connection_mode = 3  # created if it does not exist
@@ -95,7 +100,7 @@ def _path(project: Project, record: str) -> Path:
         "schema.pbtxt": project.folder / record,
         "pipeline.yaml": project.folder / record,
     }
-    if record.startswith(".trained_on"):
+    if record.startswith("."):
         return project.registry / record
     return places.get(record, project.runs / _RUN / record)
 

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from components.registry import ModelRecord, Version, check_registry, latest, push, versions
+from components.registry import ModelRecord, Version, check_registry, find_owner, latest, push, versions
 from components.registry.record import DIGEST_KEY, record_digest
 from tests.faults.injection import FAULTS, KILL, Server
 from tests.faults.table import Row, normalize
@@ -170,6 +170,28 @@ def pair_rows(server: Server, folder: Path, *, rounds: int = 10) -> Iterator[Row
             said = next((normalize(ended.last_line, setting.folder) for ended in both if ended.last_line), "")
             statuses = " and ".join(str(ended.status) for ended in both)
             yield Row(f"{one} and {other}", "at once", setting.served(), said, statuses, setting.after(server, "push"))
+
+
+def owner_rows(server: Server, folder: Path, *, rounds: int = 10) -> Iterator[Row]:
+    """Push to a registry without an owner by two pipelines at once: one gets it, and the other is refused."""
+    for _ in range(rounds):
+        setting = Registry(folder / "case")
+        pipelines = ("billing", "tickets")
+        models = [make_model(folder / "case" / name, name) for name in pipelines]
+        both = server.run(
+            *(["push", str(model), str(setting.base), name] for model, name in zip(models, pipelines, strict=True))
+        )
+        served, owner, pushed = setting.served(), find_owner(str(setting.base)), versions(str(setting.base))[2:]
+        if [ModelRecord.read(version.path).model_id for version in pushed] != [owner and owner.pipeline]:
+            served = f"BROKEN: {owner} and {len(pushed)} models"
+        said = next(ended.last_line for ended in both if ended.last_line)
+        for name in pipelines:
+            said = said.replace(name, "ONE" if owner and name == owner.pipeline else "OTHER")
+        statuses = " and ".join(sorted(str(ended.status) for ended in both))
+        (again,) = server.run(["push", str(setting.new), str(setting.base), owner.pipeline if owner else ""])
+        next_run = "succeeds" if again.status == 0 else f"status {again.status}: {again.last_line}"
+        what = "first pushes of two pipelines"
+        yield Row(what, "at once", served, normalize(said, setting.folder), statuses, next_run)
 
 
 def clock_row(server: Server, folder: Path) -> Row:

@@ -43,7 +43,9 @@ def test_damaged_versions_are_found_and_can_be_rolled_back(server: Server, tmp_p
 
 def test_two_commands_at_once_leave_whole_versions(server: Server, tmp_path: Path) -> None:
     rows = list(registry_cases.pair_rows(server, tmp_path, rounds=1))
+    rows += registry_cases.owner_rows(server, tmp_path, rounds=3)
     assert registry_cases.untrue(rows) == []
+    assert {row.status for row in rows if row.what.startswith("first pushes")} == {"0 and 2"}
 
 
 def test_a_clean_up_that_fails_anywhere_leaves_nothing_that_is_believed_whole(server: Server, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ class Runner:
         record.write(str(model))
         observer.step_finished("Trainer", 1.0, False, {"model": str(model.parent)})
         observer.step_started("RegistryPusher", 2, 3)
-        version = registry.push(str(model), config.registry, record)
+        version = registry.push(str(model), config.registry, record, config.name)
         if self._records:
             pushed = self._folder / "pushed"
             PushResult(number=version.number, path=version.path).write(str(pushed))

@@ -113,6 +113,7 @@ class Workshop:
             model=model.outputs["result"],
             model_blessing=blessing.outputs["blessing"],
             push_destination=self.registry,
+            pipeline="judgement",
             evaluation=evaluator.outputs["evaluation"],
         )
         return tfx.dsl.Pipeline(

@@ -49,6 +49,7 @@ def run(model: Path, blessed: int | None, folder: Path, canary: Artifact | None 
         {"pushed_model": [pushed]},
         {
             "push_destination": proto_utils.proto_to_json(pusher_pb2.PushDestination(filesystem=filesystem)),
+            "pipeline": "tickets",
         },
     )
     return pushed
@@ -225,3 +226,9 @@ def test_does_not_push_another_model_than_was_judged(model: Path, tmp_path: Path
     with pytest.raises(Refused, match="the gates or the canary decided on another model"):
         run(model, 1, tmp_path, canary)
     assert not versions(str(tmp_path / "registry"))
+
+
+def test_does_not_push_into_the_registry_of_another_pipeline(model: Path, tmp_path: Path) -> None:
+    registry.adopt(str(tmp_path / "registry"), registry.Claimant(pipeline="billing", labels=["invoice"]))
+    with pytest.raises(Refused, match="belongs to pipeline 'billing' with labels invoice, not to 'tickets'"):
+        run(model, 1, tmp_path)

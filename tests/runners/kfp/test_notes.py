@@ -10,7 +10,7 @@ import pytest
 
 from components.common.outcome import Outcome, Untried
 from components.pusher.push_result import PushResult
-from components.registry import push, versions
+from components.registry import Claimant, adopt, push, versions
 from components.report.summary import Rows, Summary, failed_summary
 from pipeline.config.retention import RetentionSettings
 from runners.kfp import new_data, notify
@@ -209,6 +209,8 @@ def test_the_first_step_finds_whether_anything_is_new(
     if only_new == "true":  # without a last step
         given += ["--retention", retention]
         time.sleep(1)  # a version's time has whole seconds
+    claimant = Claimant(pipeline="small", labels=["b"])
+    given += ["--claimant", claimant.model_dump_json()]
     monkeypatch.setattr(sys, "argv", ["new_data", *given, "--only_new", only_new, *files])
     new_data.main()
     assert (tmp_path / "new").read_text() == new
@@ -219,6 +221,11 @@ def test_the_first_step_finds_whether_anything_is_new(
     assert ("Nothing new: no span is newer than 3" in printed) == (new == "false")
     note = notes.read().get("NewData")
     assert (note is not None and note.outcome == "no_new_data") == (new == "false")
+
+    adopt(str(tmp_path / "registry"), claimant.model_copy(update={"pipeline": "billing"}))
+    with pytest.raises(SystemExit, match="2"):
+        new_data.main()
+    assert "belongs to pipeline 'billing' with labels b, not to 'small'" in capsys.readouterr().err
 
 
 def _spans(folder: Path) -> dict[str, Any]:
