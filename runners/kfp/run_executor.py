@@ -108,7 +108,7 @@ def _run(copies: Mapping[str, str]) -> None:
         restore(Path(invocation["outputs"]["outputFile"]), addresses)
     _note_push(invocation)
     _note_summary(invocation)
-    _note_scores(invocation)
+    note_scores(invocation)
 
 
 def _note_rows(invocation: Json) -> None:
@@ -137,7 +137,7 @@ def _note_summary(invocation: Json) -> None:
         notes.write_summary(Summary.read(report["artifacts"][0]["uri"]))
 
 
-def _note_scores(invocation: Json) -> None:
+def note_scores(invocation: Json) -> None:
     """Note the summary, if this step is the TextScorer: it is the last of its pipeline, which has no Report."""
     notes = notes_of_this_run()
     result = invocation["outputs"].get("artifacts", {}).get(_SCORES)

@@ -4,7 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from runners.kfp.run_executor import complete, restore
+import pytest
+
+from components.report.summary import Rows
+from runners.kfp.notes import FOLDER_VARIABLE, RUN_VARIABLE, notes_of_this_run
+from runners.kfp.notify import find_outcome
+from runners.kfp.run_executor import complete, note_scores, restore
+from serving.scoring.record import ScoredBatch, ScoredRows, ScoredWith, ScoringRecord, ScoringResult
 
 _ADDED = {"name": "executor-logs", "type": {"schemaTitle": "system.Artifact"}, "uri": "minio://b/executor-logs"}
 
@@ -52,3 +58,48 @@ def test_leaves_artifacts_that_the_service_added_to_the_service() -> None:
     complete(invocation, {"artifacts": {"examples": {"artifactType": {"instanceSchema": "e"}}}})
     assert set(invocation["inputs"]["artifacts"]) == {"examples"}
     assert set(invocation["outputs"]["artifacts"]) == {"model", "schema"}
+
+
+_RECORD = ScoringRecord(
+    model=ScoredWith(path="/registry/1", version=1, model_id="m", labels=["joy"], thresholds={"joy": 0.5}),
+    inputs=[],
+    options={},
+    started="2026-11-28T03:00:00+00:00",
+    finished="2026-11-28T03:10:00+00:00",
+    rows=ScoredRows(read=3, scored=2, quarantined=1, reasons={"blank text": 1}),
+)
+
+
+@pytest.mark.parametrize(
+    ("result", "outcome", "rows"),
+    [
+        (
+            ScoringResult(batches=[ScoredBatch(output="/scored/2026-11-28", record=_RECORD)]),
+            ("scored", []),
+            Rows(read=3, accepted=2, quarantined=1),
+        ),
+        (
+            ScoringResult(nothing_new="everything was scored before"),
+            ("no_new_data", ["everything was scored before"]),
+            None,
+        ),
+    ],
+)
+def test_the_webhook_is_told_what_was_scored(
+    result: ScoringResult,
+    outcome: tuple[str, list[str]],
+    rows: Rows | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "notes"))
+    monkeypatch.setenv(RUN_VARIABLE, "run-1")
+    result.write(str(tmp_path / "artifact"))
+    artifact = {"uri": str(tmp_path / "artifact")}
+    note_scores({"outputs": {"artifacts": {"inference_result": {"artifacts": [artifact]}}}})
+    notes = notes_of_this_run()
+    assert notes is not None
+    assert find_outcome(notes) == outcome
+    summary = notes.read_summary()
+    assert summary is not None
+    assert (summary.rows, summary.scores) == (rows, [batch.output for batch in result.batches])

@@ -24,7 +24,8 @@ from serving.watch.profile import write_profile
 from serving.watch.result import WatchResult
 from serving.watch.settings import WatchSettings
 from tests.components.behaviour.keyword_model import write_test_split
-from tests.serving.scoring.scored import push
+from tests.end_to_end.command import command
+from tests.serving.scoring.scored import push, score_files
 from tests.support.small_project import Project, make_project
 
 _END = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -127,6 +128,38 @@ def test_says_that_a_version_has_no_profile(tmp_path: Path) -> None:
     summary, result = _look(_configure(project))
     assert summary.outcome == "no_new_data"
     assert "the version has no profile" in result.models[0].notes[0]
+
+
+def test_reads_scores_with_their_slices(project: Project) -> None:
+    version, scored = _version(project), project.folder / "scored"
+    for hours, name, channel in ((30, "before", "mail"), (3, "now", "chat")):
+        path = project.folder / f"{name}.csv"
+        path.write_text("id,text,channel\n" + "".join(f"{n},{_CALM[n % 6]},{channel}\n" for n in range(150)))
+        record = score_files(
+            version.path, scored / name, [str(path)], slices=["channel"], fields=["text", "probabilities"]
+        )
+        finished = (_END - timedelta(hours=hours)).isoformat()
+        record.model_copy(update={"finished": finished}).write(str(scored / name))
+    summary, result = _look(_configure(project, log=None, scores="scored"))
+    (model,) = result.models
+    assert (model.rows, model.rows_before) == (150, 150)
+    drifted = {(each.feature, each.compared_with) for each in result.drifted}
+    assert ("slice channel", "window before") in drifted
+    assert ("labels", "window before") not in drifted
+    assert any("is the value of" in reason for reason in summary.reasons)
+
+
+def test_drift_can_start_a_training(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    _log(project.folder / "odd", _version(project), ["refund"] * 200, _END - timedelta(hours=1))
+    started: list[bool] = []
+    monkeypatch.setattr("pipeline.run.run_pipeline", lambda *_, force, **__: started.append(force))
+    arguments = ("watch", "--config", str(project.configuration), "--until", "2026-11-28T12:00", "--quiet")
+    _configure(project, log="odd")
+    assert command(*arguments) == 3
+    assert started == []
+    assert command(*arguments, "--set", "watch.when=drift") == 3
+    assert started == [True]
+    assert command(*arguments, "--set", "watch.log=empty") == 0
 
 
 def test_refuses_a_configuration_that_watches_nothing(tmp_path: Path) -> None:
