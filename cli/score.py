@@ -23,7 +23,7 @@ def score(
         list[str] | None,
         typer.Option("--input", metavar="FILE", help="File or glob pattern to score; more may follow it."),
     ] = None,
-    more: Annotated[list[str] | None, typer.Argument(metavar="[FILE]...", help="More files to score.")] = None,
+    more: Annotated[list[str] | None, typer.Argument(metavar="FILE", help="More files to score.")] = None,
     config: Annotated[
         Path | None,
         typer.Option(help="Configuration of a pipeline: its `scoring`, or the columns of its `examples`; its `beam`."),
