@@ -28,7 +28,8 @@ def watch(
 ) -> None:
     """Compare the last window of answers with the training data of the version that gave them, and with the one before.
 
-    Exit status 3 if something has drifted beyond its bound; with `watch.when: drift`, a training run starts then.
+    Exit status 3 if something has drifted beyond its bound. With `watch.when: drift`, a training run starts if that was
+    the live version; as always, it ends at once if there is nothing new to train on.
     """
     from datetime import UTC
 
@@ -38,6 +39,7 @@ def watch(
 
     from components.common.outcome import EXIT_STATUS
     from pipeline.console import PlainConsole, print_json
+    from pipeline.watch import asks_for_training
     from pipeline.watch import watch as look
 
     console = PlainConsole(stderr=as_json, quiet=quiet)
@@ -45,15 +47,13 @@ def watch(
     summary, result = look(configuration, console, end, verbose=verbose)
     if as_json:
         print_json(result.model_dump(mode="json"))
-    if summary.outcome == "drifted" and configuration.watch is not None and configuration.watch.when == "drift":
+    if asks_for_training(configuration, result):
         console.print("Drift starts a training run")
         if runner == "local":
             from pipeline.run import run_pipeline
             from runners.table import LocalRunner
 
-            run_pipeline(
-                configuration, console, LocalRunner(configuration.runner.orchestrator), force=True, verbose=verbose
-            )
+            run_pipeline(configuration, console, LocalRunner(configuration.runner.orchestrator), verbose=verbose)
         else:
             from runners.remote import remote
             from runners.table import remote_runner

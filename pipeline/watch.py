@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from components.common.files import write_whole
+from components.registry import find_record, latest
 from components.report.summary import Summary, failed_summary
 from pipeline.config.configuration import Configuration
 from pipeline.errors import StepFailed, describe, outcome_of, termination_raised
@@ -77,6 +78,26 @@ def summarize(result: WatchResult) -> Summary:
         return failed_summary(notes[0], "no_new_data")
     reasons = [each.sentence for each in result.drifted]
     return Summary(outcome="drifted" if reasons else "steady", blessed=False, pushed=None, reasons=reasons)
+
+
+def asks_for_training(config: Configuration, result: WatchResult) -> bool:
+    """Return whether `watch.when` asks for a training run: answers of the live version have drifted.
+
+    Those of an earlier one stay in the window for a while after a push, and ask for nothing.
+
+    Args:
+        config: The configuration; it has `watch`.
+        result: What was found.
+
+    Raises:
+        Refused: The record of the live version cannot be read.
+    """
+    live = latest(config.registry)
+    record = None if live is None else find_record(live)
+    if config.watch is None or config.watch.when != "drift" or record is None:
+        return False
+    models = [model for model in result.models if model.model_id == record.model_id]
+    return any(each.has_drifted for model in models for each in model.distances)
 
 
 def show(console: Console, summary: Summary, result: WatchResult) -> None:

@@ -51,7 +51,8 @@ class WatchSettings(Settings):
         default=2_000, description="Texts of the eval split that a version's profile is made of, when it is pushed."
     )
     when: Literal["never", "drift"] = Field(
-        default="never", description="drift: `watch` starts a training run when it has found drift."
+        default="never",
+        description="drift: `watch` starts a run when answers of the live version have drifted.",
     )
 
     @model_validator(mode="after")

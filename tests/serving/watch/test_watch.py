@@ -149,22 +149,25 @@ def test_reads_scores_with_their_slices(project: Project) -> None:
     assert any("is the value of" in reason for reason in summary.reasons)
 
 
-def test_drift_can_start_a_training(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    _log(project.folder / "odd", _version(project), ["refund"] * 200, _END - timedelta(hours=1))
-    started: list[bool] = []
-    monkeypatch.setattr("pipeline.run.run_pipeline", lambda *_, force, **__: started.append(force))
-    arguments = ("watch", "--config", str(project.configuration), "--until", "2026-11-28T12:00", "--quiet")
-    _configure(project, log="odd")
-    assert command(*arguments) == 3
-    assert started == []
-    assert command(*arguments, "--set", "watch.when=drift") == 3
-    assert started == [True]
-    assert command(*arguments, "--set", "watch.log=empty") == 0
-
-
 def test_refuses_a_configuration_that_watches_nothing(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project", rows=3)
     with pytest.raises(Refused, match="the configuration has no watch"):
         watch(load_configuration(project.configuration), PlainConsole(quiet=True))
     with pytest.raises(ValueError, match="name the request log in log"):
         WatchSettings()
+
+
+def test_drift_can_start_a_training(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    _log(project.folder / "odd", _version(project), ["refund"] * 200, _END - timedelta(hours=1))
+    started: list[str] = []
+    monkeypatch.setattr("pipeline.run.run_pipeline", lambda config, *_, **__: started.append(config.name))
+    arguments = ("watch", "--config", str(project.configuration), "--until", "2026-11-28T12:00", "--quiet")
+    _configure(project, log="odd")
+    assert command(*arguments) == 3
+    assert started == []
+    assert command(*arguments, "--set", "watch.when=drift") == 3
+    assert started == ["small"]
+    assert command(*arguments, "--set", "watch.log=empty") == 0
+    push(project.registry, project.folder / "newer", note="another")
+    assert command(*arguments, "--set", "watch.when=drift") == 3
+    assert started == ["small"], "what has drifted is not the live version"
