@@ -82,9 +82,9 @@ def _check_reach(config: ScoreConfiguration, model_dir: str) -> None:
     if config.beam.runner != "dataflow":
         return
     paths = {"--model": model_dir, "--output": config.scoring.output}
-    for option, path in (
-        paths if config.scoring.has_queries else {**paths, "--input": config.scoring.input_base}
-    ).items():
+    if not config.scoring.has_queries:
+        paths["--input"] = config.scoring.input_base
+    for option, path in paths.items():
         if not is_remote(path):
             raise Refused(f"{option} {path}: Dataflow's workers do not have it; give an address gs://BUCKET/...")
 

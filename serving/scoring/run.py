@@ -167,24 +167,34 @@ def run(
     plan = Plan.read(job.unfinished)
     if not is_usable(plan):
         problem = _why_unusable(plan)
-        for folder in (job.unfinished, f"{output}/{shards.SCORES}", f"{output}/{QUARANTINE}"):
-            files.remove_folder(folder)
-        files.remove_file(f"{output}/{ScoringRecord.FILE}")  # the inputs are read anew once they are repaired
+        _remove_all(output)
         raise Refused(problem)
     if missing := remaining(plan, job):
         raise RuntimeError(f"{missing[0].shard} was not written")
+    return _finish(output, record, plan, time.monotonic() - started)
+
+
+def _finish(output: str, record: ScoringRecord, plan: Plan, seconds: float) -> ScoringRecord:
+    """Write the quarantine and the completed record, then remove what was needed until then."""
     quarantine.write_rows(runs.read_rejects(plan.rejects), f"{output}/{QUARANTINE}")
     finished = record.model_copy(
         update={
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "rows": plan.rows,
             "shards": len(plan.chunks),
-            "seconds": round(time.monotonic() - started, 2),
+            "seconds": round(seconds, 2),
         }
     )
     finished.write(output)
-    files.remove_folder(job.unfinished)
+    files.remove_folder(f"{output}/{shards.UNFINISHED}")
     return finished
+
+
+def _remove_all(output: str) -> None:
+    """Remove what a refused scoring has written, so that the inputs are read anew once they are repaired."""
+    for name in (shards.UNFINISHED, shards.SCORES, QUARANTINE):
+        files.remove_folder(f"{output}/{name}")
+    files.remove_file(f"{output}/{ScoringRecord.FILE}")
 
 
 def _find_plan(folder: str) -> Plan | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import tensorflow as tf
 from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatisticsList as Statistics
 from tfx import types
@@ -62,36 +63,33 @@ def profile_of(model_dir: str, split: str, size: int) -> tuple[int, Statistics]:
         size: Number of texts to draw.
     """
     examples = _sample(split, size)
-    texts, pairs = _column(examples, TEXT), _column(examples, TEXT_PAIR)
     model = TextModel(model_dir)
-    has_pairs = all(pair is not None for pair in pairs)
+    return len(examples), statistics_of(_answers(model, examples))
+
+
+def _answers(model: TextModel, examples: Sequence[tf.train.Example]) -> pa.Table:
+    """Return what a model answers to examples, as a table of `serving.watch.rows`."""
+    texts = [text or b"" for text in _column(examples, TEXT)]
+    pairs = _column(examples, TEXT_PAIR)
+    seconds = None if None in pairs else [pair or b"" for pair in pairs]
     probabilities = model.probabilities(
-        [text or b"" for text in texts],
-        [pair or b"" for pair in pairs] if has_pairs else None,
-        _BATCH_SIZE,
-        lambda done: PROGRESS.info("%d of %d texts", done, len(texts)),
+        texts, seconds, _BATCH_SIZE, lambda done: PROGRESS.info("%d of %d texts", done, len(texts))
     )
     record = model.record
     in_use = [index for index, label in enumerate(record.outputs) if label is not None]
     given = probabilities > np.asarray(record.thresholds, np.float32)
     pieces = count_pieces(model, examples)
     names = sorted({name for example in examples for name in example.features.feature} - _NOT_SLICES)
-    statistics = statistics_of(
-        table_of(
-            {record.labels[index]: probabilities[:, index] for index in in_use},
-            [[record.labels[index] for index in in_use if row[index]] for row in given],
-            characters=[
-                len((text or b"").decode()) + len((pair or b"").decode())
-                for text, pair in zip(texts, pairs, strict=True)
-            ],
-            unknown=None if pieces is None else pieces.unknown_shares,
-            cut=None if pieces is None else pieces.is_cut,
-            slices={
-                name: [None if value is None else value.decode() for value in _column(examples, name)] for name in names
-            },
-        )
+    return table_of(
+        {record.labels[index]: probabilities[:, index] for index in in_use},
+        [[record.labels[index] for index in in_use if row[index]] for row in given],
+        characters=[len(text.decode()) + len((pair or b"").decode()) for text, pair in zip(texts, pairs, strict=True)],
+        unknown=None if pieces is None else pieces.unknown_shares,
+        cut=None if pieces is None else pieces.is_cut,
+        slices={
+            name: [None if value is None else value.decode() for value in _column(examples, name)] for name in names
+        },
     )
-    return len(texts), statistics
 
 
 def _sample(split: str, size: int) -> list[tf.train.Example]:
