@@ -42,7 +42,7 @@ _MAX_TOKENS = 64  # as in configs/goemotions.yaml
 _SHARE = 0.05
 _BATCH = 128
 
-Answers = NDArray[np.uint8]
+Answers = NDArray[np.int8]
 
 
 def main() -> None:
@@ -80,7 +80,7 @@ def _search(
 ) -> dict[str, Any]:
     """Search for planted errors; return precision and recall of the first N by ranking."""
     started = time.process_time()
-    given = train.labels ^ planted.astype(np.uint8)
+    given = train.labels ^ planted.astype(np.int8)
     probabilities = out_of_fold_probabilities(Pooled(train.outputs, given), evaluation, fold_of, (), folder)
     heads_s = time.process_time() - started
     ranking = rank_suspects(given, probabilities, set())
@@ -136,7 +136,7 @@ def _encode(path: Path, names: Path, folder: str, limit: int | None) -> tuple[Po
         for start in range(0, len(ids), _BATCH)
     ]
     keys = np.array([stable_hash(fold(text)) for text in texts], np.uint64)
-    return Pooled(np.concatenate(outputs), multi_hot.astype(np.uint8)), keys
+    return Pooled(np.concatenate(outputs), multi_hot.astype(np.int8)), keys
 
 
 def _mean(runs: list[dict[str, Any]]) -> dict[str, Any]:

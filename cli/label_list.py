@@ -12,7 +12,7 @@ from components.common.files import write_whole
 from components.evaluation.gates.checks import check_labels
 from components.evaluation.gates.gate import Gate
 from schema.errors import Refused
-from schema.label_edits import Edit, edit_schema, plan_add, plan_rename, plan_retire
+from schema.label_edits import Edit, edit_schema, plan_add, plan_imply, plan_rename, plan_retire
 from schema.label_list import LabelList, label_list, read_schema
 
 
@@ -60,13 +60,14 @@ def find_target(schema: Path | None, config: Path | None) -> Target:
 
 
 def show_labels(console: Console, target: Target) -> None:
-    """Print a table of the labels with their indices, retired labels and former names."""
+    """Print a table of the labels with their indices, retired labels, former names and implications."""
     labels = label_list(read_schema(str(target.schema)))
-    table = Table("index", "label", "", "former names")
+    table = Table("index", "label", "", "former names", *(["implies"] if labels.implies else []))
     table.columns[0].justify = "right"
     for index, name in enumerate(labels.names):
         former_names = ", ".join(old for old, new in labels.aliases.items() if new == name)
-        table.add_row(str(index), name, "retired" if name in labels.retired else "", former_names)
+        implied = [", ".join(labels.implies.get(name, ()))] if labels.implies else []
+        table.add_row(str(index), name, "retired" if name in labels.retired else "", former_names, *implied)
     console.print(table)
 
 
@@ -115,6 +116,25 @@ def retire_label(console: Console, target: Target, name: str) -> None:
     edit = plan_retire(read_schema(str(target.schema)), name)
     change = f"'{name}' is retired; its index {edit.index} is not used again."
     next_run = f"rows keep their other labels; output {edit.index} is always 0, and no gate may name '{name}'."
+    _apply(console, target, edit, _Consequences(change, next_run))
+
+
+def imply_label(console: Console, target: Target, name: str, implied: str, *, remove: bool) -> None:
+    """Record that a label implies another, or remove that record; print what it means.
+
+    Raises:
+        Refused: There is no such label, the two imply each other, or the file cannot be written; nothing is changed.
+    """
+    edit = plan_imply(read_schema(str(target.schema)), name, implied, remove=remove)
+    if remove:
+        change = f"'{name}' no longer implies '{implied}'."
+        next_run = f"rows with '{name}' are read as they are, and it is given without '{implied}'."
+    else:
+        change = f"'{name}' implies '{implied}'."
+        next_run = (
+            f"rows with '{name}' and without '{implied}' are completed (or refused: examples.implied), and '{name}' is"
+            f" never given without '{implied}'."
+        )
     _apply(console, target, edit, _Consequences(change, next_run))
 
 

@@ -1,4 +1,4 @@
-"""Commands about the label list: `labels list`, `labels add`, `labels rename` and `labels retire`."""
+"""Commands about the label list: `labels list`, `add`, `rename`, `retire` and `imply`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -56,3 +56,18 @@ def retire(name: NameArgument, schema: SchemaOption = None, config: ConfigOption
     from pipeline.console import PlainConsole
 
     retire_label(PlainConsole(), find_target(schema, config), name)
+
+
+@app.command()
+def imply(
+    name: NameArgument,
+    implied: Annotated[str, typer.Argument(metavar="IMPLIED")],
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the implication.")] = False,
+    schema: SchemaOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Record that every text with label NAME has label IMPLIED too, as a spaniel is a dog."""
+    from cli.label_list import find_target, imply_label
+    from pipeline.console import PlainConsole
+
+    imply_label(PlainConsole(), find_target(schema, config), name, implied, remove=remove)

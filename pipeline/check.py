@@ -15,6 +15,7 @@ from schema.domains import string_domains
 from schema.errors import Refused
 from schema.features import TEXT_PAIR
 from schema.label_list import LabelList, label_list, read_schema
+from schema.nearest import nearest
 
 
 def check_configuration(config: Configuration) -> Sources:
@@ -45,6 +46,7 @@ def check_without_data(config: Configuration) -> None:
     labels = label_list(schema)
     features = {feature.name for feature in schema.feature}
     _check_slices(config, features)
+    _check_asked(config, labels)
     slicing = config.evaluation.slicing(len(labels.active))
     check_gates(config.evaluation.gates, GateNames(labels, slicing, string_domains(schema)))
     checkpoint = find_checkpoint(config.checkpoint)
@@ -97,6 +99,16 @@ def _check_slices(config: Configuration, features: set[str]) -> None:
             raise Refused(
                 f"evaluation.slices names '{name}', which is not one of examples.slices ({known}); add it there"
             )
+
+
+def _check_asked(config: Configuration, labels: LabelList) -> None:
+    known = (*labels.names, *labels.aliases)
+    for index, entry in enumerate(config.examples.inputs):
+        for label in entry.asked_labels or ():
+            if label not in known:
+                raise Refused(
+                    f"examples.inputs[{index}].asked: there is no label {label!r}; {nearest(label, labels.active)}"
+                )
 
 
 def _check_layers(config: Configuration, checkpoint: Checkpoint) -> None:

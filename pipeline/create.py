@@ -64,7 +64,7 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
     # Rows become tf.Examples {id, text (or two), labels, slice columns}, split into train, eval and test.
     example_gen = TextExampleGen(
         settings=examples,
-        label_changes=changes_of(labels),
+        label_changes=changes_of(labels, with_names=examples.has_unknown_labels),
         project=project_of_queries(config),
         registry=locations.registry,
     )
@@ -73,8 +73,16 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         examples=example_gen.outputs["examples"],
         stats_options=statistics_options(len(labels.names), by_span=spans and config.examples.spans.last != 1),
     )
-    groups = config.examples.group is not None
-    schema_import = SchemaImport(complete_schema(schema, config.data_gate, spans=spans, groups=groups))
+    schema_import = SchemaImport(
+        complete_schema(
+            schema,
+            config.data_gate,
+            spans=spans,
+            groups=config.examples.group is not None,
+            unknown=examples.has_unknown_labels,
+            soft=examples.has_soft_labels,
+        )
+    )
     example_validator = tfx.components.ExampleValidator(
         statistics=statistics_gen.outputs["statistics"], schema=schema_import.outputs["schema"]
     )
@@ -249,5 +257,6 @@ def _trainer_config(config: Configuration, fingerprint: str, locations: Location
         resume_dir=locations.resume_dir,
         start=find_start(locations.registry) if starts_warm else None,
         registry=locations.registry if locations.run_later else None,
+        soft_cut=config.examples.soft_cut,
     )
     return {"trainer": settings.model_dump(mode="json")}

@@ -11,10 +11,11 @@ from rich.text import Text
 from components.common.progress import PROGRESS
 from components.example_gen.report import Duplicates
 from components.report.attention import headline
-from components.report.summary import DataSummary, Rows, Summary
+from components.report.summary import DataSummary, PartlyKnownLabel, Rows, Summary
 from pipeline.tables import gates_table, metrics_table
 
 _MOST_CONTRADICTIONS = 5
+_MOST_PARTLY_KNOWN = 20
 _PLAIN_LINE_INTERVAL_S = 15.0
 _LONGEST_STEPS = 3
 
@@ -108,12 +109,29 @@ def _data_lines(rows: Rows, data: DataSummary) -> Iterator[str]:
     if data.retired_labels:
         counts = ", ".join(f"{label} ({count} rows)" for label, count in data.retired_labels.items())
         yield f"Retired labels, left out: {counts}"
+    if data.soft_rows:
+        yield f"Soft labels: {data.soft_rows} rows have a label that some but not all annotators gave"
+    if data.completed_labels:
+        counts = ", ".join(f"{label} ({count} rows)" for label, count in data.completed_labels.items())
+        yield f"Labels added to rows with another label that implies them: {counts}"
+    if data.partly_known:
+        yield from _partly_known_lines(data.partly_known)
     if data.compared_with:
         yield f"Drift from {data.compared_with}:"
         for drift in data.drift:
             yield f"  {drift.feature}: {drift.measure} {drift.value:.4f} (bound {drift.bound:g})"
     for warning in data.warnings:
         yield f"Warning: {warning}"
+
+
+def _partly_known_lines(labels: Mapping[str, PartlyKnownLabel]) -> Iterator[str]:
+    """Yield a line for each label that some rows leave open, the least known first."""
+    yield f"Labels that are unknown in some rows: {len(labels)}"
+    ranked = sorted(labels.items(), key=lambda item: -item[1].unknown)
+    for label, known in ranked[:_MOST_PARTLY_KNOWN]:
+        yield f"  {label}: {known.positives} rows have it, {known.negatives} do not, {known.unknown} unknown"
+    if len(ranked) > _MOST_PARTLY_KNOWN:
+        yield f"  and {len(ranked) - _MOST_PARTLY_KNOWN} more"
 
 
 def _duplicates_lines(duplicates: Duplicates) -> Iterator[str]:

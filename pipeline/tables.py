@@ -49,6 +49,7 @@ _COLUMNS = (
     _Column("AUC", lambda it: _number(it.auc), lambda it: _number(it.macro_auc)),
     _Column("threshold", lambda it: _number(it.threshold)),
 )
+_UNKNOWN = _Column("unknown", lambda it: f"{it.unknown or 0:,}")
 _ALWAYS = 4
 
 
@@ -65,7 +66,10 @@ def metrics_table(metrics: MetricsSummary, width: int) -> Table:
         title = f"Test split: the {_MOST_LABELS} of {len(metrics.per_label):,} labels with the lowest F1"
     else:
         title = "Test split"
-    columns = _fitting(max((len(label) for label, _ in labels), default=0), width)
+    columns = [*_COLUMNS]
+    if any(measured.unknown for measured in metrics.per_label.values()):
+        columns.insert(_ALWAYS, _UNKNOWN)
+    columns = _fitting(columns, max((len(label) for label, _ in labels), default=0), width)
     table = Table("label", title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.columns[0].overflow = "fold"
     for column in columns:
@@ -90,9 +94,8 @@ def gates_table(gates: Sequence[GateResult]) -> Table:
     return table
 
 
-def _fitting(longest_name: int, width: int) -> list[_Column]:
+def _fitting(columns: list[_Column], longest_name: int, width: int) -> list[_Column]:
     """Return the columns beside which the names have room; the most important ones in any case."""
-    columns = list(_COLUMNS)
     names = max(min(longest_name, width // 2), _NAMES_WIDTH)
     while len(columns) > _ALWAYS and sum(column.width for column in columns) + names > width:
         columns.pop()

@@ -14,9 +14,11 @@ from schema.errors import Refused
 from schema.infer import schema_text
 from schema.label_list import (
     LabelList,
+    implies_tag,
     label_list,
     labels_domain,
     labels_feature,
+    parse_implies_tag,
     parse_renamed_tag,
     renamed_tag,
     retired_tag,
@@ -100,6 +102,41 @@ def plan_retire(schema: schema_pb2.Schema, name: str) -> Edit:
     if len(labels.active) == 1:
         raise Refused(f"'{name}' is the last label in use; add another first")
     return Edit(index, tag=retired_tag(name))
+
+
+def plan_imply(schema: schema_pb2.Schema, label: str, implied: str, *, remove: bool = False) -> Edit:
+    """Plan to record that every text with a label has another one too, or to remove that record.
+
+    Raises:
+        Refused: One of them is no label in use, they imply each other, or the record exists already or does not exist.
+    """
+    labels = label_list(schema)
+    index = _index_in_use(labels, label)
+    _index_in_use(labels, implied)
+    recorded = implied in labels.implies.get(label, ())
+    if remove:
+        if not recorded:
+            raise Refused(
+                f"'{label}' does not imply '{implied}' directly; `bert-multilabel labels list` shows what does"
+            )
+        return Edit(index, tag_index=_index_of_implication(schema, labels, (label, implied)))
+    if recorded:
+        raise Refused(f"'{label}' implies '{implied}' already")
+    if label == implied:
+        raise Refused(f"'{label}' cannot imply itself")
+    if label in labels.ancestors.get(implied, ()):
+        raise Refused(
+            f"'{implied}' implies '{label}' already, directly or through others; two labels cannot imply each other"
+        )
+    return Edit(index, tag=implies_tag(label, implied))
+
+
+def _index_of_implication(schema: schema_pb2.Schema, labels: LabelList, wanted: tuple[str, str]) -> int:
+    for index, tag in enumerate(_tags(schema)):
+        pair = parse_implies_tag(tag)
+        if pair is not None and tuple(labels.aliases.get(name, name) for name in pair) == wanted:
+            return index
+    raise AssertionError("label_list has found it")
 
 
 def checked_name(name: str) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,10 +11,12 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from schema.errors import Refused
 from schema.features import LABELS, TEXT, TEXT_PAIR
+from schema.nearest import nearest
 
 # Prefixes of tags in the annotation of the labels feature. A retired label is written as it is; a renaming as a JSON
 # list of the old and the new name, because any separator could be part of a label.
-_RETIRED, _RENAMED = "retired:", "renamed:"
+# An implication is written as a renaming is: the label, and the one that it implies.
+_RETIRED, _RENAMED, _IMPLIES = "retired:", "renamed:", "implies:"
 _MOST_CHARACTERS = 200  # of a parser's error, which quotes the whole line
 
 
@@ -26,6 +28,7 @@ class LabelList:
         names: Label of every index, retired labels included: an index is never given to another label.
         retired: Labels that are no longer in use; their vector elements stay 0.
         aliases: Former name of a label -> its present name, one of `names`.
+        implies: Label -> labels that every text with it has too, directly; all of them of `names`. Free of cycles.
 
     Example:
         >>> labels = LabelList(("billing", "refund", "praise"), frozenset({"refund"}), {"thanks": "praise"})
@@ -33,11 +36,14 @@ class LabelList:
         ('billing', 'praise')
         >>> labels.retired_indices
         (1,)
+        >>> LabelList(("animal", "dog", "spaniel"), implies={"spaniel": ("dog",), "dog": ("animal",)}).ancestors
+        {'dog': ('animal',), 'spaniel': ('animal', 'dog')}
     """
 
     names: tuple[str, ...]
     retired: frozenset[str] = frozenset()
     aliases: Mapping[str, str] = field(default_factory=dict, hash=False)
+    implies: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
     @property
     def active(self) -> tuple[str, ...]:
@@ -48,6 +54,28 @@ class LabelList:
     def retired_indices(self) -> tuple[int, ...]:
         """Indices of the retired labels, ascending."""
         return tuple(index for index, name in enumerate(self.names) if name in self.retired)
+
+    @property
+    def ancestors(self) -> dict[str, tuple[str, ...]]:
+        """Labels in use that a label in use implies, directly or through others, for the labels that imply any."""
+        found = {}
+        for label in self.active:
+            implied: set[str] = set()
+            waiting = list(self.implies.get(label, ()))
+            while waiting:
+                parent = waiting.pop()
+                if parent not in implied:
+                    implied.add(parent)
+                    waiting += self.implies.get(parent, ())
+            if in_use := tuple(name for name in self.active if name in implied):
+                found[label] = in_use
+        return found
+
+    @property
+    def ancestor_indices(self) -> dict[int, tuple[int, ...]]:
+        """Indices of the labels that each label implies, by its index; empty if no label implies another."""
+        index = {name: position for position, name in enumerate(self.names)}
+        return {index[label]: tuple(index[name] for name in names) for label, names in self.ancestors.items()}
 
 
 def read_schema(path: str) -> schema_pb2.Schema:
@@ -99,7 +127,8 @@ def label_list(schema: schema_pb2.Schema) -> LabelList:
     if repeated:
         raise ValueError(f"label '{repeated[0]}' occurs twice in the domain of '{LABELS}'; remove one")
     tags = list(feature.annotation.tag)
-    return LabelList(names, _retired(tags, names), _aliases(tags, names))
+    aliases = _aliases(tags, names)
+    return LabelList(names, _retired(tags, names), aliases, _implications(tags, names, aliases))
 
 
 def labels_feature(schema: schema_pb2.Schema) -> schema_pb2.Feature:
@@ -129,6 +158,24 @@ def renamed_tag(old: str, new: str) -> str:
     return f"{_RENAMED}{json.dumps([old, new], ensure_ascii=False)}"
 
 
+def implies_tag(label: str, implied: str) -> str:
+    """Return the tag that records that one label implies another."""
+    return f"{_IMPLIES}{json.dumps([label, implied], ensure_ascii=False)}"
+
+
+def parse_implies_tag(tag: str) -> tuple[str, str] | None:
+    """Return a label and the one that it implies, by the names in the tag, or None for any other tag.
+
+    Raises:
+        ValueError: The tag records an implication, but not in the right form.
+
+    Example:
+        >>> parse_implies_tag('implies:["dog", "animal"]')
+        ('dog', 'animal')
+    """
+    return _parse_pair(tag, _IMPLIES, '["LABEL", "IMPLIED"]')
+
+
 def parse_renamed_tag(tag: str) -> tuple[str, str] | None:
     """Return the old and the new name of a renaming, or None for any other tag.
 
@@ -139,15 +186,19 @@ def parse_renamed_tag(tag: str) -> tuple[str, str] | None:
         >>> parse_renamed_tag('renamed:["thanks", "praise"]')
         ('thanks', 'praise')
     """
-    if not tag.startswith(_RENAMED):
+    return _parse_pair(tag, _RENAMED, '["OLD", "NEW"]')
+
+
+def _parse_pair(tag: str, prefix: str, form: str) -> tuple[str, str] | None:
+    if not tag.startswith(prefix):
         return None
     try:
-        old, new = json.loads(tag.removeprefix(_RENAMED))
+        first, second = json.loads(tag.removeprefix(prefix))
     except (ValueError, TypeError):
-        old = new = None
-    if not isinstance(old, str) or not isinstance(new, str):
-        raise ValueError(f"feature '{LABELS}', annotation tag '{tag}': write it as renamed:[\"OLD\", \"NEW\"]")
-    return old, new
+        first = second = None
+    if not isinstance(first, str) or not isinstance(second, str):
+        raise ValueError(f"feature '{LABELS}', annotation tag '{tag}': write it as {prefix}{form}")
+    return first, second
 
 
 def _retired(tags: Sequence[str], names: Sequence[str]) -> frozenset[str]:
@@ -163,6 +214,42 @@ def _retired(tags: Sequence[str], names: Sequence[str]) -> frozenset[str]:
     if len(retired) == len(names):
         raise ValueError(f"every label of '{LABELS}' is retired; at least one must be in use")
     return frozenset(retired)
+
+
+def _implications(tags: Sequence[str], names: Sequence[str], aliases: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    implies: dict[str, tuple[str, ...]] = {}
+    for pair in filter(None, map(parse_implies_tag, tags)):
+        label, implied = (aliases.get(name, name) for name in pair)
+        for name in (label, implied):
+            if name not in names:
+                raise ValueError(
+                    f"annotation of '{LABELS}': '{label}' implies '{implied}', but there is no label '{name}';"
+                    f" {nearest(name, names)}"
+                )
+        implies[label] = tuple(dict.fromkeys((*implies.get(label, ()), implied)))
+    _refuse_cycles(implies)
+    return implies
+
+
+def _refuse_cycles(implies: Mapping[str, Sequence[str]]) -> None:
+    safe: set[str] = set()
+    for start in implies:
+        path: list[Iterator[str]] = [iter((start,))]
+        names: list[str] = []
+        while path:
+            label = next(path[-1], None)
+            if label is None:
+                path.pop()
+                safe.update(names[-1:])
+                names = names[:-1]
+            elif label in names:
+                cycle = " -> ".join([*names[names.index(label) :], label])
+                raise ValueError(
+                    f"annotation of '{LABELS}': '{label}' implies itself ({cycle}); remove one of the implications"
+                )
+            elif label not in safe:
+                names.append(label)
+                path.append(iter(implies.get(label, ())))
 
 
 def _aliases(tags: Sequence[str], names: Sequence[str]) -> dict[str, str]:

@@ -44,6 +44,7 @@ _SLOW_MODULES: dict[str, set[str]] = {
     "components/statistics_gen": {"*"},
     "components/suspects": {"encoding", "find", "out_of_fold"},
     "components/trainer": {
+        "decision_scores",
         "driver",
         "export",
         "input_pipeline",

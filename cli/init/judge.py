@@ -223,7 +223,9 @@ def _indicators(columns: Sequence[Column]) -> LabelReading:
             raise Refused(f"column '{printable(column.name)}' holds no 0 or 1; name the columns that do by --labels")
         if column.name != column.name.strip():
             raise Refused(f"column '{printable(column.name)}' has blanks at its ends, which a label cannot; rename it")
-    settings = IndicatorLabels(kind="indicators", columns=tuple(names))
+    unknown = sorted({value for column in columns for value in column.unknown_values})
+    soft = any(column.has_shares for column in columns)
+    settings = IndicatorLabels(kind="indicators", columns=tuple(names), unknown=tuple(unknown), soft=soft)
     return LabelReading(settings, names, 2, {"labels": ",".join(names)}, "columns of 0 and 1")
 
 

@@ -99,6 +99,7 @@ class Project:
                 f"Rows: one per text and label ({texts} texts are in several rows, with another label in each): rows"
                 " with the same text become one example (examples.copies: merge); --label-kind single keeps them apart"
             )
+        lines += self._describe_unknown()
         if trial.rejected:
             lines.append(f"{trial.rejected.total()} rows cannot be read: {trial.describe_rejected(self.data)}")
         if self.columns.left_out:
@@ -107,6 +108,29 @@ class Project:
             lines.append(f"Left out: {', '.join(left_out[:_MOST_COLUMNS_SHOWN])}{more}")
         lines += [f"Warning: {warning}" for warning in trial.warnings(merged=self.is_merged)]
         return "\n".join([*lines, f"Wrote {self.schema} and {self.configuration}"])
+
+    def _describe_unknown(self) -> list[str]:
+        """Return what is taken for unknown and for soft labels, and what to do if it means something else."""
+        trial, settings = self.trial, self.labels.settings
+        if not isinstance(settings, IndicatorLabels):
+            return []
+        soft = (
+            "Soft: values between 0 and 1 are taken for the share of annotators who gave a label; from"
+            f" {settings.cut} on it counts as given in metrics (examples.labels.cut)"
+        )
+        found = [soft] if settings.soft else []
+        if not settings.unknown:
+            return found
+        values = " or ".join(f"'{printable(value)}'" if value else "a blank" for value in settings.unknown)
+        named = trial.unknown.most_common(_MOST_LABELS_SHOWN)
+        rows = ", ".join(f"{printable(name)} in {count} rows" for name, count in named)
+        where = f" ({rows})" if rows else ""
+        left_out = f"; {trial.unlabelled} rows without any known label are left out" if trial.unlabelled else ""
+        sentence = (
+            f"Unknown: {values} beside yes and no is taken for a label that nobody knows{where}"
+            f"{left_out}. If it means no, write 0 in its place and remove examples.labels.unknown"
+        )
+        return [*found, sentence]
 
 
 _OTHER_OPTIONS = "--labels, --delimiter and --label-kind"

@@ -10,7 +10,7 @@ from components.example_gen.formats.formats import format_named
 from components.example_gen.formats.opening import open_table, refuse_other_format
 from components.example_gen.formats.rows import Cell, Object, Row
 from components.example_gen.formats.values import printable
-from components.example_gen.parsing.flags import parse_flag, parse_vector
+from components.example_gen.parsing.flags import parse_flag, parse_share, parse_vector
 from components.example_gen.parsing.printed import is_printed
 from components.example_gen.settings import ExamplesSettings
 from schema.errors import Refused
@@ -21,6 +21,7 @@ MOST_VALUES = 5_000
 _MOST_SLICE_VALUES = 20
 _MOST_CHARACTERS = 10_000  # kept of a value; a longer one is not a label
 _UNKNOWN = ("", "nan", "none", "null", "na", "n/a", "?", "unknown", "uncertain")  # beside yes and no
+_MINUS_ONE = re.compile(r"-1(\.0*)?")
 _NUMBER = re.compile(r"-?\d{1,3}(\.\d+)?")
 _NEARLY = 0.5  # share of rows with a flag from which on a column beside others of 0 and 1 is one of them
 
@@ -122,6 +123,25 @@ class Column:
         )
 
     @property
+    def unknown_values(self) -> list[str]:
+        """Values beside yes and no that usually mean that nobody knows, sorted; "" for a missing field.
+
+        None if there are no rows with yes, or none with no: a blank may then mean the other.
+        """
+        flags = {parse_flag(value) for value in self.values}
+        if not {True, False} <= flags:
+            return []
+        found = {value.strip() for value in self.values if _may_mean_unknown(value.strip())}
+        return sorted(found | ({""} if self.missing else set()))
+
+    @property
+    def has_shares(self) -> bool:
+        """True if some values are between 0 and 1, and none is another number but -1."""
+        others = [value.strip() for value in self.values if parse_flag(value) is None and value.strip()]
+        numbers = [value for value in others if _NUMBER.fullmatch(value) and not _MINUS_ONE.fullmatch(value)]
+        return bool(numbers) and all(parse_share(value) is not None for value in numbers)
+
+    @property
     def _is_both_or_number(self) -> bool:
         """False if the only flag is a letter, such as f for female."""
         flags = {value.strip().lower() for value in self.values if parse_flag(value) is not None}
@@ -131,6 +151,10 @@ class Column:
     def is_slice(self) -> bool:
         """True if every row has one of a few values."""
         return self.is_in_every_row and 1 < len(self.values) <= _MOST_SLICE_VALUES
+
+
+def _may_mean_unknown(value: str) -> bool:
+    return value.lower() in _UNKNOWN or _MINUS_ONE.fullmatch(value) is not None
 
 
 @dataclass(frozen=True)

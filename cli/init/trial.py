@@ -7,12 +7,11 @@ from pathlib import Path
 
 from components.data_gate.settings import DataGateSettings
 from components.example_gen.formats.opening import open_table
-from components.example_gen.formats.rows import Rejected
+from components.example_gen.formats.rows import Reason, Rejected
 from components.example_gen.formats.values import printable
 from components.example_gen.oddities import describe_oddities
-from components.example_gen.parsing.columns import find_columns
-from components.example_gen.parsing.labels import make_label_parser, read_label_names
-from components.example_gen.parsing.row_parser import LabelledText, RowParser
+from components.example_gen.parsing.labels import read_label_names
+from components.example_gen.parsing.row_parser import LabelledText, make_row_parser
 from components.example_gen.settings import ExamplesSettings
 from components.example_gen.sources.settings import SPLITS
 from components.example_gen.splitting import Splitter, stable_hash
@@ -38,6 +37,8 @@ class Trial:
         swallowed: Lines that look like rows, but are within quotes.
         several: Number of rows with more than one label.
         copies: Different sets of labels, and rows, by text.
+        unknown: Number of rows by label of which nobody knows whether they have it.
+        unlabelled: Number of rows of which nothing is known, which a run leaves out.
     """
 
     accepted: int = 0
@@ -48,11 +49,13 @@ class Trial:
     swallowed: int = 0
     several: int = 0
     copies: dict[int, tuple[frozenset[int], int]] = field(default_factory=dict)
+    unknown: Counter[str] = field(default_factory=Counter)
+    unlabelled: int = 0
 
     @property
     def rows(self) -> int:
         """Number of all rows."""
-        return self.accepted + self.rejected.total()
+        return self.accepted + self.rejected.total() + self.unlabelled
 
     def add(self, parsed: LabelledText, split: str, text_key: int, swallowed: int) -> None:
         """Count a row that becomes an example."""
@@ -62,12 +65,18 @@ class Trial:
         for label in parsed.labels:
             self.labels[label] += 1
             self.splits[label][split] += 1
+        self.unknown.update(parsed.unknown)
+        if parsed.unknown:
+            return  # no copy contradicts what nobody knows
         if text_key in self.copies or len(self.copies) < _MOST_TEXTS:
             sets, rows = self.copies.get(text_key, (frozenset(), 0))
             self.copies[text_key] = (sets | {stable_hash("\n".join(sorted(parsed.labels)))}, rows + 1)
 
     def reject(self, row: Rejected) -> None:
         """Count a row that does not."""
+        if row.reason is Reason.NOT_LABELLED:
+            self.unlabelled += 1
+            return
         explanation = printable(row.explanation) if len(row.explanation) < 60 else row.explanation[:90]
         self.rejected[explanation] += 1
         self.lines.setdefault(explanation, row.line)
@@ -120,9 +129,8 @@ def try_rows(data: Path, settings: ExamplesSettings) -> Trial:
     splitter = Splitter(settings, settings.inputs[0])
     columns, objects = settings.used_columns, settings.object_columns
     with open_table(str(data), settings, data.name, columns=columns, objects=objects) as table:
-        layout = find_columns(table.columns, settings, data.name, others=table.others)
         names = read_label_names(settings.labels, settings.input_base)
-        parser = RowParser(data.name, layout, make_label_parser(settings.labels, names))
+        parser = make_row_parser(table.columns, settings, None, names, data.name, table.others)
         for row in table.rows:
             if isinstance(row, Rejected):
                 trial.reject(row)

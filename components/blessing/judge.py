@@ -134,6 +134,9 @@ def _judge_one(gate: Gate, label: str | None, measured: _Measured) -> GateResult
     if label is None:
         return judge(gate, None, measured, measured.candidate.examples if gate.slice else None)
     support = measured.candidate.per_label[label].support
+    if gate.label == EVERY_LABEL and measured.candidate.per_label[label].unknown == measured.candidate.examples:
+        note = f"nobody knows which examples have {label}: {gate.text} is not asked"
+        return _result(gate, None, None, note, label=label, asked=False, support=support)
     if support < gate.min_support:
         note = f"{label} has {support} examples, fewer than {gate.min_support}: {gate.text} is not asked"
         return _result(gate, None, None, note, label=label, asked=False, support=support)

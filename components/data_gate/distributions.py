@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from components.common.record import Record, Value
-from schema.features import LABELS, TEXT_LENGTH
+from schema.features import LABELS, TEXT_LENGTH, UNKNOWN_LABELS
 
 _QUANTILES = 1  # of statistics_pb2.Histogram.HistogramType
 
@@ -19,6 +19,9 @@ class Distribution(Value):
 
     rows: int = Field(description="Number of examples.")
     labels: dict[str, int] = Field(description="Number of examples by label.")
+    unknown: dict[str, int] = Field(
+        default={}, description="Number of examples by label of which nobody knows whether they have it."
+    )
     lengths: list[tuple[float, float]] = Field(
         description="[length in characters, share of the texts that are no longer] pairs, ascending."
     )
@@ -44,15 +47,18 @@ def distribution(statistics: Any, aliases: Mapping[str, str]) -> Distribution:
         aliases: Former name of a label -> its present name.
     """
     features = {".".join(each.path.step): each for each in statistics.features}
-    labels: dict[str, int] = {}
-    if LABELS in features:
-        for bucket in features[LABELS].string_stats.rank_histogram.buckets:
-            labels[aliases.get(bucket.label, bucket.label)] = round(bucket.sample_count)
+    labels, unknown = (_count(features.get(name), aliases) for name in (LABELS, UNKNOWN_LABELS))
     lengths: list[tuple[float, float]] = []
     if TEXT_LENGTH in features:
         histograms = features[TEXT_LENGTH].num_stats.histograms
         lengths = next((_cumulate(each.buckets) for each in histograms if each.type == _QUANTILES), [])
-    return Distribution(rows=round(statistics.num_examples), labels=labels, lengths=lengths)
+    return Distribution(rows=round(statistics.num_examples), labels=labels, unknown=unknown, lengths=lengths)
+
+
+def _count(feature: Any, aliases: Mapping[str, str]) -> dict[str, int]:
+    """Return the number of examples by value of a feature of labels; empty if there is no such feature."""
+    buckets = () if feature is None else feature.string_stats.rank_histogram.buckets
+    return {aliases.get(bucket.label, bucket.label): round(bucket.sample_count) for bucket in buckets}
 
 
 def _cumulate(buckets: Any) -> list[tuple[float, float]]:

@@ -7,7 +7,7 @@ import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
 from components.data_gate.verdict import Drift
-from schema.features import LABELS
+from schema.features import LABELS, UNKNOWN_LABELS
 
 _MEASURES = {
     anomalies_pb2.DriftSkewInfo.Measurement.L_INFTY: "l_infinity",
@@ -34,6 +34,40 @@ def with_present_labels(
             _rename(feature.string_stats.rank_histogram.buckets, "label", aliases, kept)
             _rename(feature.string_stats.top_values, "value", aliases, kept)
     return result
+
+
+def unknown_counts(statistics: statistics_pb2.DatasetFeatureStatisticsList) -> dict[str, float]:
+    """Return the number of examples by label of which nobody knows whether they have it, for the labels with any."""
+    for feature in statistics.datasets[0].features:
+        if feature.path.step[:] == [UNKNOWN_LABELS]:
+            return {each.label: each.sample_count for each in feature.string_stats.rank_histogram.buckets}
+    return {}
+
+
+def as_if_known(statistics: statistics_pb2.DatasetFeatureStatisticsList) -> statistics_pb2.DatasetFeatureStatisticsList:
+    """Return statistics in which each label has as many examples as if it were known in all.
+
+    The frequency of a label among the examples that know it is taken for that of all examples: otherwise a label that
+    fewer rows were asked for would seem to drift. Statistics without unknown labels are returned as they are.
+    """
+    unknown, examples = unknown_counts(statistics), statistics.datasets[0].num_examples
+    if not unknown:
+        return statistics
+    result = statistics_pb2.DatasetFeatureStatisticsList()
+    result.CopyFrom(statistics)
+    for feature in result.datasets[0].features:
+        if feature.path.step[:] == [LABELS]:
+            for bucket in feature.string_stats.rank_histogram.buckets:
+                bucket.sample_count *= examples / max(examples - unknown.get(bucket.label, 0.0), 1.0)
+            for value in feature.string_stats.top_values:
+                value.frequency *= examples / max(examples - unknown.get(value.value, 0.0), 1.0)
+    return result
+
+
+def never_known(statistics: statistics_pb2.DatasetFeatureStatisticsList) -> set[str]:
+    """Return the labels of which nobody knows for any example whether it has them."""
+    examples = statistics.datasets[0].num_examples
+    return {label for label, count in unknown_counts(statistics).items() if count >= examples}
 
 
 def measure_drift(

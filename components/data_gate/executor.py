@@ -12,7 +12,13 @@ from tfx.types.standard_component_specs import ANOMALIES_KEY, SCHEMA_KEY, STATIS
 from components.common.files import read_bytes
 from components.data_gate import reasons
 from components.data_gate.distributions import Distributions, distribution
-from components.data_gate.drift import describe_drift, measure_drift, with_present_labels
+from components.data_gate.drift import (
+    as_if_known,
+    describe_drift,
+    measure_drift,
+    never_known,
+    with_present_labels,
+)
 from components.data_gate.settings import DataGateSettings
 from components.data_gate.verdict import Drift, Verdict
 from components.example_gen.report import IngestReport
@@ -132,8 +138,12 @@ def _drift_since(
     """Measure drift over the labels that are in use now and were at that training."""
     shared = set(labels.active).intersection(labels.aliases.get(label, label) for label in training.entry.known)
     before = statistics_pb2.DatasetFeatureStatisticsList.FromString(training.statistics)
+    shared -= never_known(now)
+    shared -= {labels.aliases.get(label, label) for label in never_known(before)}
     return measure_drift(
-        with_present_labels(now, {}, shared), with_present_labels(before, labels.aliases, shared), schema
+        with_present_labels(as_if_known(now), {}, shared),
+        with_present_labels(as_if_known(before), labels.aliases, shared),
+        schema,
     )
 
 

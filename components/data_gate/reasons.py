@@ -46,6 +46,7 @@ def warnings(report: IngestReport, active: Sequence[str]) -> list[str]:
     duplicates = report.duplicates
     return [
         *labels_without_rows(report, active),
+        *labels_nobody_knows(report, active),
         *swallowed_rows(report),
         *describe_oddities(counts, report.accepted, duplicates.texts, duplicates.contradictory),
     ]
@@ -70,17 +71,33 @@ def vanished_labels(
         f"label '{label}' has vanished: {previous.labels[label]} rows in the data last trained on, none now; correct"
         " the data, or retire the label"
         for label in active
-        if previous.labels.get(label, 0) >= settings.vanished_label and label not in report.labels
+        if previous.labels.get(label, 0) >= settings.vanished_label
+        and label not in report.labels
+        and report.unknown.get(label, 0) < report.accepted
     ]
 
 
 def labels_without_rows(report: IngestReport, active: Sequence[str]) -> list[str]:
     """Return a warning if labels of the schema have no rows: a model cannot learn them."""
-    without = [label for label in active if label not in report.labels]
-    if not without:
-        return []
-    named = ", ".join(without[:_MOST_NAMED]) + (", ..." if len(without) > _MOST_NAMED else "")
-    return [f"no row has {'the label' if len(without) == 1 else f'any of {len(without)} labels:'} {named}"]
+    unknown = _never_known(report, active)
+    without = [label for label in active if label not in report.labels and label not in unknown]
+    return [f"no row has {_named(without)}"] if without else []
+
+
+def labels_nobody_knows(report: IngestReport, active: Sequence[str]) -> list[str]:
+    """Return a warning if labels of the schema are unknown in all rows: a model cannot learn them either."""
+    unknown = _never_known(report, active)
+    return [f"nobody knows of any row whether it has {_named(unknown)}"] if unknown else []
+
+
+def _never_known(report: IngestReport, active: Sequence[str]) -> list[str]:
+    return [label for label in active if report.accepted and report.unknown.get(label, 0) >= report.accepted]
+
+
+def _named(labels: Sequence[str]) -> str:
+    more = ", ..." if len(labels) > _MOST_NAMED else ""
+    shown = ", ".join(labels[:_MOST_NAMED]) + more
+    return f"the label {shown}" if len(labels) == 1 else f"any of {len(labels)} labels: {shown}"
 
 
 def unknown_labels(report: IngestReport, labels: LabelList) -> list[str]:

@@ -3,11 +3,18 @@
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.data_gate.settings import DataGateSettings
-from schema.features import GROUP_KEY, LABELS, SPAN, TEXT_LENGTH
+from schema.features import GROUP_KEY, LABELS, SOFT_LABELS, SOFT_SCORES, SPAN, TEXT_LENGTH, UNKNOWN_LABELS
+from schema.label_list import label_list
 
 
 def complete_schema(
-    schema: schema_pb2.Schema, settings: DataGateSettings, *, spans: bool, groups: bool = False
+    schema: schema_pb2.Schema,
+    settings: DataGateSettings,
+    *,
+    spans: bool,
+    groups: bool = False,
+    unknown: bool = False,
+    soft: bool = False,
 ) -> schema_pb2.Schema:
     """Return the schema that ExampleValidator and the data gate compare statistics with.
 
@@ -16,6 +23,8 @@ def complete_schema(
         settings: The other bounds on drift.
         spans: Whether examples have a span.
         groups: Whether examples have a group.
+        unknown: Whether examples may leave labels unknown.
+        soft: Whether examples may have labels that some but not all annotators gave.
     """
     complete = schema_pb2.Schema()
     complete.CopyFrom(schema)
@@ -25,6 +34,17 @@ def complete_schema(
             features[name] = complete.feature.add(name=name, type=schema_pb2.INT)
             features[name].presence.min_fraction = 1.0
             features[name].shape.dim.add(size=1)
+    if unknown and UNKNOWN_LABELS not in features:
+        # Present in the examples that leave a label unknown, which may be none.
+        feature = complete.feature.add(name=UNKNOWN_LABELS, type=schema_pb2.BYTES)
+        feature.value_count.min = 0
+        feature.string_domain.value.extend(label_list(schema).names)
+    if soft and SOFT_LABELS not in features:
+        feature = complete.feature.add(name=SOFT_LABELS, type=schema_pb2.BYTES)
+        feature.value_count.min = 0
+        feature.string_domain.value.extend(label_list(schema).names)
+        feature = complete.feature.add(name=SOFT_SCORES, type=schema_pb2.FLOAT)
+        feature.value_count.min = 0
     if settings.label_drift is not None and not features[LABELS].HasField("drift_comparator"):
         comparator = features[LABELS].drift_comparator
         if settings.label_drift.measure == "l_infinity":

@@ -14,7 +14,7 @@ from components.evaluation.metrics.catalogue import (
     label_rate_names,
 )
 from components.evaluation.metrics.multi_label_metrics import EXAMPLES, array_key, compared_key
-from components.evaluation.metrics.scores import SUPPORT
+from components.evaluation.metrics.scores import SUPPORT, UNKNOWN
 from components.evaluation.metrics.slicing import slice_name
 from components.evaluation.metrics.values import Compared, Evaluation, Interval, LabelMetrics, Metrics
 from schema.errors import Refused
@@ -110,11 +110,13 @@ def _metrics(model: _Model, labels: Sequence[str], missing: Sequence[str]) -> Me
         for metric in (*label_count_names(), SUPPORT)
         if array_key(metric) in values
     }
+    unknown = values[array_key(UNKNOWN)].value.array_value.int64_values if array_key(UNKNOWN) in values else None
     columns = [(column, label) for column, label in enumerate(labels) if label not in missing]
     per_label = {
         label: LabelMetrics(
             **{metric: _none_if_nan(array[column]) for metric, array in rates.items()},
             **{metric: array[column] for metric, array in counts.items()},
+            unknown=(unknown[column] or None) if unknown else None,
         )
         for column, label in columns
     }

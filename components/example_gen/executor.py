@@ -186,7 +186,7 @@ class _ReadFiles(beam.DoFn):  # type: ignore[misc]
         settings = self._job.settings
         ingest = Ingest(self._job, unit[0].order)
         for file in unit:
-            columns, objects = settings.used_columns, settings.object_columns
+            columns, objects = settings.columns_of(file.input), settings.objects_of(file.input)
             with open_table(file.path, settings, file.name, columns=columns, objects=objects) as table:
                 ingest.add_table(table, file)
         yield ingest.finish()
@@ -203,13 +203,14 @@ class _ReadQueryRows(beam.DoFn):  # type: ignore[misc]
         """Prepare for the rows of any query."""
         self._ingest = Ingest(self._job, order=0)
         self._sinks = {
-            query.order: self._ingest.sink(self._job.settings.used_columns, query) for query in self._queries
+            query.order: self._ingest.sink(self._job.settings.columns_of(query.input), query) for query in self._queries
         }
+        self._columns = {query.order: self._job.settings.columns_of(query.input) for query in self._queries}
 
     def process(self, row: tuple[int, dict[str, Any]]) -> None:
         """Add one row: (order of its query, values by column)."""
         order, fields = row
-        self._sinks[order].add(to_row(0, fields, self._job.settings.used_columns))
+        self._sinks[order].add(to_row(0, fields, self._columns[order]))
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         """Write the rows of the bundle."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from components.common.progress import PROGRESS
 from components.example_gen import runs, shards
 from components.example_gen.formats.rows import Rejected, Row, Table
-from components.example_gen.parsing.columns import find_columns
-from components.example_gen.parsing.label_changes import LabelChanges, apply_changes
-from components.example_gen.parsing.labels import make_label_parser
-from components.example_gen.parsing.row_parser import LabelledText, RowParser
+from components.example_gen.formats.values import UnusableValueError
+from components.example_gen.parsing.known import LabelResolver
+from components.example_gen.parsing.label_changes import LabelChanges
+from components.example_gen.parsing.row_parser import LabelledText, RowParser, make_row_parser
 from components.example_gen.quarantine import QuarantinedRow
 from components.example_gen.report import Tally
 from components.example_gen.runs import RunWriter, SpilledRow
@@ -64,6 +64,7 @@ class Ingest:
         self._job = job
         self._order = order
         self._tally = Tally()
+        self._resolver = LabelResolver(job.changes, complete=job.settings.implied == "complete")
         self._writer = RunWriter(job.folder, job.partitions)
         self._rejects: list[QuarantinedRow] = []
         self._reject_paths: list[str] = []
@@ -86,9 +87,9 @@ class Ingest:
             Refused: A configured column is missing.
         """
         settings = self._job.settings
-        layout = find_columns(columns, settings, file.name, others=others)
-        parser = RowParser(file.name, layout, make_label_parser(settings.labels, self._job.label_names))
-        return _Sink(self, file, parser, Splitter(settings, settings.inputs[file.input]))
+        entry = settings.inputs[file.input]
+        parser = make_row_parser(columns, settings, entry.asked, self._job.label_names, file.name, others)
+        return _Sink(self, file, parser, Splitter(settings, entry))
 
     def finish(self) -> Part:
         """Write the rows that are still in memory, and return the result."""
@@ -105,18 +106,26 @@ class Ingest:
             self._flush_rejects()
 
     def accept(self, parsed: LabelledText, row: Row, file: InputFile, splitter: Splitter) -> None:
-        """Count a parsed row and spill it as an example."""
+        """Count a parsed row and spill it as an example; reject it if it was labelled for nothing."""
+        try:
+            known = self._resolver.resolve(parsed)
+        except UnusableValueError as error:
+            self.reject(row.reject(error.reason, error.detail), file)
+            return
         self._count_row()
-        labels, retired = apply_changes(parsed.labels, self._job.changes)
-        self._tally.retired.update(retired)
+        self._tally.retired.update(known.retired)
+        self._tally.completed.update(known.completed)
         self._tally.swallowed += row.swallowed
-        parsed.labels[:] = labels
+        parsed.labels[:], parsed.unknown[:] = known.given, known.unknown
+        parsed.scores.clear()
+        parsed.scores.update(known.scores)
+        self._tally.soft += bool(known.scores)
         assignment = splitter.assign(parsed)
         settings = self._job.settings
         self._writer.add(
             SpilledRow(
                 text_key=assignment.text_key,
-                labels_key=labels_key(labels),
+                labels_key=labels_key(known.given, known.unknown),
                 order=shards.shuffle_key(file.name, str(row.line) if row.line else parsed.id),
                 unit_key=assignment.unit_key,
                 split=assignment.split,
@@ -124,7 +133,8 @@ class Ingest:
                 pinned=assignment.pinned,
                 file=file.order,
                 line=row.line,
-                labels=labels,
+                labels=known.given,
+                unknown=known.unknown,
                 example=shards.serialize(parsed, settings.slices, file.span, grouped=settings.group is not None),
             )
         )

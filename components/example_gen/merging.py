@@ -8,7 +8,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.example_gen.splitting import labels_key
-from schema.features import LABELS
+from schema.features import LABELS, UNKNOWN_LABELS
 
 
 def merge_copies(table: pa.Table, source: NDArray[np.integer], position: NDArray[np.int64]) -> pa.Table:
@@ -34,11 +34,18 @@ def merge_copies(table: pa.Table, source: NDArray[np.integer], position: NDArray
 
 
 def _merge(table: pa.Table, rows: NDArray[np.intp]) -> dict[str, Any]:
-    """Return the first of some rows with the labels of all, each once."""
+    """Return the first of some rows with the labels of all, each once; unknown is what all leave open."""
     first: dict[str, Any] = table.slice(int(rows[0]), 1).to_pylist()[0]
     labels = list(dict.fromkeys(label for each in table["labels"].take(pa.array(rows)).to_pylist() for label in each))
     example = tf.train.Example.FromString(first["example"])
     values = example.features.feature[LABELS].bytes_list.value
     values[:] = [label.encode() for label in labels]
+    silences = [set(each) for each in table["unknown"].take(pa.array(rows)).to_pylist()]
+    unknown = [label for label in first["unknown"] if label not in labels and all(label in each for each in silences)]
+    if unknown != first["unknown"]:
+        del example.features.feature[UNKNOWN_LABELS]
+        if unknown:
+            example.features.feature[UNKNOWN_LABELS].bytes_list.value.extend([label.encode() for label in unknown])
     serialized = example.SerializeToString(deterministic=True)
-    return first | {"labels": labels, "labels_key": labels_key(labels), "example": serialized}
+    key = labels_key(labels, unknown)
+    return first | {"labels": labels, "unknown": unknown, "labels_key": key, "example": serialized}

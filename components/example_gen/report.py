@@ -70,6 +70,13 @@ class IngestReport(Record):
     retired_labels: dict[str, int] = Field(
         default={}, description="Rows by label that the schema has retired; the rows were kept without the label."
     )
+    soft: int = Field(default=0, description="Rows with a label that some but not all annotators gave.")
+    completed: dict[str, int] = Field(
+        default={}, description="Rows by label that they lacked and got because another of their labels implies it."
+    )
+    unknown: dict[str, int] = Field(
+        default={}, description="Accepted rows by label of which nobody knows whether they have it, if there are any."
+    )
     swallowed: int = Field(
         default=0, description="Lines that look like rows, but are in quotes and so part of accepted rows."
     )
@@ -99,10 +106,14 @@ class IngestReport(Record):
 
     @property
     def unusable_share(self) -> float:
-        """Share of all rows that was quarantined for any reason but being a copy, 0 to 1."""
+        """Share of all rows that was quarantined for any reason but being a copy or not labelled at all, 0 to 1."""
         if not self.rows_read:
             return 0.0
-        return self.quarantined / self.rows_read - self.share_of(Reason.IN_OTHER_SPLIT)
+        return (
+            self.quarantined / self.rows_read
+            - self.share_of(Reason.IN_OTHER_SPLIT)
+            - self.share_of(Reason.NOT_LABELLED)
+        )
 
 
 @dataclass(slots=True)
@@ -156,6 +167,9 @@ class Tally:
         reasons: Quarantined rows by reason.
         labels: Occurrences by label.
         retired: Rows by retired label.
+        soft: Rows with a label that some but not all annotators gave.
+        completed: Rows by label that they got because another of their labels implies it.
+        unknown: Examples by label of which nobody knows whether they have it.
         swallowed: Lines that look like rows, but are part of accepted rows.
         merged: Rows that became part of the example of a copy.
         spans: Examples by span.
@@ -168,6 +182,9 @@ class Tally:
     reasons: Counter[Reason] = field(default_factory=Counter)
     labels: dict[str, LabelTally] = field(default_factory=dict)
     retired: Counter[str] = field(default_factory=Counter)
+    soft: int = 0
+    completed: Counter[str] = field(default_factory=Counter)
+    unknown: Counter[str] = field(default_factory=Counter)
     swallowed: int = 0
     merged: int = 0
     spans: Counter[int | None] = field(default_factory=Counter)
@@ -189,6 +206,9 @@ class Tally:
         self.splits.update(other.splits)
         self.reasons.update(other.reasons)
         self.retired.update(other.retired)
+        self.soft += other.soft
+        self.completed.update(other.completed)
+        self.unknown.update(other.unknown)
         self.swallowed += other.swallowed
         self.merged += other.merged
         self.spans.update(other.spans)
@@ -223,6 +243,9 @@ class Tally:
             swallowed=self.swallowed,
             merged=self.merged,
             retired_labels=dict(sorted(self.retired.items())),
+            soft=self.soft,
+            completed=dict(sorted(self.completed.items())),
+            unknown=dict(sorted(self.unknown.items())),
             duplicates=self.duplicates.report(),
             spans=[SpanCount(span=span, version=version, rows=self.spans[span]) for span, version in spans],
             digest=f"{self.digest % (1 << 64):016x}",

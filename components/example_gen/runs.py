@@ -26,7 +26,7 @@ _COMPRESSION_RATIO = 3  # approximate ratio of text to compressed text
 _ROWS = pa.schema([
     ("text_key", pa.uint64()), ("labels_key", pa.uint64()), ("order", pa.uint64()), ("unit_key", pa.uint64()),
     ("split", pa.uint8()), ("allowed", pa.uint8()), ("pinned", pa.bool_()), ("file", pa.int32()), ("line", pa.int64()),
-    ("labels", pa.list_(pa.string())), ("example", pa.binary()),
+    ("labels", pa.list_(pa.string())), ("unknown", pa.list_(pa.string())), ("example", pa.binary()),
 ])  # fmt: skip
 
 
@@ -38,6 +38,7 @@ class SpilledRow(NamedTuple):
         file: `InputFile.order` of the row's file.
         line: `Row.line`.
         labels: Labels of the example, to count them.
+        unknown: Labels of which nobody knows whether the example has them.
         example: Serialized tf.Example.
     """
 
@@ -51,6 +52,7 @@ class SpilledRow(NamedTuple):
     file: int
     line: int
     labels: list[str]
+    unknown: list[str]
     example: bytes
 
 

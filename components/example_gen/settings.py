@@ -5,7 +5,15 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from components.example_gen.formats.settings import BIGQUERY, FormatSettings
-from components.example_gen.parsing.settings import ColumnSettings, PositionalLabels, TextColumns
+from components.example_gen.parsing.settings import (
+    ASKABLE,
+    ColumnSettings,
+    IndicatorLabels,
+    ListLabels,
+    MultihotLabels,
+    PositionalLabels,
+    TextColumns,
+)
 from components.example_gen.sources.bigquery.settings import BigQuerySettings
 from components.example_gen.sources.settings import InputSettings, SourceSettings
 
@@ -38,6 +46,20 @@ class RowsSettings(TextColumns, BigQuerySettings, FormatSettings, InputSettings)
             raise ValueError("input_base is missing; name the folder that holds the files")
         return self
 
+    def asked_column_of(self, entry: int) -> str | None:  # noqa: ARG002 - texts without labels were asked for none
+        """Return the column that lists what the rows of an entry of the inputs were labelled for, if there is one."""
+        return None
+
+    def columns_of(self, entry: int) -> tuple[str, ...]:
+        """Return every column that is read from the files of an entry of the inputs, once."""
+        column = self.asked_column_of(entry)
+        return self.used_columns if column is None else (*self.used_columns, column)
+
+    def objects_of(self, entry: int) -> tuple[str, ...]:
+        """Return the columns of an entry of the inputs whose cells may be objects."""
+        column = self.asked_column_of(entry)
+        return self.object_columns if column is None or not self.object_columns else (*self.object_columns, column)
+
 
 class ExamplesSettings(ColumnSettings, SourceSettings, RowsSettings):
     """Settings of TextExampleGen."""
@@ -56,6 +78,43 @@ class ExamplesSettings(ColumnSettings, SourceSettings, RowsSettings):
         " and label.",
     )
 
+    implied: Literal["complete", "refuse"] = Field(
+        default="complete",
+        description="What becomes of a row that has a label but not one that it implies in the schema (see labels"
+        " imply). complete: it gets the other one; refuse: it goes to the quarantine.",
+    )
+
+    @model_validator(mode="after")
+    def _complete_merged_rows(self) -> Self:
+        if self.copies == "merge" and self.implied == "refuse":
+            raise ValueError("implied is refuse, but copies are merged, of which each has a part of the labels")
+        return self
+
+    @model_validator(mode="after")
+    def _keep_soft_rows(self) -> Self:
+        if self.copies == "merge" and self.has_soft_labels:
+            raise ValueError("labels.soft is true, but copies are merged, whose shares nobody can add up")
+        return self
+
+    @model_validator(mode="after")
+    def _can_ask(self) -> Self:
+        for index, entry in enumerate(self.inputs):
+            column = entry.asked_column
+            if column is None:
+                continue
+            if not isinstance(self.labels, ASKABLE):
+                raise ValueError(
+                    f"inputs[{index}].asked names the column '{column}', but labels are of kind {self.labels.kind},"
+                    " which no column can list; write a list of labels"
+                )
+            if column in self.used_columns:
+                raise ValueError(f"inputs[{index}].asked names the column '{column}', which has another use")
+            if self.columns is not None and column not in self.columns:
+                raise ValueError(
+                    f"columns has no '{column}', which inputs[{index}].asked names (it has: {', '.join(self.columns)})"
+                )
+        return self
+
     @model_validator(mode="after")
     def _can_split(self) -> Self:
         if self.split_by in ("id", "group") and getattr(self, self.split_by) is None:
@@ -69,3 +128,25 @@ class ExamplesSettings(ColumnSettings, SourceSettings, RowsSettings):
         if not self.input_base and isinstance(self.labels, PositionalLabels):
             raise ValueError("input_base is missing; name the folder that holds the files")
         return self
+
+    @property
+    def has_unknown_labels(self) -> bool:
+        """Whether rows may leave it open whether they have a label."""
+        if any(entry.asked is not None for entry in self.inputs):
+            return True
+        return isinstance(self.labels, IndicatorLabels | MultihotLabels) and bool(self.labels.unknown)
+
+    @property
+    def has_soft_labels(self) -> bool:
+        """Whether labels may be a share of annotators instead of yes or no."""
+        return self.soft_cut is not None
+
+    @property
+    def soft_cut(self) -> float | None:
+        """Share of annotators from which on a label counts as given; None if labels are yes or no."""
+        labels = self.labels
+        return labels.cut if isinstance(labels, IndicatorLabels | ListLabels) and labels.soft else None
+
+    def asked_column_of(self, entry: int) -> str | None:
+        """Return the column that lists what the rows of an entry of the inputs were labelled for, if there is one."""
+        return self.inputs[entry].asked_column

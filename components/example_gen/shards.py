@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import blake2b
 
 import numpy as np
@@ -22,7 +23,19 @@ from components.example_gen.report import MOST_CONTRADICTIONS, Contradiction, Du
 from components.example_gen.sources.settings import SPLITS, Split
 from components.example_gen.sources.sources import InputFile
 from components.example_gen.splitting import stable_hash
-from schema.features import GROUP_KEY, ID, LABELS, NO_GROUP, SPAN, TEXT, TEXT_LENGTH, TEXT_PAIR
+from schema.features import (
+    GROUP_KEY,
+    ID,
+    LABELS,
+    NO_GROUP,
+    SOFT_LABELS,
+    SOFT_SCORES,
+    SPAN,
+    TEXT,
+    TEXT_LENGTH,
+    TEXT_PAIR,
+    UNKNOWN_LABELS,
+)
 
 UNFINISHED = "unfinished"  # folder of the artifact for files that are still being written
 _MOST_LINES = 1 << 40  # more than any file has
@@ -51,9 +64,10 @@ def serialize(row: LabelledText, slices: Sequence[str], span: int | None, *, gro
         grouped: Whether a group is configured.
 
     Returns:
-        Example with the string features id [1], text [1], text_pair [1] if the row has one, labels [0..n] and each of
-        `slices` [1], and the int64 features text_length [1], span [1] if inputs have spans, and group_key [1] if there
-        are groups.
+        Example with the string features id [1], text [1], text_pair [1] if the row has one, labels [0..n],
+        unknown_labels and soft_labels [1..n] if the row has any, and each of `slices` [1], the int64 features
+        text_length [1], span [1] if inputs have spans, and group_key [1] if there are groups, and the floats
+        soft_scores, one for each of soft_labels.
     """
     example = tf.train.Example()
     feature = example.features.feature
@@ -69,6 +83,11 @@ def serialize(row: LabelledText, slices: Sequence[str], span: int | None, *, gro
     # Without this, a row without labels would lack the feature instead of having an empty one.
     feature[LABELS].bytes_list.SetInParent()
     feature[LABELS].bytes_list.value.extend([label.encode() for label in row.labels])
+    if row.unknown:
+        feature[UNKNOWN_LABELS].bytes_list.value.extend([label.encode() for label in row.unknown])
+    if row.scores:
+        feature[SOFT_LABELS].bytes_list.value.extend([label.encode() for label in row.scores])
+        feature[SOFT_SCORES].float_list.value.extend(row.scores.values())
     for name, value in zip(slices, row.slices, strict=True):
         feature[name].bytes_list.value.append(value.encode())
     serialized: bytes = example.SerializeToString(deterministic=True)
@@ -98,6 +117,8 @@ def write_partition(
         **{name: table[name].combine_chunks().to_numpy(zero_copy_only=False) for name in Rows.__dataclass_fields__}
     )
     assignments = assign_copies(rows)
+    if pc.any(pc.greater(pc.list_value_length(table["unknown"]), 0)).as_py():
+        assignments = _without_silence(assignments, table)
     examples = table["example"]
     tally = Tally(merged=read - table.num_rows)
     for index, split in enumerate(SPLITS):
@@ -106,6 +127,7 @@ def write_partition(
         tally.splits[split] += len(members)
         tally.digest += _write_shard(split, shard, examples.take(pa.array(members)), uri)
     _count_labels(table, assignments, tally)
+    _count_unknown(table, assignments, tally)
     file = table["file"].to_numpy()
     for order, count in zip(*np.unique(file[~assignments.set_aside], return_counts=True), strict=True):
         tally.spans[inputs[order].span] += int(count)
@@ -153,6 +175,35 @@ def _count_labels(table: pa.Table, assignments: Assignments, tally: Tally) -> No
     for name, count, position in zip(names.dictionary.to_pylist(), counts, first, strict=True):
         if count:
             tally.count_label(name, int(count), divmod(int(position), _MOST_LINES))
+
+
+def _count_unknown(table: pa.Table, assignments: Assignments, tally: Tally) -> None:
+    unknown = table["unknown"].combine_chunks()
+    owners = pc.list_parent_indices(unknown).to_numpy()
+    kept = unknown.flatten().filter(pa.array(~assignments.set_aside[owners]))
+    for each in pc.value_counts(kept).to_pylist():
+        tally.unknown[each["values"]] += each["counts"]
+
+
+def _without_silence(assignments: Assignments, table: pa.Table) -> Assignments:
+    """Return the assignments with those copies as contradictory that differ in what both know."""
+    given, unknown = table["labels"], table["unknown"]
+
+    def contradicts(copies: NDArray[np.intp]) -> bool:
+        chosen = pa.array(copies)
+        sets = [set(labels) for labels in given.take(chosen).to_pylist()]
+        silent = [set(labels) for labels in unknown.take(chosen).to_pylist()]
+        return any(
+            label not in labels and label not in silence
+            for label in set().union(*sets)
+            for labels, silence in zip(sets, silent, strict=True)
+        )
+
+    contradictory = [
+        differ and contradicts(copies)
+        for copies, differ in zip(assignments.groups, assignments.contradictory, strict=True)
+    ]
+    return replace(assignments, contradictory=contradictory)
 
 
 def _positions(table: pa.Table) -> NDArray[np.int64]:

@@ -93,9 +93,10 @@ def stable_hash(key: str) -> int:
     return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big")
 
 
-def labels_key(labels: Iterable[str]) -> int:
-    """Return a hash that equal sets of labels have in common."""
-    return stable_hash("\n".join(sorted(labels)))
+def labels_key(labels: Iterable[str], unknown: Iterable[str] = ()) -> int:
+    """Return a hash that equal sets of labels, and of unknown ones, have in common."""
+    given, left = "\n".join(sorted(labels)), "\n".join(sorted(unknown))
+    return stable_hash(f"{given}\n\n{left}" if left else given)
 
 
 def describe_rule(files: Sequence[InputFiles], split: Split, split_by: str) -> str:

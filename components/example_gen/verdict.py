@@ -58,22 +58,26 @@ def _reasons(report: IngestReport, quarantined: Iterable[QuarantinedRow]) -> str
 
 
 def _remedy(report: IngestReport) -> str:
-    match next(iter(report.reasons)):
-        case Reason.MALFORMED_QUOTE | Reason.UNTERMINATED_QUOTE:
-            return "if quotes are ordinary characters, set examples.quoting to false"
-        case Reason.WRONG_FIELDS:
-            return "check examples.format, examples.quoting and examples.columns"
-        case Reason.NOT_JSON | Reason.NOT_A_RECORD | Reason.TOO_LONG:
-            return "check examples.format"
-        case Reason.MISSING_FIELD | Reason.NOT_A_STRING:
-            return "name columns under examples that hold one string in every row"
-        case Reason.NOT_A_LIST:
-            return "set examples.labels.kind to delimited"
-        case Reason.INVALID_UTF8:
-            return "save the files as UTF-8"
-        case Reason.BLANK_ID:
-            return "set examples.id"
-        case Reason.BLANK_TEXT:
-            return "set examples.text"
-        case _:
-            return "set examples.labels"
+    return _REMEDIES.get(next(iter(report.reasons)), "set examples.labels")
+
+
+_FLAGS = "correct them, or name the values that mean unknown in examples.labels.unknown"
+_REMEDIES: dict[str, str] = {
+    Reason.MALFORMED_QUOTE: "if quotes are ordinary characters, set examples.quoting to false",
+    Reason.UNTERMINATED_QUOTE: "if quotes are ordinary characters, set examples.quoting to false",
+    Reason.WRONG_FIELDS: "check examples.format, examples.quoting and examples.columns",
+    Reason.NOT_JSON: "check examples.format",
+    Reason.NOT_A_RECORD: "check examples.format",
+    Reason.TOO_LONG: "check examples.format",
+    Reason.MISSING_FIELD: "name columns under examples that hold one string in every row",
+    Reason.NOT_A_STRING: "name columns under examples that hold one string in every row",
+    Reason.NOT_0_OR_1: _FLAGS,
+    Reason.NOT_A_VECTOR: _FLAGS,
+    Reason.NOT_LABELLED: "label some rows, or correct examples.labels.unknown and examples.inputs[].asked",
+    Reason.CONTRADICTION: "correct them, or set examples.implied to complete",
+    Reason.NOT_A_LABEL: "correct them, or add the label to the schema (bert-multilabel labels add)",
+    Reason.NOT_A_LIST: "set examples.labels.kind to delimited",
+    Reason.INVALID_UTF8: "save the files as UTF-8",
+    Reason.BLANK_ID: "set examples.id",
+    Reason.BLANK_TEXT: "set examples.text",
+}

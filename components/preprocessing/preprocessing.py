@@ -37,25 +37,45 @@ def preprocessing_fn(inputs: Batch, custom_config: dict[str, Any]) -> Batch:
     tokenizer = tft.make_and_track_object(lambda: _tokenizer(settings.tokenizer), name="bert_tokenizer")
     return {
         **_tokens(tokenizer, inputs),
-        features.LABELS: multi_hot(inputs[raw.LABELS], settings.labels, settings.retired),
+        features.LABELS: _labels(inputs, settings),
         features.ID: tf.squeeze(inputs[raw.ID], axis=1),
     }
 
 
-def multi_hot(labels: tf.SparseTensor, names: tuple[str, ...], retired: tuple[str, ...] = ()) -> tf.Tensor:
-    """Return a multi-hot vector for each row. Unknown and retired labels count for nothing.
+def _labels(inputs: Batch, settings: PreprocessingSettings) -> tf.Tensor:
+    given = multi_hot(inputs[raw.LABELS], settings.labels, settings.retired)
+    if raw.SOFT_LABELS in inputs:
+        soft, scores = inputs[raw.SOFT_LABELS], inputs[raw.SOFT_SCORES]
+        values = multi_hot(soft, settings.labels, settings.retired, tf.cast(scores.values, tf.float32))
+        given = tf.where(values > 0, values, given)
+    if raw.UNKNOWN_LABELS not in inputs:
+        return given
+    unknown = multi_hot(inputs[raw.UNKNOWN_LABELS], settings.labels, settings.retired)
+    return tf.where((unknown > 0) & (given == 0), features.UNKNOWN, given)
+
+
+def multi_hot(
+    labels: tf.SparseTensor,
+    names: tuple[str, ...],
+    retired: tuple[str, ...] = (),
+    values: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """Return a multi-hot vector for each row. Labels without a name here, and retired ones, count for nothing.
 
     Args:
         labels: Labels of the rows, string [n, None]; a label may be repeated.
         names: Label of each element.
         retired: Labels whose element is always 0.
+        values: Element of each of the labels, float32 [number of labels of all rows], at most 1; None for 1.
 
     Returns:
-        float32 [n, len(names)] of 0 and 1.
+        float32 [n, len(names)] of 0 and 1, or of 0 and the values.
     """
     matches = tf.cast(labels.values[:, tf.newaxis] == tf.constant(names), tf.float32)
     if retired:
         matches *= tf.constant([0.0 if name in retired else 1.0 for name in names])
+    if values is not None:
+        matches *= values[:, tf.newaxis]
     counts = tf.math.unsorted_segment_sum(matches, labels.indices[:, 0], labels.dense_shape[0])
     return tf.minimum(counts, 1.0)
 

@@ -157,6 +157,7 @@ class ModelRecord(Record):
         versions: Version by package at export.
         retired: Those of `labels` that are no longer in use: their outputs are always 0, and they are never given.
         renamed: Present name by former name, of the labels that were renamed.
+        implies: Labels that a label implies directly, by that label, which is never given without them.
         calibration: Calibration of the model; None if its probabilities come from the head as they are.
         checkpoint_fingerprint: Fingerprint of the files of `checkpoint`; None in records older than this attribute.
         started_from: Version of the registry that training started from; None if it started from the checkpoint.
@@ -180,6 +181,7 @@ class ModelRecord(Record):
     versions: dict[str, str]
     retired: list[str] = Field(default=[])
     renamed: dict[str, str] = Field(default={})
+    implies: dict[str, list[str]] = Field(default={})
     calibration: CalibrationRecord | None = None
     checkpoint_fingerprint: str | None = None
     started_from: str | None = None

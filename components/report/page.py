@@ -26,7 +26,8 @@ from components.report.views.comparison import compare
 from components.report.views.confusions import confusion_view
 from components.report.views.data import data_view
 from components.report.views.label import labels_view
-from components.report.views.labels import FEW, label_anchors, labels_table
+from components.report.views.labels import FEW, label_anchors
+from components.report.views.labels import labels_view as all_labels_view
 from components.report.views.material import Material
 from components.report.views.metrics import averages_table
 from components.report.views.run import run_view
@@ -69,7 +70,11 @@ class Section:
 # In the order of the page.
 SECTIONS: Sequence[Section] = (
     Section("gates", "Gates", lambda run: _gates(run.summary)),
-    Section("labels", "Labels", lambda run: labels_table(run.summary)),
+    Section(
+        "labels",
+        "Labels",
+        lambda run: all_labels_view(run.summary, {} if run.model is None else run.model.implies),
+    ),
     Section("metrics", "Averages", lambda run: averages_table(run.summary)),
     Section("slices", "Slices", lambda run: slices_view(run.summary)),
     Section("behaviour", "Behavioural tests", lambda run: behaviour_view(run.behaviour, texts=run.texts)),

@@ -17,10 +17,22 @@ from components.preprocessing.features import SEGMENT_IDS, TOKEN_IDS
 from components.trainer.input_pipeline import encoder_inputs
 from components.trainer.loop.pooled import Pooled
 from components.trainer.loop.row_store import RowStore
-from schema.features import GROUP_KEY, ID, LABELS, NO_GROUP, TEXT, TEXT_PAIR
+from schema.features import (
+    GROUP_KEY,
+    ID,
+    LABELS,
+    NO_GROUP,
+    SOFT_LABELS,
+    SOFT_SCORES,
+    TEXT,
+    TEXT_PAIR,
+    UNKNOWN_LABELS,
+)
 
 # Examples that are sorted by length together, and examples that the encoder reads at a time.
 _WINDOW, _BATCH = 4_096, 128
+_LABEL_FEATURES = (LABELS, UNKNOWN_LABELS, SOFT_LABELS, SOFT_SCORES)
+_CUT = 0.5
 
 
 @dataclass(frozen=True)
@@ -69,14 +81,14 @@ def encode_split(backbone: Any, transform: tft.TFTransformOutput, folder: str, t
     forward = tf.function(lambda inputs: encoder_vectors(backbone, inputs), reduce_retracing=True)
     n_labels = transform.transformed_feature_spec()[MULTI_HOT].shape[0]
     outputs = RowStore(2 * backbone.hidden_dim, np.float32, temporary)
-    labels = RowStore(n_labels, np.uint8, temporary)
+    labels = RowStore(n_labels, np.int8, temporary)
     text_keys, groups = [], []
     done = 0
     for parsed, tokens in _windows(transform, folder):
         columns = [parsed[name].numpy()[:, 0] for name in (TEXT, TEXT_PAIR) if name in parsed]
         text_keys.append(np.array([_text_key(*texts) for texts in zip(*columns, strict=True)], np.uint64))
         groups.append(parsed[GROUP_KEY].numpy())
-        labels.append(tokens[MULTI_HOT].numpy().astype(np.uint8))
+        labels.append(_answers(tokens[MULTI_HOT].numpy()))
         outputs.append(_encode_window(forward, tokens))
         done += len(groups[-1])
         PROGRESS.info("encoding every text once: %d done", done)
@@ -122,6 +134,11 @@ def encoder_vectors(backbone: Any, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
     return tf.concat([tf.cast(outputs["pooled_output"], tf.float32), mean], axis=1)
 
 
+def _answers(labels: NDArray[np.float32]) -> NDArray[np.int8]:
+    """Return yes (1), no (0) or unknown (-1) for each label; shares of annotators are cut at a half."""
+    return np.where(labels < 0, -1, labels >= _CUT).astype(np.int8)
+
+
 def _records(folder: str) -> tf.data.Dataset:
     # One file after the other, so that the number of a row is always the same.
     return tf.data.TFRecordDataset(list_files(f"{escape_glob(folder)}/*"), compression_type="GZIP")
@@ -130,7 +147,7 @@ def _records(folder: str) -> tf.data.Dataset:
 def _windows(transform: tft.TFTransformOutput, folder: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Yield raw and transformed features of examples, many at a time."""
     raw = transform.raw_feature_spec()
-    spec = {name: raw[name] for name in (TEXT, TEXT_PAIR, LABELS) if name in raw}
+    spec = {name: raw[name] for name in (TEXT, TEXT_PAIR, *_LABEL_FEATURES) if name in raw}
     spec[GROUP_KEY] = tf.io.FixedLenFeature([], tf.int64, NO_GROUP)
     layer = transform.transform_features_layer()
     for records in _records(folder).batch(_WINDOW).prefetch(tf.data.AUTOTUNE):

@@ -116,7 +116,7 @@ def _counts(ranking: Ranking, given: np.ndarray, labels: LabelList) -> dict[str,
     missing = np.bincount(ranking.columns[~is_given], minlength=n_labels)
     return {
         name: SuspectCount(
-            given=int(given[:, column].sum()), wrongly_given=int(wrong[column]), missing=int(missing[column])
+            given=int((given[:, column] > 0).sum()), wrongly_given=int(wrong[column]), missing=int(missing[column])
         )
         for column, name in enumerate(labels.names)
         if name not in labels.retired

@@ -59,18 +59,25 @@ def _train(train: Pooled, evaluation: Pooled, retired: tuple[int, ...], folder: 
     head = _build_head(train.outputs.shape[1], prior_bias(counts, settings.loss))
     fit(
         head, train.batches(batch_size, settings.seed), evaluation.batches(_LARGEST_BATCH), settings, len(train),
-        folder, loss=multi_hot_loss(retired, settings.loss, counts),
+        folder, loss=multi_hot_loss(retired, settings.loss, counts, known_per_example=_known(counts, retired)),
+        eval_loss=multi_hot_loss(retired, settings.loss, counts, known_per_example=_known(_count(evaluation), retired)),
     )  # fmt: skip
     return head
 
 
 def _count(train: Pooled) -> LabelCounts:
     rows = np.arange(len(train)) if train.rows is None else train.rows
-    positives = sum(
-        train.labels[rows[start : start + _PREDICTED_AT_ONCE]].sum(axis=0, dtype=np.float64)
-        for start in range(0, len(rows), _PREDICTED_AT_ONCE)
-    )
-    return LabelCounts(len(rows), np.asarray(positives))
+    positives, unknown = np.zeros(train.labels.shape[1]), np.zeros(train.labels.shape[1])
+    for start in range(0, len(rows), _PREDICTED_AT_ONCE):
+        labels = train.labels[rows[start : start + _PREDICTED_AT_ONCE]]
+        positives += np.maximum(labels, 0).sum(axis=0, dtype=np.float64)
+        unknown += (labels < 0).sum(axis=0)
+    return LabelCounts(len(rows), positives, unknown)
+
+
+def _known(counts: LabelCounts, retired: tuple[int, ...]) -> float | None:
+    """Return the mean number of known labels of an example, which the loss needs; None if all are known."""
+    return (counts.without(retired).known_per_example or 1.0) if counts.has_unknown else None
 
 
 def _build_head(width: int, bias: NDArray[np.float64]) -> Any:

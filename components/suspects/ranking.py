@@ -8,6 +8,7 @@ does so label by label (Thyagarajan et al.: "Identifying Incorrect Annotations i
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,11 +34,11 @@ class Ranking:
     unjudged: tuple[int, ...]
 
 
-def rank_suspects(labels: NDArray[np.uint8], probabilities: NDArray[np.float32], left_out: set[int]) -> Ranking:
+def rank_suspects(labels: NDArray[Any], probabilities: NDArray[np.float32], left_out: set[int]) -> Ranking:
     """Return the answers that are likely to be wrong.
 
     Args:
-        labels: Multi-hot labels as the data give them, [n, n_labels].
+        labels: Multi-hot labels as the data give them, [n, n_labels]; -1 where unknown, which nobody can contradict.
         probabilities: Out-of-fold probabilities, [n, n_labels].
         left_out: Columns of labels that are not in use.
     """
@@ -45,13 +46,14 @@ def rank_suspects(labels: NDArray[np.uint8], probabilities: NDArray[np.float32],
     for column in range(labels.shape[1]):
         if column in left_out:
             continue
-        given = labels[:, column]
+        known = np.flatnonzero(labels[:, column] >= 0)
+        given = labels[known, column]
         positives = int(given.sum())
         if min(positives, len(given) - positives) < MIN_EXAMPLES:
             unjudged.append(column)
             continue
-        rows, scores = _judge(given, probabilities[:, column])
-        parts.append((rows, np.full(len(rows), column), scores))
+        rows, scores = _judge(given, probabilities[known, column])
+        parts.append((known[rows], np.full(len(rows), column), scores))
     rows, columns, scores = (np.concatenate(each) for each in zip(*parts, strict=True)) if parts else _NOTHING
     order = np.lexsort((rows, columns, scores))
     return Ranking(rows[order], columns[order], scores[order], tuple(unjudged))
@@ -60,9 +62,7 @@ def rank_suspects(labels: NDArray[np.uint8], probabilities: NDArray[np.float32],
 _NOTHING = (np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0))
 
 
-def _judge(
-    given: NDArray[np.uint8], probabilities: NDArray[np.float32]
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def _judge(given: NDArray[Any], probabilities: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Return the rows with a likely error in one label, and the self-confidence of each."""
     from cleanlab.multilabel_classification.filter import find_multilabel_issues_per_class
     from cleanlab.multilabel_classification.rank import get_label_quality_scores_per_class

@@ -6,13 +6,16 @@ Signatures:
         above their thresholds first, the rest of the row filled with empty strings.
     transform_features: {examples: string [n]} -> {labels_multi_hot: float32 [n, n_labels],
         token_ids: int64 [n, longest]}, padded with zeros: what the model was trained on.
-    evaluation: {examples: string [n]} -> {decision_scores: float32 [n, n_labels]}, see `_decision_scores`.
+    evaluation: {examples: string [n]} -> {decision_scores: float32 [n, n_labels]}, see `decision_scores`.
+
+In all of them, a label's probability is at most its threshold where one that it implies is not given: see
+`obey_implications`.
 
 A model of pairs also reads `text_pair` from the examples; its serve_text takes {texts, text_pairs: string [n]} and its
 transform_features returns segment_ids: int64 [n, longest] as well. A second text may be blank.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -21,8 +24,9 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.preprocessing import features as transformed
+from components.trainer.decision_scores import decision_scores, obey_implications
 from components.trainer.serving_classifier import ServingClassifier
-from schema.features import LABELS, TEXT, TEXT_PAIR
+from schema.features import LABELS, SOFT_LABELS, SOFT_SCORES, TEXT, TEXT_PAIR, UNKNOWN_LABELS
 
 
 def export_classifier(
@@ -33,6 +37,7 @@ def export_classifier(
     directory: str,
     *,
     retired: Sequence[int] = (),
+    ancestors: Mapping[int, Sequence[int]] | None = None,
 ) -> None:
     """Write the SavedModel.
 
@@ -43,12 +48,13 @@ def export_classifier(
         thresholds: float32 [n_labels].
         directory: Directory of the export, which must not exist.
         retired: Columns of retired labels, whose probability is always 0.
+        ancestors: Columns of the labels that a label implies, directly or through others, by its column.
     """
     archive = keras.export.ExportArchive()
     # The Keras model is not tracked itself: Keras would store each of its weights twice.
     classifier = ServingClassifier(model)
     archive.track(classifier)
-    endpoints = _Endpoints(classifier, transform, labels, thresholds, retired)
+    endpoints = _Endpoints(classifier, transform, labels, thresholds, retired, ancestors or {})
     archive.track(endpoints.transform_layer)
     for endpoint, arguments in (
         (endpoints.serving_default, ["examples"]),
@@ -76,6 +82,7 @@ class _Endpoints:
         labels: Sequence[str],
         thresholds: np.ndarray,
         retired: Sequence[int],
+        ancestors: Mapping[int, Sequence[int]],
     ) -> None:
         raw_spec = transform.raw_feature_spec()
         pair = transformed.SEGMENT_IDS in transform.transformed_feature_spec()
@@ -83,15 +90,19 @@ class _Endpoints:
         self.text_columns = {TEXT: "texts", TEXT_PAIR: "text_pairs"} if pair else {TEXT: "texts"}
         self._token_names = (transformed.TOKEN_IDS, transformed.SEGMENT_IDS) if pair else (transformed.TOKEN_IDS,)
         self._text_spec = {name: raw_spec[name] for name in self.text_columns}
-        self._labeled_spec = {**self._text_spec, LABELS: raw_spec[LABELS]}
-        self._classifier, self._retired = classifier, retired
+        self._labeled_spec = self._text_spec | {
+            name: raw_spec[name] for name in (LABELS, UNKNOWN_LABELS, SOFT_LABELS, SOFT_SCORES) if name in raw_spec
+        }
+        self._classifier, self._retired, self._ancestors = classifier, retired, ancestors
+        self._limits = np.asarray(thresholds, np.float32)
         self._thresholds = tf.constant(thresholds, tf.float32)
         self._names = tf.constant(list(labels))
 
     def _probabilities(self, features: dict[str, tf.Tensor]) -> tf.Tensor:
         outputs = self.transform_layer(features)
         token_ids, *segment_ids = (tf.RaggedTensor.from_sparse(outputs[name]) for name in self._token_names)
-        return zero_columns(self._classifier(token_ids, *segment_ids), self._retired)
+        probabilities = zero_columns(self._classifier(token_ids, *segment_ids), self._retired)
+        return obey_implications(probabilities, self._limits, self._ancestors)
 
     def serving_default(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"probabilities": self._probabilities(tf.io.parse_example(examples, self._text_spec))}
@@ -110,7 +121,7 @@ class _Endpoints:
 
     def evaluation(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         probabilities = self.serving_default(examples)["probabilities"]
-        return {"decision_scores": _decision_scores(probabilities, self._thresholds)}
+        return {"decision_scores": decision_scores(probabilities, self._thresholds)}
 
 
 def zero_columns(values: tf.Tensor, columns: Sequence[int]) -> tf.Tensor:
@@ -125,27 +136,6 @@ def zero_columns(values: tf.Tensor, columns: Sequence[int]) -> tf.Tensor:
     is_kept = np.ones(values.shape[-1], bool)
     is_kept[list(columns)] = False
     return tf.where(is_kept, values, tf.zeros_like(values))
-
-
-def _decision_scores(probabilities: tf.Tensor, thresholds: tf.Tensor) -> tf.Tensor:
-    """Map each label's probabilities so that its threshold becomes 0.5, linearly below and above it.
-
-    The order of scores within a label is that of its probabilities, so areas under curves are unchanged, while every
-    metric at 0.5 becomes the metric at the label's own threshold. Candidate and baseline each have their own.
-    A retired label, with probability 0 and threshold 1, scores 0.
-
-    Args:
-        probabilities: float32 [n, n_labels].
-        thresholds: float32 [n_labels].
-
-    Returns:
-        float32 [n, n_labels].
-    """
-    below = 0.5 * probabilities / thresholds
-    above = 0.5 + 0.5 * (probabilities - thresholds) / (1.0 - thresholds)
-    # Rounding must not put a predicted label at 0.5 exactly: what is measured is what is served.
-    min_above = np.nextafter(np.float32(0.5), np.float32(1.0))
-    return tf.where(probabilities > thresholds, tf.maximum(above, min_above), tf.minimum(below, 0.5))
 
 
 def _labels_above(probabilities: tf.Tensor, thresholds: tf.Tensor, names: tf.Tensor) -> tf.Tensor:

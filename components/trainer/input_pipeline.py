@@ -23,21 +23,23 @@ _PAD_ID = 0  # [PAD] is line 0 of every published BERT vocabulary, and the paddi
 
 
 def count_labels(patterns: Sequence[str], n_labels: int) -> LabelCounts:
-    """Count the examples of each label in one pass.
+    """Count the examples of each label, and those of which nobody knows whether they have it, in one pass.
 
     Args:
         patterns: Glob patterns of TFRecord files (gzip) of transformed tf.Examples.
         n_labels: Width of the multi-hot vectors.
     """
     labels = _read_records(patterns).batch(1024).map(lambda serialized: _parse(serialized, n_labels, pair=False)[1])
-    examples, positives = labels.reduce(
-        (tf.constant(0, tf.int64), tf.zeros([n_labels], tf.float64)),
+    zeros = tf.zeros([n_labels], tf.float64)
+    examples, positives, unknown = labels.reduce(
+        (tf.constant(0, tf.int64), zeros, zeros),
         lambda counts, batch: (
             counts[0] + tf.shape(batch, tf.int64)[0],
-            counts[1] + tf.reduce_sum(tf.cast(batch, tf.float64), axis=0),
+            counts[1] + tf.reduce_sum(tf.cast(tf.maximum(batch, 0.0), tf.float64), axis=0),
+            counts[2] + tf.reduce_sum(tf.cast(batch < 0.0, tf.float64), axis=0),
         ),
     )
-    return LabelCounts(int(examples.numpy()), positives.numpy())
+    return LabelCounts(int(examples.numpy()), positives.numpy(), unknown.numpy())
 
 
 def occurring_token_ids(patterns: Sequence[str], vocabulary_size: int) -> NDArray[np.bool_]:

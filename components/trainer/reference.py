@@ -1,6 +1,6 @@
 """Reference predictions: probabilities of a few texts, computed by the process that trained the model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from components.canary.reference import Reference
 from components.checkpoints.find import Checkpoint
 from components.checkpoints.vocabulary import read_vocabulary
 from components.preprocessing.features import SEGMENT_IDS, TOKEN_IDS
+from components.trainer.decision_scores import obey_implications
 from components.trainer.export import zero_columns
 from components.trainer.input_pipeline import encoder_inputs
 from schema.features import TEXT, TEXT_PAIR
@@ -27,6 +28,9 @@ def make_reference(
     evaluation: tf.data.Dataset,
     checkpoint: Checkpoint,
     retired: Sequence[int] = (),
+    *,
+    thresholds: NDArray[np.float32] | None = None,
+    ancestors: Mapping[int, Sequence[int]] | None = None,
 ) -> Reference:
     """Decode texts from the token ids of eval rows and predict them.
 
@@ -39,6 +43,8 @@ def make_reference(
         evaluation: Batches from `length_grouped_batches`.
         checkpoint: Checkpoint whose vocabulary the token ids are of.
         retired: Columns of retired labels, whose probability is always 0.
+        thresholds: float32 [n_labels]; needed if labels imply others.
+        ancestors: Columns of the labels that a label implies, directly or through others, by its column.
     """
     pair = SEGMENT_IDS in transform.transformed_feature_spec()
     texts, text_pairs = _decode_texts(evaluation, checkpoint)
@@ -50,6 +56,8 @@ def make_reference(
             tf.RaggedTensor.from_sparse(tokens[name]) for name in ((TOKEN_IDS, SEGMENT_IDS) if pair else (TOKEN_IDS,))
         ]
         probabilities = zero_columns(tf.sigmoid(model(encoder_inputs(*ids), training=False)), retired)
+        if ancestors and thresholds is not None:
+            probabilities = obey_implications(probabilities, thresholds, ancestors)
     return Reference(texts=texts, text_pairs=text_pairs if pair else None, probabilities=probabilities.numpy().tolist())
 
 

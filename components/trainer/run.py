@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
@@ -14,7 +15,7 @@ from components.preprocessing.features import SEGMENT_IDS
 from components.registry import ModelRecord, checksums, content_id
 from components.trainer.cpu import optimize_training_for_cpu
 from components.trainer.decisions.decisions import decide
-from components.trainer.decisions.scores import Scorer
+from components.trainer.decisions.scores import Scorer, cut_soft_labels
 from components.trainer.export import export_classifier
 from components.trainer.input_pipeline import (
     count_labels,
@@ -35,6 +36,8 @@ from components.trainer.reference import make_reference
 from components.trainer.settings import TrainerConfig, TrainingSettings
 from components.trainer.start import with_start
 from components.trainer.warm_start import start_from
+from schema.errors import Refused
+from schema.features import SOFT_LABELS, UNKNOWN_LABELS
 from schema.label_list import LabelList, label_list, read_schema
 
 _PACKAGES = ("tfx", "tensorflow-text", "keras", "keras-hub")
@@ -65,9 +68,9 @@ def run_fn(fn_args: FnArgs) -> None:
         record = record.model_copy(update={"started_from": config.start.path.rsplit("/", 1)[-1]})
 
     state = _training_state(config, data, record, is_writer=is_chief(strategy))
-    _fit(model, data, counts, settings, strategy, state)
+    _fit(model, data, counts, settings, strategy, state, config.soft_cut)
     if is_chief(strategy):
-        _export(plain_copy(model), data, checkpoint, record, settings)
+        _export(plain_copy(model), data, checkpoint, record, settings, config.soft_cut)
         if state:
             state.delete()
     wait_for_all(strategy)
@@ -92,6 +95,20 @@ class _Data:
     def files(self) -> list[str]:
         """Patterns of the files of both splits."""
         return [*self.fn_args.train_files, *self.fn_args.eval_files]
+
+    @property
+    def may_have_unknown(self) -> bool:
+        """Whether an example may leave it open whether it has a label."""
+        return UNKNOWN_LABELS in self.transform.raw_feature_spec()
+
+    @property
+    def may_be_soft(self) -> bool:
+        """Whether labels may be a share of annotators instead of yes or no."""
+        return SOFT_LABELS in self.transform.raw_feature_spec()
+
+    def count_eval_labels(self) -> LabelCounts:
+        """Count the labels of the eval split."""
+        return count_labels(self.fn_args.eval_files, len(self.labels.names))
 
     def train(self, *, yield_ids: bool = False) -> tf.data.Dataset:
         """Return the shuffled batches of the train split, optionally with ids instead of labels."""
@@ -124,6 +141,7 @@ def _new_record(config: TrainerConfig, labels: LabelList) -> ModelRecord:
         versions={"tensorflow": tf.__version__, **{package: version(package) for package in _PACKAGES}},
         retired=[label for label in labels.names if label in labels.retired],
         renamed=dict(labels.aliases),
+        implies={label: list(implied) for label, implied in labels.implies.items()},
         checkpoint_fingerprint=config.checkpoint_fingerprint,
     )
 
@@ -162,38 +180,83 @@ def _fit(
     settings: TrainingSettings,
     strategy: tf.distribute.Strategy,
     state: TrainingState | None,
+    soft_cut: float | None,
 ) -> None:
     log_dir = data.fn_args.model_run_dir
-    retired = data.labels.retired_indices
-    loss = multi_hot_loss(retired, settings.loss, counts, settings.label_smoothing)
-    scorer = Scorer(data.labels.names, settings.thresholds, retired)
+    loss, eval_loss = _losses(data, counts, settings)
+    scorer = Scorer(
+        data.labels.names, settings.thresholds, data.labels.retired_indices, data.labels.ancestor_indices, soft_cut
+    )
     if settings.trainable == "head":
         with strategy.scope():
-            head, train, evaluation = head_over_pooled(model, data.train(), data.evaluation(), settings, log_dir)
-            fit(head, train, evaluation, settings, counts.examples, log_dir, loss=loss, state=state, scorer=scorer)
+            head, train, evaluation = head_over_pooled(
+                model, data.train(), data.evaluation(), settings, log_dir, soft=data.may_be_soft
+            )
+            fit(
+                head, train, evaluation, settings, counts.examples, log_dir,
+                loss=loss, eval_loss=eval_loss, state=state, scorer=scorer,
+            )  # fmt: skip
         return
     with optimize_training_for_cpu(
         model, lambda: occurring_token_ids(data.files, model.backbone.vocabulary_size), xla=settings.xla
     ):
         fit(
-            model, data.train(), data.evaluation(), settings, counts.examples, log_dir, loss=loss, state=state,
+            model, data.train(), data.evaluation(), settings, counts.examples, log_dir,
+            loss=loss, eval_loss=eval_loss, state=state,
             find_ids=lambda number: ids_of_batch(data.train(yield_ids=True), number), scorer=scorer,
         )  # fmt: skip
 
 
-def _export(model: Any, data: _Data, checkpoint: Checkpoint, record: ModelRecord, settings: TrainingSettings) -> None:
+def _losses(
+    data: _Data, counts: LabelCounts, settings: TrainingSettings
+) -> tuple[keras.losses.Loss, keras.losses.Loss]:
+    """Return the losses of the train and of the eval split: the same one, unless labels are unknown.
+
+    Raises:
+        Refused: All labels of a split are unknown.
+    """
+    retired = data.labels.retired_indices
+    evaluation = data.count_eval_labels() if data.may_have_unknown else None
+    if evaluation is None or not (counts.has_unknown or evaluation.has_unknown):
+        loss = multi_hot_loss(retired, settings.loss, counts, settings.label_smoothing)
+        return loss, loss
+    per_example = [each.without(retired).known_per_example for each in (counts, evaluation)]
+    for split, known in zip(("train", "eval"), per_example, strict=True):
+        if not known:
+            raise Refused(f"the {split} split has no example of which a label is known; label some of its rows")
+    train_loss, eval_loss = (
+        multi_hot_loss(retired, settings.loss, counts, settings.label_smoothing, known) for known in per_example
+    )
+    return train_loss, eval_loss
+
+
+def _export(
+    model: Any,
+    data: _Data,
+    checkpoint: Checkpoint,
+    record: ModelRecord,
+    settings: TrainingSettings,
+    soft_cut: float | None,
+) -> None:
     """Calibrate a trained model, choose its thresholds, and write it with its record and reference predictions."""
     PROGRESS.info("choosing thresholds on the eval split")
     directory, retired = data.fn_args.serving_model_dir, data.labels.retired_indices
     probabilities, labels = predict(model, data.evaluation())
-    decisions = decide(model, probabilities, labels, record.labels, settings, data.fn_args.model_run_dir, retired)
+    labels = cut_soft_labels(labels, soft_cut)
+    ancestors = data.labels.ancestor_indices
+    decisions = decide(
+        model, probabilities, labels, record.labels, settings, data.fn_args.model_run_dir, retired, ancestors
+    )
     PROGRESS.info("exporting")
-    export_classifier(model, data.transform, record.labels, decisions.thresholds, directory, retired=retired)
+    thresholds = decisions.thresholds
+    export_classifier(model, data.transform, record.labels, thresholds, directory, retired=retired, ancestors=ancestors)
     exported = {
         "model_id": content_id(checksums(directory)),
-        "thresholds": [float(threshold) for threshold in decisions.thresholds],
+        "thresholds": [float(threshold) for threshold in thresholds],
         "calibration": decisions.calibration,
     }
     record.model_copy(update=exported).write(directory)
-    reference = make_reference(model, data.transform, data.evaluation(), checkpoint, retired)
+    reference = make_reference(
+        model, data.transform, data.evaluation(), checkpoint, retired, thresholds=thresholds, ancestors=ancestors
+    )
     reference.write(directory.rstrip("/").rpartition("/")[0])

@@ -61,6 +61,8 @@ class TrainerConfig(Settings):
         start: Version to start from, if one was found when the pipeline was built.
         registry: Registry in which `run_fn` looks for that version itself, for a pipeline that is compiled first and
             run later; None otherwise.
+        soft_cut: Share of annotators from which on a label counts as given when thresholds are chosen; None if labels
+            are yes or no.
     """
 
     training: TrainingSettings
@@ -69,3 +71,4 @@ class TrainerConfig(Settings):
     resume_dir: str | None = None
     start: WarmStart | None = None
     registry: str | None = None
+    soft_cut: float | None = None

@@ -17,6 +17,7 @@ from cli.init.hints import Hints
 from cli.init.project import write_project
 from cli.init.reading import AmbiguousError
 from components.example_gen.check import check_inputs
+from components.example_gen.parsing.settings import IndicatorLabels, ListLabels
 from pipeline.check import check_configuration
 from pipeline.config.json_schema import json_schema
 from pipeline.config.loading import load_configuration
@@ -90,7 +91,7 @@ def test_finds_lists_of_labels(tmp_path: Path, file_format: str, suffix: str) ->
     check_configuration(config)
     assert len(check_inputs(config.examples).files) == 1
     assert config.examples.format == file_format
-    assert config.examples.labels.model_dump() == {"kind": "list", "column": "labels"}
+    assert config.examples.labels == ListLabels(kind="list", column="labels")
     assert config.examples.id == "id"
     assert config.examples.slices == ("channel", "score")
     assert label_list(read_schema(config.schema_file)).names == ("anger", "joy")
@@ -105,7 +106,7 @@ def test_finds_indicator_columns_of_any_type(tmp_path: Path, file_format: str) -
     path, _ = _init(tmp_path, f"data{encoders.SUFFIXES[file_format]}", encoders.encode(rows, file_format))
     config = load_configuration(path)
     check_configuration(config)
-    assert config.examples.labels.model_dump() == {"kind": "indicators", "columns": ("insult", "rude")}
+    assert config.examples.labels == IndicatorLabels(kind="indicators", columns=("insult", "rude"))
     assert label_list(read_schema(config.schema_file)).names == ("insult", "rude")
 
 
@@ -190,7 +191,7 @@ def test_lists_of_one_in_every_example_hold_labels_or_delimited_labels(
 def test_prefers_lists_to_indicator_columns(tmp_path: Path) -> None:
     rows = [{"text": f"text {n}", "tags": ["a"], "x": True, "y": n % 2} for n in range(2)]
     path, _ = _init(tmp_path, "a.ndjson", encoders.encode(rows, "jsonl"))
-    assert load_configuration(path).examples.labels.model_dump() == {"kind": "list", "column": "tags"}
+    assert load_configuration(path).examples.labels == ListLabels(kind="list", column="tags")
 
 
 @pytest.mark.parametrize(
@@ -320,7 +321,7 @@ def test_refuses_what_can_be_read_in_two_ways_and_names_the_options(tmp_path: Pa
 )
 def test_reads_printed_lists_and_objects(tmp_path: Path, show: Callable[[list[str]], str]) -> None:
     path, printed = _init(tmp_path, "a.csv", _csv([[text, show(labels)] for text, labels in _rows(LABELS)]))
-    assert load_configuration(path).examples.labels.model_dump() == {"kind": "list", "column": "labels"}
+    assert load_configuration(path).examples.labels == ListLabels(kind="list", column="labels")
     assert _names(path) == sorted(LABELS)
     assert "labels in printed lists in 'labels'" in printed
 
@@ -372,22 +373,51 @@ def _flags(yes: str, no: str) -> list[list[str]]:
 @pytest.mark.parametrize(("yes", "no"), [("True", "False"), ("yes", "no"), ("1.0", "0.0"), ("Y", "N")])
 def test_reads_flags_in_words(tmp_path: Path, yes: str, no: str) -> None:
     path, _ = _init(tmp_path, "a.csv", _csv(_flags(yes, no), f"text,{','.join(LABELS)}"))
-    assert load_configuration(path).examples.labels.model_dump() == {"kind": "indicators", "columns": tuple(LABELS)}
+    labels = load_configuration(path).examples.labels
+    assert labels == IndicatorLabels(kind="indicators", columns=tuple(LABELS))
 
 
-@pytest.mark.parametrize("value", ["", "-1", "NaN", "2"])
-def test_refuses_a_column_that_is_nearly_of_flags_by_name(tmp_path: Path, value: str) -> None:
+def test_refuses_a_column_that_is_nearly_of_flags_by_name(tmp_path: Path) -> None:
     rows = _flags("1", "0")
-    rows[3][3] = value
-    with pytest.raises(Refused, match=rf"1 of 40 rows cannot .*'{value}' in column 'login' \(first at a\.csv:5\)"):
+    rows[3][3] = "2"
+    with pytest.raises(Refused, match=r"1 of 40 rows cannot .*'2' in column 'login' \(first at a\.csv:5\)"):
         _init(tmp_path, "a.csv", _csv(rows, f"text,{','.join(LABELS)}"))
+
+
+@pytest.mark.parametrize(("value", "shown"), [("", "a blank"), ("-1", "'-1'"), ("NaN", "'NaN'"), ("-1.0", "'-1.0'")])
+def test_takes_values_beside_flags_for_unknown_and_doubts_it(tmp_path: Path, value: str, shown: str) -> None:
+    rows = _flags("1", "0")
+    rows[3][3] = rows[8][3] = value
+    rows[5][1:] = [value] * len(LABELS)  # nothing is known: left out
+    path, printed = _init(tmp_path, "a.csv", _csv(rows, f"text,{','.join(LABELS)}"))
+    labels = load_configuration(path).examples.labels
+    assert labels == IndicatorLabels(kind="indicators", columns=tuple(LABELS), unknown=(value,))
+    assert f"Unknown: {shown} beside yes and no is taken for a label that nobody knows (login in 2 rows)" in printed
+    assert "1 rows without any known label are left out. If it means no, write 0" in printed
+
+
+def test_proposes_soft_labels_where_columns_of_flags_have_fractions(tmp_path: Path) -> None:
+    rows = _flags("1", "0")
+    rows[3][3] = "0.25"
+    path, printed = _init(tmp_path, "a.csv", _csv(rows, f"text,{','.join(LABELS)}"))
+    labels = load_configuration(path).examples.labels
+    assert isinstance(labels, IndicatorLabels)
+    assert (labels.soft, labels.cut, labels.unknown) == (True, 0.5, ())
+    assert "Soft: values between 0 and 1 are taken for the share of annotators who gave a label; from 0.5 on" in printed
+
+
+def test_does_not_take_a_blank_for_unknown_if_no_row_says_no(tmp_path: Path) -> None:
+    rows = [[text, "1", "0" if number % 2 else "1"] for number, (text, _) in enumerate(_rows(LABELS))]
+    rows[4][1] = ""
+    with pytest.raises(Refused, match=r"'' in column 'login'"):
+        _init(tmp_path, "a.csv", _csv(rows, "text,login,speed"))
 
 
 def test_one_column_of_flags_is_one_label_and_a_letter_is_no_flag(tmp_path: Path) -> None:
     rows = [[text, str(number % 2), "fm"[number % 2]] for number, (text, _) in enumerate(_rows(LABELS))]
     path, _ = _init(tmp_path, "a.csv", _csv(rows, "text,toxic,gender"))
     config = load_configuration(path)
-    assert config.examples.labels.model_dump() == {"kind": "indicators", "columns": ("toxic",)}
+    assert config.examples.labels == IndicatorLabels(kind="indicators", columns=("toxic",))
     assert config.examples.slices == ("gender",)
 
 

@@ -40,6 +40,18 @@ def _labels(path: Path) -> LabelList:
     return label_list(read_schema(str(path)))
 
 
+def test_records_and_removes_an_implication(schema: Path) -> None:
+    printed = _run("imply", "refund", "billing", "--schema", schema)
+    assert "'refund' implies 'billing'." in printed
+    assert "'refund' is never given without 'billing'" in printed
+    assert _labels(schema).implies == {"refund": ("billing",)}
+    assert "implies" in _run("list", "--schema", schema)
+    result = CliRunner().invoke(app, ["labels", "imply", "billing", "refund", "--schema", str(schema)])
+    assert isinstance(result.exception, Refused | SystemExit)
+    assert "'refund' no longer implies 'billing'." in _run("imply", "refund", "billing", "--remove", "--schema", schema)
+    assert _labels(schema).implies == {}
+
+
 def test_adds_renames_retires_and_brings_back_labels(schema: Path) -> None:
     before = schema.read_text()
     printed = _run("add", "praise", "--schema", schema)

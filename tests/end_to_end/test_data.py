@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from cli.prediction import predict_texts
+from components.registry import ModelRecord
 from tests.end_to_end.command import command, run, summaries
 from tests.support.hook import Hook
 from tests.support.small_project import Project, make_project, write_rows
@@ -21,6 +23,9 @@ def _day(project: Project, name: str, seed: int, rows: int = 200, **options: Any
     write_rows(project.folder / "days" / name / "rows.csv", rows * 9 // 10, seed=seed, **options)
     write_rows(project.folder / "days" / "late" / name / "rows.csv", rows // 10, seed=seed + 100, **options)
 
+
+# Nobody knows of their rows whether they have the third label, unless they do.
+_LATE_FILES = {"asked": ["account", "praise"]}
 
 # Strings that may be in no file that a run writes, nor on the screen, nor in the arguments of a process.
 _SECRETS = {"the address": "T0SECRET", "the header": "C4NARY-of-the-header"}
@@ -55,8 +60,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, hook: Hook) -> Project:
         "slices": ["channel"],
         "split_by": "stratified",
         "inputs": [
-            {"pattern": f"{folder}{{YYYY}}-{{MM}}-{{DD}}/*.csv", "split": {"train": 6, "eval": 2, "test": 2}}
-            for folder in ("", "late/")
+            {"pattern": f"{folder}{{YYYY}}-{{MM}}-{{DD}}/*.csv", "split": {"train": 6, "eval": 2, "test": 2}, **asked}
+            for folder, asked in (("", {}), ("late/", _LATE_FILES))
         ],
         "spans": {"last": 2},
     }
@@ -89,6 +94,15 @@ def test_the_last_days_are_trained_on_and_a_second_run_finds_nothing_new(
     assert shares == pytest.approx([0.6, 0.2, 0.2], abs=0.01)
     deals = project.registry / ".splits"
     assert json.loads((deals / "00000001" / "deal.json").read_text())["dealt"] > 300
+    (known,) = summary["data"]["partly_known"].values()
+    assert 0 < known["unknown"] < 40
+    assert known["positives"] + known["negatives"] + known["unknown"] == 400
+    assert f"refund: {known['positives']} rows have it, {known['negatives']} do not, {known['unknown']} un" in first.out
+    measured = summary["metrics"]["per_label"]
+    assert measured["refund"]["unknown"] > 0
+    assert measured["praise"]["unknown"] is None
+    counts = ("true_positives", "false_positives", "false_negatives", "true_negatives", "unknown")
+    assert sum(measured["refund"][name] for name in counts) == summary["metrics"]["examples"]
 
     capfd.readouterr()
     status, nothing = run(project, *_TRIAL)
@@ -194,6 +208,7 @@ def test_the_label_list_may_change_between_runs(tmp_path: Path) -> None:
     assert command("labels", "rename", "refund", "money_back", *schema) == 0
     assert command("labels", "retire", "praise", *schema) == 0
     assert command("labels", "add", "slow", *schema) == 0
+    assert command("labels", "imply", "money_back", "account", *schema) == 0
 
     # The rows still have the old name refund, and the retired label praise.
     trial = [change for change in _TRIAL if "gates" not in change]
@@ -203,6 +218,13 @@ def test_the_label_list_may_change_between_runs(tmp_path: Path) -> None:
     assert summary["metrics"]["per_label"]["money_back"]["support"] > 0
     assert list(summary["baseline"]["per_label"]) == ["account", "money_back"]
     assert set(summary["data"]["retired_labels"]) == {"praise"}
+    assert 0 < summary["data"]["completed_labels"]["account"] < 200
+    model = ModelRecord.read(summary["pushed"])
+    assert model.implies == {"money_back": ["account"]}
+    answers = predict_texts(str(project.registry), ["refund money", "login", "slow broken", "thanks"])
+    for answer in answers:
+        given = {each.name for each in answer.labels if each.given}
+        assert "account" in given or "money_back" not in given
     assert summary["data"]["warnings"] == ["no row has the label slow"]
     (gate,) = summary["gates"]
     assert gate["passed"]

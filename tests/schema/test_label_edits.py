@@ -1,6 +1,7 @@
 """Add, rename and retire labels in the text of a schema, which keeps its comments and layout."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from schema.errors import Refused
 from schema.infer import infer_schema, schema_text
-from schema.label_edits import Edit, checked_name, edit_schema, plan_add, plan_rename, plan_retire
+from schema.label_edits import Edit, checked_name, edit_schema, plan_add, plan_imply, plan_rename, plan_retire
 from schema.label_list import LabelList, label_list, read_schema, renamed_tag, retired_tag
 
 SAMPLE = (Path(__file__).parents[2] / "schema" / "sample.pbtxt").read_text(encoding="utf-8")
@@ -223,3 +224,34 @@ def test_refuses_an_annotation_that_contradicts_the_domain(tmp_path: Path, tags:
     path.write_text(_tagged(*tags), encoding="utf-8")
     with pytest.raises(Refused, match=message):
         read_schema(str(path))
+
+
+@pytest.mark.parametrize("text", LAYOUTS.values(), ids=LAYOUTS)
+def test_an_implication_is_recorded_and_removed_in_the_text(text: str) -> None:
+    first, second = _labels(text).names[:2]
+    implying = _edit(text, plan_imply, first, second)
+    assert _labels(implying).ancestors == {first: (second,)}
+    removed = edit_schema(implying, plan_imply(_parse(implying), first, second, remove=True))
+    assert removed.text == text
+    renamed = _edit(implying, plan_rename, second, "two")
+    assert _labels(renamed).ancestors == {first: ("two",)}
+    again = edit_schema(renamed, plan_imply(_parse(renamed), first, "two", remove=True))
+    assert _labels(again.text).implies == {}
+
+
+@pytest.mark.parametrize(
+    ("label", "implied", "remove", "message"),
+    [
+        ("b", "a", False, "'a' implies 'b' already, directly or through others"),
+        ("de", "a", False, "'a' implies 'de' already, directly or through others"),
+        ("a", "a", False, "'a' cannot imply itself"),
+        ("a", "b", False, "'a' implies 'b' already"),
+        ("a", "bb", False, "there is no label 'bb'; did you mean 'b'?"),
+        ("a", "c", False, "label 'c' is retired"),
+        ("a", "de", True, "'a' does not imply 'de' directly"),
+    ],
+)
+def test_refuses_an_implication_in_a_line(label: str, implied: str, remove: bool, message: str) -> None:
+    text = _edit(_edit(_edit(COMMENTED, plan_retire, "c"), plan_imply, "a", "b"), plan_imply, "b", "de")
+    with pytest.raises(Refused, match=re.escape(message)):
+        plan_imply(_parse(text), label, implied, remove=remove)

@@ -1,5 +1,6 @@
 """Read the label list from the schema."""
 
+import itertools
 import time
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from schema.errors import Refused
 from schema.features import ID, LABELS, TEXT, TEXT_PAIR
 from schema.infer import infer_schema, schema_text
-from schema.label_list import label_list, labels_feature, read_schema, renamed_tag, retired_tag
+from schema.label_list import implies_tag, label_list, labels_feature, read_schema, renamed_tag, retired_tag
 
 
 def _write(tmp_path: Path, text: str) -> str:
@@ -91,3 +92,49 @@ def test_time_to_read_grows_with_the_number_of_labels_not_its_square() -> None:
         times.append(time.process_time() - started)
         assert labels.aliases["step 0"] == "label 0"
     assert times[1] < 25 * times[0], "8 times the labels; 64 times as long were it quadratic"
+
+
+def _implying(*pairs: tuple[str, str], retired: str = "", renamed: tuple[str, str] | None = None) -> schema_pb2.Schema:
+    schema = infer_schema(["animal", "dog", "spaniel", "pet"], [])
+    tags = labels_feature(schema).annotation.tag
+    tags.extend([implies_tag(*pair) for pair in pairs])
+    tags.extend([retired_tag(retired)] if retired else [])
+    tags.extend([renamed_tag(*renamed)] if renamed else [])
+    return schema
+
+
+def test_labels_imply_others_directly_and_through_others() -> None:
+    labels = label_list(_implying(("spaniel", "dog"), ("dog", "animal"), ("spaniel", "pet")))
+    assert labels.implies == {"spaniel": ("dog", "pet"), "dog": ("animal",)}
+    assert labels.ancestors == {"dog": ("animal",), "spaniel": ("animal", "dog", "pet")}
+    assert labels.ancestor_indices == {1: (0,), 2: (0, 1, 3)}
+
+
+def test_implications_pass_through_retired_labels_and_survive_renamings() -> None:
+    pairs = (("spaniel", "hound"), ("hound", "animal"))
+    labels = label_list(_implying(*pairs, retired="dog", renamed=("hound", "dog")))
+    assert labels.ancestors == {"spaniel": ("animal",)}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        ([("dog", "dog")], r"'dog' implies itself \(dog -> dog\)"),
+        ([("spaniel", "dog"), ("dog", "animal"), ("animal", "dog")], r"'dog' implies itself \(dog -> animal -> dog\)"),
+        ([("dog", "animl")], r"there is no label 'animl'; did you mean 'animal'\?"),
+        ([("cat", "animal")], "there is no label 'cat'"),
+    ],
+)
+def test_refuses_cycles_and_labels_that_do_not_exist(pairs: list[tuple[str, str]], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        label_list(_implying(*pairs))
+
+
+def test_finds_that_deep_and_wide_implications_have_no_cycle_in_time() -> None:
+    names = [f"l{number}" for number in range(3_000)]
+    schema = infer_schema(names, [])
+    tags = labels_feature(schema).annotation.tag
+    tags.extend(implies_tag(child, parent) for child, parent in itertools.pairwise(reversed(names)))
+    started = time.perf_counter()
+    assert len(label_list(schema).implies) == 2_999
+    assert time.perf_counter() - started < 5

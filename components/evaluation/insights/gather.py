@@ -17,6 +17,7 @@ from tensorflow_model_analysis.extractors import extractor, unbatch_extractor
 
 from components.evaluation.insights.insights import Insights
 from components.evaluation.insights.tally import Example, InsightsTally, ScoreReader
+from components.evaluation.metrics.multi_label_metrics import unknown_labels
 from components.registry import ModelRecord
 from schema.features import ID, TEXT, TEXT_PAIR
 
@@ -123,6 +124,7 @@ class _ToExample:
             id=_text(features[ID]),
             text=_text(features[TEXT]),
             text_pair=_text(features[TEXT_PAIR]) if features.get(TEXT_PAIR) is not None else None,
+            unknown=[self._columns[name] for name in unknown_labels(extracts) if name in self._columns],
         )
 
 

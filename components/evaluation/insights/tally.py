@@ -56,7 +56,7 @@ class ScoreReader:
     def probabilities(self, scores: npt.NDArray[np.floating]) -> Floats:
         """Return the probabilities that decision scores were computed from.
 
-        Inverts `components.trainer.export._decision_scores`: two straight lines that meet at the threshold.
+        Inverts `components.trainer.decision_scores`: two straight lines that meet at the threshold.
 
         Args:
             scores: [n, n_outputs].
@@ -82,6 +82,7 @@ class Example(NamedTuple):
         id: Its id.
         text: Its text.
         text_pair: Its second text; None if examples are single texts.
+        unknown: Columns of the labels of which nobody knows whether the example has them.
     """
 
     candidate: npt.NDArray[np.float32]
@@ -90,6 +91,7 @@ class Example(NamedTuple):
     id: str
     text: str
     text_pair: str | None
+    unknown: Sequence[int] = ()
 
 
 class _RankedMistake(NamedTuple):
@@ -167,19 +169,24 @@ class InsightsTally:
             return
         self._examples += len(rows)
         truth = np.zeros((len(rows), len(self._labels)), bool)
+        known = np.ones_like(truth)
         for row, example in enumerate(rows):
+            known[row, list(example.unknown)] = False
             truth[row, list(example.columns)] = True
+        known |= truth
         scores = [np.stack([example.candidate for example in rows])]
         if len(self._readers) > 1:
             scores.append(np.stack([example.baseline for example in rows if example.baseline is not None]))
         probabilities = [reader.probabilities(each) for reader, each in zip(self._readers, scores, strict=True)]
         for each, histogram, reliability in zip(probabilities, self._histograms, self._reliability, strict=True):
+            each[~known] = np.nan  # counted in neither
             _count(each, truth, histogram, reliability)
         predicted = scores[0][:, np.asarray(self._readers[0].output_indices)] > _DECISION
-        self._wrong += np.stack([(predicted & ~truth).sum(axis=0), (truth & ~predicted).sum(axis=0)])
-        self._count_confusions(predicted, truth)
-        self._together += np.stack([_count_pairs(truth), _count_pairs(predicted)])
-        self._keep_mistakes(rows, probabilities[0], predicted, truth)
+        predicted_known = predicted & known
+        self._wrong += np.stack([(predicted_known & ~truth).sum(axis=0), (truth & ~predicted).sum(axis=0)])
+        self._count_confusions(predicted_known, truth, known)
+        self._together += np.stack([_count_pairs(truth), _count_pairs(predicted_known)])
+        self._keep_mistakes(rows, probabilities[0], predicted, truth, known)
 
     def insights(self) -> Insights:
         """Return the insights into all examples."""
@@ -209,18 +216,20 @@ class InsightsTally:
             together=list(self._kept_pairs()),
         )
 
-    def _count_confusions(self, predicted: Flags, truth: Flags) -> None:
+    def _count_confusions(self, predicted: Flags, truth: Flags, known: Flags) -> None:
         wrong = (predicted & ~truth).astype(np.float32).T
         self._confusions[0, :, :-1] += (wrong @ (truth & ~predicted)).astype(np.int64)
         self._confusions[1, :, :-1] += (wrong @ (truth & predicted)).astype(np.int64)
-        self._confusions[0, :, -1] += (wrong @ ~truth.any(axis=1)).astype(np.int64)
+        self._confusions[0, :, -1] += (wrong @ (~truth.any(axis=1) & known.all(axis=1))).astype(np.int64)
         given, missed = predicted & ~truth, truth & ~predicted
         self._alone[0] += given[truth.any(axis=1) & ~missed.any(axis=1)].sum(axis=0)
         self._alone[1] += missed[~given.any(axis=1)].sum(axis=0)
 
-    def _keep_mistakes(self, rows: Sequence[Example], probabilities: Floats, predicted: Flags, truth: Flags) -> None:
+    def _keep_mistakes(
+        self, rows: Sequence[Example], probabilities: Floats, predicted: Flags, truth: Flags, known: Flags
+    ) -> None:
         for kept, wrong, doubt in (
-            (self._false_positives, predicted & ~truth, -probabilities),
+            (self._false_positives, predicted & known & ~truth, -probabilities),
             (self._false_negatives, truth & ~predicted, probabilities),
         ):
             for label in np.flatnonzero(wrong.any(axis=0)):

@@ -32,6 +32,10 @@ _MIN_BINS, _MIN_COARSE_BINS = 512, 64
 _CELLS = 1_000_000
 
 
+# Scores and truth [n, n_labels], groups [n], and the known labels [n, n_labels]; None for all.
+_Block = tuple[Scores, Flags, Groups, Flags | None]
+
+
 class Areas:
     """Scores and labels of examples.
 
@@ -48,23 +52,25 @@ class Areas:
         # A few examples of many labels take less memory as they are than as histograms.
         bins = self._n_bins + (n_groups * self._n_coarse if n_groups > 1 else 0)
         self._max_scores = max(MEMORY_BYTES, _BYTES_PER_BIN * n_labels * bins) // _BYTES_PER_SCORE
-        self._exact: list[tuple[Scores, Flags, Groups]] | None = []
+        self._exact: list[_Block] | None = []
         self._fine: npt.NDArray[np.uint32] | None = None  # [n_labels, n_bins, 2]: negatives, positives
         self._coarse: npt.NDArray[np.uint32] | None = None  # [n_groups, n_labels, n_coarse, 2]
 
-    def add(self, scores: Scores, truth: Flags, groups: Groups) -> None:
+    def add(self, scores: Scores, truth: Flags, groups: Groups, known: Flags | None = None) -> None:
         """Add examples.
 
         Args:
             scores: [n, n_labels].
             truth: [n, n_labels], the labels that the examples have.
             groups: [n], the jackknife group of each example.
+            known: [n, n_labels], the labels that the examples are known to have or not; None for all. The others have
+                no part in an area.
         """
         if self._exact is not None:
-            self._exact.append((scores, truth, groups))
+            self._exact.append((scores, truth, groups, known))
             self._limit_memory()
         else:
-            self._count(scores, truth, groups)
+            self._count(scores, truth, groups, known)
 
     def merge(self, other: "Areas") -> None:
         """Add the examples of another object, which must not be used afterwards."""
@@ -84,8 +90,8 @@ class Areas:
             assert self._fine is not None
             return _areas(self._fine)
         areas = np.full((2, self._n_labels), np.nan)
-        for labels, scores, truth, _ in self._label_blocks():
-            areas[:, labels] = _exact_areas(scores, truth)
+        for labels, scores, truth, _, known in self._label_blocks():
+            areas[:, labels] = _exact_areas(scores, truth, known)
         return areas[0], areas[1]
 
     def replicates(self) -> tuple[Floats, Floats]:
@@ -107,24 +113,30 @@ class Areas:
             assert self._coarse is not None
             yield slice(None), self._coarse.astype(np.int64)
             return
-        for labels, scores, truth, groups in self._label_blocks():
+        for labels, scores, truth, groups, known in self._label_blocks():
             bins, n_bins = _bins_by_rank(scores)
             n_labels = scores.shape[1]
             rows = groups[:, np.newaxis].astype(np.int64) * n_labels + np.arange(n_labels)
-            cells = ((rows * n_bins + bins) * 2 + truth).ravel()
+            cells = _select((rows * n_bins + bins) * 2 + truth, known)
             shape = (self._n_groups, n_labels, n_bins, 2)
             yield labels, np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape)
 
-    def _label_blocks(self) -> Iterator[tuple[slice, Scores, Flags, Groups]]:
-        """Yield a few labels at a time: their columns, scores and truth [n, few]; and the groups, [n]."""
+    def _label_blocks(self) -> Iterator[tuple[slice, Scores, Flags, Groups, Flags | None]]:
+        """Yield a few labels at a time: their columns, scores and truth [n, few]; the groups, [n]; what is known."""
         if not self._exact:
             return
-        scores, truth, groups = (np.concatenate(blocks) for blocks in zip(*self._exact, strict=True))
+        scores, truth = (np.concatenate([block[part] for block in self._exact]) for part in (0, 1))
+        groups = np.concatenate([block[2] for block in self._exact])
+        known = None
+        if any(block[3] is not None for block in self._exact):
+            known = np.concatenate(
+                [np.ones(block[1].shape, bool) if block[3] is None else block[3] for block in self._exact]
+            )
         n_bins = min(len(scores), _COARSE_BINS)
         few = max(1, _CELLS // max(len(scores), self._n_groups * n_bins * 2))
         for start in range(0, self._n_labels, few):
             labels = slice(start, start + few)
-            yield labels, scores[:, labels], truth[:, labels], groups
+            yield labels, scores[:, labels], truth[:, labels], groups, None if known is None else known[:, labels]
 
     def _limit_memory(self) -> None:
         """Replace the scores by a histogram once they take more memory."""
@@ -142,29 +154,37 @@ class Areas:
         for block in blocks:
             self._count(*block)
 
-    def _count(self, scores: Scores, truth: Flags, groups: Groups) -> None:
+    def _count(self, scores: Scores, truth: Flags, groups: Groups, known: Flags | None) -> None:
         unit = _unit_log_odds(scores)
         labels = np.arange(self._n_labels)
         assert self._fine is not None
         cells = (labels * self._n_bins + _bins(unit, self._n_bins)) * 2 + truth
-        np.add.at(self._fine.reshape(-1), cells.ravel(), np.uint32(1))
+        np.add.at(self._fine.reshape(-1), _select(cells, known), np.uint32(1))
         if self._coarse is not None:
             rows = groups[:, np.newaxis].astype(np.int64) * self._n_labels + labels
             cells = (rows * self._n_coarse + _bins(unit, self._n_coarse)) * 2 + truth
-            np.add.at(self._coarse.reshape(-1), cells.ravel(), np.uint32(1))
+            np.add.at(self._coarse.reshape(-1), _select(cells, known), np.uint32(1))
 
 
-def _exact_areas(scores: Scores, truth: Flags) -> tuple[Floats, Floats]:
+def _select(cells: npt.NDArray[np.int64], known: Flags | None) -> npt.NDArray[np.int64]:
+    return cells.ravel() if known is None else cells[known]
+
+
+def _exact_areas(scores: Scores, truth: Flags, known: Flags | None = None) -> tuple[Floats, Floats]:
     """Compute the areas as `_areas` does for a histogram with one bin for each distinct score.
 
     Args:
         scores: [n, n_labels].
         truth: [n, n_labels].
+        known: [n, n_labels]; None for all.
     """
     order = np.argsort(-scores, axis=0, kind="stable")
     descending = np.take_along_axis(scores, order, axis=0)
     true_positives = np.take_along_axis(truth, order, axis=0).cumsum(axis=0, dtype=np.float64)
-    predicted = np.arange(1, len(scores) + 1, dtype=np.float64)[:, np.newaxis]
+    if known is None:
+        predicted = np.arange(1, len(scores) + 1, dtype=np.float64)[:, np.newaxis]
+    else:
+        predicted = np.take_along_axis(known, order, axis=0).cumsum(axis=0, dtype=np.float64)
     false_positives = predicted - true_positives
     # The last of a run of equal scores stands for all of them.
     is_last = np.ones(scores.shape, bool)
@@ -174,7 +194,8 @@ def _exact_areas(scores: Scores, truth: Flags) -> tuple[Floats, Floats]:
     new_false = np.where(is_last, false_positives - false_before, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         roc = (new_false * (true_before + new_true / 2)).sum(axis=0) / (true_positives[-1] * false_positives[-1])
-        pr = (new_true * true_positives / predicted).sum(axis=0) / true_positives[-1]
+        # Rows before the first known one predict nothing: 1 in place of 0 keeps 0 / 0 out of the sum.
+        pr = (new_true * true_positives / np.maximum(predicted, 1.0)).sum(axis=0) / true_positives[-1]
     return roc, pr
 
 

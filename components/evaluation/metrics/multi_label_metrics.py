@@ -26,14 +26,15 @@ from tensorflow_model_analysis.metrics import metric_types
 
 from components.evaluation.metrics.catalogue import average_names, find_metric, label_key, label_metric_names
 from components.evaluation.metrics.intervals import Intervals, replicates_key
-from components.evaluation.metrics.scores import SUPPORT, Scores
+from components.evaluation.metrics.scores import SUPPORT, UNKNOWN, Scores
 from components.evaluation.metrics.tally import JACKKNIFE_GROUPS, Tally, TallySpec
-from schema.features import TEXT
+from schema.features import TEXT, UNKNOWN_LABELS
 
 EXAMPLES = "examples"
 
-# Decision scores [n_labels], columns of the labels that the example has, its jackknife group.
-_Row = tuple[Any, list[int], int]
+# Decision scores [n_labels], columns of the labels that the example has, its jackknife group, columns of the labels of
+# which nobody knows whether it has them.
+_Row = tuple[Any, list[int], int, list[int]]
 
 
 def array_key(metric: str) -> str:
@@ -191,7 +192,7 @@ def _model_thresholds(model: str, thresholds: dict[str, list[float]] | None) -> 
 
 def _computation(task: _Task) -> Any:
     names = [*average_names(), EXAMPLES]
-    names += [array_key(metric) for metric in (*label_metric_names(), SUPPORT)]
+    names += [array_key(metric) for metric in (*label_metric_names(), SUPPORT, UNKNOWN)]
     names += [label_key(metric, label) for metric, label in task.gated]
     names += [compared_key(average) for average in task.compared]
     names += [replicates_key(name) for name in task.interval_names]
@@ -233,11 +234,19 @@ class _ToRow(tfma.metrics.Preprocessor):  # type: ignore[misc]
         names: Any = () if labels is None else np.ravel(labels)
         # A label without a column is retired: the data gate has refused unknown ones.
         columns = [self._columns[label] for label in names if label in self._columns]
-        yield scores, columns, _jackknife_group(extracts) if self._with_group else 0
+        unknown = unknown_labels(extracts)
+        silent = [self._columns[label] for label in unknown if label in self._columns]
+        yield scores, columns, _jackknife_group(extracts) if self._with_group else 0, silent
 
     def _select_model(self, value: Any) -> Any:
         """Return the model's own value: TFMA keys values by model, but not if there is one model or one value."""
         return value[self._model] if isinstance(value, Mapping) else value
+
+
+def unknown_labels(extracts: Mapping[str, Any]) -> Any:
+    """Return the labels, as bytes, of which nobody knows whether an example has them; most examples have none."""
+    labels = extracts[tfma.FEATURES_KEY].get(UNKNOWN_LABELS)
+    return () if labels is None else np.ravel(labels)
 
 
 def _jackknife_group(extracts: Mapping[str, Any]) -> int:

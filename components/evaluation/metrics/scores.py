@@ -16,6 +16,7 @@ from components.evaluation.metrics.evidence import Evidence, Floats
 from components.evaluation.metrics.totals import Totals, sample_metrics
 
 SUPPORT = "support"
+UNKNOWN = "unknown"  # number of examples of which nobody knows whether they have a label
 
 Flags = npt.NDArray[np.bool_]
 # Name of a metric -> its values.
@@ -32,25 +33,27 @@ def label_scores(totals: Totals, areas: tuple[Floats, Floats], broken: Flags, *,
         calibration: Whether `totals` has the sums for calibration errors; if not, those are NaN.
 
     Returns:
-        Metric -> its values, [..., n_labels]: int for counts, among them `support`; float for all others, NaN where
-        undefined and for broken labels.
+        Metric -> its values, [..., n_labels]: int for counts, among them `support` and `unknown`; float for all others,
+        NaN where undefined, for broken labels and for labels that are unknown in all examples.
     """
-    true_positives, predicted, support = np.moveaxis(totals.decided, -2, 0)
+    true_positives, predicted, support, known = np.moveaxis(totals.decided, -2, 0)
+    examples = np.asarray(totals.examples)[..., np.newaxis]
     evidence = Evidence.from_sums(
         true_positives,
         predicted,
         support,
-        total=np.asarray(totals.examples)[..., np.newaxis],
+        total=known,
         roc_auc=areas[0],
         pr_auc=areas[1],
         calibration=totals.calibration if calibration else np.full((*support.shape, 1), np.nan),
     )
-    scores = {SUPPORT: support}
+    scores = {SUPPORT: support, UNKNOWN: examples - known}
+    undefined = broken | ((known == 0) & (examples > 0))
     with np.errstate(divide="ignore", invalid="ignore"):
         for metric in catalogue.METRICS:
             if metric.per_label:
                 values = metric.formula(evidence)
-                scores[metric.name] = values if metric.is_count else np.where(broken, np.nan, values)
+                scores[metric.name] = values if metric.is_count else np.where(undefined, np.nan, values)
     return scores
 
 
@@ -69,14 +72,14 @@ def average_scores(totals: Totals, labels: Scores, subset: int, columns: Sequenc
     """
     index = slice(None) if columns is None else list(columns)
     decided = totals.decided[..., index]
-    true_positives, predicted, support = np.moveaxis(decided.sum(axis=-1), -1, 0)
-    examples = np.asarray(totals.examples)
+    true_positives, predicted, support, known = np.moveaxis(decided.sum(axis=-1), -1, 0)
+    labelled = np.asarray(totals.labelled)[..., subset]
     scores: Scores = {}
     with np.errstate(divide="ignore", invalid="ignore"):
         material = _Material(
             labels={name: values[..., index] for name, values in labels.items()},
-            pooled=Evidence.from_sums(true_positives, predicted, support, total=examples * decided.shape[-1]),
-            samples=totals.by_example[..., subset, :] / examples[..., np.newaxis],
+            pooled=Evidence.from_sums(true_positives, predicted, support, total=known),
+            samples=totals.by_example[..., subset, :] / labelled[..., np.newaxis],
         )
         for metric in catalogue.METRICS:
             for average in metric.averages:
@@ -107,7 +110,8 @@ def _average(metric: Metric, average: Average, material: _Material) -> Any:
         case "micro":
             return metric.formula(material.pooled)
         case "weighted":
-            weighted = material.labels[metric.name] * material.labels[SUPPORT]
+            support = material.labels[SUPPORT]
+            weighted = np.where(support > 0, material.labels[metric.name], 0.0) * support
             return catalogue.ratio(weighted.sum(axis=-1), material.pooled.support)
         case "samples":
             return material.samples[..., sample_metrics().index(metric)]

@@ -34,7 +34,7 @@ _BLOCK = 512
 # thousand accumulators at a time and sends the others on: with 500 label slices most of them have a few examples only.
 _MIN_COMPACTED = 128
 
-_Row = tuple[DecisionScores, Sequence[int], int]
+_Row = tuple[DecisionScores, Sequence[int], int, Sequence[int]]
 
 
 @dataclass(frozen=True)
@@ -105,15 +105,16 @@ class Tally:
         counted = 0 if self._counts is None else int(self._counts.totals.examples.sum())
         return counted + len(self._pending)
 
-    def add(self, scores: DecisionScores, labels: Sequence[int], group: int = 0) -> None:
+    def add(self, scores: DecisionScores, labels: Sequence[int], group: int = 0, unknown: Sequence[int] = ()) -> None:
         """Add one example.
 
         Args:
             scores: [n_labels], decision scores in 0..1: a label is predicted above 0.5.
             labels: Columns of the labels that the example has.
             group: Jackknife group, 0..19; ignored where no replicates are wanted.
+            unknown: Columns of the labels of which nobody knows whether the example has them.
         """
-        self._pending.append((scores, labels, group))
+        self._pending.append((scores, labels, group, unknown))
         if len(self._pending) >= _BLOCK:
             self._count_pending()
 
@@ -170,14 +171,20 @@ class Tally:
             return counts
         decisions = np.stack([scores for scores, *_ in self._pending]).astype(np.float32, copy=False)
         truth = np.zeros(decisions.shape, bool)
-        for row, (_, columns, _) in enumerate(self._pending):
+        known = None
+        for row, (_, columns, _, unknown) in enumerate(self._pending):
             truth[row, columns] = True
-        groups = np.array([group * self._spec.replicates for *_, group in self._pending], np.uint8)
+            if len(unknown):
+                known = np.ones(truth.shape, bool) if known is None else known
+                known[row, unknown] = False
+        if known is not None:
+            known |= truth
+        groups = np.array([group * self._spec.replicates for _, _, group, _ in self._pending], np.uint8)
         self._pending = []
         counts.broken |= np.isnan(decisions).any(axis=0)
         probabilities = self._probabilities(decisions)
-        counts.totals.add(decisions > DECISION, truth, probabilities, groups, self._spec.columns)
-        counts.areas.add(decisions, truth, groups)
+        counts.totals.add(decisions > DECISION, truth, probabilities, groups, self._spec.columns, known)
+        counts.areas.add(decisions, truth, groups, known)
         return counts
 
     def _probabilities(self, decisions: DecisionScores) -> npt.NDArray[np.float64]:

@@ -25,7 +25,9 @@ class _Values(Value):
 
 
 class LabelMetrics(_Values):
-    """Metrics of one label at its threshold; None where undefined, such as the areas for a label without examples.
+    """Metrics of one label at its threshold, over the examples that are known to have it or not.
+
+    None where undefined, such as the areas for a label without examples.
 
     Fields that have a default are not in the summaries of older runs.
     """
@@ -41,6 +43,8 @@ class LabelMetrics(_Values):
     false_positives: int | None = None
     false_negatives: int | None = None
     true_negatives: int | None = None
+    # Examples of which nobody knows whether they have the label; None if there are none.
+    unknown: int | None = None
 
 
 class Metrics(_Values):

@@ -43,6 +43,9 @@ class Reason(StrEnum):
     NOT_0_OR_1 = "label column is neither 0 nor 1"
     NOT_AN_INDEX = "label index is not a number"
     INDEX_OUT_OF_RANGE = "label index out of range"
+    NOT_LABELLED = "no label is known"
+    CONTRADICTION = "a label without one that it implies"
+    NOT_A_LABEL = "asked for a label that the schema does not have"
     IN_OTHER_SPLIT = "a copy of the text is in another split"
 
 

@@ -24,6 +24,7 @@ class Layout:
         labels: Columns of the labels: one, or one per label for indicators; none where texts have no labels.
         slices: Columns of the slices, in the order of the settings.
         group: Column of the group; None if none is configured.
+        asked: Column that lists what a row was labelled for; None if there is none.
     """
 
     columns: tuple[str, ...]
@@ -33,9 +34,17 @@ class Layout:
     labels: tuple[int, ...]
     slices: tuple[int, ...]
     group: int | None
+    asked: int | None = None
 
 
-def find_columns(columns: Sequence[str], settings: TextColumns, name: str, *, others: Sequence[str] = ()) -> Layout:
+def find_columns(
+    columns: Sequence[str],
+    settings: TextColumns,
+    name: str,
+    *,
+    others: Sequence[str] = (),
+    asked: str | None = None,
+) -> Layout:
     """Find every configured column among those of a table.
 
     Args:
@@ -43,6 +52,7 @@ def find_columns(columns: Sequence[str], settings: TextColumns, name: str, *, ot
         settings: Columns to find.
         name: Name of the file in messages.
         others: Further columns of the file, which are not read; named in messages only.
+        asked: Column that lists what a row was labelled for; None if there is none.
 
     Raises:
         Refused: A column is missing, or two columns have the same name.
@@ -72,6 +82,7 @@ def find_columns(columns: Sequence[str], settings: TextColumns, name: str, *, ot
         labels=tuple(index_of(column, labels_key) for column in settings.label_columns),
         slices=tuple(index_of(column, "slices") for column in settings.slices),
         group=index_if_set(None if of_examples is None else of_examples.group, "group"),
+        asked=index_if_set(asked, "inputs[].asked"),
     )
 
 

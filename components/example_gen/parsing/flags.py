@@ -1,7 +1,8 @@
-"""The values that say yes or no in a column of a label, and vectors of them."""
+"""The values that say yes, no or unknown in a column of a label, and vectors of them."""
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from components.example_gen.parsing.printed import is_printed, labels_of, parse_printed
 
@@ -23,12 +24,69 @@ def parse_flag(text: str) -> bool | None:
     return True if word in _YES else False if word in _NO else None
 
 
+class UnknownValues:
+    """Values that mean that nobody knows whether a row has the label.
+
+    Numbers are compared as numbers, so that -1 stands for -1.0 too, and words without regard to case.
+
+    Example:
+        >>> values = UnknownValues(["-1", "", "nan"])
+        >>> "-1.0" in values, " " in values, "NaN" in values, "0" in values
+        (True, True, True, False)
+    """
+
+    def __init__(self, values: Iterable[str]) -> None:
+        words = [value.strip().casefold() for value in values]
+        self._words = frozenset(words)
+        self._numbers = frozenset(number for word in words if (number := _number(word)) is not None)
+
+    def __contains__(self, text: str) -> bool:
+        word = text.strip().casefold()
+        return word in self._words or (bool(self._numbers) and _number(word) in self._numbers)
+
+
+NO_VALUES = UnknownValues(())
+
+
+def _number(word: str) -> float | None:
+    try:
+        number = float(word)
+    except ValueError:
+        return None
+    return None if math.isnan(number) else number
+
+
+def parse_share(text: str) -> float | None:
+    """Return what a value says as a number from 0 to 1: a flag, or a fraction; None if it is neither.
+
+    Example:
+        >>> parse_share("yes"), parse_share("0.25"), parse_share("2")
+        (1.0, 0.25, None)
+    """
+    flag = parse_flag(text)
+    if flag is not None:
+        return float(flag)
+    number = _number(text.strip())
+    return number if number is not None and 0 <= number <= 1 else None
+
+
 def parse_vector(cell: str | Sequence[str]) -> list[bool] | None:
     """Return the flags of a vector of 0 and 1: a list, a printed one, or numbers between commas or blanks.
 
     Example:
         >>> parse_vector("[1. 0. 0.]"), parse_vector("0,1"), parse_vector(["1", "2"])
         ([True, False, False], [False, True], None)
+    """
+    flags = parse_partial_vector(cell, NO_VALUES)
+    return None if flags is None else [flag for flag in flags if flag is not None]
+
+
+def parse_partial_vector(cell: str | Sequence[str], unknown: UnknownValues) -> list[bool | None] | None:
+    """Return the flags of a vector of 0, 1 and values that mean unknown, which become None; None if it is none.
+
+    Example:
+        >>> parse_partial_vector("[1, -1, 0]", UnknownValues(["-1"]))
+        [True, None, False]
     """
     if isinstance(cell, str):
         try:
@@ -39,5 +97,10 @@ def parse_vector(cell: str | Sequence[str]) -> list[bool] | None:
             return None
     else:
         parts = cell
-    flags = [parse_flag(part) if part.strip().lower()[:1] in ("0", "1", "t", "f") else None for part in parts]
-    return [flag for flag in flags if flag is not None] if flags and None not in flags else None
+    flags: list[bool | None] = []
+    for part in parts:
+        flag = parse_flag(part) if part.strip().lower()[:1] in ("0", "1", "t", "f") else None
+        if flag is None and part not in unknown:
+            return None
+        flags.append(flag)
+    return flags or None

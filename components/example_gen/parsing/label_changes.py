@@ -9,21 +9,34 @@ from schema.label_list import LabelList
 
 
 class LabelChanges(Value):
-    """Changes of the label list that the data may not reflect.
+    """What the label list says about labels that the data may not reflect.
 
     Attributes:
         renamed: Present name of a label by its former name.
         retired: Labels that are no longer in use, by their present names.
+        implies: Labels that a label implies, directly or through others, for the labels that imply any.
+        names: All labels of the schema, where rows may leave some of them unknown; otherwise empty.
     """
 
     renamed: dict[str, str] = Field(default={})
     retired: tuple[str, ...] = ()
+    implies: dict[str, tuple[str, ...]] = Field(default={})
+    names: tuple[str, ...] = ()
 
 
-def changes_of(labels: LabelList) -> LabelChanges:
-    """Return the changes that the label list of a schema records."""
+def changes_of(labels: LabelList, *, with_names: bool = False) -> LabelChanges:
+    """Return the changes that the label list of a schema records.
+
+    Args:
+        labels: The label list.
+        with_names: Whether rows may leave labels unknown, so that all names are needed. Otherwise rows are not read
+            again for an added label.
+    """
     return LabelChanges(
-        renamed=dict(labels.aliases), retired=tuple(name for name in labels.names if name in labels.retired)
+        renamed=dict(labels.aliases),
+        retired=tuple(name for name in labels.names if name in labels.retired),
+        implies=labels.ancestors,
+        names=labels.names if with_names else (),
     )
 
 

@@ -56,11 +56,11 @@ def parse_printed(text: str) -> Any:
         raise ValueError("the list or object cannot be read") from None
 
 
-def labels_of(value: Any) -> list[str]:
+def labels_of(value: Any, least: float = _LEAST_SCORE) -> list[str]:
     """Return the labels that a parsed list or object holds, in order.
 
-    An object of scores has the labels of at least 0.5; another one has the labels under a key such as "choices",
-    "label" or "name".
+    An object of scores has the labels of at least 0.5, or another least score; another one has the labels under a key
+    such as "choices", "label" or "name".
 
     Raises:
         ValueError: An object names no label, or lists are nested too deeply.
@@ -70,31 +70,44 @@ def labels_of(value: Any) -> list[str]:
         (['toxic'], ['Drama'])
     """
     try:
-        return _labels_of(value)
+        return _labels_of(value, least)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
 
-def _labels_of(value: Any) -> list[str]:
+def scores_of(value: Any) -> dict[str, float]:
+    """Return the scores between 0 and 1 of the labels in an object of scores; empty for anything else.
+
+    Example:
+        >>> scores_of({"toxic": 0.8, "insult": 0, "threat": 1})
+        {'toxic': 0.8}
+    """
+    if not isinstance(value, dict) or any(key in value for key in (*_NAMES, *_CONTAINERS)):
+        return {}
+    scores = {str(name).strip(): _score(score) for name, score in value.items()}
+    return {name: score for name, score in scores.items() if name and score is not None and 0 < score < 1}
+
+
+def _labels_of(value: Any, least: float) -> list[str]:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return []
     if isinstance(value, dict):
-        return _labels_of_object(value)
+        return _labels_of_object(value, least)
     if isinstance(value, list | tuple | set | frozenset):
         elements: Iterable[Any] = sorted(value, key=str) if isinstance(value, set | frozenset) else value
-        return [label for element in elements for label in _labels_of(element)]
+        return [label for element in elements for label in _labels_of(element, least)]
     return [str(value)]
 
 
-def _labels_of_object(value: dict[str, Any]) -> list[str]:
+def _labels_of_object(value: dict[str, Any], least: float) -> list[str]:
     key = next((key for key in (*_NAMES, *_CONTAINERS) if key in value), None)
     if key is not None:
-        return _labels_of(value[key])
+        return _labels_of(value[key], least)
     scores = {name: _score(score) for name, score in value.items()}
     if any(score is None for score in scores.values()):
         known = ", ".join(map(str, list(value)[:5]))
         raise ValueError(f"the object has neither scores nor a key that names labels (its keys: {known})")
-    return [str(name) for name, score in scores.items() if score is not None and score >= _LEAST_SCORE]
+    return [str(name) for name, score in scores.items() if score is not None and score >= least]
 
 
 def _score(value: Any) -> float | None:

@@ -1,11 +1,20 @@
 """Parser from a row of any format to the parts of an example."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from components.example_gen.formats.rows import Reason, Rejected, Row
 from components.example_gen.formats.values import UnusableValueError, single_string
-from components.example_gen.parsing.columns import Layout
-from components.example_gen.parsing.labels import LabelParser
+from components.example_gen.parsing.columns import Layout, find_columns
+from components.example_gen.parsing.labels import (
+    LabelParser,
+    ScoreParser,
+    make_asked_parser,
+    make_label_parser,
+    make_score_parser,
+    make_unknown_parser,
+)
+from components.example_gen.parsing.settings import ColumnSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +28,9 @@ class LabelledText:
         slices: One string per slice column; "" if blank.
         pair: Second text as it is in the file; None if no pairs are classified.
         group: Value that the rows of one group share; "" if blank, or if no group is configured.
+        unknown: Labels that the row calls unknown.
+        asked: Labels that the row was labelled for; None for all.
+        scores: Share of annotators, between 0 and 1, who gave a label, for the labels that some but not all gave.
     """
 
     id: str
@@ -27,6 +39,9 @@ class LabelledText:
     slices: list[str]
     pair: str | None = None
     group: str = ""
+    unknown: list[str] = field(default_factory=list)
+    asked: list[str] | None = None
+    scores: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +52,19 @@ class RowParser:
         file: Name of the file in ids.
         layout: Indices of the columns.
         parse_labels: Parser of the label columns.
+        parse_unknown: Parser of the label columns for what they call unknown; None if they cannot.
+        parse_asked: Parser of the column that lists what a row was labelled for; None if there is none.
+        asked: Labels that all rows of the file were labelled for; None for all, or if a column lists them.
+        parse_scores: Parser of the label columns for soft labels; None if there are none.
     """
 
     file: str
     layout: Layout
     parse_labels: LabelParser
+    parse_unknown: LabelParser | None = None
+    parse_asked: LabelParser | None = None
+    asked: tuple[str, ...] | None = None
+    parse_scores: ScoreParser | None = None
 
     def parse(self, row: Row) -> LabelledText | Rejected:
         """Parse a row; return it as rejected if it cannot become an example."""
@@ -58,14 +81,56 @@ class RowParser:
         text = self._string(row, layout.text)
         if not text or text.isspace():
             raise UnusableValueError(Reason.BLANK_TEXT)
+        cells = [row.cells[index] for index in layout.labels]
         return LabelledText(
             id=row_id,
             text=text,
-            labels=self.parse_labels([row.cells[index] for index in layout.labels]),
+            labels=self.parse_labels(cells),
             slices=[self._string(row, index).strip() for index in layout.slices],
             pair=None if layout.text_pair is None else self._string(row, layout.text_pair),
             group="" if layout.group is None else self._string(row, layout.group).strip(),
+            unknown=[] if self.parse_unknown is None else self.parse_unknown(cells),
+            asked=self._asked(row),
+            scores={} if self.parse_scores is None else self.parse_scores(cells),
         )
+
+    def _asked(self, row: Row) -> list[str] | None:
+        if self.parse_asked is not None and self.layout.asked is not None:
+            return self.parse_asked([row.cells[self.layout.asked]])
+        return None if self.asked is None else list(self.asked)
 
     def _string(self, row: Row, index: int) -> str:
         return single_string(row.cells[index], self.layout.columns[index])
+
+
+def make_row_parser(
+    columns: Sequence[str],
+    settings: ColumnSettings,
+    asked: str | Sequence[str] | None,
+    names: Sequence[str],
+    file: str,
+    others: Sequence[str] = (),
+) -> RowParser:
+    """Return the parser of the rows of one file.
+
+    Args:
+        columns: Columns of the rows, in the order of their cells.
+        settings: Columns that the parts of an example are in.
+        asked: What the rows were labelled for: labels, a column that lists them, or None for all labels.
+        names: Labels that indices point to, from `read_label_names`.
+        file: Name of the file in ids and messages.
+        others: Further columns of the file, for messages.
+
+    Raises:
+        Refused: A configured column is missing.
+    """
+    column = asked if isinstance(asked, str) else None
+    return RowParser(
+        file=file,
+        layout=find_columns(columns, settings, file, others=others, asked=column),
+        parse_labels=make_label_parser(settings.labels, names),
+        parse_unknown=make_unknown_parser(settings.labels, names),
+        parse_asked=None if column is None else make_asked_parser(settings.labels, column, names),
+        asked=None if asked is None or isinstance(asked, str) else tuple(asked),
+        parse_scores=make_score_parser(settings.labels),
+    )

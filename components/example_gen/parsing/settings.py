@@ -1,12 +1,59 @@
 """Settings that say which columns the parts of an example are in."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from components.common.settings import Settings
 from components.example_gen.formats.settings import ColumnName
+from components.example_gen.formats.values import as_text
+from components.example_gen.parsing.flags import parse_flag
 from schema.features import FEATURES
+
+
+def _texts(values: Any) -> Any:
+    """Return scalars of YAML as the formats write them, so that -1 and null stand for "-1" and ""."""
+    if not isinstance(values, list | tuple):
+        return values
+    return tuple(value if isinstance(value, list | dict) else as_text(value) for value in values)
+
+
+def _are_not_flags(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        flag = parse_flag(value)
+        if flag is not None:
+            raise ValueError(f"'{value}' means {'yes' if flag else 'no'}; name other values")
+    return values
+
+
+class SoftSettings(Settings):
+    """Labels that may be a share of annotators instead of yes or no."""
+
+    soft: bool = Field(
+        default=False,
+        description="Values may be fractions from 0 to 1, such as the share of annotators who gave the label: training"
+        " takes them as they are.",
+    )
+    cut: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="With soft: fraction from which on a label counts as given in metrics, thresholds, slices and"
+        " counts.",
+    )
+
+
+UnknownMarks = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_texts),
+    AfterValidator(_are_not_flags),
+    WithJsonSchema({"type": "array", "items": {"type": ["string", "number", "null"]}}),
+    Field(
+        default=(),
+        description='Values that mean that nobody knows, such as [-1, ""]: the label then counts neither as given nor'
+        ' as not given. "" is a blank cell, null or a missing field.',
+    ),
+]
 
 
 class DelimitedLabels(Settings):
@@ -22,13 +69,14 @@ class DelimitedLabels(Settings):
         return (self.column,)
 
 
-class IndicatorLabels(Settings):
+class IndicatorLabels(SoftSettings):
     """One 0/1 column per label; the label is the name of the column."""
 
     kind: Literal["indicators"] = Field(
         description="One column per label holds 0 or 1, also written as false or true, no or yes, 0.0 or 1.0."
     )
     columns: tuple[ColumnName, ...] = Field(min_length=1, description="The columns, each named as its label.")
+    unknown: UnknownMarks = ()
 
     @property
     def label_columns(self) -> tuple[str, ...]:
@@ -63,6 +111,7 @@ class MultihotLabels(PositionalLabels):
 
     kind: Literal["multihot"] = Field(description="One column holds a vector of 0 and 1, a position per label.")
     column: ColumnName = Field(description="The column that holds the vector: a list, or a printed one.")
+    unknown: UnknownMarks = ()
 
 
 class SeveralColumns(Settings):
@@ -79,7 +128,7 @@ class SeveralColumns(Settings):
         return self.columns
 
 
-class ListLabels(Settings):
+class ListLabels(SoftSettings):
     """List of the labels themselves, also a printed one, or an object that names labels: `["joy", "anger"]`."""
 
     kind: Literal["list"] = Field(description="One column holds a list of the labels themselves.")
@@ -98,6 +147,10 @@ LabelSettings = Annotated[
     DelimitedLabels | IndicatorLabels | IndexedLabels | MultihotLabels | SeveralColumns | ListLabels,
     Field(discriminator="kind"),
 ]
+
+
+# Labels that one cell can list.
+ASKABLE = (DelimitedLabels, ListLabels, IndexedLabels)
 
 
 class TextColumns(Settings):

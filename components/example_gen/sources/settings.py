@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from components.common.settings import Settings
+from components.example_gen.formats.settings import ColumnName
 
 Split = Literal["train", "eval", "test"]
 SPLITS: tuple[Split, ...] = ("train", "eval", "test")
@@ -53,6 +54,29 @@ class InputFiles(Input):
     ] = Field(
         description="The split that all rows go to, or a weight per split ({train: 9, eval: 1}) to divide them by hash."
     )
+
+    # Discriminated by a function, like `split`.
+    asked: Annotated[
+        Annotated[None, Tag("all")]
+        | Annotated[ColumnName, Tag("column")]
+        | Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Tag("labels")],
+        Discriminator(lambda value: "all" if value is None else "column" if isinstance(value, str) else "labels"),
+    ] = Field(
+        default=None,
+        description="Labels that the rows were labelled for: a list of labels ([toxic, insult]; [] for none), or the"
+        " name of a column that lists them in each row, written as the labels are. Other labels are unknown, unless the"
+        " row has them. null: all labels.",
+    )
+
+    @property
+    def asked_column(self) -> str | None:
+        """Column that lists what a row was labelled for; None if there is none."""
+        return self.asked if isinstance(self.asked, str) else None
+
+    @property
+    def asked_labels(self) -> tuple[str, ...] | None:
+        """Labels that all rows were labelled for; None for all labels, or if a column lists them."""
+        return None if self.asked is None or isinstance(self.asked, str) else self.asked
 
     @property
     def weights(self) -> tuple[tuple[Split, int], ...]:

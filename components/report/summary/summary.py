@@ -26,6 +26,14 @@ class Rows(Value):
     merged: int = 0
 
 
+class PartlyKnownLabel(Value):
+    """Examples by what is known about one label."""
+
+    positives: int = Field(description="Examples that have it.")
+    negatives: int = Field(description="Examples that are known not to have it.")
+    unknown: int = Field(description="Examples of which nobody knows whether they have it.")
+
+
 class DataSummary(Value):
     """The data of a run, besides the number of its rows.
 
@@ -35,6 +43,9 @@ class DataSummary(Value):
         incomplete_spans: Spans left out because one of the inputs has no file of them (yet).
         duplicates: Repeated texts, and what was done about them.
         retired_labels: Rows by retired label.
+        soft_rows: Rows with a label that some but not all annotators gave.
+        completed_labels: Rows by label that they lacked and got because another of their labels implies it.
+        partly_known: What is known about each label that is unknown in some example; empty if everything is known.
         compared_with: The earlier data that this data was compared with, in words.
         drift: Drift of each feature from that data.
         warnings: What a person should look at, though it did not stop the run.
@@ -45,6 +56,9 @@ class DataSummary(Value):
     incomplete_spans: list[int] = Field(default_factory=list)
     duplicates: Duplicates = Duplicates()
     retired_labels: dict[str, int] = Field(default_factory=dict)
+    soft_rows: int = 0
+    completed_labels: dict[str, int] = Field(default_factory=dict)
+    partly_known: dict[str, PartlyKnownLabel] = Field(default_factory=dict)
     compared_with: str = ""
     drift: list[Drift] = Field(default_factory=list)
     warnings: list[str] = Field(default_factory=list)
@@ -167,10 +181,23 @@ def summarize_data(report: IngestReport, verdict: Verdict) -> DataSummary:
         spans=report.spans,
         duplicates=report.duplicates,
         retired_labels=report.retired_labels,
+        soft_rows=report.soft,
+        completed_labels=report.completed,
+        partly_known=_partly_known(report),
         compared_with=verdict.compared_with,
         drift=verdict.drift,
         warnings=verdict.warnings,
     )
+
+
+def _partly_known(report: IngestReport) -> dict[str, PartlyKnownLabel]:
+    counts = {}
+    for label, unknown in report.unknown.items():
+        positives = report.labels[label].count if label in report.labels else 0
+        counts[label] = PartlyKnownLabel(
+            positives=positives, negatives=report.accepted - positives - unknown, unknown=unknown
+        )
+    return counts
 
 
 def failed_summary(reason: str, outcome: Outcome) -> Summary:

@@ -42,6 +42,8 @@ def data_view(material: Material) -> DataView | None:
     facts = [("read", f"{rows.read:,}"), ("accepted", f"{rows.accepted:,}"), ("quarantined", f"{rows.quarantined:,}")]
     if rows.merged:
         facts.append(("merged with copies", f"{rows.merged:,}"))
+    if data is not None and data.soft_rows:
+        facts.append(("with soft labels", f"{data.soft_rows:,}"))
     splits = data.splits if data is not None else ingest.splits if ingest is not None else {}
     facts += [(split, f"{n_rows:,}") for split, n_rows in splits.items()]
     copies = data.duplicates if data is not None else None
@@ -78,26 +80,36 @@ def _labels(material: Material, ingest: IngestReport) -> Table:
     highest = max([share for each in shares for share in each.values()], default=1.0) or 1.0
     heads = [Head("label", False), Head("rows"), *(Head(f"{name}, %") for name, _ in _COMPARED[: len(shares)])]
     heads += [Head("", False)] if shares else [Head("share, %")]
+    heads += [Head("without it"), Head("unknown")] if ingest.unknown else []
     rows = []
     for label, found in sorted(counts.items(), key=lambda item: -item[1].count):
         row = [text(label), count(found.count)]
+        unknown = ingest.unknown.get(label, 0)
+        known = ingest.accepted - unknown
+        partly = [count(known - found.count), count(unknown)] if ingest.unknown else []
         if not shares:
-            rows.append([*row, _percent(found.count / ingest.accepted)])
+            rows.append([*row, _percent(found.count / known), *partly])
             continue
         of_label = [each.get(label, 0.0) for each in shares]
         drawn = [(css_class, share) for (_, css_class), share in zip(_COMPARED, of_label, strict=False)]
         bar = Cell(compared_shares(drawn, highest), of_label[0])
-        rows.append([*row, *(_percent(share) for share in of_label), bar])
+        rows.append([*row, *(_percent(share) for share in of_label), bar, *partly])
     return Table("Label frequencies", heads, rows, "frequencies")
 
 
 def _shares(material: Material) -> list[dict[str, float]]:
-    """Return the share of rows by label in train, in test and, if there was any, in the last data."""
+    """Return the share of rows by label in train, in test and, if there was any, in the last data.
+
+    The rows are those that are known to have the label or not.
+    """
     found = material.distributions
     if found is None or not {"train", "test"} <= found.splits.keys():
         return []
     compared = [found.splits["train"], found.splits["test"], *([found.last] if found.last is not None else [])]
-    return [{label: n / max(each.rows, 1) for label, n in each.labels.items()} for each in compared]
+    return [
+        {label: n / max(each.rows - each.unknown.get(label, 0), 1) for label, n in each.labels.items()}
+        for each in compared
+    ]
 
 
 def _percent(share: float) -> Cell:
@@ -150,6 +162,10 @@ def _summary_tables(material: Material) -> list[Table]:
     if data.retired_labels:
         retired = [[text(label), count(n_rows)] for label, n_rows in data.retired_labels.items()]
         tables.append(Table("Retired labels, which are ignored", [Head("label", False), Head("rows")], retired))
+    if data.completed_labels:
+        completed = [[text(label), count(n_rows)] for label, n_rows in data.completed_labels.items()]
+        heads = [Head("label", False), Head("rows")]
+        tables.append(Table("Labels added to rows with another label that implies them", heads, completed))
     return tables
 
 

@@ -1,6 +1,8 @@
 """Section of the report with all labels in one table, and the order and anchors of labels everywhere on the page."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from components.report.drawing.charts import bullet
@@ -23,6 +25,63 @@ _COUNTS = {
 }
 _LAST = ("auc", "pr_auc", "threshold")
 _KNOWN = ("f1", "support", *_RATES, *_COUNTS, *_LAST)
+
+
+_MOST_IN_TREE = 1_000
+_OF_TREE = ("f1", "support", "precision", "recall", "threshold")
+
+
+@dataclass(frozen=True)
+class LabelsView:
+    """Content of the section.
+
+    Attributes:
+        table: Table of all labels.
+        tree: Tree of the labels that imply others; None if no label does.
+    """
+
+    table: Table
+    tree: Table | None
+
+
+def labels_view(summary: Summary, implies: Mapping[str, Sequence[str]]) -> LabelsView | None:
+    """Return the content of the section; None if no model was judged.
+
+    Args:
+        summary: Summary of the run.
+        implies: Labels that a label implies directly, by that label.
+    """
+    table = labels_table(summary)
+    if table is None or summary.metrics is None:
+        return None
+    return LabelsView(table, implications_table(summary.metrics, implies))
+
+
+def implications_table(metrics: MetricsSummary, implies: Mapping[str, Sequence[str]]) -> Table | None:
+    """Return the tree of the labels that imply others, as an indented table; None if no label does.
+
+    Args:
+        metrics: Metrics of the candidate.
+        implies: Labels that a label implies directly, by that label. A label that implies two is below both.
+    """
+    children: dict[str, list[str]] = defaultdict(list)
+    for label, implied in implies.items():
+        for parent in implied:
+            children[parent].append(label)
+    roots = [label for label in children if not implies.get(label)]
+    anchors = label_anchors(metrics)
+    rows: list[list[Cell]] = []
+    waiting = [(root, 0) for root in reversed(roots)]
+    while waiting and len(rows) < _MOST_IN_TREE:
+        label, depth = waiting.pop()
+        measured = metrics.per_label.get(label)
+        name = "\u2003" * (depth - 1) + "\u2514\u2002" + label if depth else label
+        values = [None if measured is None else getattr(measured, each) for each in _OF_TREE]
+        rows.append([text(name, "", anchors.get(label, "")), *map(_cell, values)])
+        waiting += [(child, depth + 1) for child in reversed(children[label])]
+    heads = [Head("label", False), *(Head(display_name(name)) for name in _OF_TREE)]
+    caption = "Labels that imply others: one is never given without those above it"
+    return Table(caption, heads, rows, "tree") if rows else None
 
 
 def order_labels(metrics: MetricsSummary) -> list[str]:

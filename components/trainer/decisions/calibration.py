@@ -39,7 +39,7 @@ class Calibration:
 
 
 def fit_platt(probabilities: Floats, labels: Floats, retired: Sequence[int] = ()) -> Calibration:
-    """Fit each label, shrunk towards the fit over all labels if it has few positives.
+    """Fit each label on its known rows, shrunk towards the fit over all labels if it has few positives.
 
     The weight of a label's own fit is m / (m + 10), m being its positives or, if these are fewer, its negatives. If the
     order of a label is reversed on the eval split (a slope below 0), the fit over all labels is used instead:
@@ -47,7 +47,7 @@ def fit_platt(probabilities: Floats, labels: Floats, retired: Sequence[int] = ()
 
     Args:
         probabilities: [n, n_labels].
-        labels: [n, n_labels], 0 or 1.
+        labels: [n, n_labels], 0 or 1; -1 where unknown.
         retired: Columns of retired labels, which are left unchanged.
 
     Example:
@@ -60,12 +60,13 @@ def fit_platt(probabilities: Floats, labels: Floats, retired: Sequence[int] = ()
     slopes, intercepts = np.ones(n_labels), np.zeros(n_labels)
     active = np.delete(np.arange(n_labels), list(retired))
     logits = to_logits(probabilities[:, active])
-    pooled = platt_fit(logits.ravel(), labels[:, active].ravel())
+    is_known = labels[:, active] >= 0
+    pooled = platt_fit(logits[is_known], labels[:, active][is_known])
     if pooled[0] <= 0:
         pooled = (1.0, 0.0)
     for index, column in enumerate(active):
-        is_positive = labels[:, column]
-        own = platt_fit(logits[:, index], is_positive)
+        is_positive = labels[is_known[:, index], column]
+        own = platt_fit(logits[is_known[:, index], index], is_positive)
         n_rarer = float(min(is_positive.sum(), len(is_positive) - is_positive.sum()))
         weight = n_rarer / (n_rarer + _PRIOR_POSITIVES) if own[0] > 0 else 0.0
         slopes[column], intercepts[column] = (
@@ -120,7 +121,7 @@ def cross_fitted(probabilities: Floats, labels: Floats, retired: Sequence[int] =
 
     Args:
         probabilities: [n, n_labels].
-        labels: [n, n_labels], 0 or 1.
+        labels: [n, n_labels], 0 or 1; -1 where unknown.
         retired: Columns of retired labels, which are left unchanged.
 
     Returns:

@@ -1,7 +1,7 @@
 """Decisions of a model: calibrate it, and choose thresholds from its probabilities on the eval split."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,17 +44,19 @@ def decide(
     settings: DecisionSettings,
     folder: str,
     retired: Sequence[int] = (),
+    ancestors: Mapping[int, Sequence[int]] | None = None,
 ) -> Decisions:
     """Calibrate the model in place, if `calibration` is set, and choose thresholds for its probabilities.
 
     Args:
         model: Classifier from `build_classifier`, fitted.
         probabilities: [n, n_labels], of the model on the eval split.
-        labels: [n, n_labels], 0 or 1.
+        labels: [n, n_labels], 0 or 1; -1 where unknown.
         names: Label names.
         settings: Settings of calibration and thresholds.
         folder: Folder of calibration.json.
         retired: Columns of retired labels.
+        ancestors: Columns of the labels that a label implies, directly or through others, by its column.
     """
     stages: dict[Stage, Floats] = {"before": probabilities}
     calibration = None
@@ -66,7 +68,7 @@ def decide(
     active = [column for column in range(len(names)) if column not in retired]
     report = _report(stages, labels, names, active, calibration)
     report.write(folder)
-    thresholds = choose_thresholds(probabilities, labels, retired, settings.thresholds)
+    thresholds = choose_thresholds(probabilities, labels, retired, settings.thresholds, ancestors)
     _warn_of_labels_never_predicted(thresholds, names, active, settings)
     return Decisions(thresholds, None if calibration is None else _summarize(report))
 
@@ -78,27 +80,32 @@ def _report(
     active: Sequence[int],
     calibration: Calibration | None,
 ) -> CalibrationReport:
+    is_known = labels >= 0
     by_label = {
         names[column]: LabelReliability(
-            positives=int(labels[:, column].sum()),
+            positives=int(labels[rows, column].sum()),
             slope=None if calibration is None else float(calibration.slopes[column]),
             intercept=None if calibration is None else float(calibration.intercepts[column]),
             expected_calibration_error={
-                stage: expected_calibration_error(values[:, column], labels[:, column])
+                stage: expected_calibration_error(values[rows, column], labels[rows, column])
                 for stage, values in stages.items()
             },
-            reliability={stage: reliability(values[:, column], labels[:, column]) for stage, values in stages.items()},
+            reliability={
+                stage: reliability(values[rows, column], labels[rows, column]) for stage, values in stages.items()
+            },
         )
-        for column in active
+        for column, rows in ((column, is_known[:, column]) for column in active)
     }
+    measured = [each for each in by_label.values() if any(each.reliability.values())]
     return CalibrationReport(
         method="none" if calibration is None else "platt",
         expected_calibration_error={
-            stage: float(np.mean([each.expected_calibration_error[stage] for each in by_label.values()]))
+            stage: float(np.mean([each.expected_calibration_error[stage] for each in measured])) if measured else 0.0
             for stage in stages
         },
         reliability={
-            stage: reliability(values[:, active].ravel(), labels[:, active].ravel()) for stage, values in stages.items()
+            stage: reliability(values[:, active][is_known[:, active]], labels[:, active][is_known[:, active]])
+            for stage, values in stages.items()
         },
         labels=by_label,
     )

@@ -97,7 +97,7 @@ def reliability(probabilities: Floats, labels: Floats) -> list[ReliabilityBin]:
 
 
 def expected_calibration_error(probabilities: Floats, labels: Floats) -> float:
-    """Compute the mean distance between probability and frequency over bins, weighted by their examples.
+    """Compute the mean distance between probability and frequency over bins, weighted by their examples; 0 for none.
 
     Source: Guo et al., 2017, equation 3, applied to the probability of one label, in ten bins.
 
@@ -110,4 +110,4 @@ def expected_calibration_error(probabilities: Floats, labels: Floats) -> float:
         0.25
     """
     bins = reliability(probabilities, labels)
-    return sum(each.examples * abs(each.probability - each.frequency) for each in bins) / len(labels)
+    return sum(each.examples * abs(each.probability - each.frequency) for each in bins) / max(len(labels), 1)

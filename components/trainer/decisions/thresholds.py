@@ -4,7 +4,7 @@ With rare labels a fixed threshold of 0.5 predicts almost nothing: a well-calibr
 0.5 for what happens once in five hundred rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,11 @@ Floats = NDArray[np.floating]
 
 
 def choose_thresholds(
-    probabilities: Floats, labels: Floats, retired: Sequence[int] = (), settings: ThresholdSettings | None = None
+    probabilities: Floats,
+    labels: Floats,
+    retired: Sequence[int] = (),
+    settings: ThresholdSettings | None = None,
+    ancestors: Mapping[int, Sequence[int]] | None = None,
 ) -> NDArray[np.float32]:
     """Choose the best threshold of each label, shrunk towards a steadier one if it has few positives.
 
@@ -40,11 +44,16 @@ def choose_thresholds(
     that do, its own is the lowest that is not below the shrunk one, or the highest if all are below. A label that
     reaches the precision at no threshold, such as one without positives, has the threshold 1 and is never predicted.
 
+    Rows of which nobody knows whether they have a label have no part in its threshold. For F-beta, a label that is
+    unknown in all rows has the steadier threshold, expected from the probabilities of all rows.
+
     Args:
         probabilities: [n, n_labels], of the eval split.
-        labels: [n, n_labels], 0 or 1.
+        labels: [n, n_labels], 0 or 1; -1 where unknown.
         retired: Columns of retired labels, which do not affect the others.
         settings: What is optimized; None for F1.
+        ancestors: Columns of the labels that a label implies, directly or through others, by its column. Such a label
+            is given only where these are: its threshold is chosen after theirs, for the decisions that are then left.
 
     Returns:
         float32 [n_labels]. A label is predicted if its probability is above its threshold. Thresholds are between 0
@@ -64,27 +73,101 @@ def choose_thresholds(
         raise ValueError("thresholds need at least one example of the eval split")
     thresholds = np.full(labels.shape[1], NEVER, np.float32)
     active = np.delete(np.arange(labels.shape[1]), list(retired))
-    probabilities, labels = probabilities[:, active], labels[:, active]
-    if isinstance(settings, MinPrecision):
-        thresholds[active] = _thresholds_of_precision(probabilities, labels, settings)
-    else:
-        thresholds[active] = _thresholds_of_f_beta(probabilities, labels, settings or BestF1())
+    settings = settings or BestF1()
+    decidable = probabilities
+    for level in _levels(active.tolist(), ancestors or {}):
+        decidable = _where_implied_are_given(decidable, thresholds, level, ancestors or {})
+        chosen = _choose(probabilities[:, active], decidable[:, active], labels[:, active], settings)
+        in_level = np.isin(active, level)
+        thresholds[active[in_level]] = chosen[in_level]
     return thresholds
 
 
-def _thresholds_of_f_beta(probabilities: Floats, labels: Floats, settings: BestF1 | BestFBeta) -> NDArray[np.float32]:
+def decide_labels(
+    probabilities: Floats, thresholds: Floats, ancestors: Mapping[int, Sequence[int]]
+) -> NDArray[np.bool_]:
+    """Return the labels that are given, [n, n_labels]: above their thresholds, as are all that they imply.
+
+    Args:
+        probabilities: [n, n_labels].
+        thresholds: [n_labels].
+        ancestors: Columns of the labels that a label implies, directly or through others, by its column.
+    """
+    above = probabilities > thresholds
+    given = above.copy()
+    for column, implied in ancestors.items():
+        given[:, column] &= above[:, list(implied)].all(axis=1)
+    return np.asarray(given)
+
+
+def _levels(active: Sequence[int], ancestors: Mapping[int, Sequence[int]]) -> list[list[int]]:
+    """Return the columns in an order in which those that a label implies come in an earlier level."""
+    levels: list[list[int]] = []
+    done: set[int] = set()
+    while len(done) < len(active):
+        level = [
+            column
+            for column in active
+            if column not in done and all(each in done for each in ancestors.get(column, ()))
+        ]
+        levels.append(level)
+        done.update(level)
+    return levels
+
+
+def _where_implied_are_given(
+    probabilities: Floats, thresholds: Floats, columns: Sequence[int], ancestors: Mapping[int, Sequence[int]]
+) -> Floats:
+    """Return probabilities [n, n_labels] with 0 for some labels where one that they imply is not given."""
+    implying = [column for column in columns if ancestors.get(column)]
+    if not implying:
+        return probabilities
+    changed = probabilities.copy()
+    for column in implying:
+        above = list(ancestors[column])
+        is_given = (changed[:, above] > thresholds[above]).all(axis=1)
+        changed[~is_given, column] = 0.0
+    return changed
+
+
+def _choose(
+    probabilities: Floats, decidable: Floats, labels: Floats, settings: ThresholdSettings
+) -> NDArray[np.float32]:
+    """Choose the threshold of each label.
+
+    Args:
+        probabilities: [n, n_labels].
+        decidable: [n, n_labels], 0 where a label cannot be given whatever its threshold, else the probability.
+        labels: [n, n_labels], 0 or 1; -1 where unknown.
+        settings: What is optimized.
+    """
+    if isinstance(settings, MinPrecision):
+        return _thresholds_of_precision(decidable, labels, settings)
+    return _thresholds_of_f_beta(probabilities, decidable, labels, settings)
+
+
+def _thresholds_of_f_beta(
+    probabilities: Floats, decidable: Floats, labels: Floats, settings: BestF1 | BestFBeta
+) -> NDArray[np.float32]:
     beta = settings.beta if isinstance(settings, BestFBeta) else 1.0
     calibrated = fit_platt(probabilities, labels)(probabilities)
-    # With probabilities in place of labels, sums are expected values.
-    expected = np.array([best_f_threshold(p, c, beta) for p, c in zip(probabilities.T, calibrated.T, strict=True)])
-    own = np.array([best_f_threshold(p, y, beta) for p, y in zip(probabilities.T, labels.T, strict=True)])
+    expected, own = np.empty(labels.shape[1]), np.empty(labels.shape[1])
+    for column, (p, c, y) in enumerate(zip(decidable.T, calibrated.T, labels.T, strict=True)):
+        known = y >= 0
+        if not known.any():
+            expected[column] = own[column] = best_f_threshold(p, c, beta)
+            continue
+        # With probabilities in place of labels, sums are expected values.
+        expected[column] = best_f_threshold(p[known], c[known], beta)
+        own[column] = best_f_threshold(p[known], y[known], beta)
     return _shrink(own, expected, labels).astype(np.float32)
 
 
 def _thresholds_of_precision(probabilities: Floats, labels: Floats, settings: MinPrecision) -> NDArray[np.float32]:
     pooled = _pooled_threshold(probabilities, labels, settings.precision)
     by_label = [
-        thresholds_of_precision(p, y, settings.precision) for p, y in zip(probabilities.T, labels.T, strict=True)
+        thresholds_of_precision(p[y >= 0], y[y >= 0], settings.precision)
+        for p, y in zip(probabilities.T, labels.T, strict=True)
     ]
     own = np.array([thresholds[0] if len(thresholds) else pooled for thresholds in by_label])
     shrunk = _shrink(own, np.full_like(own, pooled), labels)
@@ -93,7 +176,7 @@ def _thresholds_of_precision(probabilities: Floats, labels: Floats, settings: Mi
 
 def _shrink(own: Floats, towards: Floats, labels: Floats) -> NDArray[np.float64]:
     """Compute the mean, in logits, of two thresholds [n_labels], weighted by the positives in labels [n, n_labels]."""
-    positives = labels.sum(axis=0)
+    positives = np.maximum(labels, 0).sum(axis=0)
     weight = positives / (positives + _PRIOR_POSITIVES)
     logits = weight * _to_logits(own) + (1 - weight) * _to_logits(towards)
     return np.asarray(np.clip(1 / (1 + np.exp(-logits)), _LOWEST, _HIGHEST))
@@ -169,7 +252,10 @@ def _pooled_threshold(probabilities: Floats, labels: Floats, precision: float) -
 
     It is chosen from 99 steps of equal size in logits between the extremes.
     """
-    logits = _to_logits(probabilities)
+    known = labels >= 0
+    logits, labels = _to_logits(probabilities)[known], labels[known]
+    if not len(logits):
+        return NEVER
     lowest, highest = np.quantile(logits, [0.001, 0.999])
     candidates = np.linspace(lowest, highest, num=99)
     best = candidates[int(np.argmax([_score(logits > candidate, labels, precision) for candidate in candidates]))]

@@ -29,6 +29,7 @@ def fit(
     log_dir: str,
     *,
     loss: keras.losses.Loss,
+    eval_loss: keras.losses.Loss | None = None,
     state: TrainingState | None = None,
     find_ids: Callable[[int], Sequence[str]] | None = None,
     scorer: Scorer | None = None,
@@ -43,6 +44,7 @@ def fit(
         n_examples: Number of examples of the train split.
         log_dir: Folder of TensorBoard events and history.json.
         loss: Loss from `multi_hot_loss`.
+        eval_loss: Loss of the eval split; None if it is the same.
         state: Where the state is saved and restored from; None saves none.
         find_ids: Function from the number of a batch to the ids of its examples, see `StopOnNaN`.
         scorer: Function that scores the predictions on the eval split after each epoch, for history.json; None to leave
@@ -60,7 +62,7 @@ def fit(
             loss=loss,
             metrics=[],
         )
-    steps = Steps(model, model.loss, strategy, settings.accumulate, xla=settings.xla)
+    steps = Steps(model, model.loss, strategy, settings.accumulate, xla=settings.xla, eval_loss=eval_loss)
     loop = TrainingLoop(model, steps, plan, settings.patience, state, scorer)
     done = loop.progress.step
     if done:

@@ -8,6 +8,11 @@ label is given, N where it is not, and y is the target. With p = sigmoid(z) and 
     focal        P = -a (1 - p)^g log p        N = -(1 - a) p^g log(1 - p)
     asymmetric   P = -(1 - p)^g+ log p         N = -q^g- log(1 - q),  q = max(p - m, 0)
 
+A label of which nobody knows whether an example has it (a target below 0) costs nothing and has no gradient. Every
+known pair of example and label weighs the same, whichever example, batch or replica it is in: the loss of an example is
+the sum over its known labels, divided by the mean number of known labels of the split's examples. A mean over the known
+labels of each example would give the one answer of a row the weight of all answers of another row.
+
 -log p = softplus(-z) and (1 - p)^g = exp(-g softplus(z)) keep all digits and never overflow, unlike p itself. Keras
 casts logits to the loss's own dtype, float32, whatever the model computes in.
 
@@ -101,8 +106,9 @@ def multi_hot_loss(
     settings: Settings | None = None,
     counts: LabelCounts | None = None,
     smoothing: float = 0.0,
+    known_per_example: float | None = None,
 ) -> keras.losses.Loss:
-    """Build the loss of logits float [n, n_labels] against labels float [n, n_labels] of 0 and 1.
+    """Build the loss of logits float [n, n_labels] against labels float [n, n_labels] of 0 and 1, or -1 if unknown.
 
     Over n examples and the set A of columns that are not retired, it is the sum of y P(z) + (1 - y) N(z) over all
     examples and all of A, divided by n |A|: a retired column adds nothing, has no gradient, and does not dilute the
@@ -113,16 +119,18 @@ def multi_hot_loss(
         settings: Settings of the loss, one of the keys of `LOSSES`; None for the plain loss.
         counts: Label counts of the train split, which the weighted loss needs.
         smoothing: Targets are y (1 - smoothing) + smoothing / 2 (Szegedy et al., 2016, section 7, for two classes).
+        known_per_example: Mean number of known labels in use of the split's examples, above 0; None if no label of an
+            example is unknown, so that the sum over its labels is divided by |A|.
 
     Raises:
         ValueError: The weighted loss has no counts.
     """
     settings = settings or PlainLoss()
-    if isinstance(settings, PlainLoss) and not retired:
+    if isinstance(settings, PlainLoss) and not retired and known_per_example is None:
         # Equal to ours; nobody has to read ours to know what it is.
         return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=smoothing)
     terms = LOSSES[type(settings)](settings, counts and counts.without(retired))
-    return _MultiHotLoss(terms, frozenset(retired), smoothing)
+    return _MultiHotLoss(terms, frozenset(retired), smoothing, known_per_example)
 
 
 def positive_weights(counts: LabelCounts, cap: float) -> NDArray[np.float64]:
@@ -142,7 +150,7 @@ def positive_weights(counts: LabelCounts, cap: float) -> NDArray[np.float64]:
         >>> positive_weights(LabelCounts(100, np.array([1.0, 25.0, 0.0])), cap=10).tolist()
         [10.0, 3.0, 10.0]
     """
-    negatives = counts.examples - counts.positives
+    negatives = counts.negatives
     ratio = np.divide(negatives, counts.positives, out=np.full_like(negatives, np.inf), where=counts.positives > 0)
     return np.asarray(np.clip(ratio, 1 / cap, cap))
 
@@ -169,15 +177,24 @@ def prior_bias(counts: LabelCounts, settings: Settings) -> NDArray[np.float64]:
 class _MultiHotLoss(keras.losses.Loss):  # type: ignore[misc]
     """Mean of a loss's terms, with smoothed targets and without retired columns, whatever values these have."""
 
-    def __init__(self, terms: Terms, retired: frozenset[int], smoothing: float) -> None:
+    def __init__(
+        self, terms: Terms, retired: frozenset[int], smoothing: float, known_per_example: float | None
+    ) -> None:
         super().__init__(name="multi_hot_loss")
         self._terms = terms
         self._retired = retired
         self._smoothing = smoothing
+        self._known_per_example = known_per_example
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         if self._retired:
             columns = [column for column in range(y_pred.shape[-1]) if column not in self._retired]
             y_true, y_pred = ops.take(y_true, columns, axis=-1), ops.take(y_pred, columns, axis=-1)
-        targets = y_true * (1.0 - self._smoothing) + 0.5 * self._smoothing if self._smoothing else y_true
-        return ops.mean(self._terms(targets, y_pred), axis=-1)
+        if self._known_per_example is None:
+            return ops.mean(self._terms(self._smooth(y_true), y_pred), axis=-1)
+        # The cost of an unknown label is computed as that of another target, and dropped.
+        terms = self._terms(self._smooth(ops.maximum(y_true, 0.0)), y_pred)
+        return ops.sum(ops.where(y_true < 0.0, 0.0, terms), axis=-1) / self._known_per_example
+
+    def _smooth(self, targets: Any) -> Any:
+        return targets * (1.0 - self._smoothing) + 0.5 * self._smoothing if self._smoothing else targets

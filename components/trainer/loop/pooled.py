@@ -30,12 +30,12 @@ class Pooled:
 
     Attributes:
         outputs: float32 [n, hidden], in memory or memory-mapped.
-        labels: uint8 [n, n_labels], in memory or memory-mapped.
+        labels: int8 [n, n_labels], or float32 of soft labels, in memory or memory-mapped; -1 where unknown.
         rows: Rows that batches are made of, int [m]; None for all.
     """
 
     outputs: NDArray[np.float32]
-    labels: NDArray[np.uint8]
+    labels: NDArray[Any]
     rows: NDArray[np.intp] | None = None
 
     def __len__(self) -> int:
@@ -85,7 +85,13 @@ def head_alone(model: Any) -> Any:
 
 
 def head_over_pooled(
-    model: Any, train: tf.data.Dataset, evaluation: tf.data.Dataset, settings: LoopSettings, folder: str
+    model: Any,
+    train: tf.data.Dataset,
+    evaluation: tf.data.Dataset,
+    settings: LoopSettings,
+    folder: str,
+    *,
+    soft: bool = False,
 ) -> tuple[Any, tf.data.Dataset, tf.data.Dataset]:
     """Build the head alone, and the batches of pooled outputs that it is trained on.
 
@@ -95,6 +101,7 @@ def head_over_pooled(
         evaluation: Batches of (encoder inputs, labels), in any order.
         settings: Recipe; with `max_steps`, no more batches of train than that are encoded.
         folder: Folder for `encode`.
+        soft: Whether labels may be fractions.
 
     Returns:
         Head, train batches and eval batches.
@@ -103,30 +110,34 @@ def head_over_pooled(
         train = train.take(settings.max_steps)
     return (
         head_alone(model),
-        encode(model, train, folder).batches(settings.batch_size, settings.seed),
-        encode(model, evaluation, folder).batches(settings.batch_size),
+        encode(model, train, folder, soft=soft).batches(settings.batch_size, settings.seed),
+        encode(model, evaluation, folder, soft=soft).batches(settings.batch_size),
     )
 
 
-def encode(model: Any, batches: tf.data.Dataset, folder: str, *, limit: int = MEMORY_LIMIT) -> Pooled:
+def encode(
+    model: Any, batches: tf.data.Dataset, folder: str, *, limit: int = MEMORY_LIMIT, soft: bool = False
+) -> Pooled:
     """Run the encoder once over every text, without gradients and dropout.
 
     Args:
         model: Classifier from `build_classifier`.
-        batches: Batches of (encoder inputs, labels float32 [n, n_labels] of 0 and 1), whose order is kept.
+        batches: Batches of (encoder inputs, labels float32 [n, n_labels] of 0, 1 and -1), whose order is kept.
         folder: Folder of a temporary file for outputs of more than `limit` bytes; it vanishes with the process.
         limit: Bytes that are kept in memory.
+        soft: Whether labels may be fractions, which take four bytes each instead of one.
     """
+    dtype = np.float32 if soft else np.int8
     forward = tf.function(
         lambda inputs: tf.cast(model.backbone(inputs, training=False)["pooled_output"], tf.float32),
         reduce_retracing=True,
     )
     outputs = RowStore(model.backbone.hidden_dim, np.float32, folder, limit)
-    labels = RowStore(model.layers[-1].units, np.uint8, folder, limit)
+    labels = RowStore(model.layers[-1].units, dtype, folder, limit)
     n_done = n_reported = 0
     for inputs, batch_labels in batches:
         outputs.append(forward(inputs).numpy())
-        labels.append(batch_labels.numpy().astype(np.uint8))
+        labels.append(batch_labels.numpy().astype(dtype))
         n_done += len(batch_labels)
         if n_done - n_reported >= _TEXTS_BETWEEN_MESSAGES:
             n_reported = n_done

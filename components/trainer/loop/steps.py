@@ -47,12 +47,21 @@ class Steps:
         strategy: Strategy whose replicas share each batch.
         accumulate: Batches per update.
         xla: Whether to compile with XLA.
+        eval_loss: Loss that the eval split is measured by; None if it is the same.
     """
 
     def __init__(
-        self, model: Any, loss: keras.losses.Loss, strategy: tf.distribute.Strategy, accumulate: int, *, xla: bool
+        self,
+        model: Any,
+        loss: keras.losses.Loss,
+        strategy: tf.distribute.Strategy,
+        accumulate: int,
+        *,
+        xla: bool,
+        eval_loss: keras.losses.Loss | None = None,
     ) -> None:
         self._model, self._loss, self._strategy = model, loss, strategy
+        self._eval_loss = eval_loss or loss
         self._weights = list(model.trainable_variables)
         with strategy.scope():
             model.optimizer.build(self._weights)
@@ -151,7 +160,7 @@ class Steps:
 
     def _gradients(self, inputs: Any, labels: tf.Tensor, weight: tf.Tensor) -> tuple[tf.Tensor, list[Any]]:
         with tf.GradientTape() as tape:
-            loss = weight * self._mean_loss(labels, self._model(inputs, training=True))
+            loss = weight * self._mean_loss(self._loss, labels, self._model(inputs, training=True))
         gradients = tape.gradient(loss, [weight.value for weight in self._weights])
         return loss, [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in gradients]
 
@@ -159,11 +168,11 @@ class Steps:
         logits = self._model(inputs, training=False)
         # 1 for each row, or 0 for the row of a replica that got none: truth values cannot be gathered.
         counts = tf.fill([tf.shape(labels)[0]], tf.minimum(count, 1.0))
-        return count * self._mean_loss(labels, logits), count, counts, tf.sigmoid(logits), labels
+        return count * self._mean_loss(self._eval_loss, labels, logits), count, counts, tf.sigmoid(logits), labels
 
-    def _mean_loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    def _mean_loss(self, loss: keras.losses.Loss, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         # A Keras loss divides by the number of replicas, which is right for equal shares only.
-        return tf.cast(self._loss(labels, logits), tf.float32) * self._strategy.num_replicas_in_sync
+        return tf.cast(loss(labels, logits), tf.float32) * self._strategy.num_replicas_in_sync
 
 
 def share_batches(batches: tf.data.Dataset, strategy: tf.distribute.Strategy, max_length: int | None = None) -> Any:

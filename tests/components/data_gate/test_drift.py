@@ -1,5 +1,6 @@
 """Measure drift of the newest span with TFDV."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import jensenshannon
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.data_gate.drift import describe_drift, measure_drift, with_present_labels
+from components.data_gate.drift import as_if_known, describe_drift, measure_drift, never_known, with_present_labels
 from components.data_gate.schema import complete_schema
 from components.data_gate.settings import DataGateSettings, LabelDrift
 from components.data_gate.verdict import Drift
@@ -25,12 +26,14 @@ LABELS = ("joy", "fear")
 GATE = DataGateSettings(label_drift=LabelDrift(bound=0.2), length_drift=0.3)
 
 
-def statistics_of(folder: Path, rows: list[tuple[str, str, int]], *, by_span: bool) -> Any:
-    """Return the statistics of rows (text, label, span)."""
+def statistics_of(folder: Path, rows: list[tuple[str, str, int]], *, by_span: bool, unknown: Sequence[str] = ()) -> Any:
+    """Return the statistics of rows (text, label, span); a label of `unknown` makes its row unknown instead."""
     folder.mkdir()
     with tf.io.TFRecordWriter(str(folder / "rows")) as writer:
         for index, (text, label, span) in enumerate(rows):
-            writer.write(serialize(LabelledText(str(index), text, [label], []), [], span))
+            known = ([], [label]) if label in unknown else ([label], [])
+            row = LabelledText(str(index), text, known[0], [], unknown=known[1])
+            writer.write(serialize(row, [], span))
     options = statistics_options(len(LABELS), by_span=by_span)
     return tfdv.generate_statistics_from_tfrecord(str(folder / "rows"), stats_options=options)
 
@@ -109,3 +112,53 @@ def test_a_renamed_or_retired_label_is_not_drift(tmp_path: Path) -> None:
     assert drift_between(before, now)["labels"].value > 0.3
     after = drift_between(with_present_labels(before, aliases, shared), with_present_labels(now, {}, shared))
     assert after["labels"].value == pytest.approx(0)
+
+
+def test_a_label_that_fewer_rows_were_asked_for_has_not_drifted(tmp_path: Path) -> None:
+    def statistics(name: str, joys: int, silent: int) -> Any:
+        rows = [("x" * 10, label, 1) for label in ["joy"] * joys + ["fear"] * 40 + ["silence"] * silent]
+        folder = tmp_path / name
+        folder.mkdir()
+        with tf.io.TFRecordWriter(str(folder / "rows")) as writer:
+            for index, (text, label, span) in enumerate(rows):
+                row = LabelledText(str(index), text, [label], [])
+                if label == "silence":
+                    row = LabelledText(str(index), text, [], [], unknown=["joy"])
+                writer.write(serialize(row, [], span))
+        options = statistics_options(len(LABELS), by_span=False)
+        return newest_span_only(tfdv.generate_statistics_from_tfrecord(str(folder / "rows"), stats_options=options), 1)
+
+    # Of the rows that know, 60 in 100 have joy, and 40 in 100 or 130 fear; in the second, 30 of 130 rows do not know.
+    before, now = statistics("a", 60, 0), statistics("b", 60, 30)
+    partial, whole = (drift_between(before, each)["labels"].value for each in (as_if_known(now), now))
+    assert whole == pytest.approx(0.0)  # the shares among labels given hide that joy is rarer among all rows
+    share = 60 * 130 / 100 / (60 * 130 / 100 + 40)
+    assert partial == pytest.approx(abs(share - 0.6), abs=1e-6)
+    assert as_if_known(before) is before
+    assert never_known(now) == set()
+
+
+def test_a_label_that_nobody_knows_any_more_takes_no_part_in_drift(tmp_path: Path) -> None:
+    half = [("x" * 10, label, 1) for label in ("joy", "fear") * 30]
+    before = newest_span_only(statistics_of(tmp_path / "a", half, by_span=False), 1)
+    silent = [("x" * 10, "joy", 1)] * 60
+    now = newest_span_only(statistics_of(tmp_path / "b", silent, by_span=False, unknown=["joy"]), 1)
+    assert never_known(now) == {"joy"}
+    assert never_known(before) == set()
+
+
+def test_examples_without_the_optional_feature_follow_the_completed_schema(tmp_path: Path) -> None:
+    complete = complete_schema(infer_schema(LABELS, []), GATE, spans=True, unknown=True)
+    found = {feature.name: feature for feature in complete.feature}["unknown_labels"]
+    assert tuple(found.string_domain.value) == LABELS
+    for name, unknown, anomalies in (("a", (), []), ("b", ("joy",), []), ("c", ("hope",), ["unknown_labels"])):
+        label = unknown[0] if unknown else "joy"
+        rows = [("x" * 10, "fear", 1), ("x" * 11, label, 1)] * 20
+        statistics = newest_span_only(statistics_of(tmp_path / name, rows, by_span=False, unknown=unknown), 1)
+        features = [
+            feature for feature in complete.feature if feature.name in ("labels", "unknown_labels", "text_length")
+        ]
+        schema = schema_pb2.Schema(feature=features, string_domain=complete.string_domain)
+        validated = tfdv.validate_statistics(statistics, schema)
+        ours = [each for each in validated.anomaly_info if each in ("labels", "unknown_labels")]
+        assert ours == anomalies

@@ -4,6 +4,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from components.data_gate.reasons import (
     describe_anomalies,
+    labels_nobody_knows,
     labels_without_rows,
     shares_above_bounds,
     swallowed_rows,
@@ -117,3 +118,14 @@ def test_refuses_swallowed_rows_above_the_bound_on_quarantined_rows() -> None:
     assert shares_above_bounds(report, DataGateSettings(quarantined=0.1)) == []
     assert len(swallowed_rows(report)) == 1
     assert swallowed_rows(_report()) == []
+
+
+def test_a_label_that_nobody_was_asked_for_has_not_vanished_but_is_told() -> None:
+    report = _report(praise=2).model_copy(update={"unknown": {"refund": 100, "slow": 40}})
+    previous = TrainingEntry(digest="", spans=[], labels={"refund": 50, "slow": 50}, known=["refund", "slow"], rows=90)
+    active = ("praise", "refund", "slow")
+    assert [text[:27] for text in vanished_labels(report, previous, active, DataGateSettings())] == [
+        "label 'slow' has vanished: "
+    ]
+    assert labels_without_rows(report, active) == ["no row has the label slow"]
+    assert labels_nobody_knows(report, active) == ["nobody knows of any row whether it has the label refund"]

@@ -144,6 +144,70 @@ def test_renames_labels_and_drops_retired_ones(tmp_path: Path) -> None:
     assert ingested.report.retired_labels == {"anger": 30}
 
 
+def test_writes_what_nobody_knows_beside_the_labels_and_counts_it(tmp_path: Path) -> None:
+    rows = [
+        *(f"text {n},{n % 2},{('', '-1', '0', '1')[n % 4]}" for n in range(40)),
+        *(f"unlabelled {n},-1," for n in range(20)),
+        "copy,1,-1", "copy,1,0", "copy,,0", "differs,1,-1", "differs,0,", "unlike,1,1", "unlike,-1,0",
+    ]  # fmt: skip
+    write_file(tmp_path / "data" / "a.csv", csv_text(rows, "text,joy,fear"))
+    labels = {"kind": "indicators", "columns": ["joy", "fear"], "unknown": [-1, ""]}
+    changes = LabelChanges(names=("joy", "fear")).model_dump_json()
+    ingested = Ingested(tmp_path, settings_for(tmp_path / "data", labels=labels), label_changes=changes)
+    found = {
+        example["text"][0]: (example["labels"], example.get("unknown_labels"))
+        for split in SPLITS
+        for example in ingested.split(split)
+    }
+    assert [found[f"text {n}"] for n in range(4)] == [
+        ([], ["fear"]), (["joy"], ["fear"]), ([], None), (["joy", "fear"], None),
+    ]  # fmt: skip
+    report = ingested.report
+    assert report.reasons == {"no label is known": 20}
+    assert report.unusable_share == 0.0
+    assert report.unknown == {"fear": 20 + 3, "joy": 2}
+    # Of "copy", all that two rows know is equal; "differs" and "unlike" each have a label that one has and one has not.
+    assert (report.duplicates.texts, report.duplicates.contradictory) == (3, 2)
+
+
+def test_writes_the_same_examples_if_unknown_values_are_possible_but_do_not_occur(tmp_path: Path) -> None:
+    write_file(tmp_path / "data" / "a.csv", csv_text((f"text {n},{n % 2},{n % 3 % 2}" for n in range(40)), "text,a,b"))
+    plain, partial = (
+        Ingested(tmp_path / name, settings_for(tmp_path / "data", labels=labels), label_changes=changes)
+        for name, labels, changes in (
+            ("plain", {"kind": "indicators", "columns": ["a", "b"]}, "{}"),
+            ("partial", {"kind": "indicators", "columns": ["a", "b"], "unknown": [-1]}, '{"names": ["a", "b"]}'),
+        )
+    )
+    assert partial.report == plain.report
+    for split in SPLITS:
+        assert partial.split(split) == plain.split(split)
+
+
+def test_writes_soft_labels_beside_those_above_the_cut(tmp_path: Path) -> None:
+    rows = [f"text {n},{n / 40:g},1" for n in range(41)]
+    write_file(tmp_path / "data" / "a.csv", csv_text(rows, "text,joy,fear"))
+    labels = {"kind": "indicators", "columns": ["joy", "fear"], "soft": True, "cut": 0.75}
+    ingested = Ingested(tmp_path, settings_for(tmp_path / "data", labels=labels))
+    found = {example["text"][0]: example for split in SPLITS for example in ingested.split(split)}
+    assert (found["text 29"]["labels"], found["text 29"]["soft_labels"]) == (["fear"], ["joy"])
+    assert (found["text 30"]["labels"], found["text 30"]["soft_labels"]) == (["joy", "fear"], ["joy"])
+    assert "soft_labels" not in found["text 0"]
+    assert "soft_labels" not in found["text 40"]
+    assert (ingested.report.soft, ingested.report.labels["joy"].count) == (39, 11)
+
+
+def test_merges_what_copies_know(tmp_path: Path) -> None:
+    rows = [f"text {n // 2},{'joy' if n % 2 else ''},{'joy' if n % 2 else 'fear'}" for n in range(80)]
+    write_file(tmp_path / "data" / "a.csv", csv_text(rows, "text,labels,asked"))
+    inputs = [{"pattern": "*.csv", "split": SHARED, "asked": "asked"}]
+    changes = LabelChanges(names=("joy", "fear", "hope")).model_dump_json()
+    settings = settings_for(tmp_path / "data", inputs=inputs, copies="merge")
+    report = Ingested(tmp_path, settings, label_changes=changes).report
+    assert (report.accepted, report.merged, report.unknown) == (40, 40, {"hope": 40})
+    assert report.labels["joy"].count == 40
+
+
 def test_keeps_groups_together_and_copies_of_a_text_too(tmp_path: Path) -> None:
     rows = [
         {"id": str(n), "text": f"text {n % 150}", "labels": "joy" if n < 300 else "fear", "user": f"u{n % 20}"}

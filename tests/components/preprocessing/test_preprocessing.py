@@ -15,7 +15,7 @@ from schema import features as raw
 from tests.components.preprocessing.conftest import uncased_vocabulary, uncased_vocabulary_path
 from tests.components.preprocessing.reference import GoogleTokenizer, google_pair
 from tests.components.preprocessing.texts import HARD
-from tests.components.preprocessing.transform import run_transform, transformed_examples
+from tests.components.preprocessing.transform import Row, run_transform, transformed_examples
 
 LABELS = ("anger", "joy", "sadness")
 ROWS = [
@@ -175,3 +175,23 @@ def test_rows_without_labels_are_zeros() -> None:
     vectors = multi_hot(sparse([[], []]), LABELS)
     assert vectors.dtype == tf.float32
     assert vectors.numpy().tolist() == [[0, 0, 0], [0, 0, 0]]
+
+
+# === Unknown and soft labels ===
+
+
+@pytest.mark.parametrize("occur", [True, False])
+def test_unknown_labels_are_minus_one_and_soft_ones_their_scores(tmp_path: Path, occur: bool) -> None:
+    silent: Row = {raw.UNKNOWN_LABELS: ["anger", "joy"]} if occur else {}
+    soft: Row = {raw.SOFT_LABELS: ["sadness", "joy"], raw.SOFT_SCORES: [0.25, 0.75]} if occur else {}
+    rows: list[Row] = [
+        {raw.ID: ["1"], raw.TEXT: ["a text"], raw.LABELS: ["joy"], raw.TEXT_LENGTH: [6], **silent, **soft},
+        {raw.ID: ["2"], raw.TEXT: ["another"], raw.LABELS: [], raw.TEXT_LENGTH: [7]},
+    ]
+    root = run_transform(tmp_path, rows, LABELS, TOKENIZER, partial=True)
+    parsed = tf.io.parse_example(
+        transformed_examples(root),
+        {features.LABELS: tf.io.FixedLenFeature([3], tf.float32), features.ID: tf.io.FixedLenFeature([], tf.string)},
+    )
+    labels = dict(zip(parsed[features.ID].numpy().tolist(), parsed[features.LABELS].numpy().tolist(), strict=True))
+    assert labels == {b"1": [-1.0, 0.75, 0.25] if occur else [0.0, 1.0, 0.0], b"2": [0.0, 0.0, 0.0]}

@@ -10,13 +10,21 @@ from tfx.components.transform import executor as transform
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils, standard_artifacts, standard_component_specs
 
+from components.data_gate.schema import complete_schema
+from components.data_gate.settings import DataGateSettings
 from schema.infer import infer_schema, schema_text
 
-Row = Mapping[str, Sequence[str]]
+Row = Mapping[str, Sequence[str] | Sequence[int] | Sequence[float]]
 
 
 def run_transform(
-    root: Path, rows: Sequence[Row], labels: Sequence[str], tokenizer: Mapping[str, Any], *, pair: bool = False
+    root: Path,
+    rows: Sequence[Row],
+    labels: Sequence[str],
+    tokenizer: Mapping[str, Any],
+    *,
+    pair: bool = False,
+    partial: bool = False,
 ) -> Path:
     """Write a transform graph to `graph` and examples to `examples/Split-train` below `root`; return `root`.
 
@@ -26,13 +34,17 @@ def run_transform(
         labels: The label list.
         tokenizer: `TokenizerSettings` as JSON.
         pair: Whether the schema has a second text.
+        partial: Whether rows may leave labels unknown, and have soft ones.
     """
     examples, schema = standard_artifacts.Examples(), standard_artifacts.Schema()
     examples.uri, schema.uri = str(root / "raw"), str(root / "schema")
     examples.split_names = artifact_utils.encode_split_names(["train"])
     _write_examples(root / "raw" / "Split-train", rows)
     (root / "schema").mkdir()
-    (root / "schema" / "schema.pbtxt").write_text(schema_text(infer_schema(labels, ["channel"], pair=pair)))
+    inferred = infer_schema(labels, ["channel"], pair=pair)
+    if partial:
+        inferred = complete_schema(inferred, DataGateSettings(), spans=False, unknown=True, soft=True)
+    (root / "schema" / "schema.pbtxt").write_text(schema_text(inferred))
     outputs = {
         standard_component_specs.TRANSFORM_GRAPH_KEY: standard_artifacts.TransformGraph(),
         standard_component_specs.TRANSFORMED_EXAMPLES_KEY: standard_artifacts.Examples(),
@@ -66,12 +78,17 @@ def transformed_examples(root: Path) -> tf.Tensor:
 
 def serialized(row: Row) -> bytes:
     """Return a serialized tf.Example of strings."""
-    features = {
-        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.encode() for value in values]))
-        for name, values in row.items()
-    }
+    features = {name: _feature(values) for name, values in row.items()}
     example: bytes = tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
     return example
+
+
+def _feature(values: Sequence[str] | Sequence[int] | Sequence[float]) -> tf.train.Feature:
+    if values and isinstance(values[0], int):
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+    if values and isinstance(values[0], float):
+        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[str(value).encode() for value in values]))
 
 
 def _write_examples(folder: Path, rows: Sequence[Row]) -> None:

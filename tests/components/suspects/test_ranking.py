@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from components.suspects.ranking import MIN_EXAMPLES, rank_suspects
 
 
-def _data(frequencies: list[float], n: int = 2_000) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def _data(frequencies: list[float], n: int = 2_000) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Return labels, and probabilities that separate them but for a few examples."""
     rng = np.random.default_rng(0)
-    labels = (rng.random((n, len(frequencies))) < frequencies).astype(np.uint8)
+    labels = (rng.random((n, len(frequencies))) < frequencies).astype(np.int8)
     probabilities = np.clip(0.15 + 0.7 * labels + rng.normal(0, 0.08, labels.shape), 0.01, 0.99)
     return labels, probabilities.astype(np.float32)
 
@@ -58,5 +58,5 @@ def test_a_label_with_few_examples_and_a_retired_one_are_not_judged() -> None:
 
 
 def test_nothing_is_found_where_nothing_can_be_judged() -> None:
-    ranking = rank_suspects(np.zeros((10, 2), np.uint8), np.full((10, 2), 0.1, np.float32), set())
+    ranking = rank_suspects(np.zeros((10, 2), np.int8), np.full((10, 2), 0.1, np.float32), set())
     assert (len(ranking.rows), ranking.unjudged) == (0, (0, 1))

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from components.checkpoints.find import find_checkpoint, load_backbone
 from components.preprocessing import features as transformed
-from components.trainer.export import _decision_scores, _labels_above, export_classifier
+from components.trainer.decision_scores import decision_scores, obey_implications
+from components.trainer.export import _labels_above, export_classifier
 from components.trainer.input_pipeline import encoder_inputs
 from components.trainer.model import build_classifier, plain_copy
 from components.trainer.serving_classifier import ServingClassifier
@@ -55,10 +56,34 @@ def test_decision_scores_keep_the_order_and_map_the_threshold_to_one_half(
 ) -> None:
     just_above = np.nextafter(np.float32(threshold), np.float32(1))
     probabilities = np.sort(np.array([*values, threshold, just_above], np.float32))[:, np.newaxis]
-    scores = _decision_scores(tf.constant(probabilities), tf.constant([threshold], tf.float32)).numpy()
+    scores = decision_scores(tf.constant(probabilities), tf.constant([threshold], tf.float32)).numpy()
     assert ((scores >= 0) & (scores <= 1)).all()
     assert (np.diff(scores[:, 0]) >= 0).all()
     np.testing.assert_array_equal(scores > 0.5, probabilities > np.float32(threshold))
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(st.tuples(*[st.floats(0, 1, width=32)] * 4), min_size=1, max_size=30),
+    st.tuples(*[st.floats(2**-13, 1, width=32)] * 4),
+)
+def test_no_label_is_above_its_threshold_without_those_that_it_implies(
+    rows: list[tuple[float, ...]], limits: tuple[float, ...]
+) -> None:
+    ancestors = {1: (0,), 2: (0, 1)}
+    probabilities, thresholds = np.array(rows, np.float32), np.array(limits, np.float32)
+    obeying = obey_implications(tf.constant(probabilities), thresholds, ancestors).numpy()
+    before, after = probabilities > thresholds, obeying > thresholds
+    expected = before.copy()
+    expected[:, 1] &= before[:, 0]
+    expected[:, 2] &= before[:, 0] & before[:, 1]
+    np.testing.assert_array_equal(after, expected)
+    np.testing.assert_array_equal(obeying[:, [0, 3]], probabilities[:, [0, 3]])
+    assert (obeying <= probabilities).all()
+    assert (obeying >= 0).all()
+    scores = decision_scores(tf.constant(obeying), tf.constant(thresholds)).numpy()
+    np.testing.assert_array_equal(scores > 0.5, after)
+    assert obey_implications(probabilities, thresholds, {}) is probabilities
 
 
 def test_predicted_labels_come_first_in_descending_order() -> None:

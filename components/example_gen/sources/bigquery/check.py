@@ -31,13 +31,16 @@ _UNSTEADY = re.compile(
 )
 
 
-def check_queries(queries: Sequence[Query], settings: TextColumns, project: str) -> list[int]:
+def check_queries(
+    queries: Sequence[Query], settings: TextColumns, project: str, asked: Sequence[str | None] = ()
+) -> list[int]:
     """Have BigQuery check every query, and find the configured columns in the results.
 
     Args:
         queries: Queries to check.
         settings: Columns that every result must have.
         project: Google Cloud project that pays for the queries.
+        asked: Column that lists what a row was labelled for, by entry of the inputs; empty if none has one.
 
     Returns:
         Number of bytes that each query will read.
@@ -54,8 +57,9 @@ def check_queries(queries: Sequence[Query], settings: TextColumns, project: str)
         if job.statement_type != "SELECT":
             raise Refused(f"{key}: is not a SELECT but a {job.statement_type}; make it a single SELECT")
         fields = job.schema or []
-        find_columns([field.name for field in fields], settings, key)
-        _refuse_types(fields, settings, key)
+        column = asked[query.input] if asked else None
+        find_columns([field.name for field in fields], settings, key, asked=column)
+        _refuse_types(fields, settings, key, column)
         sizes.append(int(job.total_bytes_processed or 0))
     return sizes
 
@@ -124,13 +128,13 @@ def _get_table(client: "Client", reference: "TableReference") -> "Table":
     return table
 
 
-def _refuse_types(fields: Sequence["SchemaField"], settings: TextColumns, key: str) -> None:
+def _refuse_types(fields: Sequence["SchemaField"], settings: TextColumns, key: str, asked: str | None) -> None:
     for field in fields:
-        if field.name not in settings.used_columns:
+        if field.name not in (*settings.used_columns, asked):
             continue
         if field.field_type in ("RECORD", "STRUCT"):
             raise Refused(f"{key}: column '{field.name}' is a {field.field_type}; select one of its fields")
-        if field.mode == "REPEATED" and field.name not in settings.label_columns:
+        if field.mode == "REPEATED" and field.name not in (*settings.label_columns, asked):
             raise Refused(f"{key}: column '{field.name}' is REPEATED; only labels can be, select one string")
 
 

@@ -58,6 +58,32 @@ def test_counts_every_example_in_its_bin_for_every_label(insights: Insights) -> 
         assert max(counted) < BINS
 
 
+def test_unknown_labels_are_neither_counted_nor_mistaken() -> None:
+    unknown = np.asarray(np.random.default_rng(3).random((ROWS, len(LABELS))) < 0.5)
+    truth = np.asarray(small_model.truth() & ~unknown)
+    rows = [
+        each._replace(columns=np.flatnonzero(truth[row]).tolist(), unknown=np.flatnonzero(unknown[row]).tolist())
+        for row, each in enumerate(examples())
+    ]
+    insights = fill_tally(rows).insights()
+    decided = np.asarray(predicted())
+    false_positives = np.asarray(decided & ~truth & ~unknown)
+    false_negatives = np.asarray(truth & ~decided)
+    for column, label in enumerate(LABELS):
+        counts = insights.candidate[label]
+        assert sum(each[2] for each in counts.histogram) == truth[:, column].sum()
+        assert sum(each[1] + each[2] for each in counts.histogram) == (~unknown[:, column]).sum()
+        assert sum(each.examples for each in counts.reliability) == (~unknown[:, column]).sum()
+        mistakes = insights.mistakes[label]
+        assert mistakes.false_positives == false_positives[:, column].sum()
+        assert mistakes.false_negatives == false_negatives[:, column].sum()
+        named = {int(each.id.removeprefix("row-")) for each in mistakes.wrongly_given}
+        assert not any(unknown[row, column] for row in named)
+    none = [each for each in insights.confusions if each.right is None]
+    certain = ~truth.any(axis=1) & ~unknown.any(axis=1)
+    assert sum(each.missed for each in none) == (decided & certain[:, np.newaxis]).sum()
+
+
 def test_curves_from_the_bins_have_nearly_the_exact_area(insights: Insights) -> None:
     for column, label in enumerate(LABELS[:-1]):
         n_predicted, precision_sum, true_positives = 0, 0.0, 0

@@ -12,7 +12,7 @@ from sklearn import metrics
 
 from components.evaluation.metrics import areas
 from components.evaluation.metrics.catalogue import average_names, label_metric_names
-from components.evaluation.metrics.scores import SUPPORT, Scores
+from components.evaluation.metrics.scores import SUPPORT, UNKNOWN, Scores
 from components.evaluation.metrics.tally import JACKKNIFE_GROUPS, Tally, TallySpec
 from components.trainer.decisions.reliability import expected_calibration_error
 
@@ -35,10 +35,13 @@ def generate(n_examples: int, n_labels: int, seed: int = 0) -> tuple[DecisionSco
     return scores.astype(np.float32), truth
 
 
-def fill_tally(scores: DecisionScores, truth: Flags, spec: TallySpec | None = None) -> Tally:
+def fill_tally(
+    scores: DecisionScores, truth: Flags, spec: TallySpec | None = None, known: Flags | None = None
+) -> Tally:
     tally = Tally(spec or TallySpec(scores.shape[1]))
-    for index, (row, labels) in enumerate(zip(scores, truth, strict=True)):
-        tally.add(row, np.flatnonzero(labels).tolist(), index % JACKKNIFE_GROUPS)
+    unknown = np.zeros_like(truth) if known is None else ~known
+    for index, (row, labels, silent) in enumerate(zip(scores, truth, unknown, strict=True)):
+        tally.add(row, np.flatnonzero(labels).tolist(), index % JACKKNIFE_GROUPS, np.flatnonzero(silent).tolist())
     return tally
 
 
@@ -103,7 +106,7 @@ def assert_equal_scores(actual: Scores, expected: Scores, tolerance: float = 1e-
 def test_computes_every_metric_of_the_catalogue() -> None:
     tally = fill_tally(*generate(10, 2))
     labels = tally.labels()
-    assert labels.keys() == {*label_metric_names(), SUPPORT}
+    assert labels.keys() == {*label_metric_names(), SUPPORT, UNKNOWN}
     assert tally.averages(labels).keys() == set(average_names())
 
 
@@ -113,6 +116,95 @@ def test_is_exact_while_the_scores_fit_into_memory() -> None:
     tally = fill_tally(scores, truth)
     labels = tally.labels()
     assert_as_scikit_learn(labels, tally.averages(labels), scores, truth, tolerance=1e-9)
+
+
+def mask(truth: Flags, share: float = 0.4, seed: int = 1) -> Flags:
+    """Return random known pairs; nothing is known about one label and about some examples."""
+    known = np.random.default_rng(seed).random(truth.shape) > share
+    known[:, 1] = False
+    known[5:9] = False
+    return known
+
+
+def test_measures_each_label_on_the_examples_that_know_it_as_scikit_learn_does() -> None:
+    scores, truth = generate(3_000, 6)
+    scores = np.round(scores, 2)
+    known = mask(truth)
+    labels = fill_tally(scores, truth & known, known=known).labels()
+    for column in (0, 2, 3, 4, 5):
+        rows = known[:, column]
+        alone = fill_tally(scores[rows][:, [column]], truth[rows][:, [column]]).labels()
+        for name, values in alone.items():
+            np.testing.assert_allclose(labels[name][column], values[0] if name != UNKNOWN else (~rows).sum(), atol=1e-9)
+    rows = known[:, 2]
+    of_scikit_learn = metrics.roc_auc_score(truth[rows, 2], scores[rows, 2])
+    assert labels["auc"][2] == pytest.approx(of_scikit_learn, abs=1e-9)
+    assert labels["pr_auc"][2] == pytest.approx(metrics.average_precision_score(truth[rows, 2], scores[rows, 2]))
+    assert all(np.isnan(labels[name][1]) for name in ("f1", "precision", "recall", "auc", "calibration_error"))
+    assert labels[UNKNOWN][1] == 3_000
+
+
+def test_averages_over_what_is_known_as_scikit_learn_does() -> None:
+    scores, truth = generate(2_000, 6)
+    known = mask(truth)
+    tally = fill_tally(scores, truth & known, known=known)
+    labels = tally.labels()
+    averages = tally.averages(labels)
+    decided = scores > 0.5
+    for name, function in (
+        ("f1", metrics.f1_score),
+        ("precision", metrics.precision_score),
+        ("recall", metrics.recall_score),
+    ):
+        pooled = function(truth[known], decided[known], zero_division=0)
+        assert averages[f"micro_{name}"] == pytest.approx(pooled)
+        assert averages[f"macro_{name}"] == pytest.approx(np.nanmean(labels[name]))
+        examples = [
+            function(truth[row, columns], decided[row, columns], zero_division=0)
+            for row, columns in enumerate(known)
+            if columns.any()
+        ]  # fmt: skip
+        assert averages[f"samples_{name}"] == pytest.approx(np.mean(examples))
+        weights = (truth & known).sum(axis=0)
+        assert averages[f"weighted_{name}"] == pytest.approx(np.average(np.nan_to_num(labels[name]), weights=weights))
+    assert averages["hamming_loss"] == pytest.approx((truth != decided)[known].mean())
+    labelled = [(row, columns) for row, columns in enumerate(known) if columns.any()]
+    exact = [(truth[row, columns] == decided[row, columns]).all() for row, columns in labelled]
+    assert averages["subset_accuracy"] == pytest.approx(np.mean(exact))
+    ranking = [
+        metrics.label_ranking_average_precision_score(truth[[row]][:, columns], scores[[row]][:, columns])
+        for row, columns in labelled
+    ]
+    assert averages["label_ranking_average_precision"] == pytest.approx(np.mean(ranking))
+
+
+@pytest.mark.parametrize("memory", [areas.MEMORY_BYTES, 2**12])
+def test_scores_of_unknown_labels_have_no_part_in_any_metric_or_replicate(
+    monkeypatch: pytest.MonkeyPatch, memory: int
+) -> None:
+    monkeypatch.setattr(areas, "MEMORY_BYTES", memory)
+    scores, truth = generate(1_500, 4)
+    known = mask(truth)
+    other = np.where(known, scores, np.random.default_rng(2).random(scores.shape)).astype(np.float32)
+    spec = TallySpec(4, subsets=((0, 2),), replicates=True, areas=False, calibration=True)
+    results = []
+    for values in (scores, other):
+        tally = fill_tally(values[:700], (truth & known)[:700], spec, known[:700])
+        tally.merge(fill_tally(values[700:], (truth & known)[700:], spec, known[700:]))
+        labels = tally.labels()
+        results.append([labels, tally.averages(labels), tally.averages(labels, 1), *tally.replicates()[1]])
+    for one, another in zip(*results, strict=True):
+        assert_equal_scores(one, another)
+
+
+def test_everything_known_measures_to_the_bit_as_if_nothing_could_be_unknown() -> None:
+    scores, truth = generate(2_000, 5)
+    known = np.ones_like(truth)
+    known[0, 0] = False  # the arrays of what is known exist, and the example that is not known is left out below
+    partial = fill_tally(scores, truth & known, known=known).labels()
+    whole = fill_tally(scores, truth).labels()
+    for name, values in whole.items():
+        np.testing.assert_array_equal(partial[name][1:], values[1:], err_msg=name)
 
 
 @settings(deadline=None)

@@ -115,3 +115,20 @@ def test_a_row_does_not_affect_its_own_cross_fitted_probability() -> None:
 def test_few_rows_are_enough(n: int) -> None:
     probabilities, labels = _overconfident(n)
     assert np.isfinite(cross_fitted(probabilities, labels)).all()
+
+
+def test_rows_that_do_not_know_a_label_have_no_part_in_its_calibration() -> None:
+    rng = np.random.default_rng(0)
+    labels = (rng.random((300, 2)) < 0.3).astype(np.float32)
+    probabilities = np.clip(0.4 * labels + 0.5 * rng.random(labels.shape), 0.01, 0.99)
+    unknown = rng.random(labels.shape) < 0.5
+    partial = np.where(unknown, -1, labels)
+    fit = fit_platt(probabilities, partial)
+    again = fit_platt(np.where(unknown, 0.5, probabilities), partial)
+    np.testing.assert_array_equal(fit.slopes, again.slopes)
+    rows = ~unknown[:, 0]
+    alone = fit_platt(probabilities[rows, :1], labels[rows, :1])
+    np.testing.assert_allclose(fit_platt(probabilities[:, :1], partial[:, :1]).slopes, alone.slopes, rtol=1e-9)
+    all_unknown = fit_platt(probabilities, np.stack([labels[:, 0], np.full(300, -1.0)], axis=1))
+    pooled = platt_fit(to_logits(probabilities[:, 0]), labels[:, 0])
+    assert (all_unknown.slopes[1], all_unknown.intercepts[1]) == pytest.approx(pooled)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, fbeta_score, precision_score, recall_score
 
-from components.trainer.decisions.settings import BestF1, BestFBeta, MinPrecision
+from components.trainer.decisions.settings import BestF1, BestFBeta, MinPrecision, ThresholdSettings
 from components.trainer.decisions.thresholds import (
     NEVER,
     best_f_threshold,
@@ -170,3 +170,63 @@ def test_one_lucky_positive_does_not_lower_the_threshold_of_a_minimum_precision(
     thresholds = choose_thresholds(probabilities, labels, (), MinPrecision(objective="min_precision", precision=0.9))
     assert thresholds[0] > 0.5
     assert 0.4 < thresholds[1] < 0.9
+
+
+@pytest.mark.parametrize("objective", [BestF1(), MinPrecision(objective="min_precision", precision=0.6)])
+def test_rows_that_do_not_know_a_label_have_no_part_in_its_threshold(objective: ThresholdSettings) -> None:
+    rng = np.random.default_rng(0)
+    labels = (rng.random((400, 3)) < [0.4, 0.2, 0.1]).astype(np.float32)
+    probabilities = np.clip(0.5 * labels + 0.6 * rng.random(labels.shape), 0.01, 0.99).astype(np.float32)
+    unknown = rng.random(labels.shape) < 0.5
+    partial = np.where(unknown, -1, labels).astype(np.float32)
+    chosen = choose_thresholds(probabilities, partial, (), objective)
+    perturbed = np.where(unknown, rng.random(labels.shape), probabilities).astype(np.float32)
+    np.testing.assert_array_equal(choose_thresholds(perturbed, partial, (), objective), chosen)
+    rows = ~unknown[:, 0]
+    alone = choose_thresholds(probabilities[:, :1], partial[:, :1], (), objective)
+    np.testing.assert_array_equal(alone, choose_thresholds(probabilities[rows, :1], labels[rows, :1], (), objective))
+
+
+def test_a_label_that_no_row_knows_gets_the_threshold_that_its_probabilities_let_expect() -> None:
+    rng = np.random.default_rng(0)
+    labels = (rng.random((200, 2)) < 0.3).astype(np.float32)
+    probabilities = np.clip(0.5 * labels + 0.4 * rng.random(labels.shape), 0.01, 0.99).astype(np.float32)
+    labels[:, 1] = -1
+    thresholds = choose_thresholds(probabilities, labels)
+    assert 0 < thresholds[1] < 1
+    never = choose_thresholds(probabilities, labels, (), MinPrecision(objective="min_precision", precision=0.9))
+    assert never[1] == 1.0
+
+
+def test_the_threshold_of_a_label_is_chosen_for_the_decisions_that_the_label_above_leaves() -> None:
+    rng = np.random.default_rng(0)
+    parent = rng.random(3_000) < 0.4
+    child = parent & (rng.random(3_000) < 0.4)
+    labels = np.stack([child, parent], axis=1).astype(np.float32)
+    # The child's own probabilities take many texts without the parent for it.
+    confused = np.where(parent, child, rng.random(3_000) < 0.3)
+    noise = rng.random((3_000, 2))
+    probabilities = np.clip(0.6 * np.stack([confused, parent], axis=1) + 0.4 * noise, 0.01, 0.99).astype(np.float32)
+    alone = choose_thresholds(probabilities, labels)
+    knowing = choose_thresholds(probabilities, labels, ancestors={0: (1,)})
+    assert knowing[1] == alone[1], "nothing is above the parent"
+    given = probabilities[:, 1] > knowing[1]
+
+    def f1(threshold: float) -> float:
+        return float(f1_score(labels[:, 0], (probabilities[:, 0] > threshold) & given))
+
+    best = max(f1(threshold) for threshold in np.linspace(0.02, 0.98, 97))
+    assert f1(knowing[0]) >= best - 0.005
+    assert f1(knowing[0]) >= f1(alone[0])
+    assert knowing[0] < alone[0], "a text without the parent is no mistake of the child's any more"
+
+
+def test_a_minimum_precision_is_kept_by_the_decisions_that_are_left() -> None:
+    rng = np.random.default_rng(1)
+    parent = rng.random(2_000) < 0.5
+    labels = np.stack([parent & (rng.random(2_000) < 0.3), parent], axis=1).astype(np.float32)
+    probabilities = np.clip(0.5 * labels + 0.5 * rng.random(labels.shape), 0.01, 0.99).astype(np.float32)
+    settings = MinPrecision(objective="min_precision", precision=0.8)
+    thresholds = choose_thresholds(probabilities, labels, (), settings, {0: (1,)})
+    given = probabilities > thresholds
+    assert precision_score(labels[:, 0], given[:, 0] & given[:, 1]) >= 0.8

@@ -51,6 +51,54 @@ CASES: list[tuple[LossSettings, Formula]] = [
 every_loss = pytest.mark.parametrize(("loss", "formula"), CASES, ids=[formula.__name__ for _, formula in CASES])
 
 
+@every_loss
+def test_an_unknown_label_costs_nothing_and_every_known_pair_weighs_the_same(
+    loss: LossSettings, formula: Formula
+) -> None:
+    logits, labels = _batch()
+    unknown = np.random.default_rng(1).random(labels.shape) < 0.4
+    unknown[3] = True  # an example of which nothing is known
+    known_per_example = float((~unknown).sum() / len(labels))
+    variable = tf.Variable(logits)
+    with tf.GradientTape() as tape:
+        masked = multi_hot_loss((), loss, COUNTS, known_per_example=known_per_example)
+        value = masked(np.where(unknown, -1.0, labels).astype(np.float32), variable)
+    expected = formula(_sigmoid(logits), labels)[~unknown].mean()
+    np.testing.assert_allclose(value.numpy(), expected, rtol=1e-5)
+    gradient = tape.gradient(value, variable).numpy()
+    assert not gradient[unknown].any()
+    with tf.GradientTape() as tape:
+        whole = multi_hot_loss((), loss, COUNTS)(labels, variable)
+    scale = labels.shape[1] / known_per_example
+    np.testing.assert_allclose(gradient[~unknown], tape.gradient(whole, variable).numpy()[~unknown] * scale, rtol=1e-5)
+
+
+@every_loss
+def test_takes_soft_labels_as_they_are(loss: LossSettings, formula: Formula) -> None:
+    logits, _ = _batch()
+    shares = np.random.default_rng(4).random(logits.shape).astype(np.float32)
+    value = multi_hot_loss((), loss, COUNTS)(shares, logits)
+    np.testing.assert_allclose(value, formula(_sigmoid(logits), shares).mean(), rtol=1e-5)
+
+
+def test_the_loss_is_the_same_object_as_before_if_everything_is_known() -> None:
+    assert isinstance(multi_hot_loss((), None, COUNTS), keras.losses.BinaryCrossentropy)
+    counts = LabelCounts(100, COUNTS.positives, np.zeros(4))
+    assert not counts.has_unknown
+    np.testing.assert_array_equal(counts.log_odds(), COUNTS.log_odds())
+    np.testing.assert_array_equal(positive_weights(counts, 10), positive_weights(COUNTS, 10))
+
+
+def test_priors_and_weights_are_those_of_the_known_rows() -> None:
+    partial = LabelCounts(100, np.array([2.0, 25.0]), np.array([50.0, 0.0]))
+    known = LabelCounts(50, np.array([2.0]))
+    assert partial.has_unknown
+    assert partial.known_per_example == 1.5
+    np.testing.assert_array_equal(partial.log_odds()[:1], known.log_odds())
+    np.testing.assert_array_equal(positive_weights(partial, 100)[:1], positive_weights(known, 100))
+    assert partial.without([1]).known_per_example == 0.5
+
+
 def _sigmoid(logits: np.ndarray) -> np.ndarray:
     return np.asarray(1 / (1 + np.exp(-logits.astype(np.float64))))
 

@@ -118,8 +118,49 @@ def test_large_outputs_are_in_a_file_that_leaves_no_trace(bert: Path, tmp_path: 
         np.testing.assert_array_equal(mapped[0], expected[0])
 
 
+def test_a_label_half_of_which_is_unknown_learns_what_it_would_without_these_rows(bert: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    n, hidden = 4_000, _build(bert, dropout=0.0).backbone.hidden_dim
+    outputs = rng.normal(size=(n, hidden)).astype(np.float32)
+    truth = (outputs @ rng.normal(size=(hidden, 2)) + rng.normal(size=(n, 2)) > 1.0).astype(np.int8)
+    half = rng.random(n) < 0.5
+    masked = truth.copy()
+    masked[half, 1] = -1
+    as_no = np.maximum(masked, 0)
+
+    def learn(name: str, outputs: Any, labels: Any, known: float | None) -> Any:
+        keras.utils.set_random_seed(0)
+        head = head_alone(_build(bert, dropout=0.0))
+        batches = Pooled(outputs[:3_000], labels[:3_000]).batches(_BATCH, 0)
+        evaluation = Pooled(outputs[-500:], truth[-500:]).batches(_BATCH)
+        settings = _settings(epochs=4)
+        loss = multi_hot_loss(known_per_example=known)
+        fit(head, batches, evaluation, settings, len(outputs[:3_000]), str(tmp_path / name), loss=loss,
+            eval_loss=multi_hot_loss())  # fmt: skip
+        probabilities, right = predict(head, Pooled(outputs_of_test, truth[3_000:]).batches(_BATCH))
+        costs = -np.where(right > 0, np.log(probabilities), np.log1p(-probabilities))
+        return probabilities, costs.mean(axis=0)
+
+    outputs_of_test = outputs[3_000:]
+    partial, cost = learn("masked", outputs, masked, float((masked[:3_000] >= 0).sum() / 3_000))
+    kept = np.concatenate([np.flatnonzero(~half[:3_000]), np.arange(3_000, n)])
+    short = Pooled(outputs[kept], truth[kept])
+    keras.utils.set_random_seed(0)
+    alone = head_alone(_build(bert, dropout=0.0))
+    rows = len(kept) - 1_000
+    fit(alone, Pooled(short.outputs[:rows], short.labels[:rows]).batches(_BATCH, 0),
+        Pooled(outputs[-500:], truth[-500:]).batches(_BATCH), _settings(epochs=8), rows, str(tmp_path / "alone"),
+        loss=multi_hot_loss())  # fmt: skip
+    without, right = predict(alone, Pooled(outputs_of_test, truth[3_000:]).batches(_BATCH))
+    cost_without = -np.where(right > 0, np.log(without), np.log1p(-without)).mean(axis=0)
+    _, cost_as_no = learn("as_no", outputs, as_no, None)
+    assert cost[1] == pytest.approx(cost_without[1], abs=0.02)
+    assert cost_as_no[1] > cost[1] + 0.05, "rows that nobody labelled must not train as no"
+    assert np.corrcoef(partial[:, 1], without[:, 1])[0, 1] > 0.99
+
+
 def _numbered(n: int) -> Pooled:
-    return Pooled(np.arange(n, dtype=np.float32)[:, np.newaxis], (np.arange(n) % 2).astype(np.uint8)[:, np.newaxis])
+    return Pooled(np.arange(n, dtype=np.float32)[:, np.newaxis], (np.arange(n) % 2).astype(np.int8)[:, np.newaxis])
 
 
 @pytest.mark.parametrize(("n", "batch_size"), [(1, 4), (90, 16), (4097, 2), (5000, 1)])
