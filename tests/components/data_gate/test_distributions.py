@@ -30,6 +30,15 @@ def test_counts_labels_by_their_present_names_and_cumulates_quantiles() -> None:
     assert found.lengths == [(5, 0), (40, pytest.approx(0.25)), (900, pytest.approx(1.0))]
 
 
+def test_counts_what_nobody_knows() -> None:
+    partial = statistics()
+    silent = partial.features.add()
+    silent.path.step.append("unknown_labels")
+    silent.string_stats.rank_histogram.buckets.add(label="old name", sample_count=4)
+    assert distribution(partial, {"old name": "new name"}).unknown == {"new name": 4}
+    assert distribution(statistics(), {}).unknown == {}
+
+
 def test_data_without_labels_or_lengths_has_none() -> None:
     found = distribution(statistics_pb2.DatasetFeatureStatistics(num_examples=3), {})
     assert (found.labels, found.lengths) == ({}, [])

@@ -60,3 +60,13 @@ def test_a_label_with_few_examples_and_a_retired_one_are_not_judged() -> None:
 def test_nothing_is_found_where_nothing_can_be_judged() -> None:
     ranking = rank_suspects(np.zeros((10, 2), np.int8), np.full((10, 2), 0.1, np.float32), set())
     assert (len(ranking.rows), ranking.unjudged) == (0, (0, 1))
+
+
+def test_what_nobody_knows_is_never_suspected_and_tells_nothing_about_the_rest() -> None:
+    labels, probabilities = _data([0.3])
+    labels[:40] ^= 1
+    unknown = np.random.default_rng(1).random(len(labels)) < 0.5
+    partial = np.where(unknown[:, np.newaxis], np.int8(-1), labels)
+    ranking = rank_suspects(partial, probabilities, set())
+    alone = rank_suspects(labels[~unknown], probabilities[~unknown], set())
+    assert set(ranking.rows) == set(np.flatnonzero(~unknown)[alone.rows])

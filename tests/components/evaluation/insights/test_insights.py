@@ -80,7 +80,7 @@ def test_unknown_labels_are_neither_counted_nor_mistaken() -> None:
         named = {int(each.id.removeprefix("row-")) for each in mistakes.wrongly_given}
         assert not any(unknown[row, column] for row in named)
     none = [each for each in insights.confusions if each.right is None]
-    certain = ~truth.any(axis=1) & ~unknown.any(axis=1)
+    certain = np.asarray(~truth.any(axis=1) & ~unknown.any(axis=1))
     assert sum(each.missed for each in none) == (decided & certain[:, np.newaxis]).sum()
 
 
