@@ -209,6 +209,9 @@ class ArtifactStore:
         trained = ended_before = 0
         for context in sorted(self._store.get_contexts_by_type(_RUN_TYPE), key=lambda each: -each.id):
             started = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=context.create_time_since_epoch)
+            is_kept = started >= before or context.id in of_pushes
+            if trained >= keep and not is_kept:
+                continue
             executions = self._store.get_executions_by_context(context.id)
             has_model = any(each.type_id in trainers and _has_completed(each) for each in executions)
             is_counted = trained < keep and (has_model or ended_before < keep)
@@ -216,7 +219,7 @@ class ArtifactStore:
                 trained += 1
             else:
                 ended_before += 1
-            if is_counted or started >= before or context.id in of_pushes:
+            if is_counted or is_kept:
                 kept.update(each.id for each in executions)
         return kept
 

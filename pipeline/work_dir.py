@@ -77,11 +77,16 @@ class WorkDir:
         return Path(self.root).is_dir()
 
     def is_busy(self) -> bool:
-        """Return whether a run is in progress here, on this machine; the lock is held for an instant to find out."""
+        """Return whether a run is in progress here; the lock is held for an instant to find out.
+
+        True also if that cannot be found out, because the lock is another user's.
+        """
         try:
             descriptor = os.open(Path(self.root, ".lock"), os.O_RDONLY)
-        except OSError:
+        except FileNotFoundError:
             return False
+        except OSError:
+            return True
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
