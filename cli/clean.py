@@ -8,6 +8,7 @@ from cli.options import ConfigOption, SetOption
 
 if TYPE_CHECKING:  # importing it takes longer than `--help` may
     from pipeline.retention import Plan
+    from runners.registry import PipelineRegistry
 
 app = typer.Typer()
 
@@ -49,19 +50,30 @@ def clean(
     from pipeline.work_dir import WorkDir
     from runners.registry import registry_of
 
-    base = registry_of(configuration, runner).base
+    registry = registry_of(configuration, runner)
+    base = registry.base
     check_owner(base, Claimant(pipeline=configuration.name))
+    in_use = _find_numbers_in_use(registry)
     work_dir = WorkDir(configuration.work_dir) if runner == "local" else None
     if dry_run:
-        _show(plan_clean_up(configuration.retention, work_dir, base))
+        _show(plan_clean_up(configuration.retention, work_dir, base, in_use))
         return
     if work_dir is None or not work_dir.exists():
-        plan = clean_up(configuration.retention, None, base)
+        plan = clean_up(configuration.retention, None, base, in_use)
     else:
         console = PlainConsole(stderr=True)
         with work_dir.locked(configuration.name, configuration.concurrency, console.print):
-            plan = clean_up(configuration.retention, work_dir, base)
+            plan = clean_up(configuration.retention, work_dir, base, in_use)
     PlainConsole().print(Text(f"Removed: {plan.in_words() or 'nothing'}"), soft_wrap=True)
+
+
+def _find_numbers_in_use(registry: "PipelineRegistry") -> set[int]:
+    """Return the numbers of the versions that Vertex AI serves; empty if none is there."""
+    if registry.on_vertex is None:
+        return set()
+    from components.vertex_push.versions import numbers_in_use
+
+    return numbers_in_use(registry.on_vertex.settings, registry.on_vertex.target)
 
 
 def _show(plan: "Plan") -> None:

@@ -7,7 +7,7 @@ registry has a lock of its own.
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,20 +102,23 @@ def _counted(count: int, name: str) -> str:
     return f"{count} {name if count == 1 else _PLURALS.get(name, f'{name}s')}"
 
 
-def plan_clean_up(settings: RetentionSettings, work_dir: WorkDir | None, base: str) -> Plan:
+def plan_clean_up(
+    settings: RetentionSettings, work_dir: WorkDir | None, base: str, in_use: Collection[int] = ()
+) -> Plan:
     """Find what may be removed; change nothing.
 
     Args:
         settings: What is kept.
         work_dir: Working directory of the pipeline's local runs; None: only the registry.
         base: The registry.
+        in_use: Numbers of versions that something else than the registry's servers serves.
 
     Raises:
         Refused: The registry or the metadata cannot be read, so what is needed is unknown.
     """
     before = datetime.now(UTC) - settings.age
     keep_models = settings.keep_models
-    versions = [] if keep_models is None else registry.removable(base, keep_models, before)
+    versions = [] if keep_models is None else registry.removable(base, keep_models, before, in_use)
     artifacts: list[StoredArtifact] = []
     files: list[Path] = []
     leftovers = [] if is_remote(base) else _partial_files(Path(base), before)
@@ -136,7 +139,7 @@ def plan_clean_up(settings: RetentionSettings, work_dir: WorkDir | None, base: s
     return replace(plan, size=_size(plan.paths))
 
 
-def clean_up(settings: RetentionSettings, work_dir: WorkDir | None, base: str) -> Plan:
+def clean_up(settings: RetentionSettings, work_dir: WorkDir | None, base: str, in_use: Collection[int] = ()) -> Plan:
     """Remove what may be removed; arguments and errors are those of `plan_clean_up`.
 
     The caller holds the working directory. What killed runs left open in the metadata is closed.
@@ -144,7 +147,7 @@ def clean_up(settings: RetentionSettings, work_dir: WorkDir | None, base: str) -
     Returns:
         What was removed.
     """
-    plan = plan_clean_up(settings, work_dir, base)
+    plan = plan_clean_up(settings, work_dir, base, in_use)
     # What writes comes last: on a full disk there is space by then.
     for path in [*plan.leftovers, *plan.files]:
         remove_tree(path)
@@ -157,7 +160,7 @@ def clean_up(settings: RetentionSettings, work_dir: WorkDir | None, base: str) -
             store.close_killed()
     before = datetime.now(UTC) - settings.age
     if plan.versions and settings.keep_models is not None:
-        registry.remove_versions(base, settings.keep_models, before)
+        registry.remove_versions(base, settings.keep_models, before, in_use)
     if plan.entries and settings.keep_runs is not None:
         remove_old_entries(base, max(settings.keep_runs, _ENTRIES), before)
     return plan
@@ -183,10 +186,27 @@ def settle(work_dir: WorkDir, console: Console) -> None:
         remove_tree(path)
 
 
+def retention_here(config: Configuration, base: str) -> RetentionSettings:
+    """Return the retention of runs that do not ask Vertex AI what it serves: they leave its versions alone.
+
+    Args:
+        config: The configuration.
+        base: The registry of the runs.
+    """
+    vertex = config.runner.vertex
+    if (
+        vertex is None
+        or vertex.push is None
+        or (vertex.paths.registry or config.registry).rstrip("/") != base.rstrip("/")
+    ):
+        return config.retention
+    return config.retention.model_copy(update={"keep_models": None})
+
+
 def clean_up_after_run(config: Configuration, console: Console) -> None:
     """Remove what the configuration says, at the end of a run, and say so; an error never changes how the run ended."""
     try:
-        plan = clean_up(config.retention, WorkDir(config.work_dir), config.registry)
+        plan = clean_up(retention_here(config, config.registry), WorkDir(config.work_dir), config.registry)
     except (Refused, OSError) as error:
         console.print(Text(f"Not cleaned up: {describe(error)}"), soft_wrap=True)
         return

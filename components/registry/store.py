@@ -5,6 +5,7 @@ import re
 import shutil
 import time
 import uuid
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -191,7 +192,7 @@ def rollback(base: str, number: int | None = None) -> Version:
         return _add(version.path, base, copy)
 
 
-def removable(base: str, keep: int, before: datetime) -> list[Version]:
+def removable(base: str, keep: int, before: datetime, in_use: Collection[int] = ()) -> list[Version]:
     """Return the versions that nobody needs, oldest first.
 
     What is live, what a rollback returns to and what another tool pushed is needed.
@@ -200,6 +201,7 @@ def removable(base: str, keep: int, before: datetime) -> list[Version]:
         base: The registry.
         keep: Number of newest versions that stand and are kept, at least 1; so are those withdrawn after the oldest.
         before: A version that was pushed later is kept.
+        in_use: Numbers of versions that something else serves, which are kept.
 
     Raises:
         Refused: The record of a version cannot be read.
@@ -207,7 +209,7 @@ def removable(base: str, keep: int, before: datetime) -> list[Version]:
     complete = versions(base)
     if not complete:
         return []
-    needed = {complete[-1].number}
+    needed = {complete[-1].number, *in_use}
     with suppress(Refused):  # there is no other model
         needed.add(_target(base, None).number)
     oldest_kept = min(version.number for version in [*standing(base)[-keep:], complete[-1]])
@@ -215,7 +217,7 @@ def removable(base: str, keep: int, before: datetime) -> list[Version]:
     return [version for version in older if _pushed_before(version, before)]
 
 
-def remove_versions(base: str, keep: int, before: datetime) -> list[Version]:
+def remove_versions(base: str, keep: int, before: datetime, in_use: Collection[int] = ()) -> list[Version]:
     """Remove the versions that nobody needs; arguments and errors are those of `removable`.
 
     What they were is written down first. Then a version stops being one at once, by a new name or, in an object store,
@@ -225,7 +227,7 @@ def remove_versions(base: str, keep: int, before: datetime) -> list[Version]:
         The removed versions.
     """
     with locked(base):
-        unneeded = removable(base, keep, before)
+        unneeded = removable(base, keep, before, in_use)
         records = {version.number: record for version in unneeded if (record := find_record(version))}
         if records:
             RemovedVersions.find(base).add(records).write(base.rstrip("/"))

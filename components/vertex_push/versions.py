@@ -58,6 +58,18 @@ def uploaded_versions(settings: VertexPushSettings, target: VertexTarget) -> Seq
     ]
 
 
+def numbers_in_use(settings: VertexPushSettings, target: VertexTarget) -> set[int]:
+    """Return the numbers of the versions of the pipeline's registry that Vertex AI serves, or would serve next.
+
+    They must stay in the registry: whether Vertex AI reads a model there again, for a further replica, is not known.
+
+    Raises:
+        Refused: As `uploaded_versions`.
+    """
+    uploaded = uploaded_versions(settings, target)
+    return {each.number for each in uploaded if each.number and (each.is_default or each.traffic is not None)}
+
+
 def serve(settings: VertexPushSettings, target: VertexTarget, base: str, version: Version, serving_root: str) -> str:
     """Make a version of the pipeline's registry the default one, and give it the traffic of the endpoint's others.
 

@@ -25,6 +25,7 @@ from kfp import compiler, dsl
 from components.example_gen.driver import FINGERPRINT_KEY, SPANS_KEY
 from pipeline.check import project_of_queries
 from pipeline.config.configuration import Configuration
+from pipeline.config.retention import RetentionSettings
 from pipeline.locations import Locations
 from pipeline.registry import claimant
 from runners.kfp.steps import NEW_DATA, NOTIFY
@@ -48,6 +49,8 @@ class Frame:
         locations: Where containers find what the configuration names.
         only_new: Whether a run ends that finds nothing new to train on.
         pages: Address to which a run's ID is appended to get the page of the run; may be empty.
+        retention: What is kept in the registry.
+        vertex: Where on Vertex AI the models are as well, as JSON {settings, target}; empty: nowhere.
         prepare: Called with each task and the name of its step, to give the task what kfp can express.
     """
 
@@ -55,6 +58,8 @@ class Frame:
     locations: Locations
     only_new: bool
     pages: str
+    retention: RetentionSettings
+    vertex: str = ""
     prepare: Callable[[Any, str], None] = _leave
 
 
@@ -110,7 +115,8 @@ def _new_data_inputs(frame: Frame) -> dict[str, Any]:
         "registry": frame.locations.registry,
         "claimant": claimant(frame.config).model_dump_json(),
         "only_new": frame.only_new,
-        "retention": frame.config.retention.model_dump_json() if frame.config.notify is None else "",
+        "retention": frame.retention.model_dump_json() if frame.config.notify is None else "",
+        "vertex": frame.vertex,
     }
 
 
@@ -126,7 +132,8 @@ def _exit_handler(frame: Frame, add: Callable[..., Any]) -> Any:
         settings=notify.model_dump_json(),
         pages=frame.pages,
         registry=frame.locations.registry,
-        retention=frame.config.retention.model_dump_json(),
+        retention=frame.retention.model_dump_json(),
+        vertex=frame.vertex,
     )
     return dsl.ExitHandler(last, name="Pipeline")
 
@@ -146,6 +153,7 @@ def _new_data(
     claimant: str,
     only_new: bool,
     retention: str,
+    vertex: str,
     new: dsl.OutputPath(bool),  # type: ignore[valid-type]
     spans: dsl.OutputPath(str),  # type: ignore[valid-type]
     fingerprint: dsl.OutputPath(str),  # type: ignore[valid-type]
@@ -155,7 +163,7 @@ def _new_data(
         command=["python", "-m", "runners.kfp.new_data"],
         args=[
             "--settings", settings, "--project", project, "--registry", registry, "--claimant", claimant,
-            "--only_new", only_new, "--retention", retention, "--new", new, "--spans", spans,
+            "--only_new", only_new, "--retention", retention, "--vertex", vertex, "--new", new, "--spans", spans,
             "--fingerprint", fingerprint,
         ],
     )  # fmt: skip
@@ -163,14 +171,14 @@ def _new_data(
 
 @dsl.container_component  # type: ignore[untyped-decorator]
 def _notify(
-    pipeline: str, settings: str, pages: str, registry: str, retention: str, page: dsl.Output[dsl.HTML]
+    pipeline: str, settings: str, pages: str, registry: str, retention: str, vertex: str, page: dsl.Output[dsl.HTML]
 ) -> dsl.ContainerSpec:
     return dsl.ContainerSpec(
         image="none",
         command=["python", "-m", "runners.kfp.notify"],
         args=[
             "--pipeline", pipeline, "--settings", settings, "--pages", pages, "--registry", registry,
-            "--retention", retention, "--output", page.path,
+            "--retention", retention, "--vertex", vertex, "--output", page.path,
         ],
     )  # fmt: skip
 

@@ -29,6 +29,9 @@ def main() -> None:
     parser.add_argument("--registry", required=True, help="The push destination.")
     parser.add_argument("--claimant", required=True, help="Name and labels of the pipeline, as JSON.")
     parser.add_argument("--only_new", required=True, help="true: report whether there is nothing new.")
+    parser.add_argument(
+        "--vertex", default="", help="Where on Vertex AI the models are as well, as JSON; may be empty."
+    )
     parser.add_argument("--retention", default="", help="Retention settings, as JSON; empty: the last step cleans up.")
     parser.add_argument("--new", required=True, type=Path, help="File to write: true or false.")
     parser.add_argument("--spans", required=True, type=Path, help="File to write: the spans to read, as JSON.")
@@ -40,7 +43,7 @@ def main() -> None:
         claimant = Claimant.model_validate_json(arguments.claimant)
         registry.check_owner(arguments.registry, claimant)
         registry.prepare(arguments.registry)
-        clean_up_registry(arguments.retention, arguments.registry, claimant.pipeline)
+        clean_up_registry(arguments.retention, arguments.registry, claimant.pipeline, arguments.vertex)
         settings = ExamplesSettings.model_validate_json(arguments.settings)
         sources = find_sources(settings)
         arguments.spans.write_text(json.dumps(sources.spans), encoding="utf-8")

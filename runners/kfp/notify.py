@@ -30,6 +30,9 @@ def main() -> None:
     parser.add_argument("--settings", required=True, help="Settings of the webhook, as JSON.")
     parser.add_argument("--pages", required=True, help="Address to append a run's ID to, for its page; may be empty.")
     parser.add_argument("--registry", default="", help="The push destination.")
+    parser.add_argument(
+        "--vertex", default="", help="Where on Vertex AI the models are as well, as JSON; may be empty."
+    )
     parser.add_argument("--retention", default="", help="Retention settings, as JSON.")
     parser.add_argument("--output", required=True, type=Path, help="File to write: a page with the outcome.")
     arguments = parser.parse_args()
@@ -42,7 +45,7 @@ def main() -> None:
     _try_write_page(arguments.output, arguments.pipeline, summary)
     send(NotifySettings.model_validate_json(arguments.settings), PlainConsole(), notification)
     notes.remove_all()
-    clean_up_registry(arguments.retention, arguments.registry, arguments.pipeline)
+    clean_up_registry(arguments.retention, arguments.registry, arguments.pipeline, arguments.vertex)
 
 
 def find_outcome(notes: Notes) -> tuple[Outcome, list[str]]:

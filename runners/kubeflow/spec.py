@@ -10,6 +10,7 @@ from pipeline.config.configuration import Configuration
 from pipeline.config.kubeflow import KubeflowSettings, KubeflowStep
 from pipeline.create import create_pipeline
 from pipeline.locations import Locations
+from pipeline.retention import retention_here
 from runners.kfp.frame import Frame
 from runners.kfp.notes import notes_environment
 from runners.kfp.run_executor import FINGERPRINT
@@ -46,6 +47,7 @@ def build_specification(config: Configuration, settings: KubeflowSettings, locat
             config,
             locations,
             only_new=settings.only_new,
+            retention=retention_here(config, locations.registry),
             pages=f"{address.rstrip('/')}/#/runs/details/" if address else "",
             prepare=prepare,
         ),

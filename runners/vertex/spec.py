@@ -2,6 +2,7 @@
 steps' machines get is added here.
 """
 
+import json
 from typing import Any
 
 from google.cloud.aiplatform_v1.types import AcceleratorType
@@ -57,7 +58,14 @@ def assemble_job(
     # The frame asks for nothing of Kubernetes, and Vertex AI would not read it.
     (spec,) = build_documents(
         job["pipelineSpec"],
-        Frame(config, locations, settings.only_new, pages=f"{CONSOLE}/{settings.location}/pipelines/runs/"),
+        Frame(
+            config,
+            locations,
+            settings.only_new,
+            pages=f"{CONSOLE}/{settings.location}/pipelines/runs/",
+            retention=config.retention,
+            vertex=_destination(config, settings, locations) if settings.push is not None else "",
+        ),
         Containers("vertex", settings.steps, settings.of_step, complete, always_run=(VertexPush.__name__,)),
     )
     spec["defaultPipelineRoot"] = settings.pipeline_root
@@ -66,6 +74,13 @@ def assemble_job(
         "gcsOutputDirectory": settings.pipeline_root, "failurePolicy": _FAILURE_POLICY[settings.failure_policy],
     }  # fmt: skip
     return {key: value for key, value in (job | _job_settings(settings)).items() if value}
+
+
+def _destination(config: Configuration, settings: VertexSettings, locations: Locations) -> str:
+    """Return where on Vertex AI the models are as well, as JSON."""
+    destination = push_destination(config, settings, locations.registry)
+    parts = {"settings": destination.settings, "target": destination.target}
+    return json.dumps({name: part.model_dump(mode="json") for name, part in parts.items()})
 
 
 def container_of(step: VertexStep) -> Spec:

@@ -1,5 +1,6 @@
 """Tests of `models list` and `models rollback` where `runner.vertex.push` is configured."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,9 @@ from components.vertex_push import service
 from components.vertex_push.settings import VertexPushSettings, VertexTarget
 from components.vertex_push.upload import alias_of, deploy, upload
 from pipeline.config.loading import load_configuration
+from pipeline.config.retention import RetentionSettings
+from pipeline.retention import retention_here
+from runners.kfp.clean_up import clean_up_registry
 from runners.registry import registry_of
 from tests.cli.test_models import row_of
 from tests.components.registry.test_registry import make_model, record_of
@@ -194,3 +198,33 @@ def test_refuses_a_runner_without_settings(
 ) -> None:
     assert served.models("list", "--runner", runner) == 2
     assert capsys.readouterr().err == f"error: {message}\n"
+
+
+def test_clean_keeps_what_vertex_ai_serves(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    """A version may have traffic long after newer ones were pushed, which get a part of it or failed to deploy."""
+    oldest = served.push("a")
+    others = [served.push(name, uploaded=False) for name in "bcd"]
+    arguments = ["--config", str(served.project.configuration), "--runner", "vertex"]
+    assert command("clean", *arguments, "--keep-models", "1", "--older-than", "0h") == 0
+    assert capsys.readouterr().out.startswith("Removed: 1 model (")
+    assert versions(served.base) == [oldest, *others[1:]]
+
+
+def test_what_does_not_ask_vertex_ai_leaves_its_versions_alone(served: Served) -> None:
+    config = load_configuration(served.project.configuration)
+    assert retention_here(config, config.registry).keep_models is None
+    assert retention_here(config, "/another/registry").keep_models == 7
+
+
+def test_the_last_step_removes_nothing_if_vertex_ai_does_not_answer(
+    served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in "abc":
+        served.push(name, uploaded=False)
+    settings = VertexPushSettings.model_validate(PUSH)
+    target = VertexTarget(project="my-project", location="europe-west4", api_endpoint="http://127.0.0.1:1")
+    vertex = json.dumps({"settings": settings.model_dump(mode="json"), "target": target.model_dump(mode="json")})
+    retention = RetentionSettings(keep_models=1, older_than="0h").model_dump_json()
+    clean_up_registry(retention, served.base, "small", vertex)
+    assert "not cleaned up: Refused: " in capsys.readouterr().err
+    assert len(versions(served.base)) == 3
