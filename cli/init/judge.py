@@ -15,7 +15,7 @@ from components.example_gen.formats.formats import format_named
 from components.example_gen.formats.values import printable
 from components.example_gen.parsing.flags import parse_flag
 from components.example_gen.parsing.labels import read_label_names, split_labels
-from components.example_gen.parsing.printed import labels_of, parse_printed
+from components.example_gen.parsing.printed import labels_of, parse_printed, scores_of
 from components.example_gen.parsing.settings import (
     IndexedLabels,
     IndicatorLabels,
@@ -256,10 +256,11 @@ def _read_list(column: Column) -> LabelReading:
     if column.lists:
         names = {stripped for value in column.values if (stripped := value.strip())}
         return LabelReading(settings, sorted(names), 2, {"label_kind": "list"}, "labels in lists")
-    names = set()
+    names, has_shares = set(), False
     for value in column.values:
         try:
-            labels = labels_of(parse_printed(value)) if value.strip()[-1:] in ("]", ")", "}") else [value]
+            parsed = parse_printed(value) if value.strip()[-1:] in ("]", ")", "}") else value
+            labels, has_shares = labels_of(parsed), has_shares or bool(scores_of(parsed))
         except ValueError as error:
             raise Refused(
                 f"column '{printable(column.name)}' holds {printable(value)}: {error}; name the column with the labels"
@@ -267,6 +268,8 @@ def _read_list(column: Column) -> LabelReading:
             ) from None
         names.update(stripped for label in labels if (stripped := label.strip()))
     form = "labels in objects" if column.objects else "labels in printed lists"
+    if has_shares:
+        form += f" with scores, given from {settings.cut} on (examples.labels.soft: true trains on the scores)"
     return LabelReading(settings, sorted(names), 2, {"label_kind": "list"}, form)
 
 

@@ -30,7 +30,7 @@ def shares_above_bounds(report: IngestReport, settings: DataGateSettings) -> lis
         commonest = ", ".join(f"{count} {reason}" for reason, count in list(report.reasons.items())[:_MOST_NAMED])
         sentences.append(
             f"{report.unusable_share:.2%} of the rows are quarantined ({commonest}), more than data_gate.quarantined"
-            f" allows ({settings.quarantined:.2%}); see bert-multilabel quarantine"
+            f" allows ({settings.quarantined:.2%}); {_remedy(report)}see bert-multilabel quarantine"
         )
     if report.swallowed_share > settings.quarantined:
         sentences.append(
@@ -38,6 +38,12 @@ def shares_above_bounds(report: IngestReport, settings: DataGateSettings) -> lis
             f" {_STRAY_QUOTES}"
         )
     return sentences
+
+
+def _remedy(report: IngestReport) -> str:
+    if next(iter(report.reasons)) not in (Reason.NOT_0_OR_1, Reason.NOT_A_VECTOR):
+        return ""
+    return "if other values than 0 and 1 mean that nobody knows, name them in examples.labels.unknown; "
 
 
 def warnings(report: IngestReport, active: Sequence[str]) -> list[str]:

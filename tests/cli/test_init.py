@@ -329,9 +329,10 @@ def test_reads_printed_lists_and_objects(tmp_path: Path, show: Callable[[list[st
 @pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
 def test_reads_objects(tmp_path: Path, file_format: str) -> None:
     rows = [{"text": text, "cats": {name: 0.9 * (name in labels) for name in LABELS}} for text, labels in _rows(LABELS)]
-    path, _ = _init(tmp_path, f"a.{file_format}", encoders.encode(rows, file_format))
+    path, printed = _init(tmp_path, f"a.{file_format}", encoders.encode(rows, file_format))
     check_configuration(load_configuration(path))
     assert _names(path) == sorted(LABELS)
+    assert "with scores, given from 0.5 on (examples.labels.soft: true trains on the scores)" in printed
 
 
 @pytest.mark.parametrize(

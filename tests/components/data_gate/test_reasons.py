@@ -129,3 +129,11 @@ def test_a_label_that_nobody_was_asked_for_has_not_vanished_but_is_told() -> Non
     ]
     assert labels_without_rows(report, active) == ["no row has the label slow"]
     assert labels_nobody_knows(report, active) == ["nobody knows of any row whether it has the label refund"]
+
+
+def test_names_the_key_for_values_that_may_mean_unknown() -> None:
+    report = _report(refund=3).model_copy(
+        update={"rows_read": 150, "quarantined": 50, "reasons": {"label column is neither 0 nor 1": 50}}
+    )
+    (sentence,) = shares_above_bounds(report, DataGateSettings())
+    assert "mean that nobody knows, name them in examples.labels.unknown; see bert-multilabel quarantine" in sentence
