@@ -3,8 +3,11 @@
 from components.behaviour.settings import BehaviourTests
 from components.behaviour.tests_file import read_tests
 from components.checkpoints.find import Checkpoint, check_vocabulary, find_checkpoint
+from components.data_gate.reasons import shares_above_bounds, unknown_labels
 from components.evaluation.gates.checks import GateNames, check_gates
 from components.example_gen.check import check_inputs
+from components.example_gen.first_pass import FirstPass, read_all_rows
+from components.example_gen.parsing.label_changes import changes_of
 from components.example_gen.sources.bigquery.queries import billed_project
 from components.example_gen.sources.sources import Sources
 from components.preprocessing.settings import LEAST_PAIR_TOKENS
@@ -60,6 +63,29 @@ def check_without_data(config: Configuration) -> None:
     _check_layers(config, checkpoint)
     _check_pair(config, features, checkpoint)
     behavioural_tests(config, labels)
+
+
+def check_rows(config: Configuration, sources: Sources) -> tuple[FirstPass | None, list[str]]:
+    """Read the rows without TensorFlow, and find what the data gate would refuse for certain.
+
+    Args:
+        config: The configuration, of a training.
+        sources: Its inputs.
+
+    Returns:
+        What was read, None if it is not on this machine; and the reasons against the data. Shares of rows are judged
+        only if all rows were read in time, unknown labels in any case.
+
+    Raises:
+        Refused: A file cannot be read, or lacks a column.
+    """
+    labels = label_list(read_schema(config.schema_file))
+    changes = changes_of(labels, with_names=config.examples.has_unknown_labels)
+    found = read_all_rows(config.examples, sources, changes)
+    if found is None:
+        return None, []
+    against = unknown_labels(found.report, labels)
+    return found, against + (shares_above_bounds(found.report, config.data_gate) if found.is_complete else [])
 
 
 def behavioural_tests(config: Configuration, labels: LabelList) -> BehaviourTests:

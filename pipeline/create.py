@@ -2,9 +2,14 @@
 
 from typing import Any
 
-from tfx import v1 as tfx
+from tfx.components.example_validator.component import ExampleValidator
+from tfx.components.statistics_gen.component import StatisticsGen
+from tfx.components.trainer.component import Trainer
+from tfx.components.transform.component import Transform
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
+from tfx.proto.trainer_pb2 import EvalArgs, TrainArgs
+from tfx.proto.transform_pb2 import SplitsConfig
 
 from components.baseline.component import RegistryBaseline
 from components.baseline.settings import BaselineSettings
@@ -69,7 +74,7 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         registry=locations.registry,
     )
     # Statistics of the data, the schema it should follow, and how it differs from that.
-    statistics_gen = tfx.components.StatisticsGen(
+    statistics_gen = StatisticsGen(
         examples=example_gen.outputs["examples"],
         stats_options=statistics_options(len(labels.names), by_span=spans and config.examples.spans.last != 1),
     )
@@ -83,7 +88,7 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
             soft=examples.has_soft_labels,
         )
     )
-    example_validator = tfx.components.ExampleValidator(
+    example_validator = ExampleValidator(
         statistics=statistics_gen.outputs["statistics"], schema=schema_import.outputs["schema"]
     )
     # Stops the run if the data may not be trained on.
@@ -96,24 +101,24 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         registry=locations.registry,
     )
     # Texts become token ids and label lists become multi-hot vectors, in one graph that serving shares.
-    transform = tfx.components.Transform(
+    transform = Transform(
         examples=example_gen.outputs["examples"],
         schema=schema_import.outputs["schema"],
         preprocessing_fn="components.preprocessing.preprocessing.preprocessing_fn",
         # No step before the Evaluator reads the test split.
-        splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
+        splits_config=SplitsConfig(analyze=["train"], transform=["train", "eval"]),
         disable_statistics=True,
         custom_config=_transform_config(config, checkpoint, fingerprint, labels, locations),
     )
     transform.add_upstream_node(data_gate)
     # The encoder and its sigmoid head: gradients from train; early stopping and thresholds from eval.
-    trainer = tfx.components.Trainer(
+    trainer = Trainer(
         run_fn="components.trainer.run.run_fn",
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         schema=schema_import.outputs["schema"],
-        train_args=tfx.proto.TrainArgs(splits=["train"]),
-        eval_args=tfx.proto.EvalArgs(splits=["eval"]),
+        train_args=TrainArgs(splits=["train"]),
+        eval_args=EvalArgs(splits=["eval"]),
         custom_config=_trainer_config(config, fingerprint, locations),
     )
     trainer.driver_class = Driver  # compares cached models with what was exported

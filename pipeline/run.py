@@ -18,7 +18,7 @@ from components.example_gen.sources.sources import Sources
 from components.report.summary import DataSummary, Summary, failed_summary, summarize_data, summarize_rows
 from components.report.summary.cut import SLICES_FILE
 from components.training_log.news import left_out, why_nothing_is_new
-from pipeline.check import check_configuration
+from pipeline.check import check_configuration, check_rows
 from pipeline.code import pack_code
 from pipeline.config.configuration import Configuration
 from pipeline.disk import Usage, check_disk
@@ -81,6 +81,7 @@ def run_pipeline(
             with failure_summarized(run, folder, console):
                 before = Usage.measure(config)
                 check_disk(config)
+                _check_rows(config, sources, folder, console)
                 result = run_steps(config, folder, console, runner, verbose=verbose)
                 summary = _complete(Summary.read(result.artifacts["Report"]["report"]), result, sources)
                 summary = summary.model_copy(update={"disk": Usage.measure(config).grown_since(before)})
@@ -113,6 +114,7 @@ def check_data(config: Configuration, console: Console, runner: Runner) -> None:
         folder = RunFolder(WorkDir(config.work_dir).new_run(), config)
         _show_incomplete_spans(config, sources, console)
         with termination_raised(), failure_summarized(RunInProgress(str(folder.path)), folder, console):
+            _check_rows(config, sources, folder, console)
             result = run_steps(config, folder, console, runner, until="DataGate")
     report = IngestReport.read(result.artifacts["TextExampleGen"]["quarantine"])
     verdict = Verdict.read(result.artifacts["DataGate"]["verdict"])
@@ -151,6 +153,26 @@ def _cleaned_up(config: Configuration, console: Console) -> Iterator[None]:
         clean_up_after_run(config, console)
         raise
     clean_up_after_run(config, console)
+
+
+def _check_rows(config: Configuration, sources: Sources, folder: RunFolder, console: Console) -> None:
+    """Refuse data that cannot be trained on before anything slow is loaded.
+
+    Raises:
+        Refused: The data has labels that the schema does not know, or too many rows that cannot be read.
+    """
+    if config.pipeline == "score":
+        return
+    found, against = check_rows(config, sources)
+    if found is None:
+        return
+    if against:
+        folder.keep_first_pass(found)
+        raise Refused(f"the data may not be trained on: {'; '.join(against)}")
+    report = found.report
+    which = "" if found.is_complete else "the first "
+    unusable = f", {report.quarantined:,} of them unusable" if report.quarantined else ""
+    console.print(Text(f"Read {which}{report.rows_read:,} rows{unusable}: no unknown label"), soft_wrap=True)
 
 
 def _show_incomplete_spans(config: Configuration, sources: Sources, console: Console) -> None:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from components.common.files import write_whole
+from components.common.files import make_folder, write_whole
+from components.example_gen.first_pass import FirstPass
 from components.example_gen.report import IngestReport
 from components.pusher.push_result import PushResult
 from components.registry import SERVING_FOLDER, ModelRecord, latest
@@ -52,6 +53,17 @@ class RunFolder:
 
     def step_finished(self, name: str, seconds: float, cached: bool, outputs: Mapping[str, str]) -> None:  # noqa: ARG002
         self._record_outputs(name, outputs)
+
+    def keep_first_pass(self, found: FirstPass) -> None:
+        """Keep the rows that a first pass could not read, where `quarantine` finds them until the step has its own."""
+        from components.example_gen.quarantine import QuarantinedRow, write_rows  # imports pyarrow
+
+        uri = str(self.path / "quarantine")
+        rows = [QuarantinedRow(file, row.line, row.explanation, row.raw) for file, row in found.rejects]
+        make_folder(uri)
+        write_rows(rows, uri)
+        found.report.write(uri)
+        self._record_outputs(_EXAMPLE_GEN, {"quarantine": uri})
 
     def summarize_failure(self, error: BaseException) -> Summary:
         """Return the summary of the run that an error has ended: the rows if it had read them, what it had pushed."""

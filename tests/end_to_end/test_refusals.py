@@ -1,5 +1,6 @@
 """Tests of mistakes in configuration and data: one line on stderr, exit status 2, nothing left half-written."""
 
+import json
 import subprocess
 import sys
 import time
@@ -104,6 +105,27 @@ def test_refuses_without_importing_tensorflow(project: Project) -> None:
     assert "imported too much" not in ended.stderr
     assert ended.returncode == 2
     assert time.monotonic() - started < 60
+
+
+def test_refuses_an_unknown_label_before_anything_slow_is_imported(project: Project) -> None:
+    with project.data.open("a", encoding="utf-8") as rows:
+        rows.write("x1,give it back,refunds,chat\n")
+    code = (
+        "import sys; from cli import main as cli; sys.argv[1:] = [sys.argv[1], '--config', sys.argv[2]]\n"
+        "try: cli.main()\n"
+        "finally: assert not {'tensorflow', 'tfx', 'apache_beam', 'keras'} & set(sys.modules), 'imported too much'"
+    )
+    for command in ("run", "check"):
+        ended = subprocess.run(
+            [sys.executable, "-c", code, command, str(project.configuration)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        (line,) = ended.stderr.strip().splitlines()
+        assert ended.returncode == 2, line
+        assert "label 'refunds' is not in the domain of 'labels' (1 row, first at rows.csv:42" in line
+        assert "did you mean 'refund'?" in line
+    summary = json.loads((sorted(project.runs.iterdir())[0] / "summary.json").read_text())
+    assert (summary["outcome"], summary["rows"]["read"]) == ("refused", 41)
 
 
 @pytest.mark.parametrize(

@@ -282,7 +282,6 @@ CSV = Format(
     sniff=_sniff,
     read_table=lambda stream, options: read_table(stream, options, ","),
     has_header=True,
-    has_lists=False,
     separator=",",
     is_text=True,
 )
@@ -294,7 +293,6 @@ TSV = Format(
     sniff=_sniff,
     read_table=lambda stream, options: read_table(stream, options, "\t"),
     has_header=True,
-    has_lists=False,
     separator="\t",
     is_text=True,
 )

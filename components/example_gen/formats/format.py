@@ -44,7 +44,6 @@ class Format:
             cannot be read.
         is_gzip_allowed: Whether *.gz files are decompressed. If not, the stream is seekable and as stored.
         has_header: Whether the first row of a file names the columns.
-        has_lists: Whether a cell may be a list.
         wraps_in_lists: Whether every cell is a list, single values included.
         separator: Character that usually stands between two fields; "" in formats that have none.
         is_text: Whether files are text, which has an encoding.
@@ -57,7 +56,6 @@ class Format:
     read_table: Callable[[BinaryIO, FileOptions], Table]
     is_gzip_allowed: bool = True
     has_header: bool = False
-    has_lists: bool = True
     wraps_in_lists: bool = False
     separator: str = ""
     is_text: bool = False

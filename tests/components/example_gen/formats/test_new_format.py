@@ -47,7 +47,6 @@ PIPES = Format(
     sniff=_sniff,
     read_table=_read_table,
     has_header=True,
-    has_lists=False,
 )
 
 LINES = ["text|labels|channel", *(f"text {n}|{'joy' if n % 2 else 'anger'}|mail" for n in range(60)), "no label"]
