@@ -8,9 +8,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cli.label_columns import add_column
 from components.common.files import write_whole
 from components.evaluation.gates.checks import check_labels
 from components.evaluation.gates.gate import Gate
+from components.example_gen.parsing.settings import IndicatorLabels
 from schema.errors import Refused
 from schema.label_edits import Edit, edit_schema, plan_add, plan_imply, plan_rename, plan_retire
 from schema.label_list import LabelList, label_list, read_schema
@@ -23,10 +25,12 @@ class Target:
     Attributes:
         schema: File of the schema.
         gates: Gates of the configuration, which may name labels; empty if no configuration was given.
+        config: The configuration, if its examples have a column for each label; otherwise None.
     """
 
     schema: Path
     gates: tuple[Gate, ...] = ()
+    config: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,9 @@ def find_target(schema: Path | None, config: Path | None) -> Target:
 
     assert config is not None
     configuration = load_configuration(config)
-    return Target(Path(configuration.schema_file), tuple(configuration.evaluation.gates))
+    by_column = isinstance(configuration.examples.labels, IndicatorLabels)
+    gates = tuple(configuration.evaluation.gates)
+    return Target(Path(configuration.schema_file), gates, config if by_column else None)
 
 
 def show_labels(console: Console, target: Target) -> None:
@@ -87,6 +93,9 @@ def add_label(console: Console, target: Target, name: str) -> None:
         name = edit.value
         change = f"'{name}' is added at index {edit.index}, after the others."
         rows = f"rows may have '{name}'"
+        if target.config is not None:
+            change += f" So it is in {target.config} (examples.labels.columns): the files need a column '{name}'."
+            _replace(target.config, add_column(target.config, name))
     gates = "gates against a live model that lacks it apply to the labels that both models have."
     _apply(console, target, edit, _Consequences(change, f"{rows}; {gates}"))
 

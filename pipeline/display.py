@@ -20,6 +20,11 @@ _PLAIN_LINE_INTERVAL_S = 15.0
 _LONGEST_STEPS = 3
 
 
+# The lines of the console about steps and epochs, with times, for log.txt.
+RUN_LOG = logging.getLogger("bert_multilabel.run")
+RUN_LOG.setLevel(logging.INFO)
+
+
 class RunDisplay(logging.Handler):
     """Display of the component that runs and its progress. An `Observer`, and the handler of progress messages.
 
@@ -70,15 +75,17 @@ class RunDisplay(logging.Handler):
             self._status.update(Text(message))
         elif time.monotonic() - self._last_line >= _PLAIN_LINE_INTERVAL_S:
             self._last_line = time.monotonic()
-            self._print(message)
+            self._print(message, lasting=False)
 
     def _stop(self) -> None:
         if self._status is not None:
             self._status.stop()
             self._status = None
 
-    def _print(self, text: str) -> None:
+    def _print(self, text: str, *, lasting: bool = True) -> None:
         self._console.print(Text(text), highlight=False, soft_wrap=True)
+        if lasting:
+            RUN_LOG.info(text)
 
 
 class LogLines(logging.Handler):
@@ -89,7 +96,8 @@ class LogLines(logging.Handler):
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._console.print(Text(self.format(record), style="dim"), soft_wrap=True)
+        if record.name != RUN_LOG.name:
+            self._console.print(Text(self.format(record), style="dim"), soft_wrap=True)
 
 
 def show_data(console: Console, rows: Rows, data: DataSummary) -> None:

@@ -8,6 +8,14 @@ from pathlib import Path
 
 from components.common.stderr import redirected_stderr
 
+# Messages that TFX logs at every step of every run, and that call for nothing: its own fallback works.
+_NOISE = ("property_predicate is not supported", "Fallback to non-ZetaSQL", "filter_query is not supported")
+
+
+def _is_worth_reading(record: logging.LogRecord) -> bool:
+    message = record.getMessage()
+    return not any(noise in message for noise in _NOISE)
+
 
 @contextmanager
 def libraries_logged(log: Path, handlers: Sequence[logging.Handler]) -> Iterator[None]:
@@ -21,6 +29,7 @@ def libraries_logged(log: Path, handlers: Sequence[logging.Handler]) -> Iterator
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     for handler in handlers:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handler.addFilter(_is_worth_reading)
         logging.getLogger().addHandler(handler)
     with log.open("ab") as file, redirected_stderr(file):
         try:

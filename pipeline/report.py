@@ -78,6 +78,7 @@ def _gather(run: Path, texts: bool | None) -> Material:
         when=start_time(run),
         texts=settings.texts if texts is None else texts,
         mistakes=settings.mistakes,
+        slice_drop=settings.attention.slice_drop,
         past=_past_results(run, configuration),
         chosen=_differences_from_defaults(configuration),
         provenance=read_provenance(run),

@@ -103,9 +103,9 @@ def _fitting(columns: list[_Column], longest_name: int, width: int) -> list[_Col
 
 
 def _result(gate: GateResult) -> Text:
-    if gate.passed and gate.asked:
-        return Text("passed", style="green")
-    status = Text("not asked") if gate.passed else Text("failed", style="bold red")
+    if gate.status == "passed":
+        return Text(gate.status, style="green")
+    status = Text(gate.status, style="bold red" if gate.status == "failed" else "")
     details = [gate.note] if gate.note else []
     if not gate.passed and gate.interval is not None:
         details.append(f"95 % interval {_number(gate.interval[0])} to {_number(gate.interval[1])}")

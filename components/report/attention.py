@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from components.report.settings import AttentionSettings
 from components.report.summary import LabelSummary, MetricsSummary, Summary
+from components.report.views.labels import FEW
 from components.trainer.decisions.reliability import CalibrationReport
 from schema.errors import Refused
 
@@ -49,7 +50,7 @@ def find_attention(summary: Summary, eval_positives: Mapping[str, int], settings
         return []
     return [
         *_labels(summary.metrics, summary.baseline, eval_positives, settings),
-        *_slices(summary, settings.slice_drop),
+        *(Finding(line) for line in lagging_slices(summary, settings.slice_drop)),
         *_calibration(summary, settings.calibration_error),
     ]
 
@@ -108,16 +109,21 @@ def _changes(candidate: Mapping[str, LabelSummary], baseline: Mapping[str, Label
     }
 
 
-def _slices(summary: Summary, drop: float) -> Iterator[Finding]:
-    assert summary.metrics is not None
-    overall = summary.metrics.micro_f1
+def lagging_slices(summary: Summary, drop: float) -> Iterator[str]:
+    """Yield a line for each slice that falls behind, unless it has too few examples to tell.
+
+    Args:
+        summary: Summary of the run.
+        drop: How far a slice's micro F1 may be below that of all examples.
+    """
+    overall = None if summary.metrics is None else summary.metrics.micro_f1
     for name, models in summary.slices.items():
-        value = models["candidate"].micro_f1
-        if name.startswith(_SLICE_OF_A_LABEL) or name in summary.small_slices or value is None or overall is None:
+        value, examples = models["candidate"].micro_f1, models["candidate"].examples
+        few = name in summary.small_slices or examples < FEW
+        if few or name.startswith(_SLICE_OF_A_LABEL) or value is None or overall is None:
             continue
         if value < overall - drop:
-            examples = models["candidate"].examples
-            yield Finding(f"{name} falls behind: micro F1 {value:.3f} on {examples:,} examples, {overall:.3f} overall")
+            yield f"{name} falls behind: micro F1 {value:.3f} on {examples:,} examples, {overall:.3f} overall"
 
 
 def _calibration(summary: Summary, bound: float) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ After Mitchell et al., 2019, "Model Cards for Model Reporting". What only a pers
 import re
 
 from components.common.files import write_whole
+from components.report.attention import lagging_slices
 from components.report.drawing.tables import Table, number
 from components.report.page import environment
 from components.report.summary import LabelSummary, Summary
@@ -31,7 +32,7 @@ def build_card(material: Material) -> str:
     templates.autoescape = False
     templates.finalize = None
     templates.filters |= {"plain": plain, "table": _table, "number": lambda value: number(value).shown}
-    templates.filters |= {"status": decision.gate_status, "gate_line": decision.gate_line}
+    templates.filters["gate_line"] = decision.gate_line
     content = {
         "name": material.name,
         "when": material.when.strftime("%Y-%m-%d %H:%M UTC"),
@@ -44,7 +45,7 @@ def build_card(material: Material) -> str:
         "behaviour": groups_table(material.behaviour),
         "canary": canary_view(summary.canary),
         "left_out": left_out(summary.data) if summary.data is not None else "",
-        "limitations": limitations(summary),
+        "limitations": limitations(summary, material.slice_drop),
     }
     return templates.get_template("model_card.md.j2").render(content)
 
@@ -54,8 +55,13 @@ def write_card(folder: str, material: Material) -> None:
     write_whole(f"{folder}/{CARD_FILE}", build_card(material).encode("utf-8", "replace"))
 
 
-def limitations(summary: Summary) -> list[str]:
-    """Return the reasons against relying on the model that follow from its metrics, one line each."""
+def limitations(summary: Summary, slice_drop: float) -> list[str]:
+    """Return the reasons against relying on the model that follow from its metrics, one line each.
+
+    Args:
+        summary: Summary of the run.
+        slice_drop: How far a slice's micro F1 may be below that of all examples before it is named.
+    """
     if summary.metrics is None:
         return []
     found = []
@@ -72,17 +78,7 @@ def limitations(summary: Summary) -> list[str]:
         names = [label for label, measured in summary.metrics.per_label.items() if applies(measured)]
         if names:
             found.append(f"{what}: {', '.join(plain(name) for name in names)}.")
-    overall = summary.metrics.micro_f1
-    for name, models in summary.slices.items():
-        metrics = models["candidate"]
-        few = metrics.examples < FEW or name in summary.small_slices
-        # In the slice of a label every row has that label, so its micro F1 cannot be compared.
-        if name.startswith("labels=") or few or metrics.micro_f1 is None or overall is None:
-            continue
-        if metrics.micro_f1 < overall - 0.1:
-            rows = f"{metrics.examples:,} rows"
-            found.append(f"On {plain(name)} ({rows}) micro F1 is {metrics.micro_f1:.3f}, {overall:.3f} overall.")
-    return found
+    return found + [f"{plain(line)}." for line in lagging_slices(summary, slice_drop)]
 
 
 def plain(text: str) -> str:

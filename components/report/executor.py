@@ -50,6 +50,7 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
             when=datetime.now(UTC),
             texts=settings.texts,
             mistakes=settings.mistakes,
+            slice_drop=settings.attention.slice_drop,
             past=registry_results(exec_properties["registry"]),
             chosen=json.loads(exec_properties["chosen"]),
         )

@@ -591,3 +591,14 @@ def test_takes_the_questions_of_a_survey_for_a_header(tmp_path: Path) -> None:
 def test_names_a_header_that_is_repeated(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="1 row below repeats the header, as in files that were joined"):
         _init(tmp_path, "a.csv", _csv([*PLAIN, ["text", "labels"], *PLAIN[:3]]))
+
+
+def test_writes_what_is_used_and_a_gate_on_every_label(tmp_path: Path) -> None:
+    path, _ = _init(tmp_path, "a.csv", _csv([[text, labels] for text, labels in PLAIN]))
+    written = path.read_text()
+    for default in ("read_method", "quoting", "encoding", "copies"):
+        assert default not in written
+    assert "format: csv" in written
+    config = load_configuration(path)
+    assert "f1[*] >= 0.05 where support >= 30" in [gate.text for gate in config.evaluation.gates]
+    assert "then raise the bounds to a little below that" in written

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from cli.label_columns import add_column
 from cli.main import app
 from cli.prediction import predict_texts
+from components.example_gen.parsing.settings import IndicatorLabels
 from components.registry.store import copy_model
+from pipeline.config.loading import load_configuration
 from schema.errors import Refused
 from schema.infer import infer_schema, schema_text
 from schema.label_list import LabelList, label_list, read_schema
@@ -50,6 +53,51 @@ def test_records_and_removes_an_implication(schema: Path) -> None:
     assert isinstance(result.exception, Refused | SystemExit)
     assert "'refund' no longer implies 'billing'." in _run("imply", "refund", "billing", "--remove", "--schema", schema)
     assert _labels(schema).implies == {}
+
+
+_LINES = "    columns:\n    # what the agents tick\n    - billing\n    - refund  # money\n{}  slices: [x]\n"
+_BRACKETS = "    columns: [billing, refund{}]  # two\n"
+_BRACKETS_OVER_LINES = "    columns: [\n      billing,\n      refund{}\n    ]\n"
+
+
+@pytest.mark.parametrize(
+    ("columns", "added"),
+    [(_LINES, "    - late delivery\n"), (_BRACKETS, ", late delivery"), (_BRACKETS_OVER_LINES, ", late delivery")],
+    ids=["a line each", "in brackets", "in brackets over lines"],
+)
+def test_adds_a_column_to_the_configuration(tmp_path: Path, columns: str, added: str) -> None:
+    start = "# Owner: support\nexamples:\n  labels:\n    kind: indicators\n"
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(start + columns.format(""))
+    edited = start + columns.format(added)
+    assert add_column(path, "late delivery") == edited
+    path.write_text(edited)
+    assert add_column(path, "late delivery") == edited, "it has it already"
+
+
+def test_refuses_to_edit_a_list_that_is_written_elsewhere(tmp_path: Path) -> None:
+    path = tmp_path / "pipeline.yaml"
+    path.write_text("a: &a {columns: [billing]}\nexamples: {labels: {kind: indicators, <<: *a}}\n")
+    with pytest.raises(Refused, match="cannot be edited as it is written; add 'x' to it"):
+        add_column(path, "x")
+
+
+def test_adds_a_label_of_0_1_columns_to_schema_and_configuration(project: Project) -> None:
+    names = ["account", "praise", "refund"]
+    project.configure(
+        examples={
+            "input_base": "data",
+            "labels": {"kind": "indicators", "columns": names},
+            "inputs": [{"pattern": "*.csv", "split": {"train": 6, "eval": 2, "test": 2}}],
+        },
+        evaluation={"gates": []},
+    )
+    printed = _run("add", "late", "--config", project.configuration)
+    assert "the files need a column 'late'" in printed
+    assert _labels(project.folder / "schema.pbtxt").names == (*names, "late")
+    labels = load_configuration(project.configuration).examples.labels
+    assert isinstance(labels, IndicatorLabels)
+    assert labels.columns == (*names, "late")
 
 
 def test_adds_renames_retires_and_brings_back_labels(schema: Path) -> None:

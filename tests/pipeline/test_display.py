@@ -1,6 +1,9 @@
 """Tests of what a run shows at its end."""
 
 import io
+import logging
+import re
+from pathlib import Path
 from typing import Any
 
 from components.common.progress import LASTING, PROGRESS
@@ -8,6 +11,7 @@ from components.evaluation.gates.result import GateResult
 from components.report.summary import LabelSummary, MetricsSummary, Summary
 from pipeline.console import PlainConsole
 from pipeline.display import RunDisplay, show_account, show_summary
+from pipeline.libraries import libraries_logged
 
 
 def test_shows_gates_whose_names_look_like_markup() -> None:
@@ -51,3 +55,23 @@ def test_what_lasts_stays_on_a_terminal() -> None:
         PROGRESS.info("epoch 1 of 2, loss 0.5000, eval loss 0.4000", extra=LASTING)
         display.step_finished("Trainer", 3.0, cached=False, outputs={})
     assert "[7/16] Trainer: epoch 1 of 2, loss 0.5000, eval loss 0.4000" in shown.getvalue()
+
+
+def test_the_log_has_what_lasts_with_times_and_no_noise(tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    console = PlainConsole(file=io.StringIO(), width=200)
+    with libraries_logged(log, [logging.FileHandler(log)]), RunDisplay(console) as display:
+        display.step_started("Trainer", 7, 16)
+        PROGRESS.info("epoch 1 of 2, loss 0.5000, eval loss 0.4000, eval macro F1 0.512", extra=LASTING)
+        PROGRESS.info("epoch 2 of 2, step 7 of 9")
+        logging.getLogger("absl").warning("ArtifactQuery.property_predicate is not supported.")
+        logging.getLogger("absl").warning("worth reading")
+        display.step_finished("Trainer", 3.0, cached=False, outputs={})
+    lines = log.read_text().splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", line) for line in lines)
+    assert [line.partition(": ")[2] for line in lines] == [
+        "[7/16] Trainer ...",
+        "[7/16] Trainer: epoch 1 of 2, loss 0.5000, eval loss 0.4000, eval macro F1 0.512",
+        "worth reading",
+        "[7/16] Trainer: 3.0 s",
+    ]

@@ -1,5 +1,9 @@
 """Outcome of a gate. Needs neither TensorFlow nor TFMA."""
 
+from typing import Literal
+
+from pydantic import computed_field
+
 from components.common.record import Value
 from components.evaluation.metrics.values import Interval
 
@@ -39,3 +43,14 @@ class GateResult(Value):
     support: int | None = None
     interval: Interval | None = None
     change_interval: Interval | None = None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def status(self) -> Literal["passed", "failed", "not asked"]:
+        """Passed, failed or not asked: the words of screen, report, card and summary.
+
+        A gate of an older run lacks `asked`; if it was not asked, it lacks a bound, too.
+        """
+        if not self.passed:
+            return "failed"
+        return "not asked" if not self.asked or self.bound is None else "passed"

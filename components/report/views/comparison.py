@@ -13,7 +13,7 @@ from components.evaluation.metrics.catalogue import lower_is_better
 from components.report.drawing.charts import bullet
 from components.report.drawing.tables import Cell, Head, Table, any_number, change, count, display_name, number, text
 from components.report.summary import LabelSummary, Summary
-from components.report.views.decision import gate_status, status_cell
+from components.report.views.decision import status_cell
 from components.report.views.material import Material
 
 _MOST_EXAMPLES = 60  # pairs of label and kind with examples
@@ -127,7 +127,7 @@ def _gates(first: Sequence[GateResult], second: Sequence[GateResult]) -> list[Ta
         row = [text(name)]
         for gates in by_run:
             gate = gates.get(name)
-            row += [Cell("–"), Cell("–")] if gate is None else [status_cell(gate_status(gate)), _value(gate.value)]
+            row += [Cell("–"), Cell("–")] if gate is None else [status_cell(gate.status), _value(gate.value)]
         rows.append(row)
     heads = [Head("gate", False)]
     heads += [head for run in (_FIRST, _SECOND) for head in (Head(run, False), Head("value", full=f"of the {run} run"))]

@@ -87,18 +87,6 @@ def figures(summary: Summary) -> list[Figure]:
     return found
 
 
-def gate_status(gate: GateResult) -> str:
-    """Return the status of a gate: passed, failed or not asked."""
-    if not gate.passed:
-        return "failed"
-    return "passed" if was_asked(gate) else "not asked"
-
-
-def was_asked(gate: GateResult) -> bool:
-    """Return whether a gate decided anything; gates of older runs lack the mark, but then also a bound."""
-    return gate.asked and not (gate.passed and gate.bound is None)
-
-
 def gates_table(gates: Sequence[GateResult], anchors: Mapping[str, str] | None = None) -> Table:
     """Return a table of the gates with value and bound, in the order of the configuration.
 
@@ -118,7 +106,7 @@ def gates_table(gates: Sequence[GateResult], anchors: Mapping[str, str] | None =
     rows = []
     for gate in gates:
         link = "" if anchors is None else _section_of(gate, anchors)
-        cells = [text(gate.gate, link=link), status_cell(gate_status(gate)), *_value_and_bound(gate)]
+        cells = [text(gate.gate, link=link), status_cell(gate.status), *_value_and_bound(gate)]
         cells += [any_number(getattr(gate, name)) or Cell("–") for _, name in optional]
         rows.append([*cells, text(gate.note, "soft")])
     return Table("Value and bound of each gate", heads, rows, "gates", sortable=False)
@@ -152,13 +140,13 @@ def _value_and_bound(gate: GateResult) -> list[Cell]:
     """Return value, bound and a bar of both; no bar for counts, which have no upper end."""
     if gate.is_count:
         return [*(Cell("–" if each is None else f"{each:,g}", each) for each in (gate.value, gate.bound)), Cell("")]
-    css_class = {"failed": "bad", "passed": "good"}.get(gate_status(gate), "unasked")
+    css_class = {"failed": "bad", "passed": "good"}.get(gate.status, "unasked")
     return [number(gate.value), number(gate.bound), Cell(bullet(gate.value, gate.bound, css_class), gate.value)]
 
 
 def _count_gates(summary: Summary) -> str:
     """Return how many gates failed, passed and were not asked, as a sentence."""
-    asked = [gate for gate in summary.gates if was_asked(gate)]
+    asked = [gate for gate in summary.gates if gate.status != "not asked"]
     unasked = len(summary.gates) - len(asked)
     if not asked:
         cause = "no gate could be asked" if unasked else "no gate is configured"

@@ -31,6 +31,7 @@ class Material:
         summary: Summary of the run.
         texts: Whether the examples' texts are shown; otherwise only their ids.
         mistakes: Number of the most confident mistakes shown of each label and kind.
+        slice_drop: How far a slice's micro F1 may be below that of all examples before it is named.
         configuration: Configuration as YAML, without secrets; empty if it is not known.
         chosen: The part of it that differs from the defaults; empty if that is not known.
         provenance: What started the run; None if it is not known, as in a run on a cluster.
@@ -50,6 +51,7 @@ class Material:
     summary: Summary
     texts: bool
     mistakes: int
+    slice_drop: float = 0.1
     configuration: str = ""
     chosen: str = ""
     provenance: Provenance | None = None
@@ -73,6 +75,7 @@ def gather_material(
     texts: bool,
     mistakes: int,
     past: Sequence[PastResult] = (),
+    slice_drop: float = 0.1,
     chosen: Mapping[str, Any] | None = None,
     provenance: Provenance | None = None,
 ) -> Material:
@@ -88,6 +91,7 @@ def gather_material(
         texts: Whether to show the examples' texts.
         mistakes: Number of mistakes to show of each label and kind.
         past: Results of earlier runs.
+        slice_drop: How far a slice's micro F1 may be below that of all examples before it is named.
         chosen: The part of the configuration that differs from the defaults; None if that is not known.
         provenance: What started the run; None if it is not known.
     """
@@ -98,6 +102,7 @@ def gather_material(
         summary=summary,
         texts=texts,
         mistakes=mistakes,
+        slice_drop=slice_drop,
         configuration=_as_yaml(configuration),
         chosen=_as_yaml(_pick(configuration, chosen or {})),
         provenance=provenance,

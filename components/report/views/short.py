@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from components.evaluation.gates.result import GateResult
 from components.report.drawing.tables import Table
 from components.report.summary import Summary
-from components.report.views.decision import gate_status, gates_table
+from components.report.views.decision import gates_table
 from components.report.views.labels import labels_table
 from components.report.views.material import Material
 from components.report.views.run import core_hours
@@ -89,7 +89,7 @@ def _facts(material: Material) -> Iterator[tuple[str, str]]:
 
 
 def _gate_order(gate: GateResult) -> int:
-    return ("failed", "not asked", "passed").index(gate_status(gate))
+    return ("failed", "not asked", "passed").index(gate.status)
 
 
 def _columns(table: Table, names: Sequence[str]) -> Table:

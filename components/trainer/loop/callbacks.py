@@ -57,9 +57,11 @@ class ReportProgress(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         losses = logs or {}
         logging.getLogger(__name__).info("epoch %d: %s", epoch + 1, losses)
+        macro_f1 = f", eval macro F1 {losses['val_macro_f1']:.3f}" if "val_macro_f1" in losses else ""
         PROGRESS.info(
-            "epoch %d of %d, loss %.4f, eval loss %.4f",
-            epoch + 1, self._epochs, losses.get("loss", math.nan), losses.get("val_loss", math.nan), extra=LASTING,
+            "epoch %d of %d, loss %.4f, eval loss %.4f%s",
+            epoch + 1, self._epochs, losses.get("loss", math.nan), losses.get("val_loss", math.nan), macro_f1,
+            extra=LASTING,
         )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from components.registry import CalibrationRecord
 from components.report.attention import find_attention, headline, read_eval_positives, with_attention
+from components.report.card import limitations
 from components.report.page import build_page
 from components.report.settings import AttentionSettings
 from components.report.summary import Summary
@@ -61,6 +62,7 @@ def test_names_slices_that_fall_behind_unless_they_are_small() -> None:
     assert expected in lines(blessed(micro_f1=0.9))
     assert expected not in lines(blessed(micro_f1=0.9).model_copy(update={"small_slices": {"language=en": 100}}))
     assert lines(blessed(micro_f1=0.9), slice_drop=0.3) == []
+    assert limitations(blessed(micro_f1=0.9), 0.1)[-1] == f"{lines(blessed(micro_f1=0.9))[-1]}.", "as in the card"
 
 
 def test_names_calibration_that_is_off() -> None:

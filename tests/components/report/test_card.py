@@ -35,14 +35,14 @@ def test_derives_limitations_from_the_metrics() -> None:
         "never": rare.model_copy(update={"support": 0, "precision": 0.0, "recall": 0.0}),
     }
     metrics = summary.metrics.model_copy(update={"per_label": per_label, "micro_f1": 0.9})
-    found = limitations(summary.model_copy(update={"metrics": metrics}))
+    found = limitations(summary.model_copy(update={"metrics": metrics}), 0.1)
     assert found[:4] == [
         "Fewer than 30 test rows, so that the metrics are uncertain: rare.",
         "No test row, so that nothing is known: never.",
         "Recall below 0.5: often.",
         "Precision below 0.5: rare.",
     ]
-    assert "On language=en (100 rows) micro F1 is 0.620, 0.900 overall." in found
+    assert "language=en falls behind: micro F1 0.620 on 100 examples, 0.900 overall." in found
 
 
 @pytest.mark.parametrize(
