@@ -31,7 +31,6 @@ from components.pusher.component import RegistryPusher
 from components.report.component import Report
 from components.schema_import.component import SchemaImport
 from components.statistics_gen.options import statistics_options
-from components.trainer.driver import Driver
 from components.trainer.settings import TrainerConfig
 from components.trainer.start import find_start
 from components.training_log.component import TrainingRecord
@@ -121,7 +120,6 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         eval_args=EvalArgs(splits=["eval"]),
         custom_config=_trainer_config(config, fingerprint, locations),
     )
-    trainer.driver_class = Driver  # compares cached models with what was exported
     # The last blessed and pushed model, which is evaluated beside the candidate on the same test split.
     baseline = RegistryBaseline(
         model=trainer.outputs["model"],

@@ -13,7 +13,6 @@ from tfx.utils import path_utils
 from components import registry
 from components.baseline.choice import choose_baseline, read_model_id
 from components.common.resolving_driver import ResolvingDriver
-from components.registry.cached import remove_damaged_models
 
 REGISTRY_KEY = "registry"
 # Path of the version, empty if there is none. Missing where no driver ran: Kubeflow runs none.
@@ -27,8 +26,6 @@ class Driver(ResolvingDriver):
 
     def run(self, execution_info: ExecutionInfo) -> driver_output_pb2.DriverOutput:
         """Return the execution properties to add; the launcher calls it with the input artifacts resolved."""
-        with self._metadata_handle as metadata:
-            remove_damaged_models(metadata.store, execution_info)
         model = artifact_utils.get_single_instance(execution_info.input_dict[MODEL_KEY])
         candidate = registry.ModelRecord.read(path_utils.serving_model_path(model.uri))
         version = choose_baseline(execution_info.exec_properties[REGISTRY_KEY], candidate)

@@ -1,14 +1,13 @@
 """Checks that the registry holds what was pushed."""
 
 import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from io import BufferedReader
-from pathlib import Path, PurePosixPath
-from typing import cast
+from pathlib import PurePosixPath
 
-from components.common.files import exists, is_remote, list_folder, open_seekable
+from components.common.files import exists, list_folder
+from components.common.tree import Tree, walk
+from components.common.tree import checksums as tree_checksums
 from components.registry.record import ModelRecord
 from schema.errors import Refused
 
@@ -69,8 +68,8 @@ def differences(model_dir: str, record: ModelRecord) -> list[str]:
     """
     if not record.files:
         return []
-    tree = _walk(model_dir)
-    present = _checksums(model_dir, tree.files)
+    tree = walk(model_dir)
+    present = _checksums(model_dir, tree)
     missing = [f"{name} is missing" for name in record.files if name not in present and name not in tree.others]
     changed = [
         f"{name} has changed since the push"
@@ -103,10 +102,10 @@ def checksums(model_dir: str) -> dict[str, str]:
     Raises:
         Refused: The folder has something that is neither a file nor a folder, such as a link or a named pipe.
     """
-    tree = _walk(model_dir)
+    tree = walk(model_dir)
     if tree.others:
         raise Refused(f"{model_dir}: {tree.others[0]} is neither a file nor a folder; remove it")
-    return _checksums(model_dir, tree.files)
+    return _checksums(model_dir, tree)
 
 
 def content_id(files: Mapping[str, str]) -> str:
@@ -160,54 +159,5 @@ def _check_version(name: str, folder: str) -> Iterator[Finding]:
     yield from (Finding(name, difference) for difference in differences(folder, record))
 
 
-@dataclass(frozen=True)
-class _Tree:
-    """Contents of a folder, by path in it.
-
-    Attributes:
-        files: Regular files, sorted.
-        folders: Folders.
-        others: Links, named pipes, sockets and devices; opening one may wait for ever.
-    """
-
-    files: list[str]
-    folders: list[str]
-    others: list[str]
-
-
-def _walk(folder: str) -> _Tree:
-    if not is_remote(folder):
-        return _walk_local(Path(folder))
-    from tfx.dsl.io import fileio
-
-    root = folder.rstrip("/")
-    files, folders = [], []
-    for parent, below, names in fileio.walk(root):
-        inner = f"{parent.rstrip('/')}/".removeprefix(f"{root}/")
-        files += [f"{inner}{name}" for name in names]
-        folders += [f"{inner}{name.rstrip('/')}" for name in below]
-    return _Tree(sorted(files), sorted(folders), [])
-
-
-def _walk_local(folder: Path) -> _Tree:
-    found: dict[str, list[str]] = {"files": [], "folders": [], "others": []}
-    waiting = [folder]
-    while waiting:
-        with os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                name = Path(entry.path).relative_to(folder).as_posix()
-                if entry.is_dir(follow_symlinks=False):
-                    found["folders"].append(name)
-                    waiting.append(Path(entry.path))
-                else:
-                    found["files" if entry.is_file(follow_symlinks=False) else "others"].append(name)
-    return _Tree(*(sorted(found[kind]) for kind in ("files", "folders", "others")))
-
-
-def _checksums(folder: str, names: list[str]) -> dict[str, str]:
-    found = {}
-    for name in names:
-        if name != ModelRecord.FILE:
-            with open_seekable(f"{folder.rstrip('/')}/{name}") as file:
-                found[name] = hashlib.file_digest(cast(BufferedReader, file), "sha256").hexdigest()
-    return found
+def _checksums(folder: str, tree: Tree) -> dict[str, str]:
+    return tree_checksums(folder, [name for name in tree.files if name != ModelRecord.FILE])

@@ -17,16 +17,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from components.common.digest import PROPERTY, Digests
+from components.common.files import is_remote, read_bytes, write_whole
 from components.example_gen.report import IngestReport
 from components.pusher.push_result import PushResult
 from components.report.summary import Summary, summarize_rows
 from pipeline.run_scoring import summarize
 from runners.kfp.notes import STEP_VARIABLE, noted, notes_of_this_run, optional
+from schema.errors import Refused
 from serving.scoring.record import ScoringResult
 
 _TFX = "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor"
 _INVOCATION = "--json_serialized_invocation_args"
 _INPUTS_SPEC = "--json_serialized_inputs_spec_args"
+_CLASS = "--executor_class_path"
 FINGERPRINT = "--settings_fingerprint"
 """Argument that is there for the service's cache only, which compares arguments."""
 COPIES = {"gs://": "/gcs/", "s3://": "/s3/", "minio://": "/minio/"}
@@ -35,6 +39,13 @@ LocalPathForURI)."""
 # Outputs that the last step needs something of, and the first step that always runs and gets the second.
 _REPORT, _PUSHED, _QUARANTINE, _DATA_GATE = "report", "pushed_model", "quarantine", "DataGate"
 _SCORES = "inference_result"
+
+# Packages of the steps that decide whether a model goes live, and so compare what they read with its digest.
+_DECIDING = tuple(
+    f"components.{name}." for name in ("data_gate", "evaluation", "behaviour", "blessing", "canary", "pusher")
+)
+# Too large to be downloaded for its digest alone. An object store compares checksums itself.
+_LARGE_TYPE = "tfx.Examples"
 
 Json = dict[str, Any]
 
@@ -80,6 +91,47 @@ def restore(output_file: Path, addresses: dict[str, str]) -> None:
     output_file.write_text(json.dumps(output), encoding="utf-8")
 
 
+def record_digests(output_file: str, invocation: Json) -> None:
+    """Write the digest of each output into the ExecutorOutput, as metadata of the artifact, which later steps get.
+
+    Args:
+        output_file: The ExecutorOutput, with paths on this disk, or addresses that TensorFlow opens.
+        invocation: The ExecutorInput, as JSON.
+    """
+    output = json.loads(read_bytes(output_file))
+    large = {artifact["uri"] for artifact in _artifacts(invocation["outputs"]) if _LARGE_TYPE in str(artifact["type"])}
+    digests = Digests()
+    for artifact in _artifacts(output):
+        uri = artifact["uri"]
+        digest = digests.compute(uri, sizes_only=uri in large and is_remote(uri))
+        artifact.setdefault("metadata", {})[PROPERTY] = digest
+    write_whole(output_file, json.dumps(output).encode())
+
+
+def check_inputs(executor: str, invocation: Json) -> None:
+    """Compare the inputs of a step that decides something with the digests that the steps before recorded.
+
+    Unlike on one machine, the service's cache cannot be told to make an artifact anew.
+
+    Args:
+        executor: Path of the step's executor class.
+        invocation: The ExecutorInput, as JSON, with paths on this disk.
+
+    Raises:
+        Refused: An input is not as the step before left it.
+    """
+    if not executor.startswith(_DECIDING):
+        return
+    digests = Digests()
+    for artifact in _artifacts(invocation.get("inputs", {})):
+        digest = artifact.get("metadata", {}).get(PROPERTY)  # none of releases without digests
+        if digest is not None and not digests.match(artifact["uri"], digest):
+            raise Refused(
+                f"{artifact['uri']}: is not as the step left it that made it; run again with `cache: false` for that"
+                " step (runner.<runner>.steps.<step>), which makes it anew"
+            )
+
+
 def main(copies: Mapping[str, str] = COPIES) -> None:
     """Run a step; if it refuses the data, write one line to stderr and exit with status 2.
 
@@ -98,12 +150,14 @@ def _run(copies: Mapping[str, str]) -> None:
     addresses = complete(invocation, inputs_spec, copies)
     arguments[index] = json.dumps(invocation)
     sys.argv[1:] = arguments
+    check_inputs(arguments[arguments.index(_CLASS) + 1], invocation)
     _note_rows(invocation)
     try:
         runpy.run_module(_TFX, run_name="__main__", alter_sys=True)
     except SystemExit as ended:  # absl exits when its main returns
         if ended.code:
             raise
+    record_digests(invocation["outputs"]["outputFile"], invocation)
     if addresses:
         restore(Path(invocation["outputs"]["outputFile"]), addresses)
     _note_push(invocation)

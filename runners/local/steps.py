@@ -9,14 +9,16 @@ from tfx.dsl.compiler import constants
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.metadata import Metadata
 from tfx.orchestration.pipeline import RunOptions
-from tfx.orchestration.portable import launcher, partial_run_utils, runtime_parameter_utils
+from tfx.orchestration.portable import partial_run_utils, runtime_parameter_utils
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 
+from components.common.digest import Digests
 from components.common.outcome import Untried
 from components.report.summary import StepCost
 from pipeline.errors import StepFailed
 from pipeline.running import Observer, RunResult
+from runners.local.launcher import CheckedLauncher
 from runners.local.meter import Meter
 from schema.errors import Refused
 
@@ -40,6 +42,7 @@ class Steps:
         self._deployment = runner_utils.extract_local_deployment_config(pipeline)
         connection = self._deployment.metadata_connection_config
         self._metadata = Metadata(getattr(connection, connection.WhichOneof("connection_config")))
+        self._digests = Digests()
         self._started = 0
         self._lock = threading.Lock()
         self._durations_s: dict[str, float] = {}
@@ -79,7 +82,8 @@ class Steps:
     def _launch(self, node: pipeline_pb2.PipelineNode) -> int:
         name = node.node_info.id
         try:
-            execution = launcher.Launcher(
+            execution = CheckedLauncher(
+                self._digests,
                 pipeline_node=node,
                 mlmd_connection=self._metadata,
                 pipeline_info=self._pipeline.pipeline_info,

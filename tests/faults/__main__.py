@@ -42,6 +42,7 @@ def _quick_rows(folder: Path, library: Path | None) -> Iterator[Row]:
 def _run_rows(folder: Path, library: Path | None) -> Iterator[Row]:
     yield run_cases.memory_row(folder)
     yield from run_cases.small_disk_rows(folder)
+    yield from run_cases.cache_rows(folder)
     if library is not None:
         yield from run_cases.clock_rows(folder, library)
         for fault in ("EROFS", "EACCES", "EIO"):
@@ -51,7 +52,7 @@ def _run_rows(folder: Path, library: Path | None) -> Iterator[Row]:
 
 
 def _is_run(row: Row) -> bool:
-    return row.what.startswith(run_cases.WHAT)
+    return row.what.startswith(run_cases.RUN)
 
 
 def main() -> None:

@@ -8,18 +8,22 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 
 from components.registry import check_registry, latest
 from components.report.summary import Summary
 from pipeline.history import read_history
 from tests.faults.injection import FAULTS
+from tests.faults.registry_cases import DAMAGES
 from tests.faults.table import Row, normalize
 from tests.support.hook import Hook
 from tests.support.small_project import Project, make_project
 
-WHAT = "run, during "
+RUN = "run, "
 """Beginning of what these rows are about."""
+
+WHAT = f"{RUN}during "
 
 _ROOT = Path(__file__).parents[2]
 _STEP = re.compile(r"\[\d+/(\d+)\] (\w+) \.\.\.")
@@ -115,6 +119,38 @@ def small_disk_rows(folder: Path) -> Iterator[Row]:
     assert process.wait() == 0, process.communicate()
 
 
+def cache_rows(folder: Path) -> Iterator[Row]:
+    """Damage each output that a run left in the cache, from the last step to the first, and run again."""
+    project = make_project(folder / "cache", rows=200)
+    _run_whole(project)
+    outputs = _outputs(project)
+    damages = cycle(DAMAGES.items())
+    for step, key in reversed([(step, key) for step, found in outputs.items() for key in found]):
+        uri = Path(_outputs(project)[step][key])
+        files = [path for path in sorted(uri.rglob("*")) if path.is_file() and path.stat().st_size]
+        if files:
+            fault, damage = next(damages)
+            files[0].write_bytes(damage(files[0].read_bytes()))
+            yield _cache_row(project, step, key, fault)
+
+
+def _cache_row(project: Project, step: str, key: str, fault: str) -> Row:
+    before = _outputs(project)[step][key]
+    summary, said = _run_whole(project)
+    assert _outputs(project)[step][key] != before, f"{step} {key} was taken from the cache"
+    served = "the version of the run, whole"
+    if summary.pushed != _served(project) or _broken(project):
+        served = f"BROKEN: {_broken(project)}"
+    what = f"{RUN}with {key} of {step} in the cache"
+    return Row(what, fault, served, said, "0", "it was made anew by this one")
+
+
+def _outputs(project: Project) -> dict[str, dict[str, str]]:
+    """Return the URIs of the outputs of the newest run, by step and key, in the order of the steps."""
+    found: dict[str, dict[str, str]] = json.loads((max(project.runs.iterdir()) / "artifacts.json").read_text())
+    return found
+
+
 def _wait_for_step(process: subprocess.Popen[str], step: int) -> tuple[str, int]:
     """Wait until a run begins a step; return its name, empty if the run ended before, and the number of steps."""
     assert process.stdout is not None
@@ -184,14 +220,19 @@ def _signal_row(project: Project, hook: Hook, number: int, step: int) -> tuple[R
 
 def _last_row(project: Project, cause: str) -> Row:
     """Run once more, to the end."""
-    process = _start(project)
-    said = process.communicate()[1].strip()
-    assert process.returncode == 0, said
-    summary = Summary.read(str(max(project.runs.iterdir())))
+    summary, said = _run_whole(project)
     served = "the new version, whole" if summary.pushed == _served(project) and not _broken(project) else "BROKEN"
     what = f"{WHAT}none of its steps"
     fault = f"after {cause} in each of them"
-    return Row(what, fault, served, said, str(process.returncode), "succeeds")
+    return Row(what, fault, served, said, "0", "succeeds")
+
+
+def _run_whole(project: Project) -> tuple[Summary, str]:
+    """Run to the end; return the summary, and what was written to stderr."""
+    process = _start(project)
+    said = process.communicate()[1].strip()
+    assert process.returncode == 0, said
+    return Summary.read(str(max(project.runs.iterdir()))), said
 
 
 def _start(project: Project, *changes: str, memory_mb: int = 0, **environment: str) -> subprocess.Popen[str]:

@@ -9,7 +9,8 @@ import pytest
 from components.report.summary import Rows
 from runners.kfp.notes import FOLDER_VARIABLE, RUN_VARIABLE, notes_of_this_run
 from runners.kfp.notify import find_outcome
-from runners.kfp.run_executor import complete, note_scores, restore
+from runners.kfp.run_executor import check_inputs, complete, note_scores, record_digests, restore
+from schema.errors import Refused
 from serving.scoring.record import ScoredBatch, ScoredRows, ScoredWith, ScoringRecord, ScoringResult
 
 _ADDED = {"name": "executor-logs", "type": {"schemaTitle": "system.Artifact"}, "uri": "minio://b/executor-logs"}
@@ -103,3 +104,42 @@ def test_the_webhook_is_told_what_was_scored(
     summary = notes.read_summary()
     assert summary is not None
     assert (summary.rows, summary.scores) == (rows, [batch.output for batch in result.batches])
+
+
+def _artifact(folder: Path, kind: str) -> dict[str, Any]:
+    folder.mkdir(parents=True)
+    (folder / "file").write_bytes(b"content")
+    return {"type": {"instanceSchema": f"title: tfx.{kind}"}, "uri": str(folder)}
+
+
+def test_a_step_that_decides_refuses_inputs_that_are_not_as_they_were_left(tmp_path: Path) -> None:
+    made = {name: {"artifacts": [_artifact(tmp_path / name, name)]} for name in ("Model", "Examples")}
+    output_file = tmp_path / "output.json"
+    output_file.write_text(json.dumps({"artifacts": {"model": {"artifacts": [{"uri": str(tmp_path / "Model")}]}}}))
+    record_digests(str(output_file), {"outputs": {"artifacts": made}})
+    (model,) = json.loads(output_file.read_text())["artifacts"]["model"]["artifacts"]
+    invocation = {"inputs": {"artifacts": {"model": {"artifacts": [model]}, "other": made["Examples"]}}}
+    decides, reads = "components.pusher.executor.Executor", "components.report.executor.Executor"
+    check_inputs(decides, invocation)
+    (tmp_path / "Model" / "file").write_bytes(b"contenT")
+    check_inputs(reads, invocation)
+    with pytest.raises(Refused, match=r"Model: is not as the step left it that made it; run again with `cache: false`"):
+        check_inputs(decides, invocation)
+
+
+def test_large_outputs_in_an_object_store_are_not_read_for_their_digest(tmp_path: Path) -> None:
+    from tfx.dsl.io import fileio
+
+    made = {}
+    for kind in ("Examples", "Schema"):
+        fileio.makedirs(f"ram://digest/{kind}")
+        with fileio.open(f"ram://digest/{kind}/file", "wb") as file:
+            file.write(b"content")
+        made[kind] = {"artifacts": [{"type": {"instanceSchema": f"title: tfx.{kind}"}, "uri": f"ram://digest/{kind}"}]}
+    output_file = tmp_path / "output.json"
+    output_file.write_text(json.dumps({"artifacts": made}))
+    record_digests(str(output_file), {"outputs": {"artifacts": made}})
+    written = json.loads(output_file.read_text())["artifacts"]
+    kinds = {kind: each["artifacts"][0]["metadata"]["digest"].partition(":")[0] for kind, each in written.items()}
+    assert kinds == {"Examples": "sizes", "Schema": "sha256"}
+    check_inputs("components.evaluation.executor.Executor", {"inputs": {"artifacts": written}})

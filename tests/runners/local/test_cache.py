@@ -1,25 +1,28 @@
 """What is damaged, removed, or left by a killed run is not taken from the cache, nor for something new."""
 
 import io
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.orchestration import metadata
+from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.types import standard_artifacts
 
 from components.registry import ModelRecord, checksums, content_id
-from components.trainer.driver import Driver
 from pipeline.artifact_store import ArtifactStore
 from pipeline.config.retention import RetentionSettings
 from pipeline.console import PlainConsole
 from pipeline.retention import clean_up, settle
 from pipeline.work_dir import WorkDir
 from runners.local.runner import _ObservedDagRunner
+from schema.errors import Refused
 
 _WEIGHTS = "Format-Serving/variables/variables.data-00000-of-00001"
 
@@ -51,7 +54,7 @@ def Trainer(  # noqa: N802 - the name of the step
     weights.write_bytes(b"weights")
     folder = Path(model.uri, "Format-Serving")
     (folder / "saved_model.pb").write_bytes(b"graph")
-    Path(log.uri).mkdir(exist_ok=True)
+    Path(log.uri, "events").write_bytes(b"losses" * 1000)
     ModelRecord(
         model_id=content_id(checksums(str(folder))), labels=["a"], thresholds=[0.5], checkpoint="c", created="",
         versions={},
@@ -70,14 +73,31 @@ def Reader(  # noqa: N802 - the name of the step
         file.write(Path(model.uri, _WEIGHTS).read_text() + "\n")
 
 
+@tfx.dsl.components.component  # type: ignore[untyped-decorator]
+def Vandal(model: InputArtifact[standard_artifacts.Model]) -> None:  # noqa: N802 - the name of the step
+    """Damage the model, as a disk may."""
+    Path(model.uri, _WEIGHTS).write_bytes(b"weightz")
+
+
+@tfx.dsl.components.component  # type: ignore[untyped-decorator]
+def Validator(  # noqa: N802 - the name of the step
+    model: InputArtifact[standard_artifacts.Model], blessing: OutputArtifact[standard_artifacts.InfraBlessing]
+) -> None:
+    """Bless the model if the file `verdicts` in the working directory says so, as TFX's InfraValidator marks it."""
+    work_dir = Path(model.uri).parents[3]
+    blessing.set_int_custom_property("blessed", int((work_dir / "verdicts").read_text()))
+
+
 class Pipeline:
     """Pipeline of two steps after an importer, in a working directory.
 
     Args:
         folder: The working directory.
+        further: Steps that get the model before the second step does.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *further: Any) -> None:
+        self.further = further
         self.work_dir = WorkDir(str(folder))
         self.connection = metadata.sqlite_metadata_connection_config(str(self.work_dir.metadata))
         self.seen = folder / "seen"
@@ -86,19 +106,23 @@ class Pipeline:
 
     def run(self) -> tuple[dict[str, bool], dict[str, str]]:
         """Run it; return which steps came from the cache, and the outputs of the Trainer."""
-        examples = tfx.dsl.Importer(str(self._examples), standard_artifacts.Examples).with_id("Examples")
-        trainer = Trainer(examples=examples.outputs["result"])
-        trainer.driver_class = Driver
-        reader = Reader(model=trainer.outputs["model"], log=trainer.outputs["log"], seen=str(self.seen))
-        pipeline: Any = tfx.dsl.Pipeline(
-            pipeline_name="cache", pipeline_root=str(self.work_dir.artifacts), enable_cache=True,
-            components=[examples, trainer, reader], metadata_connection_config=self.connection,
-        )  # fmt: skip
         recorder = Recorder()
         runner = _ObservedDagRunner(recorder)
-        runner.run(pipeline)
+        runner.run(self.build())
         recorder.cached.pop("Examples")
         return recorder.cached, runner.outcome.artifacts["Trainer"]
+
+    def build(self) -> Any:
+        """Return the pipeline."""
+        examples = tfx.dsl.Importer(str(self._examples), standard_artifacts.Examples).with_id("Examples")
+        trainer = Trainer(examples=examples.outputs["result"])
+        reader = Reader(model=trainer.outputs["model"], log=trainer.outputs["log"], seen=str(self.seen))
+        further = [kind(model=trainer.outputs["model"]) for kind in self.further]
+        reader.add_upstream_nodes(further)
+        return tfx.dsl.Pipeline(
+            pipeline_name="cache", pipeline_root=str(self.work_dir.artifacts), enable_cache=True,
+            components=[examples, trainer, *further, reader], metadata_connection_config=self.connection,
+        )  # fmt: skip
 
     def states(self) -> dict[str, int]:
         """Return the state of each model by its URI."""
@@ -110,19 +134,55 @@ _CACHED, _ANEW = {"Trainer": True, "Reader": True}, {"Trainer": False, "Reader":
 _LIVE, _DELETED = metadata_store_pb2.Artifact.LIVE, metadata_store_pb2.Artifact.DELETED
 
 
-def test_a_damaged_cached_model_is_made_anew(tmp_path: Path) -> None:
+def test_damaged_outputs_in_the_cache_are_made_anew(tmp_path: Path) -> None:
     pipeline = Pipeline(tmp_path / "work")
     pipeline.run()
     cached, outputs = pipeline.run()
     assert cached == _CACHED
-    damaged = Path(outputs["model"])
-    (damaged / _WEIGHTS).write_bytes(b"weightz")
-    cached, outputs = pipeline.run()
-    assert cached == _ANEW
-    assert not damaged.exists()
-    assert pipeline.seen.read_text() == "weights\nweights\n"
+    damages = (
+        ("model", lambda folder: (folder / _WEIGHTS).write_bytes(b"weightz")),  # of the same size
+        ("log", lambda folder: os.truncate(folder / "events", 100)),
+        ("log", lambda folder: (folder / "added").touch()),
+        ("model", lambda folder: (folder / _WEIGHTS).unlink()),
+        ("log", lambda folder: os.mkfifo(folder / "pipe")),
+    )
+    for key, damage in damages:
+        damaged = Path(outputs[key])
+        damage(damaged)
+        cached, outputs = pipeline.run()
+        assert cached == _ANEW, damaged
+        assert not damaged.exists()
     assert pipeline.run() == (_CACHED, outputs)
-    assert pipeline.states() == {str(damaged): _DELETED, outputs["model"]: _LIVE}
+    assert pipeline.seen.read_text() == "weights\n" * (1 + len(damages))
+    states = pipeline.states()
+    assert states.pop(outputs["model"]) == _LIVE
+    assert list(states.values()).count(_DELETED) == 2, "the models that were damaged; not those beside damaged logs"
+
+
+def test_a_step_refuses_inputs_that_were_damaged_during_the_run(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path / "work", Vandal)
+    with pytest.raises(Refused, match=r"Trainer/model/\d+: is not as the step left it that made it; run again"):
+        pipeline.run()
+    assert not pipeline.seen.exists()
+    pipeline.further = ()
+    assert pipeline.run()[0] == _ANEW
+
+
+def test_a_refusal_that_may_be_one_of_the_machine_is_not_taken_from_the_cache(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path / "work", Validator)
+    verdicts = pipeline.work_dir.root + "/verdicts"
+    for verdict, is_cached in (("0", False), ("0", False), ("1", False), ("0", True)):
+        Path(verdicts).write_text(verdict)
+        cached, _ = pipeline.run()
+        assert cached["Validator"] == is_cached
+
+
+def test_what_has_no_digest_is_not_taken_from_the_cache(tmp_path: Path) -> None:
+    """Artifacts of releases without digests, and of TFX's own launcher."""
+    pipeline = Pipeline(tmp_path / "work")
+    LocalDagRunner().run(pipeline.build())
+    assert pipeline.run()[0] == _ANEW
+    assert pipeline.run()[0] == _CACHED
 
 
 def test_what_a_clean_up_removed_is_made_anew(tmp_path: Path) -> None:

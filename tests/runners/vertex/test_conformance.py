@@ -15,13 +15,14 @@ from tests.support.small_project import make_project
 def test_the_first_steps_need_nothing_but_the_job(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project", rows=60)
     paths = {**MINIMAL["paths"], "input_base": str(project.data.parent)}
-    # The registry is in a bucket that is out of reach, so the first step must not look at it.
     project.configure(runner={"vertex": {**MINIMAL, "paths": paths, "only_new": False}})
     status, file = compile_project(project)
     assert status == 0
     project.configuration.unlink()
     package = tmp_path / "specification.json"
-    package.write_text(json.dumps(json.loads(file.read_text())["pipelineSpec"]))
+    # A folder stands in for the bucket of the registry, which is out of reach here.
+    specification = json.dumps(json.loads(file.read_text())["pipelineSpec"])
+    package.write_text(specification.replace(MINIMAL["paths"]["registry"], str(tmp_path / "registry")))
     root = str(tmp_path / "root")  # in the place of the folder that Cloud Storage is mounted at: nothing is copied
     with serve() as services:
         backend = WarmBackend(tmp_path / "disks", services, pipeline_root=root, publish_logs=False)
