@@ -45,7 +45,14 @@ INSTALL_REQUIRES = [
     "uvicorn>=0.37,<1",  # runs the HTTP side of `serve`
 ]
 
+# For `models sign` and `models verify --public-key`. It brings a dozen packages, which nothing else needs.
+SIGNING_REQUIRES = [
+    "model-signing>=1.1,<2",
+    "pyopenssl>=25,<27",  # model-signing 1.1.1 imports it, but does not depend on it
+]
+
 DEV_REQUIRES = [
+    *SIGNING_REQUIRES,
     "axe-playwright-python>=0.1.7,<1",  # axe-core: faults of the report for screen readers and weak eyes
     "boto3>=1.40,<2",  # uploads and downloads in tests as Kubeflow's launcher does
     "flask>=3,<4",  # moto's server is one of flask's; its own extra for that brings a dozen packages more
@@ -82,5 +89,5 @@ setup(
         "components.report": ["templates/*", "templates/sections/*"],
     },
     install_requires=INSTALL_REQUIRES,
-    extras_require={"dev": DEV_REQUIRES},
+    extras_require={"dev": DEV_REQUIRES, "signing": SIGNING_REQUIRES},
 )

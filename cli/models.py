@@ -1,4 +1,4 @@
-"""Commands about the registry: `models list`, `models verify`, `models rollback` and `models adopt`."""
+"""Commands about the registry: `models list`, `models verify`, `models sign`, `models rollback` and `models adopt`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -48,13 +48,36 @@ def show(
 
 
 @app.command()
-def verify(registry: RegistryOption = None, config: ConfigOption = None, runner: RunnerOption = "local") -> None:
+def verify(
+    registry: RegistryOption = None,
+    config: ConfigOption = None,
+    runner: RunnerOption = "local",
+    public_key: Annotated[
+        Path | None, typer.Option(help="Also require each version's signature by this key (PEM); see `models sign`.")
+    ] = None,
+) -> None:
     """Compare every file with its checksum; exit status 1 if a version is not as it was pushed."""
     from cli.versions import verify_versions
     from pipeline.console import PlainConsole
 
-    if not verify_versions(PlainConsole(), _registry(registry, config, runner).base):
+    if not verify_versions(PlainConsole(), _registry(registry, config, runner).base, public_key):
         raise typer.Exit(_BROKEN)
+
+
+@app.command()
+def sign(
+    private_key: Annotated[Path, typer.Option(help="Key of an elliptic curve, PEM, without a password.")],
+    registry: RegistryOption = None,
+    config: ConfigOption = None,
+    runner: RunnerOption = "local",
+) -> None:
+    """Sign the versions that have no signature, with sigstore's model-signing (the extra `signing`)."""
+    from components.registry import sign_versions
+    from pipeline.console import PlainConsole
+
+    signed = sign_versions(_registry(registry, config, runner).base, private_key)
+    numbers = ", ".join(str(version.number) for version in signed)
+    PlainConsole().print(f"Signed: {numbers or 'nothing, every version has a signature'}", soft_wrap=True)
 
 
 @app.command("rollback")

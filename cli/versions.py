@@ -13,6 +13,7 @@ from components.registry import (
     RemovedVersions,
     Version,
     check_registry,
+    check_signatures,
     find_owner,
     originals,
     rollback,
@@ -68,7 +69,7 @@ def show_versions(console: Console, registry: PipelineRegistry, *, removed: bool
         console.print(Text(problem), soft_wrap=True)
 
 
-def verify_versions(console: Console, registry: str) -> bool:
+def verify_versions(console: Console, registry: str, public_key: Path | None = None) -> bool:
     """Compare every file of every version with its checksum, and print what differs.
 
     Returns:
@@ -78,6 +79,8 @@ def verify_versions(console: Console, registry: str) -> bool:
         Refused: The registry is empty.
     """
     existing, findings = versions(registry), list(check_registry(registry))
+    if public_key is not None:
+        findings += check_signatures(registry, public_key)
     if not existing and not findings:
         raise Refused(f"{registry}: no model was pushed there")
     for finding in findings:

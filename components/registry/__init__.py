@@ -6,6 +6,7 @@
     <base>/.removed.json                what the removed versions were
     <base>/.lock                        held by whatever changes the registry
     <base>/.owner.json                  the pipeline that the registry belongs to
+    <base>/.signatures/1764000000.sig   signature of a version, if somebody signs them
 
 A version is complete or absent: it is written under a name that TensorFlow Serving skips, as it does any name that is
 not an integer (`ParseVersionNumber` in its file_system_storage_path_source.cc), and then renamed. Needs neither
@@ -26,6 +27,7 @@ from components.registry.record import (
     RemovedVersions,
     TrainedOn,
 )
+from components.registry.signatures import check_signatures, sign_versions
 from components.registry.store import (
     Version,
     copy_model,
@@ -65,6 +67,7 @@ __all__ = [
     "check_export",
     "check_owner",
     "check_registry",
+    "check_signatures",
     "checksums",
     "content_id",
     "copy_model",
@@ -83,6 +86,7 @@ __all__ = [
     "remove_versions",
     "rollback",
     "rollback_target",
+    "sign_versions",
     "standing",
     "versions",
     "withdrawn",

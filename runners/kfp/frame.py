@@ -132,7 +132,8 @@ def _exit_handler(frame: Frame, add: Callable[..., Any]) -> Any:
         settings=notify.model_dump_json(),
         pages=frame.pages,
         registry=frame.locations.registry,
-        retention=frame.retention.model_dump_json(),
+        # The registry is the trained pipeline's: scoring and watching leave it alone.
+        retention=frame.retention.model_dump_json() if frame.config.pipeline == "train" else "",
         vertex=frame.vertex,
     )
     return dsl.ExitHandler(last, name="Pipeline")
