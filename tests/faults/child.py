@@ -1,6 +1,7 @@
 """Server of `tests.faults.injection.Server`: a process for each command, in which file operations may fail.
 
 push MODEL REGISTRY [PIPELINE] | rollback REGISTRY | remove REGISTRY | hold WORK_DIR SECONDS | cli ARGUMENT ...
+| later SECONDS COMMAND ARGUMENT ...
 """
 
 import ctypes
@@ -49,6 +50,9 @@ def _command(name: str, arguments: Sequence[str]) -> None:
         case "hold":
             with WorkDir(arguments[0]).locked("small"):
                 time.sleep(float(arguments[1]))
+        case "later":
+            time.sleep(float(arguments[0]))
+            _command(arguments[1], arguments[2:])
         case "cli":
             sys.argv[1:] = arguments
             main.main()

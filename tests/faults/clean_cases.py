@@ -130,6 +130,32 @@ def pair_rows(server: Server, folder: Path, *, rounds: int = 5) -> Iterator[Row]
             said = said.partition(" (process ")[0]
             statuses = " and ".join(str(ended.status) for ended in both)
             yield Row(f"clean and {name}", "at once", setting.served(), said, statuses, setting.after(server))
+    yield from _busy_rows(server, setting)
+
+
+def _busy_rows(server: Server, setting: Setting) -> Iterator[Row]:
+    """Call each command while a run is in progress: one that writes is refused, and one that reads answers."""
+    configuration, base = str(setting.nights.project.configuration), setting.nights.config.registry
+    work_dir = setting.nights.config.work_dir
+    others: dict[str, Sequence[str]] = {
+        "run": ["cli", "run", "--config", configuration],
+        "check": ["cli", "check", "--config", configuration],
+        "rollback": ["rollback", base],
+        "models list": ["cli", "models", "list", "--registry", base],
+        "models verify": ["cli", "models", "verify", "--registry", base],
+        "history": ["cli", "history", work_dir],
+        "report": ["cli", "report", work_dir],
+        "quarantine": ["cli", "quarantine", work_dir],
+    }
+    for name, other in others.items():
+        setting.restore()
+        run, ended = server.run(["hold", work_dir, "3"], ["later", "1", *other])
+        assert run.status == 0, run.said
+        assert "Traceback" not in ended.said, ended.said
+        said = normalize(ended.last_line, setting.folder).partition(" (process ")[0]
+        yield Row(
+            f"{name}, while a run is in progress", "-", setting.served(), said, str(ended.status), setting.after(server)
+        )
 
 
 def _without_file(line: str) -> str:
