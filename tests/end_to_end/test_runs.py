@@ -153,6 +153,34 @@ def test_score_gives_every_row_of_a_file_the_labels_of_the_live_model(
         assert score["probabilities"] == pytest.approx(prediction.as_json()["probabilities"], abs=2e-6)
 
 
+def test_texts_near_the_thresholds_are_put_before_people_and_their_answers_read_back(
+    project: Project, first: tuple[int, dict[str, Any]], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert first[0] == 0
+    scored, review, reviewed = tmp_path / "scored", tmp_path / "review", tmp_path / "reviewed.csv"
+    arguments = ("--config", str(project.configuration), "--input", str(project.data), "--output", str(scored))
+    assert command("score", *arguments, "--fields", "text,probabilities", "--quiet") == 0
+    assert (
+        command("review", "sample", "--scores", str(scored), "--output", str(review), "--count", "9", "--band", "9")
+        == 0
+    )
+    tasks = json.loads((review / "tasks.json").read_text())
+    assert len(tasks) == 9
+    assert {task["predictions"][0]["model_version"] for task in tasks} == {Path(first[1]["pushed"]).name}
+    asked = {label for task in tasks for label in task["data"]["asked"]}
+    assert asked == set(LABELS), "the labels take turns"
+    # Two tasks are answered as the model says, the others are left.
+    table = (review / "tasks.csv").read_text().replace('}",', '}",yes', 2)
+    (review / "tasks.csv").write_text(table)
+    assert command("review", "collect", str(review / "tasks.csv"), "--output", str(reviewed)) == 0
+    assert "2 texts with" in capfd.readouterr().out
+    with reviewed.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for row, task in zip(rows, tasks[:2], strict=True):
+        assert (row["id"], row["text"]) == (task["data"]["row"], task["data"]["text"])
+        assert set(task["data"]["asked"]) <= set(row["asked"].split("|"))
+
+
 def test_an_unchanged_run_takes_everything_from_the_cache(
     project: Project, first: tuple[int, dict[str, Any]], capfd: pytest.CaptureFixture[str]
 ) -> None:
