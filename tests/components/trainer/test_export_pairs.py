@@ -14,12 +14,14 @@ from typer.testing import CliRunner
 from cli import main as cli
 from cli.prediction import predict_texts
 from components.checkpoints.find import find_checkpoint, load_backbone
+from components.suspects.encoding import encode_split, read_texts
 from components.trainer.export import export_classifier
 from components.trainer.input_pipeline import encoder_inputs
 from components.trainer.model import build_classifier
 from components.trainer.serving_classifier import ServingClassifier
 from components.trainer.settings import TrainerConfig, TrainingSettings
 from schema.errors import Refused
+from schema.features import NO_GROUP
 from tests.components.preprocessing.reference import GoogleTokenizer, google_pair
 from tests.components.preprocessing.transform import Row, run_transform, serialized
 from tests.components.trainer.exported import export
@@ -202,3 +204,28 @@ def test_the_command_line_takes_second_texts_in_the_order_of_the_first(pair_mode
     predictions = map(json.loads, result.stdout.splitlines())
     assert [(each["text"], each["text_pair"]) for each in predictions] == [("slow", "refund"), ("back", "")]
     assert "slow\nrefund\n" in CliRunner().invoke(cli.app, command).stdout.replace(" ", "")
+
+
+def test_suspects_are_searched_among_the_same_pairs_in_the_order_of_the_rows(
+    pair_root: Path, model: Any, tmp_path: Path
+) -> None:
+    folder = str(pair_root / "raw" / "Split-train")
+    output = tft.TFTransformOutput(str(pair_root / "graph"))
+    split = encode_split(model.backbone, output, folder, str(tmp_path))
+    assert split.examples.outputs.shape == (len(PAIRS), 2 * 16)
+    assert split.examples.labels.tolist() == [[column == row % 3 for column in range(3)] for row in range(len(PAIRS))]
+    layer = output.transform_features_layer()
+    for row in (0, 1, 4, 60):
+        tokens = layer(
+            {name: tf.constant([[text]]) for name, text in zip(("text", "text_pair"), PAIRS[row], strict=True)}
+        )
+        ids = (tf.RaggedTensor.from_sparse(tokens[name]) for name in ("token_ids", "segment_ids"))
+        alone = model.backbone(encoder_inputs(*ids), training=False)
+        expected = tf.concat([alone["pooled_output"], tf.reduce_mean(alone["sequence_output"], axis=1)], axis=1)
+        np.testing.assert_allclose(split.examples.outputs[row], expected[0], atol=1e-5)
+    assert len(set(split.text_keys.tolist())) == len(PAIRS), "the second text counts"
+    assert (split.groups == NO_GROUP).all()
+    texts = read_texts(folder, {0, 3})
+    assert {row: (each.id, each.text, each.text_pair) for row, each in texts.items()} == {
+        0: ("0", *PAIRS[0]), 3: ("3", *PAIRS[3]),
+    }  # fmt: skip
