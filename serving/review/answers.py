@@ -36,7 +36,8 @@ class Reviewed:
 def combine(answers: Iterable[Answer]) -> tuple[list[Reviewed], int]:
     """Combine what several people said about a text; return the texts, and the number of disagreements.
 
-    A label is known if everybody who was asked about it, or gave it, says the same. If they disagree, nobody knows.
+    A label is known if everybody who was asked about it, or gave it, says the same. If they disagree, nobody knows. A
+    text of which nothing is known is left out.
 
     Example:
         >>> first = Answer("1", "a text", None, asked=("joy", "anger"), given=("joy",))
@@ -56,7 +57,8 @@ def combine(answers: Iterable[Answer]) -> tuple[list[Reviewed], int]:
         known = {label: next(iter(values)) for label, values in said.items() if len(values) == 1}
         disagreements += len(said) - len(known)
         given = tuple(label for label, is_given in known.items() if is_given)
-        reviewed.append(Reviewed(row, text, pair, given, tuple(known)))
+        if known:
+            reviewed.append(Reviewed(row, text, pair, given, tuple(known)))
     return reviewed, disagreements
 
 

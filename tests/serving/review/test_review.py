@@ -13,15 +13,21 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import ArrayLike
 
+from components.example_gen.formats.opening import open_table
+from components.example_gen.formats.rows import Row
+from components.example_gen.parsing.known import LabelResolver
+from components.example_gen.parsing.label_changes import LabelChanges
+from components.example_gen.parsing.row_parser import LabelledText, make_row_parser
 from components.registry import ModelRecord
 from schema.errors import Refused
 from serving.request_log.reader import Window
-from serving.review.answers import combine, write_source
+from serving.review.answers import ASKED, combine, write_source
 from serving.review.candidates import Candidates, Judge, judge_of, read_log, read_scores
 from serving.review.label_studio import Answer, labelling_configuration, read_answers
 from serving.review.review import Review, write_review
 from serving.review.sampling import Chosen, choose_texts
 from serving.scoring.record import InputFact, ScoredWith, ScoringRecord
+from tests.components.example_gen.support import settings_for
 from tests.support.environments import python_of
 
 _LABELS = ("joy", "anger", 'a "quoted" <label> & [more]')
@@ -229,9 +235,12 @@ def test_what_people_disagree_about_is_unknown_and_silence_is_too(tmp_path: Path
         Answer("1", "a", None, ("joy", "anger"), ("joy",)),
         Answer("1", "a", None, ("joy", "anger"), ("joy", "anger")),
         Answer("2", "b", None, ("joy",), ()),
+        Answer("3", "nobody agrees", None, ("joy",), ()),
+        Answer("3", "nobody agrees", None, ("joy",), ("joy",)),
     ]
     reviewed, disagreements = combine(answers)
-    assert disagreements == 1
+    assert disagreements == 2
+    assert [row.row for row in reviewed] == ["1", "2"], "a row of which nothing is known would be quarantined"
     write_source(str(tmp_path / "reviewed.jsonl"), reviewed)
     rows = [json.loads(line) for line in (tmp_path / "reviewed.jsonl").read_text().splitlines()]
     assert rows == [
@@ -242,3 +251,44 @@ def test_what_people_disagree_about_is_unknown_and_silence_is_too(tmp_path: Path
     assert (tmp_path / "reviewed.csv").read_text().splitlines() == ["id,text,labels,asked", "1,a,joy,joy", "2,b,,joy"]
     with pytest.raises(Refused, match=r"label 'joy' contains the delimiter 'o'"):
         write_source(str(tmp_path / "reviewed.csv"), reviewed, "o")
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("reviewed.jsonl", {"kind": "list", "column": "labels"}),
+        ("reviewed.csv", {"kind": "delimited", "column": "labels"}),
+    ],
+)
+def test_the_pipeline_takes_what_was_answered_for_known_and_silence_for_unknown(
+    review: Path, name: str, labels: dict[str, str]
+) -> None:
+    """The rows go through TextExampleGen's own reader, parser and resolver, with `asked: asked` in the inputs."""
+    rows = list(csv.DictReader((review / "tasks.csv").open(newline="", encoding="utf-8")))
+    answered = [
+        Answer(row["row"], row["text"], None, tuple(json.loads(row["asked"])), tuple(answer))
+        for row in rows
+        if (answer := _ANSWERS.get(row["row"])) is not None
+    ]
+    write_source(str(review / name), combine(answered)[0])
+    inputs = [
+        {"pattern": name, "split": "train", "asked": ASKED},
+        {"pattern": "*.csv", "split": {"eval": 1, "test": 1}},
+    ]
+    settings = settings_for(review, format=name.rpartition(".")[2], id="id", labels=labels, inputs=inputs)
+    resolver = LabelResolver(LabelChanges(names=_LABELS))
+    known = {}
+    path = str(review / name)
+    with open_table(path, settings, name, columns=settings.columns_of(0), objects=settings.objects_of(0)) as table:
+        parser = make_row_parser(table.columns, settings, ASKED, (), name, table.others)
+        for row in table.rows:
+            assert isinstance(row, Row)
+            parsed = parser.parse(row)
+            assert isinstance(parsed, LabelledText), parsed
+            resolved = resolver.resolve(parsed)
+            known[parsed.id] = (set(resolved.given), set(resolved.unknown))
+    assert known == {
+        "r1": ({"anger"}, {_LABELS[2]}),
+        "r2": ({_LABELS[2], "joy"}, {"anger"}),
+        "r3": (set(), {"anger", _LABELS[2]}),
+    }
