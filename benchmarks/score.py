@@ -4,7 +4,8 @@
 
 The texts are drawn from GoEmotions' train split, with replacement. `bert-multilabel score` reads half of them and all
 of them from a CSV file and writes Parquet, each in a process of its own; two loops in one process each score the same
-texts with `serve_text`, in batches of 64: one in the order of the file, as a user would write it, and one sorted.
+texts with `serve_text`, in batches of 64: one in the order of the file, as a user would write it, and one sorted. If
+there is an environment of PyTorch (`benchmarks.peer`), Transformers score them too, sorted, by MiniLM in float32.
 Rates are of the second half of the texts, so that imports and loading do not count: (all - half) / (seconds of all -
 seconds of half). On a machine that does other work, compare the rates by processor time. Memory is the peak of the
 process and its children together, sampled every 0.2 seconds. The last line has all figures as one JSON object.
@@ -23,6 +24,8 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks import peer
+
 _MODELS = ("runs/goemotions/registry", "runs/sample/registry")
 _LOOP = """
 import csv, sys
@@ -36,6 +39,24 @@ if sys.argv[3] == "sorted":
 for start in range(0, len(texts), 64):
     serve(texts=tf.constant(texts[start : start + 64]))["probabilities"].numpy()
 """
+# The same encoder, with a head of as many labels and random weights, which take as much time as trained ones.
+_PYTORCH = """
+import csv, sys
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+folder, path, n_labels, max_tokens = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=n_labels).eval()
+with open(path, newline="", encoding="utf-8") as file:
+    texts = sorted((row["text"] for row in csv.DictReader(file)), key=len)
+with torch.inference_mode():
+    for start in range(0, len(texts), 64):
+        batch = tokenizer(
+            texts[start : start + 64], padding=True, truncation=True, max_length=max_tokens, return_tensors="pt"
+        )
+        model(**batch).logits.sigmoid().numpy()
+"""
+_MAX_TOKENS = 128
 
 
 @dataclass(frozen=True)
@@ -93,6 +114,7 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=4000)
     parser.add_argument("--model", help="directory of a model, or a registry")
     parser.add_argument("--goemotions", type=Path, default=Path("../shared/data/goemotions"))
+    parser.add_argument("--peer", type=Path, default=peer.FOLDER, help="environment of PyTorch, if there is one")
     parser.add_argument("--beam", default="local", help="local or multi_processing")
     options = parser.parse_args()
     source = options.goemotions / "train.tsv"
@@ -102,9 +124,12 @@ def main() -> None:
     model = options.model or next((path for path in _MODELS if Path(path).exists()), None)
     if model is None:
         raise SystemExit("there is no model; `make goemotions` trains one, or give --model")
-    from components.registry import find_model
+    from components.checkpoints.find import find_checkpoint
+    from components.registry import ModelRecord, find_model
 
     directory = find_model(model)
+    pytorch = options.peer / "bin" / "python"
+    checkpoint = [str(find_checkpoint("minilm-l6").folder), str(len(ModelRecord.read(directory).labels))]
     folder = Path(tempfile.mkdtemp(prefix="score-"))
     measured: dict[str, list[Measured]] = {"score": [], "loop": [], "sorted loop": []}
     try:
@@ -116,6 +141,9 @@ def main() -> None:
             measured["score"].append(measure(command, count))
             for name, order in (("loop", "file"), ("sorted loop", "sorted")):
                 measured[name].append(measure([sys.executable, "-c", _LOOP, directory, str(path), order], count))
+            if pytorch.exists():
+                arguments = [checkpoint[0], str(path), checkpoint[1], str(_MAX_TOKENS)]
+                measured.setdefault("PyTorch", []).append(measure([str(pytorch), "-c", _PYTORCH, *arguments], count))
     finally:
         shutil.rmtree(folder)
     result: dict[str, object] = {name: [asdict(each) for each in both] for name, both in measured.items()}
@@ -125,10 +153,11 @@ def main() -> None:
         memory = " and ".join(str(each.peak_memory_mb) for each in both)
         print(f"{name:12} {wall:8.1f} texts/s {cpu:8.1f} per processor s, peak {memory} MiB")
     ratios = {
-        f"ratio_to_{name.replace(' ', '_')}": round(
+        f"ratio_to_{name.replace(' ', '_').lower()}": round(
             speed["score"]["texts_per_cpu_s"] / speed[name]["texts_per_cpu_s"], 3
         )
-        for name in ("loop", "sorted loop")
+        for name in speed
+        if name != "score"
     }
     growth = measured["score"][1].peak_memory_mb / measured["score"][0].peak_memory_mb
     print(json.dumps({**result, "rates": speed, **ratios, "memory_ratio": round(growth, 3)}))
