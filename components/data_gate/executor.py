@@ -138,6 +138,7 @@ def _drift_since(
     """Measure drift over the labels that are in use now and were at that training."""
     shared = set(labels.active).intersection(labels.aliases.get(label, label) for label in training.entry.known)
     before = statistics_pb2.DatasetFeatureStatisticsList.FromString(training.statistics)
+    shared -= newly_implied(training.entry, labels)
     shared -= never_known(now)
     shared -= {labels.aliases.get(label, label) for label in never_known(before)}
     return measure_drift(
@@ -145,6 +146,20 @@ def _drift_since(
         with_present_labels(as_if_known(before), labels.aliases, shared),
         schema,
     )
+
+
+def newly_implied(entry: TrainingEntry, labels: LabelList) -> set[str]:
+    """Return the labels that others imply now and did not at a training, or the other way round.
+
+    Rows are completed with what their labels imply, so that such a label is in more, or fewer, rows than before.
+    """
+    before = {
+        (labels.aliases.get(label, label), labels.aliases.get(parent, parent))
+        for label, implied in entry.implies.items()
+        for parent in implied
+    }
+    now = {(label, parent) for label, implied in labels.ancestors.items() for parent in implied}
+    return {parent for _, parent in before ^ now}
 
 
 def _anomalies(artifact: types.Artifact) -> list[str]:

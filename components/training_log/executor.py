@@ -33,7 +33,11 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
         labels = label_list(read_schema_file(artifact_utils.get_single_uri(input_dict[SCHEMA_KEY])))
         statistics = train_statistics(artifact_utils.get_single_instance(input_dict[STATISTICS_KEY]), report)
         append_entry(
-            exec_properties[REGISTRY_KEY], report, labels.active, statistics.SerializeToString(deterministic=True)
+            exec_properties[REGISTRY_KEY],
+            report,
+            labels.active,
+            statistics.SerializeToString(deterministic=True),
+            labels.ancestors,
         )
         with locked(exec_properties[REGISTRY_KEY]):
             remember(exec_properties[REGISTRY_KEY], quarantine)

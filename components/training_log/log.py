@@ -9,7 +9,7 @@ that could query ML Metadata), and because a new registry should begin with an e
 folder, like every name that is not a number. Needs no TensorFlow.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -46,6 +46,7 @@ class TrainingEntry(Record):
         labels: Number of rows by label.
         known: Labels in use at the time.
         rows: Number of accepted rows.
+        implies: Labels in use that a label implied at the time, directly or through others, by that label.
         when: Time of the entry, ISO 8601, UTC.
     """
 
@@ -56,6 +57,7 @@ class TrainingEntry(Record):
     labels: dict[str, int]
     known: list[str]
     rows: int
+    implies: dict[str, list[str]] = Field(default={})
     when: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     @property
@@ -77,7 +79,13 @@ class LoggedTraining:
     statistics: bytes
 
 
-def append_entry(registry: str, report: IngestReport, known: Sequence[str], statistics: bytes) -> None:
+def append_entry(
+    registry: str,
+    report: IngestReport,
+    known: Sequence[str],
+    statistics: bytes,
+    implies: Mapping[str, Sequence[str]] | None = None,
+) -> None:
     """Append an entry, unless the last one is of the same data.
 
     Args:
@@ -85,12 +93,19 @@ def append_entry(registry: str, report: IngestReport, known: Sequence[str], stat
         report: ExampleGen's report on the data.
         known: Labels in use.
         statistics: Serialized DatasetFeatureStatisticsList of the newest span's train split.
+        implies: Labels in use that a label implies, directly or through others, by that label.
     """
     with locked(registry):  # two runs would take the same number
-        _append(registry, report, known, statistics)
+        _append(registry, report, known, statistics, implies or {})
 
 
-def _append(registry: str, report: IngestReport, known: Sequence[str], statistics: bytes) -> None:
+def _append(
+    registry: str,
+    report: IngestReport,
+    known: Sequence[str],
+    statistics: bytes,
+    implies: Mapping[str, Sequence[str]],
+) -> None:
     numbers = _numbers(registry)
     if numbers and _read(registry, numbers[-1]).digest == report.digest:
         return
@@ -105,6 +120,7 @@ def _append(registry: str, report: IngestReport, known: Sequence[str], statistic
         labels={label: seen.count for label, seen in report.labels.items()},
         known=list(known),
         rows=report.accepted,
+        implies={label: list(implied) for label, implied in implies.items()},
     )
     entry.write(folder)
 

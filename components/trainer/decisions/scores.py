@@ -72,7 +72,7 @@ class Scorer:
         Example:
             >>> probabilities = np.array([[0.9, 0.2], [0.8, 0.3], [0.1, 0.9]])
             >>> Scorer(["a", "b"])(probabilities, np.array([[1, 0], [1, 1], [0, 1]])).f1
-            {'a': 1.0, 'b': 1.0}
+            {'a': 1.0, 'b': 0.8}
         """
         labels = cut_soft_labels(labels, self.soft_cut)
         thresholds = choose_thresholds(probabilities, labels, self.retired, self.thresholds, self.ancestors)

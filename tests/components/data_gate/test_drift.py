@@ -13,14 +13,17 @@ from scipy.spatial.distance import jensenshannon
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.data_gate.drift import as_if_known, describe_drift, measure_drift, never_known, with_present_labels
+from components.data_gate.executor import newly_implied
 from components.data_gate.schema import complete_schema
 from components.data_gate.settings import DataGateSettings, LabelDrift
 from components.data_gate.verdict import Drift
 from components.example_gen.parsing.row_parser import LabelledText
 from components.example_gen.shards import serialize
 from components.statistics_gen.options import statistics_options
+from components.training_log.log import TrainingEntry
 from components.training_log.statistics import newest_span_only
 from schema.infer import infer_schema
+from schema.label_list import LabelList
 
 LABELS = ("joy", "fear")
 GATE = DataGateSettings(label_drift=LabelDrift(bound=0.2), length_drift=0.3)
@@ -162,3 +165,12 @@ def test_examples_without_the_optional_feature_follow_the_completed_schema(tmp_p
         validated = tfdv.validate_statistics(statistics, schema)
         ours = [each for each in validated.anomaly_info if each in ("labels", "unknown_labels")]
         assert ours == anomalies
+
+
+def test_a_label_that_others_have_come_to_imply_is_not_compared() -> None:
+    labels = LabelList(("animal", "dog", "pet"), aliases={"hound": "dog"}, implies={"dog": ("animal",)})
+    entry = TrainingEntry(digest="", spans=[], labels={}, known=["animal", "hound", "pet"], rows=1)
+    assert newly_implied(entry, labels) == {"animal"}
+    same = entry.model_copy(update={"implies": {"hound": ["animal"]}})
+    assert newly_implied(same, labels) == set()
+    assert newly_implied(entry.model_copy(update={"implies": {"hound": ["pet"]}}), labels) == {"animal", "pet"}
