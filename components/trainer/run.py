@@ -1,6 +1,7 @@
 """The Trainer's `run_fn`: fit the model on the train split, choose thresholds on the eval split, export it."""
 
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -16,6 +17,7 @@ from components.registry import ModelRecord, checksums, content_id
 from components.trainer.cpu import optimize_training_for_cpu
 from components.trainer.decisions.decisions import decide
 from components.trainer.decisions.scores import Scorer, cut_soft_labels
+from components.trainer.decoding import decode_rows
 from components.trainer.export import export_classifier
 from components.trainer.input_pipeline import (
     count_labels,
@@ -24,6 +26,7 @@ from components.trainer.input_pipeline import (
     occurring_token_ids,
 )
 from components.trainer.loop.distribution import choose_strategy, is_chief, wait_for_all
+from components.trainer.loop.event_files import Notes, Samples
 from components.trainer.loop.fit import fit, predict
 from components.trainer.loop.label_counts import LabelCounts
 from components.trainer.loop.losses import multi_hot_loss, prior_bias
@@ -33,13 +36,14 @@ from components.trainer.loop.trainable import freeze
 from components.trainer.model import build_classifier, plain_copy
 from components.trainer.numerics import set_seeds, use_precision
 from components.trainer.reference import make_reference
-from components.trainer.settings import TrainerConfig, TrainingSettings
+from components.trainer.settings import TrainerConfig, TrainingSettings, hyper_parameters
 from components.trainer.start import with_start
 from components.trainer.warm_start import start_from
 from schema.errors import Refused
 from schema.features import SOFT_LABELS, UNKNOWN_LABELS
 from schema.label_list import LabelList, label_list, read_schema
 
+_SAMPLE_TEXTS = 8
 _PACKAGES = ("tfx", "tensorflow-text", "keras", "keras-hub")
 
 
@@ -68,7 +72,7 @@ def run_fn(fn_args: FnArgs) -> None:
         record = record.model_copy(update={"started_from": config.start.path.rsplit("/", 1)[-1]})
 
     state = _training_state(config, data, record, is_writer=is_chief(strategy))
-    _fit(model, data, counts, settings, strategy, state, config.soft_cut)
+    _fit(model, data, counts, checkpoint, settings, strategy, state, config.soft_cut)
     if is_chief(strategy):
         _export(plain_copy(model), data, checkpoint, record, settings, config.soft_cut)
         if state:
@@ -177,6 +181,7 @@ def _fit(
     model: Any,
     data: _Data,
     counts: LabelCounts,
+    checkpoint: Checkpoint,
     settings: TrainingSettings,
     strategy: tf.distribute.Strategy,
     state: TrainingState | None,
@@ -184,26 +189,29 @@ def _fit(
 ) -> None:
     log_dir = data.fn_args.model_run_dir
     loss, eval_loss = _losses(data, counts, settings)
-    scorer = Scorer(
-        data.labels.names, settings.thresholds, data.labels.retired_indices, data.labels.ancestor_indices, soft_cut
+    run = partial(
+        fit,
+        settings=settings,
+        n_examples=counts.examples,
+        log_dir=log_dir,
+        loss=loss,
+        eval_loss=eval_loss,
+        state=state,
+        scorer=Scorer(
+            data.labels.names, settings.thresholds, data.labels.retired_indices, data.labels.ancestor_indices, soft_cut
+        ),
+        notes=_notes(data, counts, checkpoint, settings),
     )
     if settings.trainable == "head":
         with strategy.scope():
-            head, train, evaluation = head_over_pooled(
-                model, data.train(), data.evaluation(), settings, log_dir, soft=data.may_be_soft
-            )
-            fit(
-                head, train, evaluation, settings, counts.examples, log_dir,
-                loss=loss, eval_loss=eval_loss, state=state, scorer=scorer,
-            )  # fmt: skip
+            run(*head_over_pooled(model, data.train(), data.evaluation(), settings, log_dir, soft=data.may_be_soft))
         return
     with optimize_training_for_cpu(
         model, lambda: occurring_token_ids(data.files, model.backbone.vocabulary_size), xla=settings.xla
     ):
-        fit(
-            model, data.train(), data.evaluation(), settings, counts.examples, log_dir,
-            loss=loss, eval_loss=eval_loss, state=state,
-            find_ids=lambda number: ids_of_batch(data.train(yield_ids=True), number), scorer=scorer,
+        run(
+            model, data.train(), data.evaluation(),
+            find_ids=lambda number: ids_of_batch(data.train(yield_ids=True), number),
         )  # fmt: skip
 
 
@@ -228,6 +236,21 @@ def _losses(
         multi_hot_loss(retired, settings.loss, counts, settings.label_smoothing, known) for known in per_example
     )
     return train_loss, eval_loss
+
+
+def _notes(data: _Data, counts: LabelCounts, checkpoint: Checkpoint, settings: TrainingSettings) -> Notes:
+    """Return what TensorBoard shows besides numbers: hyper-parameters, and texts of the eval split."""
+    rows = decode_rows(data.evaluation(), checkpoint, _SAMPLE_TEXTS)
+    facts: dict[str, str | int | float | bool] = {
+        "checkpoint": checkpoint.source, "examples": counts.examples, "labels": len(data.labels.names)
+    }  # fmt: skip
+    return Notes(
+        hyper_parameters=facts | hyper_parameters(settings),
+        samples=Samples(
+            [row.index for row in rows],
+            [" / ".join(filter(None, (row.text, row.text_pair))) for row in rows],
+        ),
+    )
 
 
 def _export(

@@ -1,6 +1,7 @@
 """Settings of the Trainer, composed of those of its parts. Free of TensorFlow."""
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -72,3 +73,23 @@ class TrainerConfig(Settings):
     start: WarmStart | None = None
     registry: str | None = None
     soft_cut: float | None = None
+
+
+def hyper_parameters(settings: TrainingSettings) -> dict[str, str | int | float | bool]:
+    """Return the settings of a training by dotted key, without those that are not set.
+
+    Example:
+        >>> values = hyper_parameters(TrainingSettings(epochs=2))
+        >>> values["epochs"], values["learning_rate"], values["loss.kind"]
+        (2, 0.0001, 'plain')
+    """
+    values = settings.model_dump(mode="json") | {"learning_rate": settings.peak_learning_rate}
+    return dict(_flatten(values))
+
+
+def _flatten(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str | int | float | bool]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        elif value is not None:
+            yield f"{prefix}{key}", value if isinstance(value, str | int | float) else str(value)

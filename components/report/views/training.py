@@ -1,21 +1,14 @@
 """Section of the report on the training: losses and scores, read from the Trainer's artifact without TensorFlow."""
 
-import struct
-from collections.abc import Iterator
-
 from pydantic import Field
 
-from components.common.files import list_files, open_seekable
 from components.common.record import Value
 from components.evaluation.insights.insights import Reliability
-from components.example_gen.formats.framing import read_records
 from components.report.drawing.charts import Axis, Chart, Line, chart, ticks
 from components.trainer.decisions.reliability import CalibrationReport
+from components.trainer.loop.event_files import BATCH_LOSS, TRAIN, read_scalars
 from components.trainer.loop.history import History
 from schema.errors import Refused
-
-# Keras's TensorBoard callback writes the epoch's mean loss so far under this tag.
-_LOSS_TAG = "batch_loss"
 
 
 class CalibrationCurve(Value):
@@ -38,7 +31,7 @@ class Training(Value):
     Attributes:
         losses: Loss on the train split, by epoch.
         eval_losses: Loss on the eval split, by epoch.
-        steps: (step, mean loss of the epoch so far) pairs; empty if there are no event files.
+        steps: (step, mean loss of the batches since the step before) pairs; empty if there are no event files.
         calibration: Calibration; None if the Trainer wrote none.
         eval_macro_f1: Macro F1 on the eval split, by epoch; empty if nothing was scored.
         best_epoch: Epoch whose weights were kept, from 1; None if it is not known.
@@ -61,7 +54,7 @@ def read_training(model_run_uri: str) -> Training | None:
     return Training(
         losses=history.loss,
         eval_losses=history.val_loss,
-        steps=sorted(dict(_step_losses(model_run_uri)).items()),
+        steps=read_scalars(f"{model_run_uri}/{TRAIN}").get(BATCH_LOSS, []),
         calibration=_calibration(model_run_uri),
         eval_macro_f1=history.val_macro_f1,
         best_epoch=history.best_epoch,
@@ -81,8 +74,8 @@ def training_charts(training: Training | None, batches: int | None) -> list[Char
     kept = "" if best is None else f"; the dashed line is epoch {best}, whose weights were kept"
     lines = []
     if batches and training.steps:
-        running = [(step / batches, loss) for step, loss in training.steps]
-        lines.append(Line("train, running mean", "steps", running))
+        recent = [(step / batches, loss) for step, loss in training.steps]
+        lines.append(Line("train, recent batches", "steps", recent))
     lines.append(Line("train", "train", list(enumerate(training.losses, 1)), dots=True))
     lines.append(Line("eval", "eval", list(enumerate(training.eval_losses, 1)), dots=True))
     y = ticks(max(loss for line in lines for _, loss in line.points))
@@ -113,18 +106,3 @@ def _calibration(model_run_uri: str) -> CalibrationCurve | None:
             for stage, bins in found.reliability.items()
         },
     )
-
-
-def _step_losses(model_run_uri: str) -> Iterator[tuple[int, float]]:
-    # TensorBoard's own copy of the protocol buffer, which does not import TensorFlow.
-    from tensorboard.compat.proto.event_pb2 import Event
-
-    for path in list_files(f"{model_run_uri}/train/events.out.tfevents.*"):
-        with open_seekable(path) as stream:
-            for record in read_records(stream):
-                if not isinstance(record, bytes):
-                    break  # the training was killed while it wrote this record
-                event = Event.FromString(record)
-                for value in event.summary.value:
-                    if value.tag == _LOSS_TAG and len(value.tensor.tensor_content) == 4:
-                        yield event.step, struct.unpack("<f", value.tensor.tensor_content)[0]

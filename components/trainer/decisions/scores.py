@@ -34,10 +34,12 @@ class EvalScores:
     Attributes:
         macro_f1: Mean F1 of the labels in use.
         f1: F1 of each label in use.
+        thresholds: float32 [n_labels], the thresholds that they are computed at.
     """
 
     macro_f1: float
     f1: dict[str, float]
+    thresholds: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -82,4 +84,4 @@ class Scorer:
         by_label = ratio(twice, twice + (predicted ^ actual).sum(axis=0))
         scored = [column for column in np.flatnonzero(known.any(axis=0)).tolist() if column not in self.retired]
         f1 = {self.labels[column]: float(by_label[column]) for column in scored}
-        return EvalScores(float(np.mean(list(f1.values()))) if f1 else 0.0, f1)
+        return EvalScores(float(np.mean(list(f1.values()))) if f1 else 0.0, f1, thresholds)

@@ -9,9 +9,10 @@ import tensorflow as tf
 
 from components.common.progress import PROGRESS
 from components.trainer.decisions.scores import Scorer
-from components.trainer.loop.callbacks import ReportProgress, StopOnNaN
+from components.trainer.loop.callbacks import ReportProgress, StopOnNaN, WriteEvents
 from components.trainer.loop.distribution import is_chief
-from components.trainer.loop.optimizer import build_optimizer
+from components.trainer.loop.event_files import Notes
+from components.trainer.loop.optimizer import WarmupLinearDecay, build_optimizer
 from components.trainer.loop.plan import Plan
 from components.trainer.loop.resume import TrainingState
 from components.trainer.loop.settings import LoopSettings
@@ -33,6 +34,7 @@ def fit(
     state: TrainingState | None = None,
     find_ids: Callable[[int], Sequence[str]] | None = None,
     scorer: Scorer | None = None,
+    notes: Notes | None = None,
 ) -> None:
     """Fit the model in place, to the weights of the epoch with the lowest eval loss.
 
@@ -49,6 +51,7 @@ def fit(
         find_ids: Function from the number of a batch to the ids of its examples, see `StopOnNaN`.
         scorer: Function that scores the predictions on the eval split after each epoch, for history.json; None to leave
             that out.
+        notes: What TensorBoard shows besides the numbers; None for nothing.
 
     Raises:
         FloatingPointError: The loss is not a number.
@@ -67,12 +70,20 @@ def fit(
     done = loop.progress.step
     if done:
         PROGRESS.info("resuming after step %d of %d", done, plan.steps)
-    callbacks: list[Any] = [StopOnNaN(done, find_ids)]
+    schedule = WarmupLinearDecay(settings.peak_learning_rate, settings.warmup, plan.updates)
+
+    def learning_rate(step: int) -> float:
+        return schedule.at(plan.update_of(step))
+
+    callbacks: list[Any] = [StopOnNaN(learning_rate, done, find_ids)]
     if is_chief(strategy):
         callbacks += [
             ReportProgress(plan.steps, plan.epochs, done),
-            keras.callbacks.TensorBoard(log_dir=log_dir, update_freq=50, write_graph=False),
-        ]
+            WriteEvents(
+                log_dir, plan, loop.progress, learning_rate, lambda: steps.gradient_norm, notes or Notes(),
+                scorer.labels if scorer else (),
+            ),
+        ]  # fmt: skip
     # Pooled outputs, on which the head alone is trained, have no length.
     max_length = model.backbone.max_sequence_length if settings.xla and settings.trainable != "head" else None
     with explain_out_of_memory(settings.batch_size):

@@ -63,6 +63,16 @@ class FusedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._factor_of_path = dict(rate_factors or {})
         self._factors: list[float] = []
+        self._norm: Any = None
+
+    def update(self, gradients: list[Any], variables: list[Any]) -> tf.Tensor:
+        """Update variables by their gradients.
+
+        Returns:
+            Global norm of the gradients, summed over the replicas, before they are clipped; float32.
+        """
+        self.apply_gradients(zip(gradients, variables, strict=True))
+        return tf.cast(self._norm, tf.float32)
 
     def build(self, variables: Any) -> None:
         super().build(variables)
@@ -80,7 +90,8 @@ class FusedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
         # twice as two rows, and the update needs their sum in any case.
         dense = [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in grads]
         summed = _sum_over_replicas(dense)
-        return summed if self.global_clipnorm is None else _clip_by_global_norm(summed, self.global_clipnorm)
+        self._norm = _global_norm(summed)
+        return summed if self.global_clipnorm is None else _clip(summed, self._norm, self.global_clipnorm)
 
     def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
         # Keras would sum the clipped gradients of the replicas here, which is not the clipped sum.
@@ -142,15 +153,29 @@ class WarmupLinearDecay(keras.optimizers.schedules.LearningRateSchedule):  # typ
         falling = (self.total_steps - step) / max(1.0, self.total_steps - warmup_steps)
         return self.peak * keras.ops.clip(keras.ops.minimum(rising, falling), 0.0, 1.0)
 
+    def at(self, step: int) -> float:
+        """Compute the learning rate of an update, counted from 0, in a hundredth of the time that TensorFlow takes.
+
+        Example:
+            >>> WarmupLinearDecay(peak=1.0, warmup=0.2, total_steps=10).at(0)
+            0.5
+        """
+        warmup_steps = max(1.0, self.warmup * self.total_steps)
+        falling = (self.total_steps - step) / max(1.0, self.total_steps - warmup_steps)
+        return self.peak * min(max(min((step + 1.0) / warmup_steps, falling), 0.0), 1.0)
+
     def get_config(self) -> dict[str, Any]:
         return {"peak": self.peak, "warmup": self.warmup, "total_steps": self.total_steps}
 
 
-def _clip_by_global_norm(gradients: list[Any], max_norm: float) -> list[Any]:
+def _global_norm(gradients: list[Any]) -> tf.Tensor:
+    """Compute the square root of the sum of all squares: l2_loss is half a sum, without a temporary for the squares."""
+    return tf.sqrt(2.0 * tf.add_n([tf.nn.l2_loss(gradient) for gradient in gradients if gradient is not None]))
+
+
+def _clip(gradients: list[Any], norm: tf.Tensor, max_norm: float) -> list[Any]:
     """Clip as `tf.clip_by_global_norm`, but leave gradients within the norm untouched, without a copy."""
     present = [gradient for gradient in gradients if gradient is not None]
-    # l2_loss is half the sum of squares, without a temporary for the squares.
-    norm = tf.sqrt(2.0 * tf.add_n([tf.nn.l2_loss(gradient) for gradient in present]))
     scaled = iter(
         tf.cond(norm > max_norm, lambda: [gradient * (max_norm / norm) for gradient in present], lambda: present)
     )

@@ -49,3 +49,8 @@ class Plan:
     def ends_update(self, batch: int) -> bool:
         """Return whether the weights are updated after a batch of an epoch, counted from 0."""
         return (batch + 1) % self.accumulate == 0 or batch + 1 == self.batches
+
+    def update_of(self, step: int) -> int:
+        """Return the number of the update, from 0, that a batch belongs to, given its number from 0 over all epochs."""
+        epoch, batch = divmod(step, self.batches)
+        return epoch * math.ceil(self.batches / self.accumulate) + batch // self.accumulate

@@ -29,7 +29,7 @@ class Evaluation:
 
     Attributes:
         loss: Mean loss over the examples.
-        probabilities: float32 [n, n_labels], in the order of the examples if there is one replica.
+        probabilities: float32 [n, n_labels].
         labels: float32 [n, n_labels], in the same order.
     """
 
@@ -48,6 +48,9 @@ class Steps:
         accumulate: Batches per update.
         xla: Whether to compile with XLA.
         eval_loss: Loss that the eval split is measured by; None if it is the same.
+
+    Attributes:
+        gradient_norm: Global norm of the last update's gradient before it was clipped, a tensor; None before the first.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Steps:
     ) -> None:
         self._model, self._loss, self._strategy = model, loss, strategy
         self._eval_loss = eval_loss or loss
+        self.gradient_norm: tf.Tensor | None = None
         self._weights = list(model.trainable_variables)
         with strategy.scope():
             model.optimizer.build(self._weights)
@@ -69,7 +73,7 @@ class Steps:
             self._count = _per_replica_zeros(())
         self._accumulate = self._compile(self._accumulate_share, xla)
         self._update = self._compile(self._update_share, xla)
-        self._evaluate = self._compile(self._evaluate_share, xla, gather=True)
+        self._evaluate = self._compile(self._evaluate_share, xla, n_gathered=3)
 
     def accumulate(self, shares: Any) -> tuple[float, float]:
         """Add the gradient of the next batch to that of the next update.
@@ -91,10 +95,11 @@ class Steps:
         Returns:
             Sum of the losses of the batch's examples, and their number.
         """
-        return _to_floats(self._update(shares))
+        loss, examples, self.gradient_norm = self._update(shares)
+        return float(loss), float(examples)
 
     def evaluate(self, shares: Any) -> Evaluation:
-        """Predict all remaining examples.
+        """Predict all remaining examples, in their order.
 
         Args:
             shares: Iterator over `share_batches`.
@@ -106,22 +111,36 @@ class Steps:
                 batch_loss, count, *rows = self._evaluate(shares)
                 loss, examples = loss + float(batch_loss), examples + float(count)
                 counts, probabilities, labels = (values.numpy() for values in rows)
-                predictions.append((probabilities[counts > 0], labels[counts > 0]))
+                order = self._row_order(counts)
+                predictions.append((probabilities[order], labels[order]))
         probabilities, labels = (np.concatenate(part) for part in zip(*predictions, strict=True))
         return Evaluation(loss / examples, probabilities, labels)
 
+    def _row_order(self, counts: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return the indices of the rows of a batch, in its order, among those gathered from all replicas.
+
+        Args:
+            counts: Gathered float32 [n], 0 for the row of a replica that got none.
+        """
+        rows, n_replicas = np.flatnonzero(counts > 0), self._strategy.num_replicas_in_sync
+        # Replica r got the rows r, r + n_replicas and so on, see `_take_share`.
+        dealt = np.concatenate([np.arange(replica, len(rows), n_replicas) for replica in range(n_replicas)])
+        return rows[np.argsort(dealt)]
+
     def _compile(
-        self, share_function: Callable[..., tuple[tf.Tensor, ...]], xla: bool, *, gather: bool = False
+        self, share_function: Callable[..., tuple[tf.Tensor, ...]], xla: bool, *, n_gathered: int = 0
     ) -> Callable[..., Any]:
-        """Compile a function of a replica's share: its first two results are summed, others gathered if asked for."""
+        """Compile a function of a replica's share; its last results are gathered from the replicas, others summed."""
         replica_function = tf.function(share_function, jit_compile=True) if xla else share_function
 
         # The argument is the iterator and not its next value, for which every length would be traced again.
         def run(shares: Any) -> tuple[tf.Tensor, ...]:
-            loss, count, *rows = self._strategy.run(replica_function, args=next(shares))
-            sums = [self._strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None) for value in (loss, count)]
-            if gather and self._strategy.num_replicas_in_sync > 1:
-                rows = [self._strategy.gather(values, axis=0) for values in rows]
+            results = self._strategy.run(replica_function, args=next(shares))
+            n_summed = len(results) - n_gathered
+            rows = results[n_summed:]
+            if self._strategy.num_replicas_in_sync > 1:
+                rows = tuple(self._strategy.gather(values, axis=0) for values in rows)
+            sums = (self._strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None) for value in results[:n_summed])
             return (*sums, *rows)
 
         return tf.function(run, reduce_retracing=True)  # type: ignore[no-any-return]
@@ -134,7 +153,7 @@ class Steps:
         self._count.assign_add(count)
         return loss, count
 
-    def _update_share(self, inputs: Any, labels: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _update_share(self, inputs: Any, labels: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, ...]:
         if self._sums:
             loss, gradients = self._gradients_with_accumulated(inputs, labels, count)
         else:
@@ -142,8 +161,8 @@ class Steps:
             examples = _sum_over_replicas(count)
             loss, gradients = self._gradients(inputs, labels, count / examples)
             loss *= examples
-        self._model.optimizer.apply_gradients(zip(gradients, self._weights, strict=True))
-        return loss, count
+        norm = self._model.optimizer.update(gradients, self._weights)
+        return loss, count, norm / self._strategy.num_replicas_in_sync  # each replica has the same norm
 
     def _gradients_with_accumulated(
         self, inputs: Any, labels: tf.Tensor, count: tf.Tensor

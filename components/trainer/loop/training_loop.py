@@ -86,6 +86,7 @@ class TrainingLoop:
     def _end_epoch(self, evaluation: Evaluation) -> None:
         progress, eval_loss = self.progress, evaluation.loss
         scores = self._scorer(evaluation.probabilities, evaluation.labels) if self._scorer else None
+        self._notify("on_test_end", {"evaluation": evaluation, "scores": scores})
         is_better = not progress.history.val_loss or eval_loss < min(progress.history.val_loss)
         progress.history = progress.history.with_epoch(progress.loss / progress.examples, eval_loss, scores)
         progress.loss = progress.examples = 0.0

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from components.trainer.loop.distribution import choose_strategy
+from components.trainer.loop.event_files import read_scalars
 from components.trainer.loop.history import History
 from components.trainer.settings import TrainingSettings
 from schema.errors import Refused
@@ -23,6 +24,20 @@ def _free_port() -> int:
     with socket.socket() as free:
         free.bind(("localhost", 0))
         return int(free.getsockname()[1])
+
+
+def _labels_of_samples(folder: Path) -> list[list[str]]:
+    """Return text and labels of each row of the last table of eval texts."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.util.tensor_util import make_ndarray
+
+    *_, last = EventAccumulator(str(folder)).Reload().Tensors("eval_texts")
+    table = make_ndarray(last.tensor_proto).item().decode()
+    return [line.split(" | ")[:2] for line in table.splitlines()[2:]]
+
+
+def _gradient_norms(folder: Path) -> list[float]:
+    return [norm for _, norm in read_scalars(str(folder / "train"))["gradient_norm"]]
 
 
 def test_weights_do_not_depend_on_how_batches_are_shared(tmp_path: Path) -> None:
@@ -59,6 +74,9 @@ def test_weights_do_not_depend_on_how_batches_are_shared(tmp_path: Path) -> None
         shared, alone = (History.read(str(tmp_path / each)) for each in (name, "alone"))
         np.testing.assert_allclose(shared.val_loss, alone.val_loss, rtol=1e-3)
         np.testing.assert_allclose(shared.val_macro_f1, alone.val_macro_f1, rtol=1e-6)
+        assert _labels_of_samples(tmp_path / name) == _labels_of_samples(tmp_path / "alone"), "rows are in order"
+        norms, norms_alone = (_gradient_norms(tmp_path / each) for each in (name, "alone"))
+        assert norms == pytest.approx(norms_alone, rel=1e-3)
     assert not (tmp_path / "worker1").exists(), "only the chief writes files"
     assert "epoch 1 of 2" not in logs["worker1"]
     weights = {name: list(np.load(tmp_path / f"{name}.npz").values()) for name in processes}

@@ -68,8 +68,8 @@ def test_the_exported_model_has_the_head_that_was_trained_alone(tmp_path: Path, 
     labels = _labels()
     loss = -(labels * np.log(served["probabilities"]) + (1 - labels) * np.log1p(-served["probabilities"])).mean()
     assert loss == pytest.approx(min(history["val_loss"]), rel=1e-3), "the served loss equals the eval loss"
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
-        "calibration.json", "history.json", "train", "validation",
+    assert sorted(path.name.split(".tfevents")[0] for path in (tmp_path / "run").iterdir()) == [
+        "calibration.json", "events.out", "history.json", "train", "validation",
     ]  # fmt: skip
 
 

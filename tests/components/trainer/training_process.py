@@ -77,6 +77,7 @@ def train(task: dict[str, Any]) -> None:
     from components.trainer.cpu import optimize_training_for_cpu
     from components.trainer.decisions.scores import Scorer
     from components.trainer.loop.distribution import choose_strategy, is_chief, wait_for_all
+    from components.trainer.loop.event_files import Notes, Samples
     from components.trainer.loop.fit import fit
     from components.trainer.loop.losses import multi_hot_loss
     from components.trainer.loop.resume import TrainingState
@@ -100,7 +101,7 @@ def train(task: dict[str, Any]) -> None:
     with optimize_training_for_cpu(model, lambda: np.ones(model.backbone.vocabulary_size, bool)):
         fit(
             model, batches, evaluation, settings, EXAMPLES, task["out"], loss=multi_hot_loss(), state=state,
-            scorer=Scorer(["first", "second"]),
+            scorer=Scorer(["first", "second"]), notes=Notes(samples=Samples(range(20), list("abcdefghijklmnopqrst"))),
         )  # fmt: skip
     print(f"replicas {strategy.num_replicas_in_sync} chief {is_chief(strategy)}", flush=True)  # noqa: T201
     np.savez(task["out"] + ".npz", *plain_copy(model).get_weights())

@@ -14,10 +14,10 @@ def model_run(tmp_path: Path) -> Path:
 
     (tmp_path / "history.json").write_text(json.dumps({"loss": [0.5, 0.3], "val_loss": [0.4, 0.35]}))
     writer = tf.summary.create_file_writer(str(tmp_path / "train"))
-    # Keras's callback switches recording off, and leaves it off where another test interrupted its training.
+    # Keras's TensorBoard callback switches recording off, and leaves it off where a test interrupted its training.
     with writer.as_default(), tf.summary.record_if(True):
         for step, loss in ((50, 0.6), (100, 0.5)):
-            tf.summary.scalar("batch_loss", loss, step=step)  # as Keras's TensorBoard callback
+            tf.summary.scalar("batch_loss", loss, step=step)
         tf.summary.scalar("epoch_learning_rate", 0.1, step=1)
     writer.close()
     return tmp_path

@@ -1,6 +1,7 @@
 """Fitting a model: weights that are kept, files that are written, and errors that end it."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,18 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import TENSORS, EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+from tensorboard.util.tensor_util import make_ndarray
 
 from components.checkpoints.find import find_checkpoint, load_backbone
 from components.trainer.decisions.scores import Scorer
+from components.trainer.loop import callbacks
+from components.trainer.loop.event_files import Notes, Samples, read_scalars
 from components.trainer.loop.fit import fit, predict
 from components.trainer.loop.history import History
 from components.trainer.loop.losses import multi_hot_loss
+from components.trainer.loop.optimizer import WarmupLinearDecay
 from components.trainer.model import build_classifier
 from components.trainer.settings import TrainingSettings
 from tests.support.tiny_bert import VOCABULARY, write_tiny_bert
@@ -80,10 +87,68 @@ def test_does_not_learn_a_retired_label(model: Any, tmp_path: Path) -> None:
         assert (old[..., 0] != new[..., 0]).any()
 
 
-def test_writes_tensorboard_events(model: Any, tmp_path: Path) -> None:
-    _fit(model, tmp_path, epochs=1)
-    assert list((tmp_path / "train").glob("events.out.tfevents.*"))
-    assert list((tmp_path / "validation").glob("events.out.tfevents.*"))
+def test_tensorboard_reads_back_what_people_look_at(
+    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(callbacks, "_MIN_BATCHES_BETWEEN_POINTS", 2)
+    settings = TrainingSettings(epochs=3, batch_size=16, learning_rate=1e-2)
+    notes = Notes({"epochs": 3, "loss.kind": "plain"}, Samples([1, 5], ["broken | slow", "thanks"]))
+    evaluation, scorer = _batches(1), Scorer(["first", "second"])
+    with caplog.at_level(logging.INFO):
+        fit(
+            model, _batches(0), evaluation, settings, _N, str(tmp_path),
+            loss=multi_hot_loss(), scorer=scorer, notes=notes,
+        )  # fmt: skip
+    assert f"tensorboard --logdir {tmp_path}" in caplog.text
+    history = History.read(str(tmp_path))
+    train, validation = _scalars(tmp_path / "train"), _scalars(tmp_path / "validation")
+
+    # Every second step is a point, and the last of each epoch: 3, 6 and 9.
+    steps = [2, 3, 4, 6, 8, 9]
+    assert [step for step, _ in train["batch_loss"]] == steps
+    assert all(0 < value < 2 for tag in ("batch_loss", "gradient_norm") for _, value in train[tag])
+    assert len({value for _, value in train["gradient_norm"]}) == len(steps)
+    schedule = WarmupLinearDecay(1e-2, settings.warmup, 9)
+    rates: list[Any] = [(step, pytest.approx(schedule.at(step - 1))) for step in steps]
+    assert train["learning_rate"] == rates
+
+    def epochs(values: list[float]) -> list[tuple[int, Any]]:
+        return [(epoch, pytest.approx(value, rel=1e-6)) for epoch, value in enumerate(values, start=1)]
+
+    assert train["epoch_loss"] == epochs(history.loss)
+    assert validation["epoch_loss"] == epochs(history.val_loss)
+    assert validation["epoch_macro_f1"] == epochs(history.val_macro_f1)
+    assert validation["f1/second"] == epochs(history.val_f1["second"])
+    assert read_scalars(f"{tmp_path}/train")["gradient_norm"] == train["gradient_norm"], "the report's own reader"
+
+    events = _events(tmp_path)
+    start = HParamsPluginData.FromString(events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content)
+    assert start.session_start_info.hparams["epochs"].number_value == 3
+    assert start.session_start_info.hparams["loss.kind"].string_value == "plain"
+    tables = [make_ndarray(event.tensor_proto).item().decode() for event in events.Tensors("eval_texts")]
+    assert len(tables) == 3
+    *_, first, second = tables[int(np.argmin(history.val_loss))].split("\n")
+    probabilities, labels = predict(model, evaluation)
+    own = ", ".join(np.array(["first", "second"])[labels[5] > 0])
+    assert first.startswith("| broken \\| slow | ")
+    assert second.startswith(f"| thanks | {own} |")
+    for label, probability, threshold in zip(
+        ("first", "second"), probabilities[5], scorer(probabilities, labels).thresholds, strict=True
+    ):
+        assert (f"{label} {probability:.2f}" in second) == (probability > threshold)
+
+
+def _events(folder: Path) -> EventAccumulator:
+    events = EventAccumulator(str(folder), size_guidance={TENSORS: 0})
+    return events.Reload()
+
+
+def _scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    events = _events(folder)
+    return {
+        tag: [(event.step, make_ndarray(event.tensor_proto).item()) for event in events.Tensors(tag)]
+        for tag in events.Tags()[TENSORS]
+    }
 
 
 def test_max_steps_bounds_a_trial(model: Any, tmp_path: Path) -> None:

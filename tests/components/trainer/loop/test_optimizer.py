@@ -21,6 +21,7 @@ def test_the_learning_rate_rises_and_falls_linearly() -> None:
     assert rates.argmax() in (9, 10)
     np.testing.assert_allclose(np.diff(rates[10:]), -1 / 90, rtol=1e-3)
     assert rates[-1] == 0.0
+    np.testing.assert_allclose([rate.at(step) for step in range(101)], rates, atol=1e-6)
 
 
 def test_biases_and_layer_norms_have_no_weight_decay(tmp_path: Path) -> None:
@@ -38,6 +39,9 @@ def test_gradients_are_clipped_to_a_global_norm_of_one() -> None:
     clipped = optimizer._clip_gradients([tf.constant([30.0, 0.0]), tf.constant([0.0, 40.0])])
     np.testing.assert_allclose(clipped[0], [0.6, 0.0], rtol=1e-5)
     np.testing.assert_allclose(clipped[1], [0.0, 0.8], rtol=1e-5)
+    variable = keras.Variable(np.zeros(2, np.float32))
+    norm = optimizer.update([tf.constant([30.0, 40.0])], [variable])
+    assert float(norm) == 50.0, "the norm before clipping"
 
 
 def test_the_fused_update_equals_adamw() -> None:

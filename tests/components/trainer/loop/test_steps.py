@@ -54,6 +54,7 @@ def test_the_schedule_counts_updates() -> None:
     plan = Plan.of(TrainingSettings(epochs=3, batch_size=8, accumulate=4), 50)
     assert (plan.steps, plan.updates) == (21, 6)
     assert [batch for batch in range(7) if plan.ends_update(batch)] == [3, 6]
+    assert [plan.update_of(step) for step in range(9)] == [0, 0, 0, 0, 1, 1, 1, 2, 2]
     trial = Plan.of(TrainingSettings(epochs=3, batch_size=8, accumulate=4, max_steps=10), 50)
     assert (trial.epochs, trial.steps, trial.updates) == (1, 10, 3)
 
