@@ -61,6 +61,7 @@ DEV_REQUIRES = [
     "ipykernel>=6,<8",  # executes the example notebook
     "markdown-it-py>=4,<5",  # parses the model card in tests
     "matplotlib>=3.10,<4",  # draws the curves of the example notebook
+    "mlflow>=3.4,<4",  # the server that tests of `tracking.mlflow` log to; the extra mlflow is its client alone
     "mkdocs>=1.6,<2",
     "mkdocs-material>=9.6,<10",
     "moto[s3]>=5.1,<6",  # the S3 API that tests of Kubeflow keep artifacts in
@@ -78,6 +79,9 @@ DEV_REQUIRES = [
     "types-pyyaml",
 ]
 
+# A client alone, without MLflow's server: what `tracking.mlflow` needs.
+MLFLOW_REQUIRES = ["mlflow-skinny>=3.4,<4"]
+
 PACKAGES = ("cli", "components", "pipeline", "runners", "schema", "serving")
 
 setup(
@@ -89,5 +93,5 @@ setup(
         "components.report": ["templates/*", "templates/sections/*"],
     },
     install_requires=INSTALL_REQUIRES,
-    extras_require={"dev": DEV_REQUIRES, "signing": SIGNING_REQUIRES},
+    extras_require={"dev": DEV_REQUIRES, "mlflow": MLFLOW_REQUIRES, "signing": SIGNING_REQUIRES},
 )

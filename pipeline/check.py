@@ -11,6 +11,7 @@ from components.example_gen.parsing.label_changes import changes_of
 from components.example_gen.sources.bigquery.queries import billed_project
 from components.example_gen.sources.sources import Sources
 from components.preprocessing.settings import LEAST_PAIR_TOKENS
+from components.tracking.settings import check_client
 from pipeline.beam import beam_arguments
 from pipeline.config.configuration import Configuration
 from pipeline.locations import local_locations
@@ -31,6 +32,7 @@ def check_configuration(config: Configuration) -> Sources:
         Refused: Something does not fit; the message says what to do.
     """
     local_locations(config)
+    check_client(config.tracking)
     sources = check_inputs(config.examples, project_of_queries(config))
     check_without_data(config)
     return sources

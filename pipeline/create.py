@@ -6,6 +6,7 @@ from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.components.trainer.component import Trainer
 from tfx.components.transform.component import Transform
+from tfx.dsl.components.base.base_node import BaseNode
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto.trainer_pb2 import EvalArgs, TrainArgs
@@ -31,7 +32,8 @@ from components.pusher.component import RegistryPusher
 from components.report.component import Report
 from components.schema_import.component import SchemaImport
 from components.statistics_gen.options import statistics_options
-from components.trainer.settings import TrainerConfig
+from components.tracking.component import Tracking
+from components.trainer.settings import TrainerConfig, hyper_parameters
 from components.trainer.start import find_start
 from components.training_log.component import TrainingRecord
 from pipeline.beam import beam_arguments
@@ -215,18 +217,37 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
     )
     for profile in profiles:
         profile.add_upstream_node(report)
+    tracking = [_tracking(config, trainer, report, training_record)] if config.tracking.mlflow else []
 
     return Pipeline(
         pipeline_name=config.name,
         pipeline_root=locations.pipeline_root,
         components=[
             example_gen, statistics_gen, schema_import, example_validator, data_gate, transform, trainer, baseline,
-            evaluator, behaviour, blessing, *validators, canary, pusher, report, training_record, *profiles,
+            evaluator, behaviour, blessing, *validators, canary, pusher, report,
+            training_record, *profiles, *tracking,
         ],
         enable_cache=True,
         metadata_connection_config=sqlite_metadata_connection_config(str(WorkDir(config.work_dir).metadata)),
         beam_pipeline_args=beam_arguments(config, locations.code),
     )  # fmt: skip
+
+
+def _tracking(config: Configuration, trainer: BaseNode, report: Report, last: TrainingRecord) -> Tracking:
+    """Return the step that logs the run to a tracker when all is decided and recorded."""
+    assert config.tracking.mlflow is not None
+    facts = {key: getattr(config, key) for key in ("checkpoint", "max_tokens", "truncation")}
+    tracking = Tracking(
+        model=trainer.outputs["model"],
+        model_run=trainer.outputs["model_run"],
+        report=report.outputs["report"],
+        settings=config.tracking.mlflow,
+        pipeline=config.name,
+        hyper_parameters=facts | hyper_parameters(config.training),
+        texts=config.report.texts,
+    )
+    tracking.add_upstream_node(last)
+    return tracking
 
 
 def _transform_config(

@@ -42,8 +42,10 @@ _SLOW_MODULES: dict[str, set[str]] = {
     "components/schema_import": {"*"},
     "components/statistics_gen": {"*"},
     "components/suspects": {"encoding", "find", "out_of_fold"},
+    "components/tracking": {"artifacts", "component", "executor"},
     "components/trainer": {
         "decision_scores",
+        "decoding",
         "export",
         "input_pipeline",
         "model",

@@ -11,6 +11,7 @@ from components.evaluation.settings import EvaluationSettings
 from components.example_gen.settings import ExamplesSettings
 from components.preprocessing.settings import Truncation
 from components.report.settings import ReportSettings
+from components.tracking.settings import TrackingSettings
 from components.trainer.settings import TrainingSettings
 from pipeline.config.beam import BeamSettings
 from pipeline.config.concurrency import ConcurrencySettings
@@ -92,6 +93,7 @@ class Configuration(Settings):
     watch: WatchSettings | None = Field(
         None, description="Answers that `watch` compares with the training data; null: nothing is watched."
     )
+    tracking: TrackingSettings = Field(TrackingSettings(), description="Trackers of experiments; they decide nothing.")
     beam: BeamSettings = Field(BeamSettings(), description="Where Beam does the work of the components.")
     runner: RunnerSettings = Field(RunnerSettings(), description="Where the pipeline runs.")
     concurrency: ConcurrencySettings = Field(

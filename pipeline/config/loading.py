@@ -17,6 +17,7 @@ from schema.visible import in_one_line
 _PATH_KEYS = (
     *("work_dir", "schema_file", "registry", "examples.input_base", "checkpoint", "behaviour"),
     *("scoring.input_base", "scoring.output", "watch.log", "watch.scores"),
+    "tracking.mlflow.uri",
     *("beam.flink.job_server_jar", "beam.spark.job_server_jar"),
 )
 

@@ -27,3 +27,12 @@ def test_the_canary_waits_for_an_infra_validator_only_if_one_is_configured(
     assert set(inputs) == {"model", "baseline", *(["infra_blessing"] if platform else [])}
     (channel,) = nodes["RegistryPusher"].inputs.inputs["infra_blessing"].channels
     assert channel.producer_node_query.id == "Canary"
+
+
+def test_a_run_is_logged_to_mlflow_when_all_is_decided_and_recorded(project: Project) -> None:
+    compiled = Compiler().compile(create_pipeline(load_configuration(project.configuration, ["tracking.mlflow.uri=m"])))
+    last = compiled.nodes[-1].pipeline_node
+    assert last.node_info.id == "Tracking"
+    assert set(last.upstream_nodes) == {"Trainer", "Report", "TrainingRecord"}
+    compiled = Compiler().compile(create_pipeline(load_configuration(project.configuration)))
+    assert "Tracking" not in {node.pipeline_node.node_info.id for node in compiled.nodes}
