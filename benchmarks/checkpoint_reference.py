@@ -1,8 +1,12 @@
-"""Write tests/components/checkpoints/reference/minilm.npz, the pooled outputs of Hugging Face's BERT for a few texts.
+"""Write tests/components/checkpoints/reference/: outputs of Hugging Face's PyTorch models for a few texts.
+
+    minilm.npz               pooled outputs of the bundled BERT
+    distilbert/, electra/    tiny models with random weights, as `save_pretrained` writes them, and their outputs
+
 
 Run it from the repository's root: `.venv/bin/python -m benchmarks.checkpoint_reference [--venv FOLDER]`. Tests compare
-every way of loading a checkpoint with this file and need no PyTorch. If FOLDER has no environment, one with PyTorch and
-Transformers (5.5 GB) is installed there; the script runs itself again in it.
+every way of loading a checkpoint with these files and need no PyTorch. If FOLDER has no environment, one with PyTorch
+and Transformers (5.5 GB) is installed there; the script runs itself again in it.
 """
 
 import argparse
@@ -15,7 +19,8 @@ from typing import Any
 import numpy as np
 
 _PACKAGES = ("torch", "transformers", "numpy", "safetensors")
-_REFERENCE = Path(__file__).parents[1] / "tests" / "components" / "checkpoints" / "reference" / "minilm.npz"
+_FOLDER = Path(__file__).parents[1] / "tests" / "components" / "checkpoints" / "reference"
+_REFERENCE = _FOLDER / "minilm.npz"
 _MAX_TOKENS = 128
 # BERT's own activation is the exact GELU; KerasHub's BERT has the other. A checkpoint's configuration says which.
 _ACTIVATIONS = {"pooled": "gelu", "pooled_tanh": "gelu_pytorch_tanh"}
@@ -35,6 +40,31 @@ TEXTS = (
     "The parcel arrived late, it was wet, and nobody answered the phone. " * 20,
 )
 
+TINY_VOCABULARY = (
+    *("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "a", "is", "my", "i", "refund", "money", "back", "broken"),
+    *(
+        "slow",
+        "thanks",
+        "##s",
+        "##ed",
+        "##ing",
+        ".",
+        ",",
+        "!",
+        "?",
+        "creme",
+        "brulee",
+        "你",
+        "好",
+        "退",
+        "款",
+        "我",
+        "想",
+    ),
+    *("мир", "##а"),
+)
+TINY_TEXTS = ("the refund is slow!", "Crème brûlée", "你好，我想退款", "", "broken " * 40)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -53,6 +83,8 @@ def main() -> None:
         subprocess.run([python, __file__, "--inside", str(_bundled())], check=True)
     else:
         _write(arguments.inside)
+        for family in ("distilbert", "electra"):
+            _write_tiny(family)
 
 
 def _bundled() -> Path:
@@ -68,6 +100,54 @@ def _write(checkpoint: Path) -> None:
         _REFERENCE, texts=np.array(TEXTS), max_tokens=_MAX_TOKENS, made_with=json.dumps(versions), **pooled
     )
     print(f"{_REFERENCE}: {len(TEXTS)} texts, {_REFERENCE.stat().st_size} bytes, {versions}")
+
+
+def _write_tiny(family: str) -> None:
+    """Write a tiny sequence classifier of a family and its outputs, float32: of all tokens, and after the head's layer.
+
+    All parameters are drawn anew, biases and those of LayerNorm too, which the library initialises with zeros and ones.
+    """
+    import torch
+    import transformers
+
+    folder = _FOLDER / family
+    folder.mkdir(exist_ok=True)
+    (folder / "vocab.txt").write_text("\n".join(TINY_VOCABULARY) + "\n", encoding="utf-8")
+    if family == "distilbert":
+        config = transformers.DistilBertConfig(
+            vocab_size=len(TINY_VOCABULARY), dim=16, n_layers=2, n_heads=4, hidden_dim=32, max_position_embeddings=48
+        )
+        model = transformers.DistilBertForSequenceClassification(config).eval()
+    else:
+        config = transformers.ElectraConfig(
+            vocab_size=len(TINY_VOCABULARY), embedding_size=8, hidden_size=16, num_hidden_layers=2,
+            num_attention_heads=4, intermediate_size=32, max_position_embeddings=48,
+        )  # fmt: skip
+        model = transformers.ElectraForSequenceClassification(config).eval()
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            is_scale = "layer_norm.weight" in name.lower().replace("layernorm", "layer_norm")
+            parameter.normal_(1.0 if is_scale else 0.0, 0.3)
+    model.save_pretrained(folder)
+    tokenizer = transformers.BertTokenizerFast(str(folder / "vocab.txt"), do_lower_case=True)
+    arrays: dict[str, Any] = {}
+    with torch.no_grad():
+        for number, text in enumerate(TINY_TEXTS):
+            encoded = tokenizer(text, return_tensors="pt", return_token_type_ids=family == "electra")
+            tokens = model.base_model(**encoded).last_hidden_state
+            if family == "distilbert":
+                pooled = torch.relu(model.pre_classifier(tokens[:, 0]))
+            else:
+                pooled = torch.nn.functional.gelu(model.classifier.dense(tokens[:, 0]))
+            # The layer that the head's last one reads, as the library's own forward pass computes it.
+            head = model.classifier if family == "distilbert" else model.classifier.out_proj
+            assert torch.allclose(head(pooled), model(**encoded).logits, atol=1e-6)
+            arrays |= {f"ids_{number}": encoded["input_ids"][0].numpy(), f"tokens_{number}": tokens[0].numpy()}
+            arrays[f"pooled_{number}"] = pooled[0].numpy()
+    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    np.savez_compressed(folder / "outputs.npz", texts=np.array(TINY_TEXTS), made_with=json.dumps(versions), **arrays)
+    print(f"{folder}: {sorted(path.name for path in folder.iterdir())}")
 
 
 def _pooled(checkpoint: Path, activation: str) -> Any:

@@ -168,7 +168,7 @@ def _check_pair(config: Configuration, features: set[str], checkpoint: Checkpoin
     if config.max_tokens < LEAST_PAIR_TOKENS:
         raise Refused(f"max_tokens is {config.max_tokens}; pairs of texts need at least {LEAST_PAIR_TOKENS}")
     segments = checkpoint.architecture.segments
-    if segments < 2:
+    if segments == 1:
         raise Refused(
             f"checkpoint {config.checkpoint} has {segments} segment embedding (type_vocab_size); pairs of "
             "texts need 2, so give another checkpoint or leave examples.text_pair out"

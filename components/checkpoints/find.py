@@ -57,7 +57,8 @@ def find_checkpoint(source: str) -> Checkpoint:
             one of KerasHub's built-in presets, which are fetched.
 
     Raises:
-        Refused: The source does not exist, a file is missing, or the checkpoint is not a BERT.
+        Refused: The source does not exist, a file is missing, or the checkpoint is of a model that is
+            not supported.
     """
     if source == BUNDLED:
         return dataclasses.replace(FORMATS["hugging_face"].find(_bundled_folder(), source), sha256=_BUNDLED_SHA256)
@@ -66,7 +67,8 @@ def find_checkpoint(source: str) -> Checkpoint:
         return GoogleFormat().find_by_prefix(Path(source))
     if not folder.is_dir():
         raise Refused(
-            f"checkpoint {source}: no such folder; give a BERT's folder, an hf:// or kaggle:// handle, or {BUNDLED}"
+            f"checkpoint {source}: no such folder; give a checkpoint's folder, an hf:// or kaggle:// handle, or"
+            f" {BUNDLED}"
         )
     return _format_of(folder, source).find(folder, source)
 
@@ -90,7 +92,7 @@ def check_vocabulary(checkpoint: Checkpoint) -> None:
 
 
 def load_backbone(checkpoint: Checkpoint) -> Any:
-    """Read the weights of a checkpoint into a `keras_hub.models.BertBackbone`.
+    """Read the weights of a checkpoint into a backbone of KerasHub, see `components.checkpoints.backbone`.
 
     Raises:
         Refused: The weights are not the pinned ones, or do not fit the configuration or the vocabulary.

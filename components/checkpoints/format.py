@@ -40,13 +40,13 @@ class CheckpointFormat(ABC):
             source: Source as the user named it.
 
         Raises:
-            Refused: The checkpoint is not a BERT, or computes or tokenizes otherwise.
+            Refused: The checkpoint is of a model that is not supported, or computes or tokenizes otherwise.
         """
 
     @abstractmethod
     def load(self, checkpoint: Checkpoint) -> Any:
-        """Read the weights into a `keras_hub.models.BertBackbone`.
+        """Read the weights into a backbone of KerasHub, see `components.checkpoints.backbone`.
 
         Raises:
-            Refused: The weights cannot be read, or are not those of the described BERT.
+            Refused: The weights cannot be read, or are not those of the described model.
         """

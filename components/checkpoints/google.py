@@ -59,11 +59,12 @@ class GoogleFormat(CheckpointFormat):
                     f"checkpoint {checkpoint.source}: {checkpoint.weights[0].name} is TensorFlow 2's format; give "
                     "Google's original, or save the model as a Keras preset or Hugging Face folder"
                 )
-            expected = {f"bert/{name}": shape for name, shape in bert_shapes(checkpoint.architecture).items()}
+            shapes = bert_shapes(checkpoint.architecture)
+            expected = {f"bert/{name}": shape for name, shape in shapes.items()}
             used = {name: shape for name, shape in sorted(found.items()) if not _IGNORED.fullmatch(name)}
             check_shapes(checkpoint, expected, used)
             backbone = build_backbone(checkpoint.architecture)
-            assign_weights(backbone, lambda name: reader.get_tensor(f"bert/{name}"))
+            assign_weights(backbone, lambda name: reader.get_tensor(f"bert/{name}"), shapes)
         # The reader raises RuntimeErrors in some releases and OpErrors in others.
         except (tf.errors.OpError, RuntimeError, ValueError, OSError) as error:
             raise unreadable_weights(checkpoint, error) from error

@@ -20,15 +20,16 @@ def is_handle(source: str) -> bool:
 
 @cache
 def built_in_names() -> frozenset[str]:
-    """Return KerasHub's names of the BERTs on Kaggle.
+    """Return KerasHub's names of the BERTs, DistilBERTs and ELECTRAs on Kaggle.
 
-    Its list is a file of data. It is run by itself, because importing KerasHub imports Keras.
+    Its lists are files of data. They are run by themselves, because importing KerasHub imports Keras.
     """
     spec = importlib.util.find_spec("keras_hub")
     if spec is None or spec.origin is None:
         return frozenset()
-    path = Path(spec.origin).parent / "src" / "models" / "bert" / "bert_presets.py"
-    return frozenset(runpy.run_path(str(path))["backbone_presets"])
+    models = Path(spec.origin).parent / "src" / "models"
+    paths = (models / family / f"{family}_presets.py" for family in ("bert", "distil_bert", "electra"))
+    return frozenset(name for path in paths for name in runpy.run_path(str(path))["backbone_presets"])
 
 
 def fetch(source: str) -> Path:
@@ -38,12 +39,13 @@ def fetch(source: str) -> Path:
         The folder of the files, which is in one of the formats.
 
     Raises:
-        Refused: The source cannot be reached, or is not a checkpoint.
+        Refused: The source cannot be reached, or is not a checkpoint; its weights are then not fetched.
     """
     config = _fetch_file(source, hugging_face.CONFIG)
     if config is None:
         raise Refused(f"checkpoint {source}: no {hugging_face.CONFIG} there; give a BERT of Hugging Face or KerasHub")
     module = preset if preset.is_preset_config(config) else hugging_face
+    module.check_supported(config.parent, source)
     for name in module.TOKENIZER_FILES:
         _fetch_file(source, name)
     if _fetch_file(source, module.WEIGHTS) is None and (shards := _fetch_file(source, module.SHARDS)) is not None:

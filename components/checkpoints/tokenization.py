@@ -13,6 +13,8 @@ TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
 TOKENIZER_FILE = "tokenizer.json"
 SPECIAL_TOKENS_FILE = "special_tokens_map.json"
 
+# Transformers' classes that tokenize as BERT does, and so do their subclasses: DistilBertTokenizer, for example.
+_BERT_LIKE = tuple(f"{family}Tokenizer{fast}" for family in ("Bert", "Electra") for fast in ("", "Fast"))
 # Transformers' classes for a tokenizer that its tokenizer.json describes completely.
 _GENERIC = ("PreTrainedTokenizerFast", "TokenizersBackend")
 # A vocabulary is cased if a larger share of its words has capitals: none of bert-base-uncased's have, about a third of
@@ -72,7 +74,7 @@ def is_cased(vocabulary: Sequence[str]) -> bool:
 def _refuse_other_rules(folder: Path, config: dict[str, Any], tokenizer: dict[str, Any]) -> None:
     path = folder / TOKENIZER_CONFIG_FILE
     name = config.get("tokenizer_class")
-    if name and name not in _GENERIC and not name.endswith(("BertTokenizer", "BertTokenizerFast")):
+    if name and name not in _GENERIC and not name.endswith(_BERT_LIKE):
         raise Refused(f"{path}: tokenizer_class is {name}; only checkpoints that tokenize as BERT does can be used")
     chinese = config.get("tokenize_chinese_chars", _normalizer(tokenizer).get("handle_chinese_chars", True))
     basic = config.get("do_basic_tokenize", True)

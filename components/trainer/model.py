@@ -1,4 +1,4 @@
-"""Classifier: a BERT encoder with a multi-hot sigmoid head."""
+"""Classifier: an encoder with a multi-hot sigmoid head."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from components.trainer.cpu import optimize_for_cpu
 
 
 def build_classifier(backbone: Any, n_labels: int, dropout: float) -> Any:
-    """Add the head to a BERT encoder: pooled output -> dropout -> dense(n_labels), the logits.
+    """Add the head to an encoder: pooled output -> dropout -> dense(n_labels), the logits.
 
     The dense kernel is initialized from a normal distribution with a standard deviation of 0.02, truncated at two of
     them, and the bias with zeros, as in google-research/bert's run_classifier.py.
 
     Args:
-        backbone: A `keras_hub.models.BertBackbone`.
+        backbone: Backbone from `components.checkpoints.backbone`.
         n_labels: Width of the head.
         dropout: Rate between the pooled output and the head.
 

@@ -207,7 +207,7 @@ def _fit(
             run(*head_over_pooled(model, data.train(), data.evaluation(), settings, log_dir, soft=data.may_be_soft))
         return
     with optimize_training_for_cpu(
-        model, lambda: occurring_token_ids(data.files, model.backbone.vocabulary_size), xla=settings.xla
+        model, lambda: occurring_token_ids(data.files, model.backbone.token_embedding.input_dim), xla=settings.xla
     ):
         run(
             model, data.train(), data.evaluation(),

@@ -1,4 +1,4 @@
-"""The classifier as it is served: BERT's arithmetic in fewer operations, on weights that are stored for them.
+"""The classifier as it is served: its encoder's arithmetic in fewer operations, on weights that are stored for them.
 
 Queries, keys and values are one matrix product. Matrices have two dimensions and are written so that oneDNN, which
 TensorFlow uses on most CPUs, fuses a product with its bias, its GELU or the residual. Padding takes part in attention
@@ -6,7 +6,7 @@ alone, and the last layer is computed for [CLS] alone, whose output is all that 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,12 +34,18 @@ class ServingClassifier(tf.Module):  # type: ignore[misc]  # TensorFlow ships no
         backbone = model.backbone
         self.words = _variable("words", backbone.token_embedding.embeddings)
         self.positions = _variable("positions", backbone.position_embedding.position_embeddings)
-        self.segments = _variable("segments", backbone.segment_embedding.embeddings)
+        segments = np.asarray(backbone.segment_embedding.embeddings)
+        # A DistilBERT has none.
+        self.segments = _variable("segments", segments) if segments.any() else None
         self.norm = _LayerNorm("norm", backbone.embeddings_layer_norm)
+        # An ELECTRA may have embeddings that are narrower than its layers.
+        projection = getattr(backbone, "embeddings_projection", None)
+        self.projection = _Dense("projection", projection.kernel, projection.bias) if projection is not None else None
         self.layers = [
             _EncoderLayer(f"layers/{index}", layer) for index, layer in enumerate(backbone.transformer_layers)
         ]
         self.pooler = _Dense("pooler", backbone.pooled_dense.kernel, backbone.pooled_dense.bias)
+        self._pooler_activation = _served(backbone.pooled_dense.activation)
         self.head = _Dense("head", model.output_dense.kernel, model.output_dense.bias)
         self._n_labels = model.output_dense.units
 
@@ -88,15 +94,17 @@ class ServingClassifier(tf.Module):  # type: ignore[misc]  # TensorFlow ships no
     def _logits(self, token_ids: tf.RaggedTensor, segment_ids: tf.RaggedTensor | None) -> tf.Tensor:
         batch = _Batch(token_ids)
         embedded = tf.gather(self.words, batch.pack(token_ids)) + tf.gather(self.positions, batch.columns)
-        if segment_ids is None:
+        if self.segments is not None and segment_ids is None:
             embedded += self.segments[0]
-        else:
+        elif self.segments is not None:
             embedded += tf.gather(self.segments, batch.pack(segment_ids))
         tokens = self.norm(embedded)
+        if self.projection is not None:
+            tokens = self.projection(tokens)
         for layer in self.layers[:-1]:
             tokens = layer(tokens, batch)
         first = self.layers[-1].first_tokens(tokens, batch)
-        return self.head(tf.tanh(self.pooler(first)))
+        return self.head(self._pooler_activation(self.pooler(first)))
 
 
 class _Batch:
@@ -162,7 +170,7 @@ class _EncoderLayer(tf.Module):  # type: ignore[misc]
         self.inner = _Dense(f"{name}/inner", inner.kernel, inner.bias)
         self.outer = _Dense(f"{name}/outer", outer.kernel, outer.bias)
         self.norm = _LayerNorm(f"{name}/norm", layer._feedforward_layer_norm)
-        self._activation = _gelu if inner.activation is exact_gelu else inner.activation
+        self._activation = _served(inner.activation)
 
     def __call__(self, tokens: tf.Tensor, batch: _Batch) -> tf.Tensor:
         """Compute the outputs of packed tokens, float32 [n_tokens, width]."""
@@ -222,6 +230,11 @@ class _LayerNorm(tf.Module):  # type: ignore[misc]
         return self.beta + centered * (tf.math.rsqrt(variance + self._epsilon) * self.gamma)
 
 
+def _served(activation: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+    """Return the form in which an activation is served."""
+    return _gelu if activation is exact_gelu else activation
+
+
 def _gelu(inputs: tf.Tensor) -> tf.Tensor:
     """Compute x Phi(x) in the form that TensorFlow fuses with a product before it (remapper.cc, gelu_exact_pattern)."""
     return ((tf.math.erf(inputs * math.sqrt(0.5)) + 1.0) * 0.5) * inputs
@@ -249,7 +262,11 @@ def keras_weights(variables: Sequence[tf.Variable], n_heads: int) -> list[NDArra
     def read(*names: str) -> list[NDArray[np.float32]]:
         return [by_name[name].numpy() for name in names]
 
-    weights = read("words", "positions", "segments", "norm/gamma", "norm/beta")
+    words, positions = read("words", "positions")
+    segments = read("segments") if "segments" in by_name else [np.zeros([2, words.shape[1]], np.float32)]
+    weights = [words, positions, *segments, *read("norm/gamma", "norm/beta")]
+    if "projection/kernel" in by_name:
+        weights += read("projection/kernel", "projection/bias")
     for index in range(sum(name.endswith("/inner/kernel") for name in by_name)):
         layer = f"layers/{index}"
         kernel, bias, output = read(f"{layer}/attention/kernel", f"{layer}/attention/bias", f"{layer}/output/kernel")

@@ -62,9 +62,9 @@ class Configuration(Settings):
     data_gate: DataGateSettings = Field(DataGateSettings(), description="What stops a run before training.")
     checkpoint: str = Field(
         "minilm-l6",
-        description="Pretrained BERT. minilm-l6, which is installed with the project; a folder in the format of Google"
-        " (TF1), Hugging Face (safetensors) or KerasHub (a preset); or a handle: hf://..., kaggle://..., or the name of"
-        " one of KerasHub's presets.",
+        description="Pretrained BERT, DistilBERT or ELECTRA. minilm-l6, which is installed with the project; a folder"
+        " in the format of Google (TF1), Hugging Face (safetensors) or KerasHub (a preset); or a handle: hf://...,"
+        " kaggle://..., or the name of one of KerasHub's presets.",
     )
     max_tokens: int = Field(
         128, ge=3, description="Longest text in tokens, with [CLS] and [SEP]; longer texts are truncated."

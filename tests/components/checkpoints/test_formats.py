@@ -45,7 +45,7 @@ class ToyFormat(CheckpointFormat):
 
         backbone = build_backbone(checkpoint.architecture)
         with np.load(checkpoint.weights[0]) as variables:
-            assign_weights(backbone, lambda name: variables[name])
+            assign_weights(backbone, lambda name: variables[name], variables.files)
         return backbone
 
 

@@ -134,8 +134,20 @@ def test_refuses_a_handle_without_a_checkpoint(tmp_path: Path, monkeypatch: pyte
         find_checkpoint("hf://someone/half")
 
 
+def test_refuses_another_model_before_its_weights_are_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "roberta"}')
+    (tmp_path / "model.safetensors").write_text("half a gigabyte")
+    fetched: list[str] = []
+    monkeypatch.setattr(_GET_FILE, _from_folder(tmp_path, fetched))
+    with pytest.raises(Refused, match="its tokenizer is byte-level BPE"):
+        find_checkpoint("hf://someone/roberta")
+    assert fetched == ["hf://someone/roberta config.json"]
+
+
 def test_built_in_names_are_those_of_kerashub() -> None:
-    assert handle.built_in_names() == set(keras_hub.models.BertBackbone.presets)
+    models = keras_hub.models
+    backbones = (models.BertBackbone, models.DistilBertBackbone, models.ElectraBackbone)
+    assert handle.built_in_names() == {name for backbone in backbones for name in backbone.presets}
 
 
 @pytest.mark.parametrize(

@@ -48,10 +48,11 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
         files.write_scalars(VALIDATION, epoch, {"epoch_macro_f1": f1, "f1/R&D": f1 / 2})
     files.close()
     History(loss=[0.5], val_loss=[0.4]).write(str(root / "model_run"))
-    values = dict.fromkeys([*LabelMetrics.model_fields], 0.5) | {"support": 4}
+    counts = dict.fromkeys(("support", "true_positives", "false_positives", "false_negatives", "true_negatives"), 4)
+    shares: Any = {name: 0.5 for name in LabelMetrics.model_fields if name not in counts}
     required = [name for name, field in Metrics.model_fields.items() if field.is_required()]
-    averages = {name: 0.5 for name in required if name != "per_label"}
-    metrics = MetricsSummary(**averages, per_label={"R&D": LabelSummary(**values, threshold=0.3)})
+    averages: Any = {name: 0.5 for name in required if name != "per_label"} | {"examples": 40}
+    metrics = MetricsSummary(**averages, per_label={"R&D": LabelSummary(**shares, **counts, threshold=0.3)})
     report = root / "report"
     report.mkdir()
     Summary(outcome="blessed", blessed=True, pushed="/registry/7", reasons=[], metrics=metrics).write(str(report))
