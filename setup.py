@@ -91,6 +91,7 @@ setup(
         "schema": ["py.typed", "*.pbtxt"],
         "serving.watch": ["templates/*"],
         "components.report": ["templates/*", "templates/sections/*"],
+        "serving.server": ["page.html"],
     },
     install_requires=INSTALL_REQUIRES,
     extras_require={"dev": DEV_REQUIRES, "mlflow": MLFLOW_REQUIRES, "signing": SIGNING_REQUIRES},

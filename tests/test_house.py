@@ -77,6 +77,7 @@ _SLOW_MODULES: dict[str, set[str]] = {
     "runners/tfx_cli": {"vertex"},
     "runners/vertex": {"spec"},
     "serving/scoring": {"component", "executor", "job"},
+    "serving/server": {"grpc_services", "http", "model_protos", "rest", "saved_model", "server", "warmup"},
     "serving/watch": {"compare", "component", "executor", "pieces", "statistics"},
 }
 

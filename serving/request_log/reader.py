@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from components.common.files import list_files, open_seekable
+from components.common.files import escape_glob, list_files, open_seekable
 from schema.errors import Refused
 from serving.request_log.rows import HEADER_KEY, SCHEMA, LogHeader
 
@@ -58,7 +58,7 @@ def read_requests(folder: str, window: Window | None = None) -> Iterator[LogFile
         Refused: A file is damaged, or of a newer format.
     """
     window = window or Window()
-    for path in list_files(f"{folder.rstrip('/')}/*/*/*.parquet"):
+    for path in list_files(f"{escape_glob(folder.rstrip('/'))}/*/*/*.parquet"):
         hour = _hour_of(path)
         if hour is None or not window.overlaps(hour, hour + _HOUR):
             continue

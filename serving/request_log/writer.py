@@ -94,10 +94,12 @@ class RequestLog:
         with self._lock:
             return LogCounts(self._written, self._dropped, self._waiting, self._bytes)
 
+    def takes(self) -> bool:
+        """Return whether the next answer is of the sample."""
+        return self._settings.sample >= 1 or random.random() < self._settings.sample
+
     def offer(self, answer: LoggedAnswer) -> None:
-        """Queue an answer, if it is of the sample and there is room; return at once."""
-        if self._settings.sample < 1 and random.random() >= self._settings.sample:
-            return
+        """Queue an answer of the sample, if there is room; return at once."""
         rows = len(answer.texts)
         with self._lock:
             if self._waiting + rows > self._settings.queue_rows:

@@ -40,7 +40,8 @@ def answer(*texts: str, at: datetime = NOON, **changes: Any) -> LoggedAnswer:
 def write(folder: Path, *answers: LoggedAnswer, **settings: Any) -> RequestLog:
     with RequestLog(RequestLogSettings(folder=str(folder), **settings)) as log:
         for each in answers:
-            log.offer(each)
+            if log.takes():
+                log.offer(each)
     return log
 
 

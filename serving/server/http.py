@@ -1,0 +1,111 @@
+"""HTTP side of the server: what all its interfaces share, health, metrics, and the routes."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from grpc import StatusCode
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from serving.server import open_inference, page, rest
+from serving.server.errors import RequestError
+from serving.server.metrics import CONTENT_TYPE
+from serving.server.service import Origin, Service
+
+_LOG = logging.getLogger(__name__)
+_MOST_ID_CHARACTERS = 200
+
+Handler = Callable[[Service, Request, bytes, Origin], Awaitable[Response]]
+
+
+def http_app(service: Service, max_bytes: int) -> Starlette:
+    """Return the application.
+
+    Args:
+        service: The model.
+        max_bytes: Size of the largest body of a request that is read.
+    """
+
+    def route(path: str, handler: Handler, api: str, method: str) -> Route:
+        return Route(path, _endpoint(service, handler, api, max_bytes), methods=[method])
+
+    async def live(request: Request) -> Response:  # noqa: ARG001
+        return JSONResponse({"live": True, "ready": service.is_ready})
+
+    async def ready(request: Request) -> Response:  # noqa: ARG001
+        return JSONResponse({"ready": service.is_ready}, status_code=200 if service.is_ready else 503)
+
+    async def metrics(request: Request) -> Response:  # noqa: ARG001
+        return Response(service.metrics.page(), headers={"content-type": CONTENT_TYPE})
+
+    model = "/v2/models/{name}"
+    version = f"{model}/versions/{{version}}"
+    return Starlette(
+        routes=[
+            Route("/healthz", live),
+            Route("/readyz", ready),
+            Route("/metrics", metrics),
+            Route("/v2/health/live", live),
+            Route("/v2/health/ready", ready),
+            route("/", page.show, "page", "GET"),
+            route("/page/model", page.describe, "page", "GET"),
+            route("/page/classify", page.classify, "page", "POST"),
+            # TensorFlow Serving matches addresses in either case.
+            *(
+                route(f"/{prefix}/{{path:path}}", handler, "rest", method)
+                for prefix in ("v1", "V1")
+                for handler, method in ((rest.get, "GET"), (rest.post, "POST"))
+            ),
+            route("/v2", open_inference.server, "v2", "GET"),
+            route("/v2/", open_inference.server, "v2", "GET"),
+            *(
+                each
+                for base in (model, version)
+                for each in (
+                    route(base, open_inference.metadata, "v2", "GET"),
+                    route(f"{base}/ready", open_inference.ready, "v2", "GET"),
+                    route(f"{base}/infer", open_inference.infer, "v2", "POST"),
+                )
+            ),
+        ]
+    )
+
+
+def _endpoint(service: Service, handler: Handler, api: str, max_bytes: int) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        request_id = request.headers.get("x-request-id", "")[:_MOST_ID_CHARACTERS]
+        origin = Origin(api, request_id or None, time.monotonic())
+        try:
+            with service.counted(origin):
+                return await handler(service, request, await _read_body(request, max_bytes), origin)
+        except RequestError as error:
+            return JSONResponse({"error": error.message}, status_code=error.http_status)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        except Exception:
+            _LOG.exception("%s %s: failed", request.method, request.url.path)
+            return JSONResponse({"error": "internal error; the server's log has the details"}, status_code=500)
+
+    return endpoint
+
+
+async def _read_body(request: Request, max_bytes: int) -> bytes:
+    """Return the body of a request; refuse it as soon as it is known to be too large."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > max_bytes:
+        raise _too_large(max_bytes)
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > max_bytes:
+            raise _too_large(max_bytes)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _too_large(max_bytes: int) -> RequestError:
+    message = f"the request is larger than {max_bytes} bytes; send fewer texts at a time"
+    return RequestError(StatusCode.RESOURCE_EXHAUSTED, message, too_large=True)

@@ -1,0 +1,186 @@
+"""Loading and calling of an exported SavedModel, with nothing but TensorFlow and TensorFlow Text."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_text  # noqa: F401 - registers the tokenizer's operations
+from grpc import StatusCode
+from tensorflow.core.example import example_pb2
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+
+from components.common.files import is_remote, read_bytes
+from components.registry import ModelRecord, Version, check_export, copy_model, differences
+from schema.errors import Refused
+from schema.features import TEXT, TEXT_PAIR
+from serving.request_log.rows import LogHeader, PieceCounter, Pieces
+from serving.server.errors import RequestError
+from serving.server.signatures import STRING, Array, Columns, Signature, TensorSpec
+from serving.server.warmup import warm_up
+
+_TEXTS, _PAIRS = "texts", "text_pairs"
+_EXAMPLES = "transform_features"
+# A character that no vocabulary has, and a text longer than any model reads.
+_UNKNOWN, _LONG = "\ue0f8".encode(), b"a " * 2000
+
+
+class SavedModel:
+    """Loaded version.
+
+    Args:
+        model_dir: Its directory.
+        header: What answers of it are logged with.
+
+    Attributes:
+        header: See above.
+        signature_defs: Its signatures as TensorFlow describes them, by name.
+        signatures: Those of them whose inputs are columns of strings.
+        count_pieces: Counter of word pieces; None if the model has no signature that tells them.
+    """
+
+    def __init__(self, model_dir: str, header: LogHeader) -> None:
+        self.header = header
+        self.signature_defs = _read_signature_defs(model_dir)
+        self.signatures = {
+            name: signature for name, each in self.signature_defs.items() if (signature := _signature(name, each))
+        }
+        self._loaded = tf.saved_model.load(model_dir)  # signatures alone do not keep their variables
+        self._functions = {name: self._loaded.signatures[name] for name in self.signatures}
+        self.count_pieces: PieceCounter | None = _piece_counter(self)
+
+    def call(self, signature: str, columns: Columns) -> dict[str, Array]:
+        """Return the outputs, each with a row for every row of the columns; strings as bytes.
+
+        Raises:
+            RequestError: The model refuses the input, or there is no memory for it.
+        """
+        tensors = {name: tf.constant(list(values), tf.string) for name, values in columns.items()}
+        try:
+            outputs = self._functions[signature](**tensors)
+        except tf.errors.InvalidArgumentError as error:
+            raise RequestError(StatusCode.INVALID_ARGUMENT, error.message) from None
+        except tf.errors.ResourceExhaustedError as error:
+            raise RequestError(StatusCode.RESOURCE_EXHAUSTED, error.message) from None
+        return {name: output.numpy() for name, output in outputs.items()}
+
+
+def load_version(version: Version, name: str) -> SavedModel:
+    """Verify a version, load it, and call it, so that it can answer at once and at full speed.
+
+    Args:
+        version: Version of a registry, or a directory with a number that stands for one.
+        name: Name that it is served under.
+
+    Raises:
+        Refused: Its files are not those that were pushed, or it does not answer as it should.
+        RequestError: It refuses a request that warms it up.
+    """
+    if not is_remote(version.path):
+        return _load(version, version.path, name)
+    # What is verified is what is loaded.
+    with tempfile.TemporaryDirectory(prefix="bert-multilabel-") as folder:
+        copy_model(version.path, folder)
+        return _load(version, folder, name)
+
+
+def _load(version: Version, model_dir: str, name: str) -> SavedModel:
+    record = ModelRecord.read(model_dir)
+    if record.files:
+        if found := differences(model_dir, record):
+            raise Refused(f"{version.path}: {found[0]}")
+    else:  # not pushed: an export
+        check_export(model_dir, record)
+    header = LogHeader(
+        model=name,
+        version=version.number,
+        model_id=record.model_id,
+        labels=tuple(record.labels),
+        thresholds=tuple(record.thresholds),
+        retired=tuple(record.retired),
+    )
+    try:
+        model = SavedModel(model_dir, header)
+        warm_up(model, model_dir)
+        _check_answers(model)
+    except (tf.errors.OpError, ValueError, OSError) as error:
+        raise Refused(f"{version.path}: cannot be loaded ({str(error).splitlines()[0]})") from error
+    return model
+
+
+def _check_answers(model: SavedModel) -> None:
+    """Check that the model answers a text with a probability for each label."""
+    if "serve_text" not in model.signatures:
+        raise ValueError("it has no signature serve_text")
+    columns = {name: [b"a text"] for name in model.signatures["serve_text"].inputs}
+    probabilities = model.call("serve_text", columns).get("probabilities")
+    if probabilities is None or probabilities.shape != (1, len(model.header.labels)):
+        raise ValueError("its answers do not have a probability for each label")
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():
+        raise ValueError("its probabilities are not from 0 to 1")
+
+
+def _read_signature_defs(model_dir: str) -> Mapping[str, meta_graph_pb2.SignatureDef]:
+    content = read_bytes(f"{model_dir.rstrip('/')}/saved_model.pb")
+    graphs = saved_model_pb2.SavedModel.FromString(content).meta_graphs
+    return dict(graphs[0].signature_def)
+
+
+def _signature(name: str, definition: Any) -> Signature | None:
+    if not definition.inputs:  # of initialization, whose output has no type
+        return None
+    inputs = {alias: _spec(info) for alias, info in definition.inputs.items()}
+    outputs = {alias: _spec(info) for alias, info in definition.outputs.items()}
+    if any(spec != TensorSpec(STRING, (-1,)) for spec in inputs.values()):
+        return None
+    return Signature(name, inputs, outputs)
+
+
+def _spec(info: Any) -> TensorSpec:
+    return TensorSpec(tf.as_dtype(info.dtype).name, tuple(dimension.size for dimension in info.tensor_shape.dim))
+
+
+def _piece_counter(model: SavedModel) -> PieceCounter | None:
+    """Return a counter that tokenizes with the model's own graph; None if it has no signature for that."""
+    if _EXAMPLES not in model.signatures:
+        return None
+
+    def token_ids(texts: Sequence[bytes], pairs: Sequence[bytes] | None) -> Array:
+        seconds = texts if pairs is None else pairs
+        examples = [_example(text, second) for text, second in zip(texts, seconds, strict=True)]
+        return model.call(_EXAMPLES, {"examples": examples})["token_ids"]
+
+    # The ids are padded with zeros, and no text has the piece [PAD].
+    unknown_ids = token_ids([_UNKNOWN], [b""])[0]
+    unknown = int(unknown_ids[1]) if len(unknown_ids) > 2 else None
+    limit = int(np.count_nonzero(token_ids([_LONG], [_LONG])))
+
+    def count(texts: Sequence[bytes], pairs: Sequence[bytes] | None) -> Pieces:
+        ids = token_ids(texts, pairs)
+        counts = np.count_nonzero(ids, axis=1)
+        return Pieces(counts.tolist(), np.count_nonzero(ids == unknown, axis=1).tolist(), (counts >= limit).tolist())
+
+    return count
+
+
+def _example(text: bytes, pair: bytes) -> bytes:
+    """Return a serialized tf.Example; models of single texts do not read the second one."""
+    example = example_pb2.Example()
+    example.features.feature[TEXT].bytes_list.value.append(text)
+    example.features.feature[TEXT_PAIR].bytes_list.value.append(pair)
+    serialized: bytes = example.SerializeToString()
+    return serialized
+
+
+def texts_of_examples(examples: Sequence[bytes]) -> tuple[list[bytes], list[bytes] | None]:
+    """Return the texts of serialized tf.Examples, and the second texts if the first one has any."""
+    parsed = [example_pb2.Example.FromString(example).features.feature for example in examples]
+    texts = [_text(features, TEXT) for features in parsed]
+    has_pairs = bool(parsed) and TEXT_PAIR in parsed[0]
+    return texts, [_text(features, TEXT_PAIR) for features in parsed] if has_pairs else None
+
+
+def _text(features: Any, name: str) -> bytes:
+    values = features[name].bytes_list.value if name in features else ()
+    return bytes(values[0]) if values else b""
