@@ -31,9 +31,13 @@ def predict(
     from rich.table import Table
 
     from cli.prediction import chosen_texts, predict_texts
+    from components.common.garbage import paused_collection
     from pipeline.console import PlainConsole, print_json
 
-    for prediction in predict_texts(model, chosen_texts(text or (), file, text_pair or ()), text_pair or ()):
+    texts = chosen_texts(text or (), file, text_pair or ())
+    with paused_collection():
+        predictions = predict_texts(model, texts, text_pair or ())
+    for prediction in predictions:
         if as_json:
             print_json(prediction.as_json())
             continue

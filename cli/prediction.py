@@ -13,6 +13,8 @@ from components.common.stderr import redirected_stderr
 from components.registry import ModelRecord, find_model
 from schema.errors import Refused
 
+_FEW_TEXTS = 32
+
 
 @dataclass(frozen=True)
 class LabelPrediction:
@@ -150,9 +152,22 @@ def _probabilities(directory: str, texts: Sequence[str], pairs: Sequence[str]) -
     serve = tf.saved_model.load(directory).signatures["serve_text"]
     _check_pairs(directory, pairs, takes_pairs="text_pairs" in serve.structured_input_signature[1])
     columns = {"texts": texts, "text_pairs": pairs} if pairs else {"texts": texts}
-    outputs = serve(**{name: tf.constant(list(column)) for name, column in columns.items()})
+    with _unoptimized(tf.config.optimizer, len(texts) <= _FEW_TEXTS):
+        outputs = serve(**{name: tf.constant(list(column)) for name, column in columns.items()})
     rows: list[list[float]] = outputs["probabilities"].numpy().tolist()
     return rows
+
+
+@contextmanager
+def _unoptimized(optimizer: Any, unoptimized: bool) -> Iterator[None]:
+    """Keep TensorFlow from optimizing the graph before its first call, which takes longer than a few texts."""
+    if unoptimized:
+        optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    try:
+        yield
+    finally:
+        if unoptimized:
+            optimizer.set_experimental_options({"disable_meta_optimizer": False})
 
 
 def _check_pairs(directory: str, pairs: Sequence[str], *, takes_pairs: bool) -> None:

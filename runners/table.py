@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.common.garbage import paused_collection
 from pipeline.check import check_without_data
 from pipeline.config.configuration import Configuration
 from pipeline.errors import StepFailed
@@ -79,7 +80,9 @@ class LocalRunner:
             StepFailed: A component failed; a failed Flink job is explained in Flink's own words.
         """
         try:
-            return LOCAL_RUNNERS[self.name]()(config, observer, until=until)
+            with paused_collection():
+                run_steps = LOCAL_RUNNERS[self.name]()
+            return run_steps(config, observer, until=until)
         except StepFailed as failure:
             from runners.beam.flink import explained
 

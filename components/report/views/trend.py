@@ -10,6 +10,7 @@ from components.report.summary import Summary
 from schema.errors import Refused
 
 MOST_RUNS = 20
+_LEAST_RANGE = 0.04  # of the axis, so that chance does not look like a trend
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def trend_chart(past: Sequence[PastResult], summary: Summary, when: datetime) ->
     if len(shown) < 2:
         return None
     values = [each.macro_f1 for each in shown]
-    y = round_ticks(min(values), max(values))
+    y = round_ticks(min(values), max(*values, min(values) + _LEAST_RANGE))
     last = len(shown) - 1
     x = Axis("", 0, last, (0, last), [f"{shown[index].when:%Y-%m-%d}" for index in (0, last)])
     points = [(float(index), each.macro_f1) for index, each in enumerate(shown)]
