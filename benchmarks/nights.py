@@ -1,6 +1,7 @@
-"""Measure the disk that nights of retraining take, and what a clean-up leaves of it.
+r"""Measure the disk that nights of retraining take, and what a clean-up leaves of it.
 
-    python -m benchmarks.nights --config configs/sample.yaml --set training.max_steps=2 --set evaluation.gates=[]
+    python -m benchmarks.nights --config configs/sample.yaml --set training.max_steps=2 --set evaluation.gates=[] \
+        --set behaviour=null
 
 Each night trains another model (another learning rate) and pushes it if it passes. Retention is off during the nights;
 then `clean` keeps two runs and two models. A file with several links counts once; `links` is what they would take as
