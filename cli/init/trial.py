@@ -115,7 +115,10 @@ class Trial:
             if without:
                 named = ", ".join(f"'{printable(label)}'" for label in without[:_MOST_NAMED])
                 more = ", ..." if len(without) > _MOST_NAMED else ""
-                found.append(f"{len(without)} of {len(self.labels)} labels have no row in {split}: {named}{more}")
+                found.append(
+                    f"{len(without)} of {len(self.labels)} labels have no row in {split}: {named}{more};"
+                    " examples.split_by: stratified shares rare labels out"
+                )
         return found
 
 

@@ -545,6 +545,7 @@ def test_warns_of_odd_labels(tmp_path: Path) -> None:
     assert "Warning: label 'nan' (1 row) may stand for a missing value" in printed
     assert "Warning: label 'all' (40 rows) is in every row" in printed
     assert "labels have no row in test: 'nan'" in printed or "labels have no row in eval: 'nan'" in printed
+    assert "'nan'; examples.split_by: stratified shares rare labels out" in printed
 
 
 def test_asks_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
