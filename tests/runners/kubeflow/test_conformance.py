@@ -1,5 +1,6 @@
 """The compiled pipeline on the stand-in for Kubeflow's backend, each step by its container's own command."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -248,3 +249,29 @@ def test_a_container_of_tfx_needs_nothing_but_its_command(cluster: Cluster, tmp_
     assert quarantine.startswith(f"s3://bucket/root/small/{run.id}/TextExampleGen/")
     report = IngestReport.read(str(backend.download(run, "TextExampleGen", "quarantine", tmp_path)))
     assert (report.rows_read, report.accepted) == (60, 60)
+
+
+def test_the_scoring_pipeline_scores_what_is_new_and_notifies(cluster: Cluster) -> None:
+    write_rows(cluster.project.folder / "new" / "2026-11-28" / "rows.csv", 12, seed=9)
+    scoring = {
+        "input_base": str(cluster.project.folder / "new"),
+        "inputs": [{"pattern": "{YYYY}-{MM}-{DD}/*.csv"}],
+        "id": "id",
+        "output": str(cluster.project.folder / "scored"),
+    }
+    cluster.hook.received.clear()
+    cluster.compile("pipeline=score", f"scoring={json.dumps(scoring)}")
+    run = cluster.run()
+    assert not run.failed
+    assert run.executed == ["TextScorer", "Notify"]
+    notification = cluster.notification()
+    assert (notification["outcome"], notification["exit_status"]) == ("scored", 0)
+    assert notification["summary"]["rows"] == {"read": 12, "accepted": 12, "quarantined": 0, "merged": 0}
+    folder = cluster.project.folder / "scored" / "2026-11-28"
+    assert notification["summary"]["scores"] == [str(folder)]
+    assert [path.name for path in (folder / "scores").iterdir()] == ["scores-00000-of-00001.parquet"]
+    run = cluster.run()
+    assert not run.failed
+    assert not run.cached
+    assert cluster.notification()["outcome"] == "no_new_data"
+    assert "Outcome: no_new_data: everything was scored before: 2026-11-28" in run.printed["TextScorer"]
