@@ -50,6 +50,10 @@ class TextPrediction:
     text_pair: str | None
     labels: tuple[LabelPrediction, ...]
 
+    def probability_of(self, label: str) -> float:
+        """Return the probability of a label in use."""
+        return next(each.probability for each in self.labels if each.name == label)
+
     def as_json(self) -> dict[str, Any]:
         """Return the prediction as plain JSON: the text, its labels, and the probabilities of all labels."""
         return {
@@ -107,12 +111,28 @@ def predict_texts(model: str, texts: Sequence[str], pairs: Sequence[str] = ()) -
     Raises:
         Refused: There is no model, or texts and pairs do not fit it.
     """
-    if pairs and len(pairs) != len(texts):
-        raise Refused(f"--text is given {len(texts)} times, --text-pair {len(pairs)} times; give one of each per pair")
+    check_numbers(texts, pairs)
     directory = find_model(model)
     record = ModelRecord.read(directory)
-    with _quiet_tensorflow():
-        rows = _probabilities(directory, texts, pairs)
+    with quiet_tensorflow():
+        return predict_loaded(directory, record, load(directory), texts, pairs)
+
+
+def check_numbers(texts: Sequence[str], pairs: Sequence[str]) -> None:
+    """Check that there is a second text for each text, or none at all.
+
+    Raises:
+        Refused: There are others.
+    """
+    if pairs and len(pairs) != len(texts):
+        raise Refused(f"--text is given {len(texts)} times, --text-pair {len(pairs)} times; give one of each per pair")
+
+
+def predict_loaded(
+    directory: str, record: ModelRecord, loaded: Any, texts: Sequence[str], pairs: Sequence[str]
+) -> list[TextPrediction]:
+    """Classify texts with a model from `load`, see `predict_texts`."""
+    rows = _probabilities(directory, loaded, texts, pairs)
     seconds: Sequence[str | None] = pairs or [None] * len(texts)
     return [
         TextPrediction(text, second, _rank_labels(record, probabilities))
@@ -121,7 +141,7 @@ def predict_texts(model: str, texts: Sequence[str], pairs: Sequence[str] = ()) -
 
 
 @contextmanager
-def _quiet_tensorflow() -> Iterator[None]:
+def quiet_tensorflow() -> Iterator[None]:
     """Keep what TensorFlow logs from the terminal; if the block fails, print it before the error."""
     # Not all of its C++ code follows TF_CPP_MIN_LOG_LEVEL, so stderr is redirected as well.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -140,16 +160,23 @@ def _quiet_tensorflow() -> Iterator[None]:
             raise
 
 
-def _probabilities(directory: str, texts: Sequence[str], pairs: Sequence[str]) -> list[list[float]]:
+def load(directory: str) -> Any:
+    """Load an exported model, whose `signatures` are functions by name."""
+    import tensorflow as tf
+    import tensorflow_text  # noqa: F401 - registers the tokenizer's operations
+
+    return tf.saved_model.load(directory)
+
+
+def _probabilities(directory: str, loaded: Any, texts: Sequence[str], pairs: Sequence[str]) -> list[list[float]]:
     """Return the probabilities of the labels for each text.
 
     Raises:
         Refused: The model takes pairs, and there are none, or the reverse.
     """
     import tensorflow as tf
-    import tensorflow_text  # noqa: F401 - registers the tokenizer's operations
 
-    serve = tf.saved_model.load(directory).signatures["serve_text"]
+    serve = loaded.signatures["serve_text"]
     _check_pairs(directory, pairs, takes_pairs="text_pairs" in serve.structured_input_signature[1])
     columns = {"texts": texts, "text_pairs": pairs} if pairs else {"texts": texts}
     with _unoptimized(tf.config.optimizer, len(texts) <= _FEW_TEXTS):

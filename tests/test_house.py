@@ -48,6 +48,7 @@ _SLOW_MODULES: dict[str, set[str]] = {
         "decoding",
         "export",
         "input_pipeline",
+        "integrated_gradients",
         "model",
         "numerics",
         "reference",

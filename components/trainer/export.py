@@ -11,11 +11,16 @@ Signatures:
 In all of them, a label's probability is at most its threshold where one that it implies is not given: see
 `obey_implications`.
 
-A model of pairs also reads `text_pair` from the examples; its serve_text takes {texts, text_pairs: string [n]} and its
-transform_features returns segment_ids: int64 [n, longest] as well. A second text may be blank.
+    explain, if asked for: {texts, labels: string [n]} -> {pieces: string [n, longest], attributions: float32
+        [n, longest], logits, baseline_logits: float32 [n], steps: int32 [n]}: how much each word piece adds to a
+        label's logit, padded with empty strings and zeros, see `components.trainer.integrated_gradients`.
+
+A model of pairs also reads `text_pair` from the examples; its serve_text and explain take text_pairs: string [n] too,
+and its transform_features returns segment_ids: int64 [n, longest] as well. A second text may be blank.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -25,8 +30,11 @@ import tensorflow_transform as tft
 
 from components.preprocessing import features as transformed
 from components.trainer.decision_scores import decision_scores, obey_implications
+from components.trainer.integrated_gradients import integrated_gradients
 from components.trainer.serving_classifier import ServingClassifier
 from schema.features import LABELS, SOFT_LABELS, SOFT_SCORES, TEXT, TEXT_PAIR, UNKNOWN_LABELS
+
+EXPLAIN = "explain"
 
 
 def export_classifier(
@@ -38,6 +46,7 @@ def export_classifier(
     *,
     retired: Sequence[int] = (),
     ancestors: Mapping[int, Sequence[int]] | None = None,
+    vocabulary: Sequence[str] = (),
 ) -> None:
     """Write the SavedModel.
 
@@ -49,6 +58,7 @@ def export_classifier(
         directory: Directory of the export, which must not exist.
         retired: Columns of retired labels, whose probability is always 0.
         ancestors: Columns of the labels that a label implies, directly or through others, by its column.
+        vocabulary: Tokens in the order of their ids, for the signature explain; empty to leave that out.
     """
     archive = keras.export.ExportArchive()
     # The Keras model is not tracked itself: Keras would store each of its weights twice.
@@ -56,14 +66,17 @@ def export_classifier(
     archive.track(classifier)
     endpoints = _Endpoints(classifier, transform, labels, thresholds, retired, ancestors or {})
     archive.track(endpoints.transform_layer)
-    for endpoint, arguments in (
+    signatures = [
         (endpoints.serving_default, ["examples"]),
         (endpoints.serve_text, list(endpoints.text_columns.values())),
         (endpoints.transform_features, ["examples"]),
         (endpoints.evaluation, ["examples"]),
-    ):
+    ]
+    if vocabulary:
+        signatures.append((partial(endpoints.explain, vocabulary), [*endpoints.text_columns.values(), "labels"]))
+    for endpoint, arguments in signatures:
         signature = [tf.TensorSpec([None], tf.string, name=argument) for argument in arguments]
-        archive.add_endpoint(endpoint.__name__, endpoint, signature)
+        archive.add_endpoint(getattr(endpoint, "__name__", EXPLAIN), endpoint, signature)
     archive.write_out(directory, verbose=False)
 
 
@@ -98,9 +111,16 @@ class _Endpoints:
         self._thresholds = tf.constant(thresholds, tf.float32)
         self._names = tf.constant(list(labels))
 
-    def _probabilities(self, features: dict[str, tf.Tensor]) -> tf.Tensor:
+    def _tokens(self, features: dict[str, tf.Tensor]) -> list[tf.RaggedTensor]:
+        """Return token ids and, of pairs, segment ids, each ragged int [n, None]."""
         outputs = self.transform_layer(features)
-        token_ids, *segment_ids = (tf.RaggedTensor.from_sparse(outputs[name]) for name in self._token_names)
+        return [tf.RaggedTensor.from_sparse(outputs[name]) for name in self._token_names]
+
+    def _text_features(self, texts: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
+        return {name: column[:, tf.newaxis] for name, column in zip(self.text_columns, texts, strict=True)}
+
+    def _probabilities(self, features: dict[str, tf.Tensor]) -> tf.Tensor:
+        token_ids, *segment_ids = self._tokens(features)
         probabilities = zero_columns(self._classifier(token_ids, *segment_ids), self._retired)
         return obey_implications(probabilities, self._limits, self._ancestors)
 
@@ -108,9 +128,23 @@ class _Endpoints:
         return {"probabilities": self._probabilities(tf.io.parse_example(examples, self._text_spec))}
 
     def serve_text(self, *texts: tf.Tensor) -> dict[str, tf.Tensor]:
-        features = {name: column[:, tf.newaxis] for name, column in zip(self.text_columns, texts, strict=True)}
-        probabilities = self._probabilities(features)
+        probabilities = self._probabilities(self._text_features(texts))
         return {"probabilities": probabilities, "labels": _labels_above(probabilities, self._thresholds, self._names)}
+
+    def explain(self, vocabulary: Sequence[str], *arguments: tf.Tensor) -> dict[str, tf.Tensor]:
+        *texts, labels = arguments
+        is_label = labels[:, tf.newaxis] == self._names
+        tf.debugging.assert_equal(tf.reduce_any(is_label, axis=1), True, "labels: one is not a label of the model")
+        token_ids, *segment_ids = self._tokens(self._text_features(texts))
+        columns = tf.argmax(tf.cast(is_label, tf.int32), axis=1, output_type=tf.int32)
+        found = integrated_gradients(self._classifier, token_ids, segment_ids[0] if segment_ids else None, columns)
+        return {
+            "pieces": tf.gather(tf.constant(list(vocabulary)), token_ids).to_tensor(""),
+            "attributions": found.values.to_tensor(0.0),
+            "logits": found.logits,
+            "baseline_logits": found.baseline_logits,
+            "steps": found.steps,
+        }
 
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         features = self.transform_layer(tf.io.parse_example(examples, self._labeled_spec))

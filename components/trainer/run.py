@@ -11,6 +11,7 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.checkpoints.find import Checkpoint, find_checkpoint, load_backbone
+from components.checkpoints.vocabulary import read_vocabulary
 from components.common.progress import PROGRESS
 from components.preprocessing.features import SEGMENT_IDS
 from components.registry import ModelRecord, checksums, content_id
@@ -272,7 +273,11 @@ def _export(
     )
     PROGRESS.info("exporting")
     thresholds = decisions.thresholds
-    export_classifier(model, data.transform, record.labels, thresholds, directory, retired=retired, ancestors=ancestors)
+    vocabulary = read_vocabulary(str(checkpoint.vocabulary), checkpoint.tokenization.special_tokens)
+    export_classifier(
+        model, data.transform, record.labels, thresholds, directory,
+        retired=retired, ancestors=ancestors, vocabulary=vocabulary if settings.export.explain else (),
+    )  # fmt: skip
     exported = {
         "model_id": content_id(checksums(directory)),
         "thresholds": [float(threshold) for threshold in thresholds],

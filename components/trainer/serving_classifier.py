@@ -92,8 +92,23 @@ class ServingClassifier(tf.Module):  # type: ignore[misc]  # TensorFlow ships no
         return tf.gather(logits, tf.math.invert_permutation(by_length))
 
     def _logits(self, token_ids: tf.RaggedTensor, segment_ids: tf.RaggedTensor | None) -> tf.Tensor:
-        batch = _Batch(token_ids)
-        embedded = tf.gather(self.words, batch.pack(token_ids)) + tf.gather(self.positions, batch.columns)
+        batch = PackedTexts(token_ids)
+        return self.logits_of_words(tf.gather(self.words, batch.pack(token_ids)), batch, segment_ids)
+
+    def logits_of_words(
+        self, words: tf.Tensor, batch: "PackedTexts", segment_ids: tf.RaggedTensor | None = None
+    ) -> tf.Tensor:
+        """Compute logits from word embeddings.
+
+        Args:
+            words: float32 [n_tokens, width of the embeddings], packed.
+            batch: Arrangement of the texts that they are of.
+            segment_ids: Ragged int [n, None], those of pairs.
+
+        Returns:
+            float32 [n, n_labels].
+        """
+        embedded = words + tf.gather(self.positions, batch.columns)
         if self.segments is not None and segment_ids is None:
             embedded += self.segments[0]
         elif self.segments is not None:
@@ -107,7 +122,7 @@ class ServingClassifier(tf.Module):  # type: ignore[misc]  # TensorFlow ships no
         return self.head(self._pooler_activation(self.pooler(first)))
 
 
-class _Batch:
+class PackedTexts:
     """Arrangement of texts: packed, without padding, and padded to the longest.
 
     Attributes:
@@ -172,13 +187,13 @@ class _EncoderLayer(tf.Module):  # type: ignore[misc]
         self.norm = _LayerNorm(f"{name}/norm", layer._feedforward_layer_norm)
         self._activation = _served(inner.activation)
 
-    def __call__(self, tokens: tf.Tensor, batch: _Batch) -> tf.Tensor:
+    def __call__(self, tokens: tf.Tensor, batch: PackedTexts) -> tf.Tensor:
         """Compute the outputs of packed tokens, float32 [n_tokens, width]."""
         queries, keys, values = self._by_head(self.attention(tokens), batch, 3)
         mixed = tf.transpose(self._attend(queries, keys, values, batch), [0, 2, 1, 3])
         return self._feed_forward(batch.drop_padding(tf.reshape(mixed, [-1, self._width])), tokens)
 
-    def first_tokens(self, tokens: tf.Tensor, batch: _Batch) -> tf.Tensor:
+    def first_tokens(self, tokens: tf.Tensor, batch: PackedTexts) -> tf.Tensor:
         """Compute the outputs of the first token of each text, float32 [n, width]."""
         first, width = tf.gather(tokens, batch.starts), self._width
         kernel, bias = tf.convert_to_tensor(self.attention.kernel), tf.convert_to_tensor(self.attention.bias)
@@ -189,13 +204,13 @@ class _EncoderLayer(tf.Module):  # type: ignore[misc]
         mixed = tf.reshape(self._attend(queries, keys, values, batch), [-1, width])
         return self._feed_forward(mixed, first)
 
-    def _by_head(self, packed: tf.Tensor, batch: _Batch, n_parts: int) -> list[tf.Tensor]:
+    def _by_head(self, packed: tf.Tensor, batch: PackedTexts, n_parts: int) -> list[tf.Tensor]:
         """Return the parts of packed values [n_tokens, n_parts * width], each float32 [n, heads, longest, size]."""
         shape = [batch.n_rows, batch.longest, n_parts, self._heads, self._size]
         parts: list[tf.Tensor] = tf.unstack(tf.transpose(tf.reshape(batch.pad(packed), shape), [2, 0, 3, 1, 4]))
         return parts
 
-    def _attend(self, queries: tf.Tensor, keys: tf.Tensor, values: tf.Tensor, batch: _Batch) -> tf.Tensor:
+    def _attend(self, queries: tf.Tensor, keys: tf.Tensor, values: tf.Tensor, batch: PackedTexts) -> tf.Tensor:
         """Compute attention (Vaswani et al., 2017, section 3.2.1)."""
         scores = tf.matmul(queries, keys, transpose_b=True) * self._size**-0.5 + batch.mask
         return tf.matmul(tf.nn.softmax(scores), values)

@@ -11,6 +11,16 @@ from components.trainer.decisions.settings import DecisionSettings
 from components.trainer.loop.settings import LoopSettings
 
 
+class ExportSettings(Settings):
+    """Contents of the exported model besides what every server needs."""
+
+    explain: bool = Field(
+        False,
+        description="Export the signature explain too, by which `bert-multilabel explain` and a server tell how much"
+        " each word adds to a label (docs/training.md has its costs).",
+    )
+
+
 class TrainingSettings(DecisionSettings, LoopSettings):
     """Section `training` of the configuration.
 
@@ -33,6 +43,7 @@ class TrainingSettings(DecisionSettings, LoopSettings):
         description="Make two runs yield bitwise equal weights, however Beam divides the work; slower on GPUs, and "
         "holds the examples in memory.",
     )
+    export: ExportSettings = Field(ExportSettings(), description="Contents of the exported model.")
     warm_start: bool = Field(
         False,
         description="Start from the last blessed model, its head matched by label name, instead of the checkpoint.",

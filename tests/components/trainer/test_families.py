@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from safetensors.numpy import load_file
+from typer.testing import CliRunner
 
+from cli import main as cli
+from cli.explanation import explain_texts
+from components.behaviour.tests_file import read_tests
 from components.canary.reference import Reference
 from components.checkpoints.find import find_checkpoint
 from components.trainer.settings import TrainerConfig, TrainingSettings
+from schema.errors import Refused
+from schema.infer import infer_schema
+from schema.label_list import label_list
 from tests.components.preprocessing.reference import hugging_face
 from tests.components.preprocessing.transform import run_transform, serialized
 from tests.components.trainer.exported import export
@@ -48,7 +56,7 @@ _MULTILINGUAL_TEXTS = (
 @pytest.mark.parametrize(
     ("family", "language", "training"),
     [
-        ("bert", "chinese", {"trainable": "all"}),
+        ("bert", "chinese", {"trainable": "all", "export": {"explain": True}}),
         ("distilbert", "multilingual", {"trainable": "all"}),
         ("electra", "chinese", {"trainable": "head", "epochs": 3}),
     ],
@@ -94,6 +102,42 @@ def test_is_trained_and_served(tmp_path: Path, family: str, language: str, train
     names = {variable.name for variable in served["serve_text"].variables}
     assert any(name.startswith("segments") for name in names) == (family != "distilbert"), "a DistilBERT has none"
     assert any(name.startswith("projection") for name in names) == (family == "electra")
+    if family == "bert":
+        _check_explanation(str(model), served["explain"], texts)
+    else:
+        assert "explain" not in served, "it is exported if asked for"
+        with pytest.raises(Refused, match=r"without the signature explain; set training\.export\.explain: true"):
+            explain_texts(str(model), texts)
+
+
+def _check_explanation(model: str, signature: Any, texts: Sequence[str]) -> None:
+    """Check explanations through the signature and the command line, and a draft of behavioural tests from them."""
+    explained = explain_texts(model, texts, labels=_LABELS)
+    assert [(each.text, each.label) for each, _ in explained] == [(text, label) for text in texts for label in _LABELS]
+    for each, prediction in explained:
+        assert each.is_complete, each.gap
+        probability = 1 / (1 + np.exp(-each.logit))
+        assert probability == pytest.approx(prediction.probability_of(each.label), abs=1e-5)
+    assert [word.text for word in explained[0][0].words] == list("我想退款！")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="one is not a label of the model"):
+        signature(texts=tf.constant(["a"]), labels=tf.constant(["refunt"]))
+
+    def command(*options: str) -> str:
+        result = CliRunner().invoke(cli.app, ["explain", "--model", model, "--text", texts[0], *options])
+        assert result.exception is None, result.exception
+        return result.stdout
+
+    shown = command("--label", "praise")
+    assert "praise: probability" in shown
+    assert "without words" in shown
+    assert [json.loads(line)["label"] for line in command("--json", "--label", "complaint").splitlines()] == [
+        "complaint"
+    ]
+    labels = label_list(infer_schema(_LABELS, []))
+    Path(model, "draft.yaml").write_text(command("--suggest", "--label", explained[0][1].labels[0].name))
+    assert read_tests(f"{model}/draft.yaml", labels, pair=False).texts
+    with pytest.raises(Refused, match="did you mean 'praise'"):
+        explain_texts(model, texts, labels=["prase"])
 
 
 def _checkpoint(folder: Path, family: str, language: str) -> Path:
