@@ -55,6 +55,7 @@ _SLOW_MODULES: dict[str, set[str]] = {
         "run",
         "serving_classifier",
         "warm_start",
+        "warmup",
     },
     "components/trainer/cpu": {"*"},
     "components/trainer/loop": {

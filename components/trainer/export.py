@@ -32,6 +32,7 @@ from components.preprocessing import features as transformed
 from components.trainer.decision_scores import decision_scores, obey_implications
 from components.trainer.integrated_gradients import integrated_gradients
 from components.trainer.serving_classifier import ServingClassifier
+from components.trainer.warmup import write_warmup
 from schema.features import LABELS, SOFT_LABELS, SOFT_SCORES, TEXT, TEXT_PAIR, UNKNOWN_LABELS
 
 EXPLAIN = "explain"
@@ -78,6 +79,7 @@ def export_classifier(
         signature = [tf.TensorSpec([None], tf.string, name=argument) for argument in arguments]
         archive.add_endpoint(getattr(endpoint, "__name__", EXPLAIN), endpoint, signature)
     archive.write_out(directory, verbose=False)
+    write_warmup(directory, list(endpoints.text_columns.values()))
 
 
 class _Endpoints:

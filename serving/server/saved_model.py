@@ -32,6 +32,7 @@ class SavedModel:
     Args:
         model_dir: Its directory.
         header: What answers of it are logged with.
+        counts_pieces: Whether word pieces can be counted.
 
     Attributes:
         header: See above.
@@ -40,7 +41,7 @@ class SavedModel:
         count_pieces: Counter of word pieces; None if the model has no signature that tells them.
     """
 
-    def __init__(self, model_dir: str, header: LogHeader) -> None:
+    def __init__(self, model_dir: str, header: LogHeader, *, counts_pieces: bool = True) -> None:
         self.header = header
         self.signature_defs = _read_signature_defs(model_dir)
         self.signatures = {
@@ -48,7 +49,7 @@ class SavedModel:
         }
         self._loaded = tf.saved_model.load(model_dir)  # signatures alone do not keep their variables
         self._functions = {name: self._loaded.signatures[name] for name in self.signatures}
-        self.count_pieces: PieceCounter | None = _piece_counter(self)
+        self.count_pieces: PieceCounter | None = _piece_counter(self) if counts_pieces else None
 
     def call(self, signature: str, columns: Columns) -> dict[str, Array]:
         """Return the outputs, each with a row for every row of the columns; strings as bytes.

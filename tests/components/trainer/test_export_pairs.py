@@ -22,6 +22,7 @@ from components.trainer.serving_classifier import ServingClassifier
 from components.trainer.settings import TrainerConfig, TrainingSettings
 from schema.errors import Refused
 from schema.features import NO_GROUP
+from serving.server.warmup import read_warmup
 from tests.components.preprocessing.reference import GoogleTokenizer, google_pair
 from tests.components.preprocessing.transform import Row, run_transform, serialized
 from tests.components.trainer.exported import export
@@ -75,8 +76,13 @@ def model(bert: Path) -> Any:
 
 
 @pytest.fixture(scope="module")
-def exported(pair_root: Path, model: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    directory = str(tmp_path_factory.mktemp("export") / "model")
+def exported_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tmp_path_factory.mktemp("export") / "model")
+
+
+@pytest.fixture(scope="module")
+def exported(pair_root: Path, model: Any, exported_dir: str) -> Any:
+    directory = exported_dir
     output = tft.TFTransformOutput(str(pair_root / "graph"))
     export_classifier(model, output, LABELS, np.array([0.4, 0.5, 0.6], np.float32), directory)
     return tf.saved_model.load(directory).signatures
@@ -102,6 +108,16 @@ def text_columns() -> dict[str, tf.Tensor]:
 
 
 # === The SavedModel ===
+
+
+def test_the_export_brings_requests_that_warm_a_server_up(exported: Any, exported_dir: str) -> None:
+    requests = list(read_warmup(exported_dir))
+    assert {signature for signature, _ in requests} == {"serve_text", "serving_default"}
+    assert len({len(text.split()) for _, columns in requests for text in columns.get("texts", ())}) > 5
+    for signature, columns in requests:
+        answer = exported[signature](**{name: tf.constant(list(values)) for name, values in columns.items()})
+        (rows,) = {len(values) for values in columns.values()}
+        assert answer["probabilities"].shape == (rows, len(LABELS))
 
 
 def test_serves_the_models_own_probabilities_of_pairs(exported: Any, model: Any) -> None:
