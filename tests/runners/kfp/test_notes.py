@@ -14,6 +14,7 @@ from components.registry import Claimant, adopt, push, versions
 from components.report.summary import Rows, Summary, failed_summary
 from pipeline.config.retention import RetentionSettings
 from runners.kfp import new_data, notify
+from runners.kfp.clean_up import clean_up_registry
 from runners.kfp.notes import FOLDER_VARIABLE, RUN_VARIABLE, STEP_VARIABLE, Note, Notes, noted, notes_of_this_run
 from schema.errors import Refused
 from tests.components.registry.test_registry import make_model, record_of
@@ -226,6 +227,9 @@ def test_the_first_step_finds_whether_anything_is_new(
     with pytest.raises(SystemExit, match="2"):
         new_data.main()
     assert "belongs to pipeline 'billing' with labels b, not to 'small'" in capsys.readouterr().err
+    clean_up_registry(RetentionSettings(keep_models=1, older_than="0h").model_dump_json(), base, "small")
+    assert "not cleaned up: Refused" in capsys.readouterr().err
+    assert len(versions(base)) == (2 if only_new == "true" else 3)
 
 
 def _spans(folder: Path) -> dict[str, Any]:
