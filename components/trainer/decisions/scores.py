@@ -39,7 +39,7 @@ class EvalScores:
 
     macro_f1: float
     f1: dict[str, float]
-    thresholds: NDArray[np.float32]
+    thresholds: NDArray[np.float32] = field(compare=False)
 
 
 @dataclass(frozen=True)
