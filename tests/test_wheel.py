@@ -48,7 +48,7 @@ def _run(installed: Path, folder: Path, *arguments: str) -> subprocess.Completed
 
 def test_wheel_has_every_module_and_its_data(wheel: Path) -> None:
     files = [path.relative_to(_ROOT) for package in _PACKAGES for path in (_ROOT / package).rglob("*")]
-    expected = {str(file) for file in files if file.suffix in {".py", ".pbtxt", ".j2", ".css", ".js"}}
+    expected = {str(file) for file in files if file.suffix in {".py", ".pbtxt", ".j2", ".css", ".js", ".html"}}
     expected |= {f"{package}/py.typed" for package in _PACKAGES}
     assert {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name} == expected
 
