@@ -68,7 +68,7 @@ def test_every_command_and_option_has_a_help_text() -> None:
         assert command.help, command.name
         for parameter in command.params:
             # The names of labels, which are arguments of `labels`, explain themselves.
-            assert parameter.name in ("name", "old", "new") or parameter.help, parameter.name
+            assert parameter.name in ("name", "old", "new", "implied") or parameter.help, parameter.name
         for subcommand in getattr(command, "commands", {}).values():
             check(subcommand)
 
