@@ -144,7 +144,9 @@ class _Line:
     def _logits(self, words: tf.Tensor, n: int) -> tf.Tensor:
         """Compute the label's logits, float32 [n], of n variants of the text."""
         segments = None if self._segments is None else _repeat(self._segments, n)
-        logits = self._classifier.logits_of_words(words, PackedTexts(_repeat(self._ids, n)), segments)
+        logits = self._classifier.logits_of_words(
+            words, PackedTexts(_repeat(self._ids, n), differentiable=True), segments
+        )
         return tf.gather(logits, self._label, axis=1)
 
 

@@ -3,6 +3,9 @@
 Queries, keys and values are one matrix product. Matrices have two dimensions and are written so that oneDNN, which
 TensorFlow uses on most CPUs, fuses a product with its bias, its GELU or the residual. Padding takes part in attention
 alone, and the last layer is computed for [CLS] alone, whose output is all that the head reads.
+
+Each layer is computed in two independent halves, of its attention heads and of its inner units, whose outputs are
+summed. TensorFlow computes a product with few tokens on one core; the halves are thus on two.
 """
 
 import math
@@ -131,9 +134,11 @@ class PackedTexts:
         starts: Index of each text's first token among the packed ones, int [n].
         columns: Position of each packed token in its text, int [n_tokens].
         mask: float32 [n, 1, 1, longest], to be added to attention scores.
+        differentiable: Whether gradients pass through what is computed with it, which is then a little slower.
     """
 
-    def __init__(self, token_ids: tf.RaggedTensor) -> None:
+    def __init__(self, token_ids: tf.RaggedTensor, *, differentiable: bool = False) -> None:
+        self.differentiable = differentiable
         lengths = token_ids.row_lengths()
         self.starts = token_ids.row_starts()
         padded = token_ids.to_tensor()
@@ -169,45 +174,75 @@ class _EncoderLayer(tf.Module):  # type: ignore[misc]
 
     def __init__(self, name: str, layer: Any) -> None:
         super().__init__(name="layer")
-        attention = layer._self_attention_layer
-        self._heads, self._size = attention.num_heads, attention.key_dim
-        self._width = self._heads * self._size
-        parts = (attention.query_dense, attention.key_dense, attention.value_dense)
-        self.attention = _Dense(
-            f"{name}/attention",
-            np.concatenate([np.reshape(part.kernel, [-1, self._width]) for part in parts], axis=1),
-            np.concatenate([np.reshape(part.bias, [-1]) for part in parts]),
-        )
-        output = attention.output_dense
-        self.output = _Dense(f"{name}/output", np.reshape(output.kernel, [self._width, -1]), output.bias)
+        attention, inner = layer._self_attention_layer, layer._feedforward_intermediate_dense
+        outer = layer._feedforward_output_dense
+        self._attention = [
+            _Heads(f"{name}/heads/{part}", attention, heads) for part, heads in enumerate(_halves(attention.num_heads))
+        ]
+        self._feed_forward = [
+            _InnerUnits(f"{name}/inner_units/{part}", inner, outer, units)
+            for part, units in enumerate(_halves(inner.units))
+        ]
+        self.attention_bias = _variable(f"{name}/attention_bias", attention.output_dense.bias)
         self.attention_norm = _LayerNorm(f"{name}/attention_norm", layer._self_attention_layer_norm)
-        inner, outer = layer._feedforward_intermediate_dense, layer._feedforward_output_dense
-        self.inner = _Dense(f"{name}/inner", inner.kernel, inner.bias)
-        self.outer = _Dense(f"{name}/outer", outer.kernel, outer.bias)
+        self.bias = _variable(f"{name}/bias", outer.bias)
         self.norm = _LayerNorm(f"{name}/norm", layer._feedforward_layer_norm)
-        self._activation = _served(inner.activation)
 
     def __call__(self, tokens: tf.Tensor, batch: PackedTexts) -> tf.Tensor:
         """Compute the outputs of packed tokens, float32 [n_tokens, width]."""
-        queries, keys, values = self._by_head(self.attention(tokens), batch, 3)
-        mixed = tf.transpose(self._attend(queries, keys, values, batch), [0, 2, 1, 3])
-        return self._feed_forward(batch.drop_padding(tf.reshape(mixed, [-1, self._width])), tokens)
+        return self._add_and_normalize(tokens, [heads.mix(tokens, batch) for heads in self._attention])
 
     def first_tokens(self, tokens: tf.Tensor, batch: PackedTexts) -> tf.Tensor:
         """Compute the outputs of the first token of each text, float32 [n, width]."""
-        first, width = tf.gather(tokens, batch.starts), self._width
-        kernel, bias = tf.convert_to_tensor(self.attention.kernel), tf.convert_to_tensor(self.attention.bias)
-        queries = tf.nn.bias_add(tf.matmul(first, kernel[:, :width]), bias[:width])
-        queries = tf.reshape(queries, [-1, self._heads, 1, self._size])
-        keys_and_values = tf.nn.bias_add(tf.matmul(tokens, kernel[:, width:]), bias[width:])
-        keys, values = self._by_head(keys_and_values, batch, 2)
-        mixed = tf.reshape(self._attend(queries, keys, values, batch), [-1, width])
-        return self._feed_forward(mixed, first)
+        first = tf.gather(tokens, batch.starts)
+        return self._add_and_normalize(first, [heads.mix_first(first, tokens, batch) for heads in self._attention])
+
+    def _add_and_normalize(self, tokens: tf.Tensor, mixed: list[tf.Tensor]) -> tf.Tensor:
+        products = [(each, heads.output) for each, heads in zip(mixed, self._attention, strict=True)]
+        attended = self.attention_norm(_sum(products, self.attention_bias, tokens))
+        products = [(units(attended), units.outer) for units in self._feed_forward]
+        return self.norm(_sum(products, self.bias, attended))
+
+
+class _Heads(tf.Module):  # type: ignore[misc]
+    """Some of the attention heads of a layer.
+
+    Attributes:
+        output: Rows of the kernel after attention that belong to these heads, [width of the heads, width].
+    """
+
+    def __init__(self, name: str, attention: Any, heads: slice) -> None:
+        super().__init__(name="heads")
+        self._size = attention.key_dim
+        self._n_heads = heads.stop - heads.start
+        self._width = self._n_heads * self._size
+        parts = (attention.query_dense, attention.key_dense, attention.value_dense)
+        kernels = [np.asarray(part.kernel)[:, heads] for part in parts]  # [width, heads, size]
+        self.kernel = _variable(f"{name}/kernel", np.concatenate([_flat(each, 1) for each in kernels], axis=1))
+        biases = [np.asarray(part.bias)[heads] for part in parts]  # [heads, size]
+        self.bias = _variable(f"{name}/bias", np.concatenate([_flat(each, 0) for each in biases]))
+        output = np.asarray(attention.output_dense.kernel)[heads]  # [heads, size, width]
+        self.output = _variable(f"{name}/output", output.reshape(self._width, -1))
+
+    def mix(self, tokens: tf.Tensor, batch: PackedTexts) -> tf.Tensor:
+        """Attend from every token to all tokens of its text, float32 [n_tokens, width of the heads]."""
+        queries, keys, values = self._by_head(_affine(tokens, self.kernel, self.bias), batch, 3)
+        mixed = self._attend(queries, keys, values, batch)
+        mixed = _transpose(mixed, [0, 2, 1, 3], differentiable=batch.differentiable)
+        return batch.drop_padding(tf.reshape(mixed, [-1, self._width]))
+
+    def mix_first(self, first: tf.Tensor, tokens: tf.Tensor, batch: PackedTexts) -> tf.Tensor:
+        """Attend from the first token of each text to all of its tokens, float32 [n, width of the heads]."""
+        width, kernel, bias = self._width, tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias)
+        queries = tf.reshape(_affine(first, kernel[:, :width], bias[:width]), [-1, self._n_heads, 1, self._size])
+        keys, values = self._by_head(_affine(tokens, kernel[:, width:], bias[width:]), batch, 2)
+        return tf.reshape(self._attend(queries, keys, values, batch), [-1, width])
 
     def _by_head(self, packed: tf.Tensor, batch: PackedTexts, n_parts: int) -> list[tf.Tensor]:
         """Return the parts of packed values [n_tokens, n_parts * width], each float32 [n, heads, longest, size]."""
-        shape = [batch.n_rows, batch.longest, n_parts, self._heads, self._size]
-        parts: list[tf.Tensor] = tf.unstack(tf.transpose(tf.reshape(batch.pad(packed), shape), [2, 0, 3, 1, 4]))
+        shape = [batch.n_rows, batch.longest, n_parts, self._n_heads, self._size]
+        padded = tf.reshape(batch.pad(packed), shape)
+        parts: list[tf.Tensor] = tf.unstack(_transpose(padded, [2, 0, 3, 1, 4], differentiable=batch.differentiable))
         return parts
 
     def _attend(self, queries: tf.Tensor, keys: tf.Tensor, values: tf.Tensor, batch: PackedTexts) -> tf.Tensor:
@@ -215,9 +250,23 @@ class _EncoderLayer(tf.Module):  # type: ignore[misc]
         scores = tf.matmul(queries, keys, transpose_b=True) * self._size**-0.5 + batch.mask
         return tf.matmul(tf.nn.softmax(scores), values)
 
-    def _feed_forward(self, mixed: tf.Tensor, tokens: tf.Tensor) -> tf.Tensor:
-        attended = self.attention_norm(self.output(mixed) + tokens)
-        return self.norm(self.outer(self._activation(self.inner(attended))) + attended)
+
+class _InnerUnits(tf.Module):  # type: ignore[misc]
+    """Some of the inner units of a layer's feed-forward network.
+
+    Attributes:
+        outer: Rows of the outer kernel that belong to these units, [units, width].
+    """
+
+    def __init__(self, name: str, inner: Any, outer: Any, units: slice) -> None:
+        super().__init__(name="inner_units")
+        self.kernel = _variable(f"{name}/kernel", np.asarray(inner.kernel)[:, units])
+        self.bias = _variable(f"{name}/bias", np.asarray(inner.bias)[units])
+        self.outer = _variable(f"{name}/outer", np.asarray(outer.kernel)[units])
+        self._activation = _served(inner.activation)
+
+    def __call__(self, tokens: tf.Tensor) -> tf.Tensor:
+        return self._activation(_affine(tokens, self.kernel, self.bias))
 
 
 class _Dense(tf.Module):  # type: ignore[misc]
@@ -228,7 +277,7 @@ class _Dense(tf.Module):  # type: ignore[misc]
         self.kernel, self.bias = _variable(f"{name}/kernel", kernel), _variable(f"{name}/bias", bias)
 
     def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
-        return tf.nn.bias_add(tf.matmul(inputs, self.kernel), self.bias)
+        return _affine(inputs, self.kernel, self.bias)
 
 
 class _LayerNorm(tf.Module):  # type: ignore[misc]
@@ -248,6 +297,40 @@ class _LayerNorm(tf.Module):  # type: ignore[misc]
 def _served(activation: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     """Return the form in which an activation is served."""
     return _gelu if activation is exact_gelu else activation
+
+
+def _halves(n: int) -> list[slice]:
+    """Return the two halves of a range, or the range if it cannot be halved."""
+    return [slice(0, n // 2), slice(n // 2, n)] if n % 2 == 0 else [slice(0, n)]
+
+
+def _flat(kernel: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
+    """Join an axis with the next, which is the last."""
+    return kernel.reshape(*kernel.shape[:axis], -1)
+
+
+def _affine(inputs: tf.Tensor, kernel: Any, bias: Any) -> tf.Tensor:
+    return tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
+
+
+def _sum(products: Sequence[tuple[tf.Tensor, Any]], bias: Any, residual: tf.Tensor) -> tf.Tensor:
+    """Sum products of matrices, a bias and a residual; the first product is fused with both."""
+    (inputs, kernel), *others = products
+    total = _affine(inputs, kernel, bias) + residual
+    for inputs, kernel in others:
+        total += tf.matmul(inputs, kernel)
+    return total
+
+
+def _transpose(values: tf.Tensor, axes: Sequence[int], *, differentiable: bool) -> tf.Tensor:
+    """Transpose float32 values.
+
+    TensorFlow builds a oneDNN primitive for each transposition of floats, which takes longer than to transpose the
+    values of a short text. Of integers it does not, but their bitcast has no gradient.
+    """
+    if differentiable:
+        return tf.transpose(values, axes)
+    return tf.bitcast(tf.transpose(tf.bitcast(values, tf.int32), axes), tf.float32)
 
 
 def _gelu(inputs: tf.Tensor) -> tf.Tensor:
@@ -277,19 +360,28 @@ def keras_weights(variables: Sequence[tf.Variable], n_heads: int) -> list[NDArra
     def read(*names: str) -> list[NDArray[np.float32]]:
         return [by_name[name].numpy() for name in names]
 
+    def parts(name: str, kind: str) -> list[NDArray[np.float32]]:
+        n_parts = sum(other.startswith(f"{name}/") and other.endswith(f"/{kind}") for other in by_name)
+        return read(*(f"{name}/{part}/{kind}" for part in range(n_parts)))
+
     words, positions = read("words", "positions")
     segments = read("segments") if "segments" in by_name else [np.zeros([2, words.shape[1]], np.float32)]
     weights = [words, positions, *segments, *read("norm/gamma", "norm/beta")]
     if "projection/kernel" in by_name:
         weights += read("projection/kernel", "projection/bias")
-    for index in range(sum(name.endswith("/inner/kernel") for name in by_name)):
+    for index in range(sum(name.endswith("/attention_bias") for name in by_name)):
         layer = f"layers/{index}"
-        kernel, bias, output = read(f"{layer}/attention/kernel", f"{layer}/attention/bias", f"{layer}/output/kernel")
-        for part_kernel, part_bias in zip(np.split(kernel, 3, axis=1), np.split(bias, 3), strict=True):
-            weights += [part_kernel.reshape(len(kernel), n_heads, -1), part_bias.reshape(n_heads, -1)]
-        weights += [output.reshape(n_heads, -1, output.shape[1]), *read(f"{layer}/output/bias")]
-        for part in ("attention_norm", "norm"):
-            weights += read(f"{layer}/{part}/gamma", f"{layer}/{part}/beta")
-        for part in ("inner", "outer"):
-            weights += read(f"{layer}/{part}/kernel", f"{layer}/{part}/bias")
+        heads, units = f"{layer}/heads", f"{layer}/inner_units"
+        # Of the queries, the keys and the values: those of all heads.
+        kernels = zip(*(np.split(each, 3, axis=1) for each in parts(heads, "kernel")), strict=True)
+        biases = zip(*(np.split(each, 3) for each in parts(heads, "bias")), strict=True)
+        for kernel, bias in zip(kernels, biases, strict=True):
+            joined = np.concatenate(kernel, axis=1)
+            weights += [joined.reshape(len(joined), n_heads, -1), np.concatenate(bias).reshape(n_heads, -1)]
+        output = np.concatenate(parts(heads, "output"))
+        weights += [output.reshape(n_heads, -1, output.shape[1]), *read(f"{layer}/attention_bias")]
+        for norm in ("attention_norm", "norm"):
+            weights += read(f"{layer}/{norm}/gamma", f"{layer}/{norm}/beta")
+        weights += [np.concatenate(parts(units, "kernel"), axis=1), np.concatenate(parts(units, "bias"))]
+        weights += [np.concatenate(parts(units, "outer")), *read(f"{layer}/bias")]
     return weights + read("pooler/kernel", "pooler/bias", "head/kernel", "head/bias")

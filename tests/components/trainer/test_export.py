@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import keras_hub
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -16,7 +17,7 @@ from components.trainer.decision_scores import decision_scores, obey_implication
 from components.trainer.export import _labels_above, export_classifier
 from components.trainer.input_pipeline import encoder_inputs
 from components.trainer.model import build_classifier, plain_copy
-from components.trainer.serving_classifier import ServingClassifier
+from components.trainer.serving_classifier import ServingClassifier, keras_weights
 from tests.support.tiny_bert import write_tiny_bert
 
 
@@ -44,6 +45,25 @@ def test_requests_of_any_size_have_the_models_probabilities_in_their_own_order(m
         if rows:
             expected = tf.sigmoid(model(encoder_inputs(ragged), training=False))
             np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_heads", [2, 1])
+def test_an_export_keeps_every_weight_of_its_model(model: Any, n_heads: int) -> None:
+    if n_heads == 1:  # which cannot be halved
+        backbone = keras_hub.models.BertBackbone(**model.backbone.get_config() | {"num_heads": 1})
+        model = build_classifier(backbone, n_labels=3, dropout=0.1)
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(0, 1, weight.shape).astype(np.float32) for weight in model.get_weights()]
+    model = plain_copy(model)
+    model.set_weights(weights)
+    classifier = ServingClassifier(model)
+    found = keras_weights(classifier.variables, n_heads)
+    assert found is not None
+    for weight, expected in zip(found, weights, strict=True):
+        np.testing.assert_array_equal(weight, expected)
+    ids = tf.RaggedTensor.from_row_lengths(tf.constant([2, 7, 8, 3, 2, 3], tf.int64), tf.constant([4, 2], tf.int64))
+    expected = tf.sigmoid(model(encoder_inputs(ids), training=False))
+    np.testing.assert_allclose(tf.function(classifier)(ids), expected, atol=1e-5)
 
 
 @settings(deadline=None, max_examples=50)
