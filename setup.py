@@ -90,6 +90,7 @@ setup(
         **{top: ["py.typed"] for top in PACKAGES},
         "schema": ["py.typed", "*.pbtxt"],
         "serving.watch": ["templates/*"],
+        "serving.deploy": ["templates/*"],
         "components.report": ["templates/*", "templates/sections/*"],
         "serving.server": ["page.html"],
     },
