@@ -78,9 +78,10 @@ _SLOW_MODULES: dict[str, set[str]] = {
     "runners/local": {"launcher", "runner", "steps"},
     "runners/tfx_cli": {"vertex"},
     "runners/vertex": {"spec"},
+    "serving": {"*"},
     "serving/scoring": {"component", "executor", "job"},
     "serving/server": {"grpc_services", "http", "model_protos", "rest", "saved_model", "server", "warmup"},
-    "serving/watch": {"compare", "component", "executor", "pieces", "statistics"},
+    "serving/watch": {"compare", "component", "executor", "statistics"},
 }
 
 

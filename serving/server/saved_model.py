@@ -4,7 +4,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401 - registers the tokenizer's operations
 from grpc import StatusCode
@@ -15,15 +14,13 @@ from components.common.files import is_remote, read_bytes
 from components.registry import ModelRecord, Version, check_export, copy_model, differences
 from schema.errors import Refused
 from schema.features import TEXT, TEXT_PAIR
-from serving.request_log.rows import LogHeader, PieceCounter, Pieces
+from serving.pieces import SIGNATURE, piece_counter
+from serving.request_log.rows import LogHeader, PieceCounter
 from serving.server.errors import RequestError
 from serving.server.signatures import STRING, Array, Columns, Signature, TensorSpec
 from serving.server.warmup import warm_up
 
 _TEXTS, _PAIRS = "texts", "text_pairs"
-_EXAMPLES = "transform_features"
-# A character that no vocabulary has, and a text longer than any model reads.
-_UNKNOWN, _LONG = "\ue0f8".encode(), b"a " * 2000
 
 
 class SavedModel:
@@ -144,34 +141,9 @@ def _spec(info: Any) -> TensorSpec:
 
 def _piece_counter(model: SavedModel) -> PieceCounter | None:
     """Return a counter that tokenizes with the model's own graph; None if it has no signature for that."""
-    if _EXAMPLES not in model.signatures:
+    if SIGNATURE not in model.signatures:
         return None
-
-    def token_ids(texts: Sequence[bytes], pairs: Sequence[bytes] | None) -> Array:
-        seconds = texts if pairs is None else pairs
-        examples = [_example(text, second) for text, second in zip(texts, seconds, strict=True)]
-        return model.call(_EXAMPLES, {"examples": examples})["token_ids"]
-
-    # The ids are padded with zeros, and no text has the piece [PAD].
-    unknown_ids = token_ids([_UNKNOWN], [b""])[0]
-    unknown = int(unknown_ids[1]) if len(unknown_ids) > 2 else None
-    limit = int(np.count_nonzero(token_ids([_LONG], [_LONG])))
-
-    def count(texts: Sequence[bytes], pairs: Sequence[bytes] | None) -> Pieces:
-        ids = token_ids(texts, pairs)
-        counts = np.count_nonzero(ids, axis=1)
-        return Pieces(counts.tolist(), np.count_nonzero(ids == unknown, axis=1).tolist(), (counts >= limit).tolist())
-
-    return count
-
-
-def _example(text: bytes, pair: bytes) -> bytes:
-    """Return a serialized tf.Example; models of single texts do not read the second one."""
-    example = example_pb2.Example()
-    example.features.feature[TEXT].bytes_list.value.append(text)
-    example.features.feature[TEXT_PAIR].bytes_list.value.append(pair)
-    serialized: bytes = example.SerializeToString()
-    return serialized
+    return piece_counter(lambda examples: model.call(SIGNATURE, {"examples": examples})["token_ids"])
 
 
 def texts_of_examples(examples: Sequence[bytes]) -> tuple[list[bytes], list[bytes] | None]:

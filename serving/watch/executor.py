@@ -19,8 +19,9 @@ from components.common.progress import PROGRESS
 from components.pusher.push_result import PushResult
 from components.registry import ModelRecord
 from schema.features import ID, LABELS, SPAN, TEXT, TEXT_LENGTH, TEXT_PAIR
+from serving.pieces import SIGNATURE, piece_counter
+from serving.request_log.rows import Pieces
 from serving.scoring.model import TextModel
-from serving.watch.pieces import count_pieces
 from serving.watch.profile import read_profile, write_profile
 from serving.watch.rows import table_of
 from serving.watch.settings import WatchSettings
@@ -78,17 +79,32 @@ def _answers(model: TextModel, examples: Sequence[tf.train.Example]) -> pa.Table
     record = model.record
     in_use = [index for index, label in enumerate(record.outputs) if label is not None]
     given = probabilities > np.asarray(record.thresholds, np.float32)
-    pieces = count_pieces(model, examples)
+    pieces = _count_pieces(model, texts, seconds)
     names = sorted({name for example in examples for name in example.features.feature} - _NOT_SLICES)
     return table_of(
         {record.labels[index]: probabilities[:, index] for index in in_use},
         [[record.labels[index] for index in in_use if row[index]] for row in given],
         characters=[len(text.decode()) + len((pair or b"").decode()) for text, pair in zip(texts, pairs, strict=True)],
-        unknown=None if pieces is None else pieces.unknown_shares,
-        cut=None if pieces is None else pieces.is_cut,
+        unknown=None if pieces is None else np.divide(pieces.unknown, np.maximum(pieces.pieces, 1)).astype(np.float32),
+        cut=None if pieces is None else np.asarray(pieces.is_cut),
         slices={
             name: [None if value is None else value.decode() for value in _column(examples, name)] for name in names
         },
+    )
+
+
+def _count_pieces(model: TextModel, texts: Sequence[bytes], pairs: Sequence[bytes] | None) -> Pieces | None:
+    """Count word pieces as `serve` counts them for its log; None if the model has no signature for that."""
+    signature = model.signature(SIGNATURE)
+    if signature is None:
+        return None
+    count = piece_counter(lambda examples: signature(examples=tf.constant(examples))["token_ids"].numpy())
+    parts = [slice(start, start + _BATCH_SIZE) for start in range(0, len(texts), _BATCH_SIZE)]
+    found = [count(texts[part], None if pairs is None else pairs[part]) for part in parts]
+    return Pieces(
+        pieces=[n for each in found for n in each.pieces],
+        unknown=[n for each in found for n in each.unknown],
+        is_cut=[cut for each in found for cut in each.is_cut],
     )
 
 
