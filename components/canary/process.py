@@ -79,7 +79,8 @@ class Probe:
         self._memory_limit_mb = memory_limit_mb
         self._unread = b""
         self.peak_memory_mb = 0
-        environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}
+        # TensorFlow would log each request that must fail, several times; what it raises is reported.
+        environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
         environment.pop("TF_USE_LEGACY_KERAS", None)  # importing TensorFlow Transform sets it
         self._process = subprocess.Popen(
             [sys.executable, "-I", str(_PROBE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
