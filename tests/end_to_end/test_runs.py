@@ -78,7 +78,7 @@ def test_a_first_good_model_is_blessed_and_pushed(project: Project, first: tuple
     assert tuple(metrics["per_label"]) == LABELS
     for label in LABELS:
         assert set(metrics["per_label"][label]) == {
-            "precision", "recall", "f1", "auc", "pr_auc", "threshold", "support", "calibration_error",
+            "precision", "recall", "f1", "auc", "pr_auc", "threshold", "support", "unknown", "calibration_error",
             "true_positives", "false_positives", "false_negatives", "true_negatives",
         }  # fmt: skip
         assert 0 < metrics["per_label"][label]["threshold"] < 1

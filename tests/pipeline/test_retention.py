@@ -64,7 +64,7 @@ def test_thirty_nights_take_as_much_as_three(tmp_path: Path) -> None:
     assert len(registry.RemovedVersions.find(nights.config.registry).records) == 28
     # The summaries stay, and so do the rows of ML Metadata.
     kept = {path.name for path in min(nights.work_dir.runs.iterdir()).iterdir()}
-    assert kept == {"summary.json", "model_card.md", "configuration.json", "artifacts.json"}
+    assert kept == {"summary.json", "model_card.md", "configuration.json", "artifacts.json", "provenance.json"}
     grown = used(nights.work_dir.runs) / 30
     assert grown < 20_000, f"{grown} bytes a night"
 

@@ -48,7 +48,8 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
         files.write_scalars(VALIDATION, epoch, {"epoch_macro_f1": f1, "f1/R&D": f1 / 2})
     files.close()
     History(loss=[0.5], val_loss=[0.4]).write(str(root / "model_run"))
-    counts = dict.fromkeys(("support", "true_positives", "false_positives", "false_negatives", "true_negatives"), 4)
+    counted = ("support", "unknown", "true_positives", "false_positives", "false_negatives", "true_negatives")
+    counts = dict.fromkeys(counted, 4)
     shares: Any = {name: 0.5 for name in LabelMetrics.model_fields if name not in counts}
     required = [name for name, field in Metrics.model_fields.items() if field.is_required()]
     averages: Any = {name: 0.5 for name in required if name != "per_label"} | {"examples": 40}

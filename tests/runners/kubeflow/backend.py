@@ -125,7 +125,7 @@ class Backend:
         """Run a step of a run once more with the same input and the same output locations.
 
         So does a retry of a container that was killed after its uploads: nothing of it was recorded. Here the container
-        that is recorded is the first one.
+        that is recorded is the first one; later steps that run again get what the retry says of its outputs.
 
         Raises:
             ContainerFailedError: The container failed.
@@ -399,6 +399,8 @@ class _Pipeline:
         uploaded = self._upload(executor_input, disk, failed=ended.returncode != 0)
         if record:
             self._record(step, executor_input, disk, uploaded, failed=ended.returncode != 0)
+        else:
+            self._hand_on(uploaded)
         if ended.returncode:
             raise ContainerFailedError(step, ended.returncode, ended.stderr)
         return ended.stdout
@@ -465,6 +467,13 @@ class _Pipeline:
             if local_path(artifact["uri"]) is not None:
                 self._objects.upload(self._on_disk(artifact["uri"], disk), artifact["uri"])
         return uploaded
+
+    def _hand_on(self, uploaded: Mapping[str, Json]) -> None:
+        """Give the outputs of a step that ran again to the steps that have them as inputs."""
+        metadata_of = {artifact["uri"]: artifact["metadata"] for artifact in uploaded.values()}
+        for executor_input in self._run.inputs.values():
+            for _, artifact in _single(executor_input["inputs"]):
+                artifact["metadata"] = metadata_of.get(artifact["uri"], artifact["metadata"])
 
     def _record(
         self, step: str, executor_input: Json, disk: Path, uploaded: Mapping[str, Json], *, failed: bool
