@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from components.common.entries import numeric_names
 from components.common.files import exists, list_folder
 from components.common.tree import Tree, walk
 from components.common.tree import checksums as tree_checksums
@@ -42,7 +43,7 @@ def check_registry(base: str) -> Iterator[Finding]:
             yield Finding(name, "a push in progress, or a killed one, which the next push removes", broken=False)
         if name.startswith(LEAVING):
             yield Finding(name, "a removal in progress, or a killed one, which the next push ends", broken=False)
-    for name in sorted(_digits(base)):
+    for name in sorted(numeric_names(base)):
         if int(name) > GREATEST_VERSION:
             yield Finding(name, "is greater than any version number that TensorFlow Serving reads; remove the folder")
     for _, name in numbered(base):
@@ -140,12 +141,7 @@ def check_export(model_dir: str, record: ModelRecord) -> None:
 
 def numbered(base: str) -> list[tuple[int, str]]:
     """Return number and name of every folder that a server takes for a version, ascending."""
-    return sorted((int(name), name) for name in _digits(base) if int(name) <= GREATEST_VERSION)
-
-
-def _digits(base: str) -> list[str]:
-    names = (name.rstrip("/") for name in list_folder(base))
-    return [name for name in names if name.isascii() and name.isdigit()]
+    return sorted((int(name), name) for name in numeric_names(base) if int(name) <= GREATEST_VERSION)
 
 
 def _check_version(name: str, folder: str) -> Iterator[Finding]:

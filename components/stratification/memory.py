@@ -11,20 +11,12 @@ ignores the folder, like every name that is not a number. Needs no TensorFlow.
 from dataclasses import dataclass
 from hashlib import sha256
 
-from components.common.files import (
-    exists,
-    list_folder,
-    make_folder,
-    make_private_folder,
-    read_bytes,
-    remove_folder,
-    write_whole,
-)
+from components.common.entries import NumberedEntries
+from components.common.files import exists, make_folder, read_bytes, write_whole
 from components.common.record import Record
 from components.stratification.deal import Deal
 from schema.errors import Refused
 
-_FOLDER = ".splits"
 _DEAL_FILE = "deal.bin"
 _KEPT = 3
 
@@ -41,6 +33,9 @@ class DealRecord(Record):
 
     inputs: str
     dealt: int
+
+
+_ENTRIES = NumberedEntries(".splits", DealRecord.FILE)
 
 
 @dataclass(frozen=True)
@@ -89,8 +84,8 @@ def number_to_start_from(registry: str, inputs: str) -> int:
         registry: The push destination.
         inputs: Fingerprint of the inputs; empty if it is not known.
     """
-    numbers = _numbers(registry)
-    if numbers and inputs and DealRecord.read(_folder(registry, numbers[-1])).inputs == inputs:
+    numbers = _ENTRIES.numbers(registry)
+    if numbers and inputs and DealRecord.read(_ENTRIES.folder(registry, numbers[-1])).inputs == inputs:
         numbers.pop()
     return numbers[-1] if numbers else 0
 
@@ -109,7 +104,7 @@ def read_remembered(registry: str, number: int) -> Remembered:
     """
     if number == 0:
         return Remembered(0, Deal())
-    folder = _folder(registry, number)
+    folder = _ENTRIES.folder(registry, number)
     if not exists(f"{folder}/{_DEAL_FILE}"):
         raise Refused(
             f"{folder}/{_DEAL_FILE}: is gone; restore it, or delete {folder}: rows may then change their split"
@@ -130,23 +125,11 @@ def remember(registry: str, folder: str) -> None:
         record = DealRecord.read(folder)
     except FileNotFoundError:
         return
-    numbers = _numbers(registry)
+    numbers = _ENTRIES.numbers(registry)
     last = read_remembered(registry, numbers[-1] if numbers else 0)
     deal = last.deal.extended(read_deal(folder))
     if deal == last.deal:
         return
-    make_private_folder(f"{registry.rstrip('/')}/{_FOLDER}")
-    write_deal(_folder(registry, last.number + 1), deal, record.inputs)
+    write_deal(_ENTRIES.create(registry, last.number + 1), deal, record.inputs)
     for number in numbers[: 1 - _KEPT]:
-        remove_folder(_folder(registry, number))
-
-
-def _numbers(registry: str) -> list[int]:
-    """Return the numbers of the entries, ascending."""
-    names = (name.rstrip("/") for name in list_folder(f"{registry.rstrip('/')}/{_FOLDER}"))
-    numbers = sorted(int(name) for name in names if name.isascii() and name.isdigit())
-    return [number for number in numbers if exists(f"{_folder(registry, number)}/{DealRecord.FILE}")]
-
-
-def _folder(registry: str, number: int) -> str:
-    return f"{registry.rstrip('/')}/{_FOLDER}/{number:08d}"
+        _ENTRIES.remove(_ENTRIES.folder(registry, number))

@@ -17,23 +17,14 @@ from google.protobuf.message import DecodeError
 from pydantic import Field
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components.common.files import (
-    exists,
-    list_folder,
-    make_folder,
-    make_private_folder,
-    read_bytes,
-    remove_file,
-    remove_folder,
-    write_whole,
-)
+from components.common.entries import NumberedEntries
+from components.common.files import read_bytes, write_whole
 from components.common.record import Record
 from components.example_gen.report import IngestReport, SpanCount
 from components.example_gen.sources.spans import newest
 from components.registry import locked
 from schema.errors import Refused
 
-_FOLDER = ".trained_on"
 _STATISTICS_FILE = "FeatureStats.pb"
 
 
@@ -64,6 +55,9 @@ class TrainingEntry(Record):
     def newest(self) -> tuple[int, int]:
         """Newest span and its version, to be compared; see `components.example_gen.sources.spans.newest`."""
         return newest(self.spans)
+
+
+_ENTRIES = NumberedEntries(".trained_on", TrainingEntry.FILE)
 
 
 @dataclass(frozen=True)
@@ -106,13 +100,11 @@ def _append(
     statistics: bytes,
     implies: Mapping[str, Sequence[str]],
 ) -> None:
-    numbers = _numbers(registry)
+    numbers = _ENTRIES.numbers(registry)
     if numbers and _read(registry, numbers[-1]).digest == report.digest:
         return
-    folder = _folder(registry, numbers[-1] + 1 if numbers else 1)
     # The statistics hold the most frequent texts; servers, which may be other users, need only the versions.
-    make_private_folder(f"{registry.rstrip('/')}/{_FOLDER}")
-    make_folder(folder)
+    folder = _ENTRIES.create(registry, numbers[-1] + 1 if numbers else 1)
     write_whole(f"{folder}/{_STATISTICS_FILE}", statistics)
     entry = TrainingEntry(
         digest=report.digest,
@@ -136,16 +128,15 @@ def old_entries(registry: str, keep: int, before: datetime) -> list[str]:
     Raises:
         Refused: An entry cannot be read.
     """
-    older = _numbers(registry)[:-keep]
-    return [_folder(registry, number) for number in older if _written_before(_read(registry, number), before)]
+    older = _ENTRIES.numbers(registry)[:-keep]
+    return [_ENTRIES.folder(registry, number) for number in older if _written_before(_read(registry, number), before)]
 
 
 def remove_old_entries(registry: str, keep: int, before: datetime) -> None:
     """Remove the entries that no run needs; arguments and errors are those of `old_entries`."""
     with locked(registry):
         for folder in old_entries(registry, keep, before):
-            remove_file(f"{folder}/{TrainingEntry.FILE}")  # first: a folder without it is not an entry
-            remove_folder(folder)
+            _ENTRIES.remove(folder)
 
 
 def _written_before(entry: TrainingEntry, before: datetime) -> bool:
@@ -158,7 +149,7 @@ def _written_before(entry: TrainingEntry, before: datetime) -> bool:
 
 def last_entry(registry: str) -> TrainingEntry | None:
     """Return the last entry, or None if the log is empty."""
-    numbers = _numbers(registry)
+    numbers = _ENTRIES.numbers(registry)
     return _read(registry, numbers[-1]) if numbers else None
 
 
@@ -169,7 +160,7 @@ def entry_before(registry: str, report: IngestReport) -> LoggedTraining | None:
     in a new version, is therefore compared with the span before it. Without spans, any other data is older.
     """
     newest_span, _ = newest(report.spans)
-    for number in reversed(_numbers(registry)):
+    for number in reversed(_ENTRIES.numbers(registry)):
         entry = _read(registry, number)
         if (entry.newest[0] < newest_span) if report.spans else (entry.digest != report.digest):
             return LoggedTraining(entry, _read_statistics(registry, number))
@@ -177,7 +168,7 @@ def entry_before(registry: str, report: IngestReport) -> LoggedTraining | None:
 
 
 def _read(registry: str, number: int) -> TrainingEntry:
-    folder = _folder(registry, number)
+    folder = _ENTRIES.folder(registry, number)
     try:
         return TrainingEntry.read(folder)
     except Refused as refused:
@@ -185,7 +176,7 @@ def _read(registry: str, number: int) -> TrainingEntry:
 
 
 def _read_statistics(registry: str, number: int) -> bytes:
-    folder = _folder(registry, number)
+    folder = _ENTRIES.folder(registry, number)
     path = f"{folder}/{_STATISTICS_FILE}"
     try:
         content = read_bytes(path)
@@ -199,14 +190,3 @@ def _read_statistics(registry: str, number: int) -> bytes:
 
 def _remedy(folder: str) -> str:
     return f"restore it, or delete {folder}: the entry before it then counts as the last"
-
-
-def _numbers(registry: str) -> list[int]:
-    """Return the numbers of the entries, ascending."""
-    names = (name.rstrip("/") for name in list_folder(f"{registry.rstrip('/')}/{_FOLDER}"))
-    numbers = sorted(int(name) for name in names if name.isascii() and name.isdigit())
-    return [number for number in numbers if exists(f"{_folder(registry, number)}/{TrainingEntry.FILE}")]
-
-
-def _folder(registry: str, number: int) -> str:
-    return f"{registry.rstrip('/')}/{_FOLDER}/{number:08d}"
