@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
-from components.common.stderr import redirected_stderr
+from components.common.stderr import quiet
 from components.registry import ModelRecord, find_model
 from schema.errors import Refused
 
@@ -148,16 +147,8 @@ def quiet_tensorflow() -> Iterator[None]:
     # TensorFlow imports Keras, which the model does not need. Keras 2, unlike 3, imports neither scikit-learn nor
     # matplotlib: a second of processor time less.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-    with TemporaryFile() as log:
-        try:
-            with redirected_stderr(log):
-                yield
-        except Refused:
-            raise
-        except BaseException:
-            log.seek(0)
-            sys.stderr.write(log.read().decode(errors="replace"))
-            raise
+    with quiet(shown_after=BaseException):
+        yield
 
 
 def load(directory: str) -> Any:

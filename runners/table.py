@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.common.garbage import paused_collection
+from components.common.stderr import quiet
 from pipeline.check import check_without_data
 from pipeline.config.configuration import Configuration
 from pipeline.errors import StepFailed
 from pipeline.running import Observer, RunResult, RunSteps
-from runners.remote.quiet import quiet
 from runners.remote.remote import RemoteRunner
 from schema.errors import Refused
 from schema.nearest import nearest
