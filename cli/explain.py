@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.options import ModelOption, TextPairOption
+
 if TYPE_CHECKING:
     from cli.prediction import TextPrediction
     from components.explanation.explanation import Explanation
@@ -13,14 +15,9 @@ app = typer.Typer()
 
 @app.command()
 def explain(
-    model: Annotated[
-        str, typer.Option(help="A version in the registry; or the registry itself, for its newest version.")
-    ],
+    model: ModelOption,
     text: Annotated[list[str] | None, typer.Option(help="Text to explain; repeat the option for more.")] = None,
-    text_pair: Annotated[
-        list[str] | None,
-        typer.Option(help="Second text, for a model of text pairs; give one for each --text, in the same order."),
-    ] = None,
+    text_pair: TextPairOption = None,
     file: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Instead of --text: a UTF-8 file with one text per line, or - for stdin."),
@@ -94,5 +91,5 @@ def _show(explanation: "Explanation", prediction: "TextPrediction") -> None:
         f"log odds {explanation.logit:+.2f} = {explanation.baseline_logit:+.2f} without words {total:+.2f} of words; "
         f"{abs(explanation.gap):.3f} of that unexplained after {explanation.steps} steps"
         + ("" if explanation.is_complete else ": not exact, take the numbers as a hint"),
-        markup=False, soft_wrap=True,
+        soft_wrap=True,
     )  # fmt: skip

@@ -14,6 +14,16 @@ SetOption = Annotated[
         help="Replace a key of the configuration, such as training.epochs=1; repeat the option for more.",
     ),
 ]
+ModelOption = Annotated[
+    str,
+    typer.Option("--model", help="A version in the registry; or the registry itself, for its newest version."),
+]
+TextPairOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--text-pair", help="Second text, for a model of text pairs; give one for each --text, in the same order."
+    ),
+]
 _RUN = typer.Argument(help="Folder of a run, <work_dir>/runs/<time>; or a work_dir, for its newest run.")
 RunArgument = Annotated[Path, _RUN]
 OptionalRunArgument = Annotated[Path | None, _RUN]

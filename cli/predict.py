@@ -4,19 +4,16 @@ from typing import Annotated
 
 import typer
 
+from cli.options import ModelOption, TextPairOption
+
 app = typer.Typer()
 
 
 @app.command()
 def predict(
-    model: Annotated[
-        str, typer.Option(help="A version in the registry; or the registry itself, for its newest version.")
-    ],
+    model: ModelOption,
     text: Annotated[list[str] | None, typer.Option(help="Text to classify; repeat the option for more.")] = None,
-    text_pair: Annotated[
-        list[str] | None,
-        typer.Option(help="Second text, for a model of text pairs; give one for each --text, in the same order."),
-    ] = None,
+    text_pair: TextPairOption = None,
     file: Annotated[
         str | None,
         typer.Option(
