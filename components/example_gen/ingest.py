@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from components.common.progress import PROGRESS
-from components.example_gen import runs, shards
+from components.example_gen import shards
 from components.example_gen.formats.rows import Rejected, Row, Table
 from components.example_gen.formats.values import UnusableValueError
 from components.example_gen.parsing.known import LabelResolver
@@ -12,7 +12,7 @@ from components.example_gen.parsing.label_changes import LabelChanges
 from components.example_gen.parsing.row_parser import LabelledText, RowParser, make_row_parser
 from components.example_gen.quarantine import QuarantinedRow
 from components.example_gen.report import Tally
-from components.example_gen.runs import RunWriter, SpilledRow
+from components.example_gen.runs import RejectWriter, RunWriter, SpilledRow
 from components.example_gen.settings import ExamplesSettings
 from components.example_gen.sources.sources import InputFile
 from components.example_gen.splitting import Splitter, labels_key
@@ -66,8 +66,7 @@ class Ingest:
         self._tally = Tally()
         self._resolver = LabelResolver(job.changes, complete=job.settings.implied == "complete")
         self._writer = RunWriter(job.folder, job.partitions)
-        self._rejects: list[QuarantinedRow] = []
-        self._reject_paths: list[str] = []
+        self._rejects = RejectWriter(job.folder, _MOST_REJECTS_HELD)
 
     def add_table(self, table: Table, file: InputFile) -> None:
         """Add all rows of a file."""
@@ -94,16 +93,14 @@ class Ingest:
     def finish(self) -> Part:
         """Write the rows that are still in memory, and return the result."""
         self._writer.flush()
-        self._flush_rejects()
-        return Part(self._order, self._tally, self._writer.paths, self._reject_paths)
+        self._rejects.flush()
+        return Part(self._order, self._tally, self._writer.paths, self._rejects.paths)
 
     def reject(self, row: Rejected, file: InputFile) -> None:
         """Count a rejected row and keep it for the quarantine."""
         self._count_row()
         self._tally.reasons[row.reason] += 1
-        self._rejects.append(QuarantinedRow(file.name, row.line, row.explanation, row.raw))
-        if len(self._rejects) >= _MOST_REJECTS_HELD:
-            self._flush_rejects()
+        self._rejects.add(QuarantinedRow(file.name, row.line, row.explanation, row.raw))
 
     def accept(self, parsed: LabelledText, row: Row, file: InputFile, splitter: Splitter) -> None:
         """Count a parsed row and spill it as an example; reject it if it was labelled for nothing."""
@@ -143,11 +140,6 @@ class Ingest:
         self._tally.read += 1
         if self._tally.read % _ROWS_PER_PROGRESS_LINE == 0:
             PROGRESS.info("%d rows read", self._tally.read)
-
-    def _flush_rejects(self) -> None:
-        if self._rejects:
-            self._reject_paths.append(runs.write_rejects(self._rejects, self._job.folder))
-            self._rejects = []
 
 
 @dataclass(frozen=True, slots=True)

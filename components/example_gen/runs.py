@@ -115,7 +115,7 @@ class RunWriter:
         counts = np.bincount(partition.astype(np.int64), minlength=self._partitions)
         starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
         slices = [batch.slice(start, count) for start, count in zip(starts, counts, strict=True)]
-        self.paths.append(_write(slices, _ROWS, self._folder))
+        self.paths.append(write_batches(slices, _ROWS, self._folder))
 
 
 def read_partition(paths: Iterable[str], partition: int) -> pa.Table:
@@ -129,7 +129,36 @@ def read_partition(paths: Iterable[str], partition: int) -> pa.Table:
 
 def write_rejects(rows: Sequence[QuarantinedRow], folder: str) -> str:
     """Write rows that the quarantine will contain to a file of a folder; return its path."""
-    return _write([to_batch(rows, SCHEMA)], SCHEMA, folder)
+    return write_batches([to_batch(rows, SCHEMA)], SCHEMA, folder)
+
+
+class RejectWriter:
+    """Writer of the rows of some files that the quarantine will contain.
+
+    Args:
+        folder: Folder that files are written to.
+        most_held: Number of rows in memory at most.
+
+    Attributes:
+        paths: The files, in order; see `read_rejects`.
+    """
+
+    def __init__(self, folder: str, most_held: int) -> None:
+        self.paths: list[str] = []
+        self._folder, self._most_held = folder, most_held
+        self._rows: list[QuarantinedRow] = []
+
+    def add(self, row: QuarantinedRow) -> None:
+        """Add a row; write those in memory if they are as many as may be there."""
+        self._rows.append(row)
+        if len(self._rows) >= self._most_held:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the rows that are in memory."""
+        if self._rows:
+            self.paths.append(write_rejects(self._rows, self._folder))
+            self._rows = []
 
 
 def read_rejects(paths: Iterable[str]) -> Iterator[QuarantinedRow]:
@@ -140,7 +169,8 @@ def read_rejects(paths: Iterable[str]) -> Iterator[QuarantinedRow]:
                 yield QuarantinedRow(**row)
 
 
-def _write(batches: Sequence[pa.RecordBatch], schema: pa.Schema, folder: str) -> str:
+def write_batches(batches: Sequence[pa.RecordBatch], schema: pa.Schema, folder: str) -> str:
+    """Write batches to a new Arrow file of a folder, complete or not at all; return its path."""
     path = f"{folder}/{uuid.uuid4().hex}"
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:

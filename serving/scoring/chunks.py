@@ -4,19 +4,18 @@ Rows wait on disk, since an in-process Beam runner would hold them in memory, an
 worker alone. A second call finds the chunks of the first, so rows are read once.
 """
 
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from components.common.files import open_seekable, write_whole
-from components.example_gen import runs
+from components.common.files import open_seekable
 from components.example_gen.formats.rows import Reason, Rejected, Row
 from components.example_gen.parsing.columns import find_columns
 from components.example_gen.parsing.row_parser import LabelledText, RowParser
 from components.example_gen.quarantine import QuarantinedRow
+from components.example_gen.runs import RejectWriter, write_batches
 from components.example_gen.sources.sources import InputFile
 from serving.scoring.record import Chunk, Plan, ScoredRows
 from serving.scoring.settings import ScoringSettings
@@ -57,10 +56,10 @@ class ChunkWriter:
 
     def __init__(self, settings: ScoringSettings, folder: str, order: int) -> None:
         self._settings, self._folder = settings, folder
-        self._part = Part(order)
+        self._rejects = RejectWriter(folder, _MOST_REJECTS_HELD)
+        self._part = Part(order, rejects=self._rejects.paths)
         self._rows: list[tuple[str, str, str | None, list[str]]] = []
         self._bytes = 0
-        self._rejects: list[QuarantinedRow] = []
 
     def parser(self, columns: Sequence[str], file: InputFile, others: Sequence[str] = ()) -> RowParser:
         """Return the parser of a file's rows.
@@ -87,7 +86,7 @@ class ChunkWriter:
     def finish(self) -> Part:
         """Write the rows that are still in memory, and return the result."""
         self._flush_rows()
-        self._flush_rejects()
+        self._rejects.flush()
         return self._part
 
     def _accept(self, row: LabelledText) -> None:
@@ -98,25 +97,14 @@ class ChunkWriter:
 
     def _reject(self, row: Rejected, file: str) -> None:
         self._part.reasons[str(row.reason)] += 1
-        self._rejects.append(QuarantinedRow(file, row.line, row.explanation, row.raw))
-        if len(self._rejects) >= _MOST_REJECTS_HELD:
-            self._flush_rejects()
+        self._rejects.add(QuarantinedRow(file, row.line, row.explanation, row.raw))
 
     def _flush_rows(self) -> None:
         if self._rows:
-            path = f"{self._folder}/{uuid.uuid4().hex}"
             columns = [pa.array(values, kind.type) for values, kind in zip(zip(*self._rows, strict=True), _ROWS)]  # noqa: B905
-            sink = pa.BufferOutputStream()
-            with pa.ipc.new_file(sink, _ROWS, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
-                writer.write_batch(pa.record_batch(columns, schema=_ROWS))
-            write_whole(path, sink.getvalue())
+            path = write_batches([pa.record_batch(columns, schema=_ROWS)], _ROWS, self._folder)
             self._part.chunks.append(Chunk(path=path, rows=len(self._rows)))
             self._rows, self._bytes = [], 0
-
-    def _flush_rejects(self) -> None:
-        if self._rejects:
-            self._part.rejects.append(runs.write_rejects(self._rejects, self._folder))
-            self._rejects = []
 
 
 def read_chunk(path: str) -> pa.RecordBatch:
