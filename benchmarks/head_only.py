@@ -19,6 +19,7 @@ import keras
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from benchmarks.goemotions import GOEMOTIONS, missing, read_labels, read_rows
 from benchmarks.transformed import write_transformed
 from components.checkpoints.find import Checkpoint, find_checkpoint, load_backbone
 from components.trainer.input_pipeline import count_labels, length_grouped_batches
@@ -34,8 +35,7 @@ _MAX_TOKENS = 64  # as in configs/goemotions.yaml
 
 def main() -> None:
     arguments = _arguments()
-    if not (arguments.data / "train.tsv").is_file():
-        message = f"no train.tsv in {arguments.data}: `python -m benchmarks.fetch_goemotions FOLDER` fetches it"
+    if message := missing(arguments.data):
         sys.stdout.write(json.dumps({"benchmark": "head_only", "not_run": message}) + "\n")
         return
     logging.basicConfig(format="%(message)s")
@@ -50,7 +50,7 @@ def _measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         trainable="head", epochs=arguments.epochs, learning_rate=arguments.learning_rate, patience=arguments.epochs
     )
     keras.utils.set_random_seed(settings.seed)
-    n_labels = len((arguments.data / "labels.txt").read_text(encoding="utf-8").split())
+    n_labels = len(read_labels(arguments.data))
     checkpoint = find_checkpoint("minilm-l6")
     for split in ("train", "dev"):
         _write_examples(arguments.data / f"{split}.tsv", folder / f"{split}.gz", checkpoint, n_labels, arguments.texts)
@@ -88,15 +88,14 @@ def _measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 def _write_examples(source: Path, path: Path, checkpoint: Checkpoint, n_labels: int, limit: int | None) -> None:
     """Write rows of a tsv file as Transform would, as token ids and multi-hot labels."""
-    lines = [line.split("\t") for line in source.read_text(encoding="utf-8").split("\n") if line][:limit]
+    lines = read_rows(source, limit)
     texts, label_lists = [line[0] for line in lines], [line[1] for line in lines]
     write_transformed(path, texts, label_lists, n_labels, checkpoint, _MAX_TOKENS)
 
 
 def _arguments() -> argparse.Namespace:
-    goemotions = Path(os.environ.get("GOEMOTIONS_DIR", "../shared/data/goemotions"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=goemotions, help="folder of train.tsv, dev.tsv and labels.txt")
+    parser.add_argument("--data", type=Path, default=GOEMOTIONS, help="folder of train.tsv, dev.tsv and labels.txt")
     parser.add_argument("--texts", type=int, help="number of texts of each split; all by default")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--learning-rate", type=float, help="instead of the default for the head alone")

@@ -8,7 +8,6 @@ losses are those of the label on dev.tsv, all of whose labels are known.
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
+from benchmarks.goemotions import GOEMOTIONS, missing, read_labels, read_rows
 from benchmarks.transformed import write_transformed
 from components.checkpoints.find import find_checkpoint, load_backbone
 from components.trainer.input_pipeline import length_grouped_batches
@@ -35,8 +35,7 @@ _WAYS = ("unknown", "without_rows", "taken_for_no")
 
 def main() -> None:
     arguments = _arguments()
-    if not (arguments.data / "train.tsv").is_file():
-        message = f"no train.tsv in {arguments.data}: `python -m benchmarks.fetch_goemotions FOLDER` fetches it"
+    if message := missing(arguments.data):
         sys.stdout.write(json.dumps({"benchmark": "partial_labels", "not_run": message}) + "\n")
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -45,15 +44,14 @@ def main() -> None:
 
 
 def _measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    names = (arguments.data / "labels.txt").read_text(encoding="utf-8").split()
+    names = read_labels(arguments.data)
     column = names.index(arguments.label)
     checkpoint = find_checkpoint("minilm-l6")
     keras.utils.set_random_seed(0)
     model = build_classifier(load_backbone(checkpoint), len(names), 0.1)
     splits = []
     for split, limit in (("train", arguments.texts), ("dev", None)):
-        lines = (arguments.data / f"{split}.tsv").read_text(encoding="utf-8").split("\n")
-        rows = [line.split("\t") for line in lines if line][:limit]
+        rows = read_rows(arguments.data / f"{split}.tsv", limit)
         path = folder / f"{split}.gz"
         write_transformed(path, [row[0] for row in rows], [row[1] for row in rows], len(names), checkpoint, _MAX_TOKENS)
         splits.append(encode(model, length_grouped_batches([str(path)], len(names), 32), str(folder)))
@@ -116,9 +114,8 @@ def _summarize(scores: list[dict[str, float]]) -> dict[str, list[float]]:
 
 
 def _arguments() -> argparse.Namespace:
-    goemotions = Path(os.environ.get("GOEMOTIONS_DIR", "../shared/data/goemotions"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=goemotions, help="folder of train.tsv, dev.tsv and labels.txt")
+    parser.add_argument("--data", type=Path, default=GOEMOTIONS, help="folder of train.tsv, dev.tsv and labels.txt")
     parser.add_argument("--label", default="gratitude", help="label of which half is masked")
     parser.add_argument("--texts", type=int, help="number of texts of train.tsv; all by default")
     parser.add_argument("--seeds", type=int, default=5)

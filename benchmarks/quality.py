@@ -26,6 +26,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.goemotions import GOEMOTIONS, missing, read_labels, read_rows
+
 _MAX_TOKENS = 64
 _RECIPE: dict[str, Any] = {"epochs": 3, "batch_size": 32, "learning_rate": 1e-4}
 _VARIANTS: dict[str, dict[str, Any]] = {
@@ -48,8 +50,8 @@ def main() -> None:
     if arguments.one is not None:
         _train(json.loads(arguments.one), arguments.output)
         return
-    if not (arguments.data / "train.tsv").is_file():
-        print(json.dumps({"skipped": f"no GoEmotions in {arguments.data}; see --data"}))
+    if message := missing(arguments.data):
+        print(json.dumps({"skipped": message}))
         return
     arguments.output.mkdir(parents=True, exist_ok=True)
     if not (arguments.output / "splits.json").exists():
@@ -190,8 +192,8 @@ def _write_splits(data: Path, output: Path) -> None:
     from benchmarks.transformed import write_transformed
     from components.checkpoints.find import BUNDLED, find_checkpoint
 
-    n_labels = len((data / "labels.txt").read_text(encoding="utf-8").split())
-    rows = {name: _rows(data / f"{name}.tsv") for name in ("train", "dev")}
+    n_labels = len(read_labels(data))
+    rows = {name: read_rows(data / f"{name}.tsv") for name in ("train", "dev")}
     splits: dict[str, list[list[str]]] = {"train": [], "eval": [], "test": rows["dev"]}
     for row in rows["train"]:
         splits["eval" if hashlib.sha256(row[2].encode()).digest()[0] < 26 else "train"].append(row)
@@ -202,15 +204,9 @@ def _write_splits(data: Path, output: Path) -> None:
     (output / "splits.json").write_text(json.dumps(sizes | {"labels": n_labels}), encoding="utf-8")
 
 
-def _rows(path: Path) -> list[list[str]]:
-    """Read [text, labels, id] of each line."""
-    return [line.split("\t") for line in path.read_text(encoding="utf-8").split("\n") if line]
-
-
 def _arguments() -> argparse.Namespace:
-    goemotions = Path(os.environ.get("GOEMOTIONS_DIR", "../shared/data/goemotions"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=goemotions, help="folder of GoEmotions' tsv files and labels.txt")
+    parser.add_argument("--data", type=Path, default=GOEMOTIONS, help="folder of GoEmotions' tsv files and labels.txt")
     parser.add_argument("--variants", nargs="+", choices=list(_VARIANTS), default=["default"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--output", type=Path, default=Path("build/quality"))

@@ -25,6 +25,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks import peer
+from benchmarks.goemotions import GOEMOTIONS, read_rows
 
 _MODELS = ("runs/goemotions/registry", "runs/sample/registry")
 _LOOP = """
@@ -72,7 +73,7 @@ class Measured:
 def write_texts(source: Path, path: Path, count: int, seed: int = 0) -> None:
     """Write texts drawn from GoEmotions as a CSV file with the columns id and text."""
     rng = random.Random(seed)
-    texts = [line.split("\t")[0] for line in source.read_text(encoding="utf-8").splitlines()]
+    texts = [row[0] for row in read_rows(source)]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "text"])
@@ -113,7 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--texts", type=int, default=4000)
     parser.add_argument("--model", help="directory of a model, or a registry")
-    parser.add_argument("--goemotions", type=Path, default=Path("../shared/data/goemotions"))
+    parser.add_argument("--goemotions", type=Path, default=GOEMOTIONS)
     parser.add_argument("--peer", type=Path, default=peer.FOLDER, help="environment of PyTorch, if there is one")
     parser.add_argument("--beam", default="local", help="local or multi_processing")
     options = parser.parse_args()

@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.goemotions import GOEMOTIONS, missing, read_rows
 from benchmarks.peer import FOLDER, SERVING_PACKAGES, peer_python
 from benchmarks.serving.measure import Predict, measure
 
@@ -45,8 +46,8 @@ def main() -> None:
         job = json.loads(arguments.job.read_text(encoding="utf-8"))
         print(json.dumps(measure(partial(_load, job["model"]), job)))
         return
-    if not (arguments.data / "train.tsv").is_file():
-        print(json.dumps({"skipped": f"no GoEmotions in {arguments.data}; see --data"}))
+    if message := missing(arguments.data):
+        print(json.dumps({"skipped": message}))
         return
     folder: Path = arguments.folder
     if not (folder / "hugging_face").exists():
@@ -77,8 +78,7 @@ def _load(saved_model: str) -> Predict:
 
 
 def _job(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    lines = (arguments.data / "dev.tsv").read_text(encoding="utf-8").split("\n")
-    rows = [line.split("\t") for line in lines if line][: arguments.texts]
+    rows = read_rows(arguments.data / "dev.tsv", arguments.texts)
     texts = [row[0] for row in rows]
     return {
         "texts": texts,
@@ -124,9 +124,8 @@ def _summary(rounds: list[dict[str, dict[str, Any]]]) -> dict[str, Any]:
 
 
 def _arguments() -> argparse.Namespace:
-    goemotions = Path(os.environ.get("GOEMOTIONS_DIR", "../shared/data/goemotions"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=goemotions, help="folder of GoEmotions' tsv files and labels.txt")
+    parser.add_argument("--data", type=Path, default=GOEMOTIONS, help="folder of GoEmotions' tsv files and labels.txt")
     parser.add_argument("--sides", nargs="*", choices=_PEERS, default=list(_PEERS), help="peers")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--texts", type=int, default=3000, help="number of texts of the dev split")

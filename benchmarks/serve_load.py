@@ -32,6 +32,7 @@ import aiohttp
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.goemotions import read_rows
 from components.registry import ModelRecord, checksums, content_id, push
 
 _TOLERANCE = 1e-5
@@ -196,7 +197,7 @@ def _two_models(folder: Path, first: Path, second: Path | None) -> list[Path]:
 
 def _read_texts(path: Path | None) -> list[str]:
     if path is not None:
-        return [line.split("\t")[0] for line in path.read_text(encoding="utf-8").splitlines()][:_TEXTS]
+        return [row[0] for row in read_rows(path, _TEXTS)]
     draw = np.random.default_rng(0)
     return [" ".join(draw.choice(_WORDS, draw.integers(4, 30))) for _ in range(_TEXTS)]
 

@@ -15,7 +15,6 @@ recall of the first N.
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -27,6 +26,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from benchmarks.goemotions import GOEMOTIONS, missing, read_labels, read_rows
 from benchmarks.transformed import write_transformed
 from components.checkpoints.find import BUNDLED, find_checkpoint, load_backbone
 from components.example_gen.splitting import fold, stable_hash
@@ -47,8 +47,7 @@ Answers = NDArray[np.int8]
 
 def main() -> None:
     arguments = _arguments()
-    if not (arguments.data / "train.tsv").is_file():
-        message = f"no train.tsv in {arguments.data}: `python -m benchmarks.fetch_goemotions FOLDER` fetches it"
+    if message := missing(arguments.data):
         sys.stdout.write(json.dumps({"benchmark": "suspects", "not_run": message}) + "\n")
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -58,8 +57,8 @@ def main() -> None:
 
 def _measure(arguments: argparse.Namespace, folder: str) -> dict[str, Any]:
     started = time.process_time()
-    train, text_keys = _encode(arguments.data / "train.tsv", arguments.data / "labels.txt", folder, arguments.texts)
-    evaluation, _ = _encode(arguments.data / "dev.tsv", arguments.data / "labels.txt", folder, arguments.texts)
+    train, text_keys = _encode(arguments.data / "train.tsv", folder, arguments.texts)
+    evaluation, _ = _encode(arguments.data / "dev.tsv", folder, arguments.texts)
     result: dict[str, Any] = {
         "texts": len(train), "labels": int(train.labels.shape[1]), "folds": arguments.folds,
         "encoding_cpu_s": round(time.process_time() - started, 1),
@@ -119,10 +118,10 @@ def _plant_in_answers(labels: Answers, rng: np.random.Generator) -> NDArray[np.b
     return rng.random(labels.shape) < _SHARE
 
 
-def _encode(path: Path, names: Path, folder: str, limit: int | None) -> tuple[Pooled, NDArray[np.uint64]]:
+def _encode(path: Path, folder: str, limit: int | None) -> tuple[Pooled, NDArray[np.uint64]]:
     """Encode the texts of a tsv file; return vectors and labels, and the key of each text."""
-    lines = [line.split("\t") for line in path.read_text(encoding="utf-8").split("\n") if line][:limit]
-    n_labels, checkpoint = len(names.read_text(encoding="utf-8").split()), find_checkpoint(BUNDLED)
+    lines = read_rows(path, limit)
+    n_labels, checkpoint = len(read_labels(path.parent)), find_checkpoint(BUNDLED)
     # Texts of similar length are encoded together. The order of the texts does not matter otherwise.
     lines.sort(key=lambda line: len(line[0]))
     texts = [line[0] for line in lines]
@@ -150,9 +149,8 @@ def _mean(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _arguments() -> argparse.Namespace:
-    goemotions = Path(os.environ.get("GOEMOTIONS_DIR", "../shared/data/goemotions"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=goemotions, help="folder of train.tsv, dev.tsv and labels.txt")
+    parser.add_argument("--data", type=Path, default=GOEMOTIONS, help="folder of train.tsv, dev.tsv and labels.txt")
     parser.add_argument("--texts", type=int, help="number of texts of each split; all by default")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])

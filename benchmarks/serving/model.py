@@ -8,7 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.goemotions import read_labels, read_rows
+
 _MAX_TOKENS = 512
+_BATCH_SIZE = 32
+_EVAL_ROWS = 5_000
 
 
 def write_model(folder: Path, data: Path, steps: int) -> None:
@@ -30,15 +34,14 @@ def write_model(folder: Path, data: Path, steps: int) -> None:
     from components.trainer.model import plain_copy
     from tests.components.preprocessing.transform import run_transform
 
-    checkpoint, labels = find_checkpoint(BUNDLED), (data / "labels.txt").read_text(encoding="utf-8").split()
+    checkpoint, labels = find_checkpoint(BUNDLED), read_labels(data)
     files = {}
-    for split, name, first, count in (("train", "train", 0, steps * 32), ("eval", "train", -5000, 5000)):
-        rows = [line.split("\t") for line in (data / f"{name}.tsv").read_text(encoding="utf-8").split("\n") if line]
-        rows = rows[first:][:count]
+    train_rows = read_rows(data / "train.tsv")
+    for split, rows in (("train", train_rows[: steps * _BATCH_SIZE]), ("eval", train_rows[-_EVAL_ROWS:])):
         files[split] = str(folder / f"{split}.gz")
         texts, indices = [row[0] for row in rows], [row[1] for row in rows]
         write_transformed(Path(files[split]), texts, indices, len(labels), checkpoint, 64)
-    model = plain_copy(_train(files["train"], len(labels), steps))
+    model = plain_copy(_train(files, len(labels), folder))
     probabilities, actual = predict(model, length_grouped_batches([files["eval"]], len(labels), 64))
     thresholds = choose_thresholds(probabilities, actual)
     (folder / "thresholds.json").write_text(json.dumps([float(each) for each in thresholds]), encoding="utf-8")
@@ -54,32 +57,27 @@ def write_model(folder: Path, data: Path, steps: int) -> None:
     _write_hugging_face(folder / "hugging_face", checkpoint.folder, model, len(labels))
 
 
-def _train(file: str, n_labels: int, steps: int) -> Any:
+def _train(files: dict[str, str], n_labels: int, folder: Path) -> Any:
     from components.checkpoints.find import BUNDLED, find_checkpoint, load_backbone
     from components.trainer.cpu import optimize_training_for_cpu
     from components.trainer.input_pipeline import count_labels, length_grouped_batches, occurring_token_ids
+    from components.trainer.loop.fit import fit
     from components.trainer.loop.losses import multi_hot_loss, prior_bias
-    from components.trainer.loop.optimizer import build_optimizer
-    from components.trainer.loop.plan import Plan
-    from components.trainer.loop.steps import Steps, share_batches
     from components.trainer.model import build_classifier
     from components.trainer.numerics import set_seeds, use_precision
     from components.trainer.settings import TrainingSettings
 
-    settings = TrainingSettings(batch_size=32, epochs=1, learning_rate=2e-4, layer_decay=0.9, seed=0)
+    settings = TrainingSettings(batch_size=_BATCH_SIZE, epochs=1, learning_rate=2e-4, layer_decay=0.9, seed=0)
     set_seeds(settings)
-    with use_precision("auto"):
+    with use_precision(settings.precision):
         model = build_classifier(load_backbone(find_checkpoint(BUNDLED)), n_labels, settings.dropout)
-    counts = count_labels([file], n_labels)
+    counts = count_labels([files["train"]], n_labels)
     model.layers[-1].bias.assign(prior_bias(counts, settings.loss))
-    batches = length_grouped_batches([file], n_labels, settings.batch_size, shuffle_seed=0)
-    with optimize_training_for_cpu(model, partial(occurring_token_ids, [file], model.backbone.vocabulary_size)):
-        updates = Plan.of(settings, counts.examples).updates
-        model.compile(optimizer=build_optimizer(settings, updates, {}), loss=multi_hot_loss())
-        run = Steps(model, model.loss, model.distribute_strategy, 1, xla=False)
-        iterator = iter(share_batches(batches, model.distribute_strategy))
-        for _ in range(steps):
-            run.update(iterator)
+    batches = partial(length_grouped_batches, n_labels=n_labels, batch_size=settings.batch_size)
+    train, evaluation = batches([files["train"]], shuffle_seed=settings.seed), batches([files["eval"]])
+    find_token_ids = partial(occurring_token_ids, list(files.values()), model.backbone.vocabulary_size)
+    with optimize_training_for_cpu(model, find_token_ids):
+        fit(model, train, evaluation, settings, counts.examples, str(folder / "logs"), loss=multi_hot_loss())
     return model
 
 
