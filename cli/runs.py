@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.options import OptionalRunArgument, RunArgument, SetOption
+from components.suspects.settings import FOLDS, TOP
 from schema.errors import Refused
 
 app = typer.Typer()
@@ -88,10 +89,10 @@ def suspects(
     run: Annotated[
         Path, typer.Option(help="Folder of a run, <work_dir>/runs/<time>; or a work_dir, for its newest run.")
     ],
-    top: Annotated[int, typer.Option(min=0, help="Rows to show, and to keep for the report.")] = 20,
+    top: Annotated[int, typer.Option(min=0, help="Rows to show, and to keep for the report.")] = TOP,
     folds: Annotated[
         int, typer.Option(min=2, help="Parts of the train split; each is judged by a head trained on the others.")
-    ] = 5,
+    ] = FOLDS,
     output: Annotated[
         str | None,
         typer.Option(

@@ -10,6 +10,7 @@ _ARTIFACTS = {
     "DataVerdict": "components.data_gate.artifacts",
     "Quarantine": "components.example_gen.artifacts",
     "RunReport": "components.report.artifacts",
+    "SuspectedLabels": "components.suspects.artifacts",
 }
 
 

@@ -32,6 +32,8 @@ from components.pusher.component import RegistryPusher
 from components.report.component import Report
 from components.schema_import.component import SchemaImport
 from components.statistics_gen.options import statistics_options
+from components.suspects.component import LabelSuspects
+from components.suspects.settings import SuspectsConfig
 from components.tracking.component import Tracking
 from components.trainer.settings import TrainerConfig, hyper_parameters
 from components.trainer.start import find_start
@@ -112,6 +114,24 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         custom_config=_transform_config(config, checkpoint, fingerprint, labels, locations),
     )
     transform.add_upstream_node(data_gate)
+    # Labels that are likely to be wrong, for the report and for those who own them. They decide nothing.
+    suspects = (
+        [
+            LabelSuspects(
+                examples=example_gen.outputs["examples"],
+                transform_graph=transform.outputs["transform_graph"],
+                schema=schema_import.outputs["schema"],
+                settings=SuspectsConfig(
+                    search=config.suspects,
+                    checkpoint=locations.checkpoint,
+                    checkpoint_fingerprint=fingerprint,
+                    soft_cut=config.examples.soft_cut,
+                ),
+            )
+        ]
+        if config.suspects
+        else []
+    )
     # The encoder and its sigmoid head: gradients from train; early stopping and thresholds from eval.
     trainer = Trainer(
         run_fn="components.trainer.run.run_fn",
@@ -187,6 +207,7 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         blessing=blessing.outputs["blessing"],
         canary=canary.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],
+        suspects=suspects[0].outputs["suspects"] if suspects else None,
         settings=config.report,
         configuration=config,
         registry=locations.registry,
@@ -223,8 +244,8 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         pipeline_name=config.name,
         pipeline_root=locations.pipeline_root,
         components=[
-            example_gen, statistics_gen, schema_import, example_validator, data_gate, transform, trainer, baseline,
-            evaluator, behaviour, blessing, *validators, canary, pusher, report,
+            example_gen, statistics_gen, schema_import, example_validator, data_gate, transform, *suspects, trainer,
+            baseline, evaluator, behaviour, blessing, *validators, canary, pusher, report,
             training_record, *profiles, *tracking,
         ],
         enable_cache=True,

@@ -15,6 +15,7 @@ from components.report.settings import ReportSettings
 from components.report.summary import Summary
 from components.report.views.material import Material, gather_material
 from components.report.views.trend import MOST_RUNS, PastResult, merge_results, registry_results
+from components.suspects.suspects import Suspects
 from pipeline.config.configuration import Configuration
 from pipeline.history import read_history
 from pipeline.run_folder import find_ended_run, read_configuration, read_outputs, read_provenance, start_time
@@ -72,7 +73,7 @@ def _gather(run: Path, texts: bool | None) -> Material:
     configuration = read_configuration(run)
     settings = _report_settings(run, configuration)
     return gather_material(
-        read_outputs(run) | {"suspects": str(run)},
+        read_outputs(run) | ({"suspects": str(run)} if (run / Suspects.FILE).exists() else {}),
         Summary.read(str(run)),
         configuration=configuration,
         when=start_time(run),

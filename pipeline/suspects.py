@@ -3,9 +3,11 @@
 import logging
 from pathlib import Path
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
+from components.example_gen.settings import ExamplesSettings
 from components.suspects.suspects import Suspects, check_table
 from pipeline.display import RunDisplay
 from pipeline.libraries import libraries_logged
@@ -47,9 +49,19 @@ def search_suspects(path: Path, console: Console, *, top: int, folds: int, outpu
         from components.suspects.find import SuspectSource, find_suspects
 
         display.step_started(_STEP, 1, 1)
-        source = SuspectSource(outputs["examples"], outputs["transform_graph"], outputs["schema"], checkpoint)
+        source = SuspectSource(
+            outputs["examples"], outputs["transform_graph"], outputs["schema"], checkpoint, _soft_cut(run)
+        )
         found = find_suspects(source, folds=folds, most=top, table=output or str(run / "suspects.csv"))
     found.write(str(run))
     if has_ended(run):
         write_report(run)
     return found
+
+
+def _soft_cut(run: Path) -> float | None:
+    """Return the share of annotators from which on a label counts as given, as the run's configuration says."""
+    try:
+        return ExamplesSettings.model_validate(read_configuration(run).get("examples")).soft_cut
+    except ValidationError:
+        raise Refused(f"{run}: its configuration.json is another release's, or damaged (examples); run again") from None

@@ -41,7 +41,7 @@ _SLOW_MODULES: dict[str, set[str]] = {
     "components/report": {"artifacts", "component", "executor", "gather"},
     "components/schema_import": {"*"},
     "components/statistics_gen": {"*"},
-    "components/suspects": {"encoding", "find", "out_of_fold"},
+    "components/suspects": {"artifacts", "component", "encoding", "executor", "find", "out_of_fold"},
     "components/tracking": {"artifacts", "component", "executor"},
     "components/trainer": {
         "decision_scores",

@@ -14,6 +14,7 @@ from components.example_gen.artifacts import Quarantine
 from components.report.artifacts import RunReport
 from components.report.executor import Executor
 from components.report.settings import ReportSettings
+from components.suspects.artifacts import SuspectedLabels
 
 
 class ReportSpec(ComponentSpec):  # type: ignore[misc]
@@ -36,6 +37,7 @@ class ReportSpec(ComponentSpec):  # type: ignore[misc]
         "blessing": ChannelParameter(type=ModelBlessing),
         "canary": ChannelParameter(type=InfraBlessing),
         "pushed_model": ChannelParameter(type=PushedModel),
+        "suspects": ChannelParameter(type=SuspectedLabels, optional=True),
     }
     OUTPUTS: ClassVar = {"report": ChannelParameter(type=RunReport)}
 
@@ -54,6 +56,7 @@ class Report(base_component.BaseComponent):  # type: ignore[misc]
         blessing: Output of Blessing.
         canary: Output of Canary.
         pushed_model: Output of RegistryPusher.
+        suspects: Output of LabelSuspects; None if nothing searches for label errors.
         settings: What to show.
         configuration: The whole configuration, which the report shows.
         registry: The push destination, whose versions' results the report shows beside this run's.
@@ -75,6 +78,7 @@ class Report(base_component.BaseComponent):  # type: ignore[misc]
         blessing: types.BaseChannel,
         canary: types.BaseChannel,
         pushed_model: types.BaseChannel,
+        suspects: types.BaseChannel | None,
         settings: ReportSettings,
         configuration: Settings,
         registry: str,
@@ -91,6 +95,7 @@ class Report(base_component.BaseComponent):  # type: ignore[misc]
                 blessing=blessing,
                 canary=canary,
                 pushed_model=pushed_model,
+                suspects=suspects,
                 settings=settings.model_dump_json(),
                 configuration=configuration.model_dump_json(),
                 chosen=configuration.model_dump_json(exclude_defaults=True),

@@ -14,6 +14,7 @@ from components.common.progress import PROGRESS
 from components.example_gen.splitting import fold, stable_hash
 from components.preprocessing.features import LABELS as MULTI_HOT
 from components.preprocessing.features import SEGMENT_IDS, TOKEN_IDS
+from components.trainer.decisions.scores import cut_soft_labels
 from components.trainer.input_pipeline import encoder_inputs
 from components.trainer.loop.pooled import Pooled
 from components.trainer.loop.row_store import RowStore
@@ -32,7 +33,6 @@ from schema.features import (
 # Examples that are sorted by length together, and examples that the encoder reads at a time.
 _WINDOW, _BATCH = 4_096, 128
 _LABEL_FEATURES = (LABELS, UNKNOWN_LABELS, SOFT_LABELS, SOFT_SCORES)
-_CUT = 0.5
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,9 @@ class NamedText:
     text_pair: str | None
 
 
-def encode_split(backbone: Any, transform: tft.TFTransformOutput, folder: str, temporary: str) -> EncodedSplit:
+def encode_split(
+    backbone: Any, transform: tft.TFTransformOutput, folder: str, temporary: str, soft_cut: float | None = None
+) -> EncodedSplit:
     """Encode the examples of a split.
 
     A vector is BERT's pooled output beside the mean of the last layer's token vectors. The pooler of a checkpoint may
@@ -77,6 +79,7 @@ def encode_split(backbone: Any, transform: tft.TFTransformOutput, folder: str, t
         transform: Transform graph.
         folder: Folder of the split's raw tf.Examples.
         temporary: Folder for what does not fit in memory.
+        soft_cut: Share of annotators from which on a label counts as given; None if labels are yes or no.
     """
     forward = tf.function(lambda inputs: encoder_vectors(backbone, inputs), reduce_retracing=True)
     n_labels = transform.transformed_feature_spec()[MULTI_HOT].shape[0]
@@ -88,7 +91,7 @@ def encode_split(backbone: Any, transform: tft.TFTransformOutput, folder: str, t
         columns = [parsed[name].numpy()[:, 0] for name in (TEXT, TEXT_PAIR) if name in parsed]
         text_keys.append(np.array([_text_key(*texts) for texts in zip(*columns, strict=True)], np.uint64))
         groups.append(parsed[GROUP_KEY].numpy())
-        labels.append(_answers(tokens[MULTI_HOT].numpy()))
+        labels.append(cut_soft_labels(tokens[MULTI_HOT].numpy(), soft_cut).astype(np.int8))
         outputs.append(_encode_window(forward, tokens))
         done += len(groups[-1])
         PROGRESS.info("encoding every text once: %d done", done)
@@ -132,11 +135,6 @@ def encoder_vectors(backbone: Any, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
     mask = tf.cast(inputs["padding_mask"], tf.float32)[:, :, tf.newaxis]
     mean = tf.reduce_sum(tf.cast(outputs["sequence_output"], tf.float32) * mask, 1) / tf.reduce_sum(mask, 1)
     return tf.concat([tf.cast(outputs["pooled_output"], tf.float32), mean], axis=1)
-
-
-def _answers(labels: NDArray[np.float32]) -> NDArray[np.int8]:
-    """Return yes (1), no (0) or unknown (-1) for each label; shares of annotators are cut at a half."""
-    return np.where(labels < 0, -1, labels >= _CUT).astype(np.int8)
 
 
 def _records(folder: str) -> tf.data.Dataset:

@@ -33,12 +33,14 @@ class SuspectSource:
         transform_graph: URI of Transform's TransformGraph.
         schema: URI of SchemaImport's Schema.
         checkpoint: Name or path of the pretrained BERT.
+        soft_cut: Share of annotators from which on a label counts as given; None if labels are yes or no.
     """
 
     examples: str
     transform_graph: str
     schema: str
     checkpoint: str
+    soft_cut: float | None = None
 
 
 def find_suspects(source: SuspectSource, *, folds: int, most: int, table: str) -> Suspects:
@@ -59,8 +61,8 @@ def find_suspects(source: SuspectSource, *, folds: int, most: int, table: str) -
     PROGRESS.info("reading checkpoint %s", source.checkpoint)
     with tempfile.TemporaryDirectory() as folder, use_precision("float32"):
         backbone = load_backbone(find_checkpoint(source.checkpoint))
-        train = encode_split(backbone, transform, split, folder)
-        evaluation = encode_split(backbone, transform, f"{source.examples}/Split-eval", folder)
+        train = encode_split(backbone, transform, split, folder, source.soft_cut)
+        evaluation = encode_split(backbone, transform, f"{source.examples}/Split-eval", folder, source.soft_cut)
         n_examples = len(train.examples)
         _check_size(n_examples, len(labels.names), folds)
         fold_of = assign_folds(train.text_keys, train.groups, folds)
@@ -85,7 +87,7 @@ def find_suspects(source: SuspectSource, *, folds: int, most: int, table: str) -
 
 def _check_size(examples: int, n_labels: int, folds: int) -> None:
     if examples < folds:
-        raise Refused(f"the train split has {examples} examples, too few for {folds} folds; give fewer with --folds")
+        raise Refused(f"the train split has {examples} examples, too few for {folds} folds; give fewer folds")
     if examples * n_labels > MOST_CELLS:
         raise Refused(
             f"{examples:,} examples x {n_labels:,} labels are too many: more than {MOST_CELLS:,} answers do not fit in"

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from components.common.files import make_folder, write_whole
 from components.common.record import Record, Value
@@ -64,7 +64,8 @@ class Suspects(Record):
         labels: Counts by label, of labels in use.
         unjudged: Labels that were not judged, since too few examples have them or lack them.
         worst: The first suspects; the table has all.
-        file: Path of the table.
+        file: Path of the table; empty if nothing was searched.
+        not_searched: Why nothing was searched; empty if something was.
     """
 
     FILE: ClassVar = "suspects.json"
@@ -76,6 +77,12 @@ class Suspects(Record):
     unjudged: list[str]
     worst: list[Suspect]
     file: str
+    not_searched: str = ""
+
+    @classmethod
+    def none_searched(cls, folds: int, reason: str) -> Self:
+        """Return what is written where the data are too small or too large for a search."""
+        return cls(examples=0, folds=folds, found=0, labels={}, unjudged=[], worst=[], file="", not_searched=reason)
 
 
 def check_table(path: str) -> None:

@@ -11,6 +11,7 @@ from components.evaluation.settings import EvaluationSettings
 from components.example_gen.settings import ExamplesSettings
 from components.preprocessing.settings import Truncation
 from components.report.settings import ReportSettings
+from components.suspects.settings import SuspectsSettings
 from components.tracking.settings import TrackingSettings
 from components.trainer.settings import TrainingSettings
 from pipeline.config.beam import BeamSettings
@@ -87,6 +88,9 @@ class Configuration(Settings):
         None, description="TFX's InfraValidator with TensorFlow Serving, in addition to the canary; null: not used."
     )
     report: ReportSettings = Field(ReportSettings(), description="Contents of report.html and model_card.md.")
+    suspects: SuspectsSettings | None = Field(
+        None, description="Search of each run for label errors in its train split; null: only `suspects` searches."
+    )
     scoring: ScoringSettings | None = Field(
         None, description="Rows that the registry's live model scores, and where; null: nothing is scored."
     )

@@ -83,8 +83,8 @@ def gather_material(
 
     Args:
         outputs: URIs of the run's artifacts by output key: `quarantine`, `verdict` of the data gate, `model`,
-            `model_run`, `evaluation`, `results` of the behavioural tests, and `suspects`, the folder of what the
-            command of this name found. Any may be missing, and so may the files that it points to.
+            `model_run`, `evaluation`, `results` of the behavioural tests, and `suspects`, what LabelSuspects or
+            the command `suspects` found. Any may be missing, and so may the files that it points to.
         summary: Summary of the run.
         configuration: Configuration of the run; empty if it is not known.
         when: Time of the run.

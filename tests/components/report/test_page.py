@@ -301,6 +301,11 @@ def test_suspects_are_shown_without_their_texts_if_texts_are_left_out() -> None:
         assert part in page.text
     assert "Where is <u>my</u> order?" not in Page(build_page(replace(material(texts=False), suspects=found))).text
     assert "Suspects" not in Page(build_page(material())).text
+    none = Suspects.none_searched(5, "the train split has 3 <examples>")
+    assert (
+        "Nothing was searched: the train split has 3 <examples>."
+        in Page(build_page(replace(material(), suspects=none))).text
+    )
 
 
 def test_the_short_report_leaves_out_what_only_an_engineer_needs() -> None:
