@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.common.memory import check_memory
 from components.common.stderr import quiet
 from components.registry import ModelRecord, find_model
 from schema.errors import Refused
@@ -147,6 +148,7 @@ def quiet_tensorflow() -> Iterator[None]:
     # TensorFlow imports Keras, which the model does not need. Keras 2, unlike 3, imports neither scikit-learn nor
     # matplotlib: a second of processor time less.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    check_memory(tfx=False)
     with quiet(shown_after=BaseException):
         yield
 

@@ -44,6 +44,7 @@ def serve(
 
     from pydantic import ValidationError
 
+    from components.common.memory import check_memory
     from schema.errors import Refused
     from serving.request_log.settings import RequestLogSettings
     from serving.server.live_model import find_source
@@ -64,6 +65,7 @@ def serve(
         first = error.errors()[0]
         raise Refused(f"--{'-'.join(str(part) for part in first['loc']).replace('_', '-')}: {first['msg']}") from None
     find_source(model)
+    check_memory(tfx=False)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # TensorFlow enables oneDNN by default only on some processors.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

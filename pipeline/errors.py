@@ -6,12 +6,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from components.common.memory import TooLittleMemory
 from components.common.outcome import EXIT_STATUS, Outcome, Untried
 from schema.errors import Refused
 from schema.visible import in_one_line
 
 _INTERRUPTED, _TERMINATED = 130, 143  # as a shell reports SIGINT and SIGTERM
 _MOST_CHARACTERS, _MOST_SHOWN = 400, 2_000
+# What glibc's dynamic loader says (elf/dl-load.c), and the system's words for ENOMEM.
+_NO_MEMORY_FOR_LIBRARY = ("failed to map segment from shared object", "annot allocate memory")
 # Errors that come from the machine, not from this code: what to do about each.
 _REMEDIES = {
     errno.ENOSPC: "free some disk space, then run again",
@@ -72,6 +75,9 @@ def describe(error: BaseException) -> str:
         return f"{how}; finished steps are kept, and the next run continues from there"
     if isinstance(error, Refused | StepFailed | Untried):
         return str(error)
+    if _is_out_of_memory(error):
+        is_limit = isinstance(error, TooLittleMemory)
+        return str(error) if is_limit else "out of memory; free some, raise the limit, or use a larger machine"
     return _describe_machine_error(error) or " ".join(f"{type(error).__name__}: {error}".split())
 
 
@@ -115,8 +121,10 @@ def errors_in_one_line() -> Iterator[None]:
         _exit(describe(error), _INTERRUPTED)
     except Terminated as error:
         _exit(describe(error), _TERMINATED)
-    except MemoryError:
-        _exit("out of memory; free some, raise the limit, or use a larger machine", EXIT_STATUS["failed"])
+    except (MemoryError, ImportError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        _exit(describe(error), EXIT_STATUS["failed"])
     except OSError as error:
         if error.errno not in _REMEDIES:
             raise
@@ -133,6 +141,13 @@ def _exit(message: str, status: int) -> None:
         line = f"{line[: _MOST_SHOWN // 2]} ... {line[-_MOST_SHOWN // 2 :]}"
     PlainConsole(stderr=True, soft_wrap=True).print(Text(f"error: {line}"))
     sys.exit(status)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Return whether memory was lacking, also for a library that was being loaded."""
+    if isinstance(error, ImportError):
+        return any(words in str(error) for words in _NO_MEMORY_FOR_LIBRARY)
+    return isinstance(error, MemoryError)
 
 
 def _describe_machine_error(error: BaseException) -> str:

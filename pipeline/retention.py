@@ -63,6 +63,7 @@ class Plan:
         return [
             *(str(each.folder) for each in self.artifacts),
             *(each.path for each in self.versions),
+            *(copy for each in self.versions if (copy := registry.serving_copy(each))),
             *self.entries,
             *(str(path) for path in [*self.files, *self.leftovers, *self.incomplete]),
         ]
@@ -116,7 +117,12 @@ def plan_clean_up(
     Raises:
         Refused: The registry or the metadata cannot be read, so what is needed is unknown.
     """
-    before = datetime.now(UTC) - settings.age
+    return _plan(settings, work_dir, base, in_use, datetime.now(UTC) - settings.age)
+
+
+def _plan(
+    settings: RetentionSettings, work_dir: WorkDir | None, base: str, in_use: Collection[int], before: datetime
+) -> Plan:
     keep_models = settings.keep_models
     versions = [] if keep_models is None else registry.removable(base, keep_models, before, in_use)
     artifacts: list[StoredArtifact] = []
@@ -147,7 +153,8 @@ def clean_up(settings: RetentionSettings, work_dir: WorkDir | None, base: str, i
     Returns:
         What was removed.
     """
-    plan = plan_clean_up(settings, work_dir, base, in_use)
+    before = datetime.now(UTC) - settings.age  # once, so that what is removed is what the plan says
+    plan = _plan(settings, work_dir, base, in_use, before)
     # What writes comes last: on a full disk there is space by then.
     for path in [*plan.leftovers, *plan.files]:
         remove_tree(path)
@@ -158,7 +165,6 @@ def clean_up(settings: RetentionSettings, work_dir: WorkDir | None, base: str, i
             store.delete(plan.artifacts)
             store.mark_missing()
             store.close_killed()
-    before = datetime.now(UTC) - settings.age
     if plan.versions and settings.keep_models is not None:
         registry.remove_versions(base, settings.keep_models, before, in_use)
     if plan.entries and settings.keep_runs is not None:

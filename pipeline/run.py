@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from components.common.memory import check_memory
 from components.data_gate.verdict import Verdict
 from components.example_gen.report import IngestReport
 from components.example_gen.sources.sources import Sources
@@ -253,6 +254,7 @@ def run_steps(
         until: Last component to run; None: all.
         verbose: Show also what the libraries log.
     """
+    check_memory()
     console.print(Text(f"Pipeline {config.name}: loading TensorFlow and TFX ..."))
     settle(WorkDir(config.work_dir), console)
     if config.beam.takes_code:

@@ -10,7 +10,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from components.common.files import is_remote, make_folder
+from components.common.files import is_remote, make_private_folder
+from components.common.memory import check_memory
 from components.example_gen.check import check_sources
 from components.example_gen.sources.bigquery.queries import billed_project
 from components.example_gen.sources.sources import Sources, find_sources
@@ -93,6 +94,7 @@ def _run(
     config: ScoreConfiguration, record: ScoringRecord, sources: Sources, console: Console, *, verbose: bool
 ) -> ScoringRecord:
     output = config.scoring.output
+    check_memory()
     console.print(Text("Loading TensorFlow and Beam ..."))
     code = None
     if config.beam.takes_code and not is_remote(output):
@@ -125,7 +127,9 @@ def _run(
 def _log_file(output: str) -> Iterator[Path]:
     """Yield the path of the libraries' log: in the output's folder or, of a remote one, in a temporary file."""
     if not is_remote(output):
-        yield Path(output, "log.txt")
+        log = Path(output, "log.txt")
+        log.touch(mode=0o600)
+        yield log
         return
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder, "log.txt")
@@ -144,7 +148,7 @@ def _held(output: str) -> Iterator[None]:
     lock = Path(output, ".lock")
     is_new = not Path(output).exists()
     try:
-        make_folder(output)
+        make_private_folder(output)
         file = lock.open("w")
     except OSError as error:
         raise Refused(f"--output {output}: cannot be written ({(error.strerror or str(error)).lower()})") from None

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
+from components.common.memory import check_memory
 from components.example_gen.settings import ExamplesSettings
 from components.suspects.suspects import Suspects, check_table
 from pipeline.display import RunDisplay
@@ -42,6 +43,7 @@ def search_suspects(path: Path, console: Console, *, top: int, folds: int, outpu
             raise Refused(f"{run}: its artifact {key} is gone; run again")
     if not isinstance(checkpoint, str):
         raise Refused(f"{run}: its configuration.json names no checkpoint; run again")
+    check_memory()
     console.print(Text("Loading TensorFlow ..."))
     handlers: list[logging.Handler] = [logging.FileHandler(run / RUN_LOG, encoding="utf-8")]
     with libraries_logged(run / RUN_LOG, handlers), RunDisplay(console) as display:

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from components.common.files import write_whole
+from components.common.memory import check_memory
 from components.registry import find_record, latest
 from components.report.summary import Summary, failed_summary
 from pipeline.config.configuration import Configuration
@@ -124,6 +125,7 @@ def _compare(config: Configuration, folder: Path, end: datetime, *, verbose: boo
     from pipeline.display import LogLines
 
     assert config.watch is not None
+    check_memory()
     console.print("Loading TensorFlow Data Validation ...")
     with libraries_logged(folder / "log.txt", [LogLines(console)] if verbose else []):
         from serving.watch.compare import compare

@@ -14,6 +14,7 @@ import uuid
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -101,39 +102,44 @@ def read_bytes(path: str) -> bytes:
     return Path(path).read_bytes()
 
 
-def write_whole(path: str, content: Any) -> None:
+def write_whole(path: str, content: Any, *, private: bool = False) -> None:
     """Write a file atomically: into a temporary file beside it, which is then renamed.
 
     Args:
         path: Path of the file, which is replaced if it exists.
         content: Bytes, or any object that has a buffer of bytes.
+        private: As of `create_whole`.
     """
-    with create_whole(path) as file:
+    with create_whole(path, private=private) as file:
         file.write(content)
 
 
 @contextmanager
-def create_whole(path: str) -> Iterator[BinaryIO]:
+def create_whole(path: str, *, private: bool = False) -> Iterator[BinaryIO]:
     """Open a file for writing that appears, complete, when the context is left without an error.
 
     A local file that it replaces keeps its permissions, and a symbolic link to it stays one.
+
+    Args:
+        path: Path of the file.
+        private: Make a new local file readable by its owner only, for texts of the data.
     """
     target = path if is_remote(path) else os.path.realpath(path)
-    partial = f"{target}.{uuid.uuid4().hex}.partial"
+    unfinished = f"{target}.{uuid.uuid4().hex}.partial"
     try:
-        with _create(partial) as file:
+        with _create(unfinished, private=private) as file:
             yield file
             if not is_remote(target):  # otherwise a power cut could leave the new name with an empty file
                 file.flush()
                 os.fsync(file.fileno())
         if not is_remote(target) and Path(target).exists():
-            shutil.copymode(target, partial)
-        rename(partial, target)
+            shutil.copymode(target, unfinished)
+        rename(unfinished, target)
     except BaseException as error:
         if isinstance(error, OSError) and error.filename is None:  # an error of a write does not name its file
             error.filename = target
         with suppress(Exception):  # the partial file may not exist; report the first error
-            remove_file(partial)
+            remove_file(unfinished)
         raise
 
 
@@ -193,10 +199,11 @@ def remove_tree(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _create(path: str) -> BinaryIO:
+def _create(path: str, *, private: bool) -> BinaryIO:
     if is_remote(path):
         return cast(BinaryIO, io.BufferedWriter(_RemoteWriter(path), _BUFFER_BYTES))
-    return Path(path).open("wb")
+    mode = 0o600 if private else 0o666  # less what the umask takes away
+    return cast(BinaryIO, open(path, "wb", opener=partial(os.open, mode=mode)))
 
 
 def _fileio() -> Any:

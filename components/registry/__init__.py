@@ -7,13 +7,22 @@
     <base>/.lock                        held by whatever changes the registry
     <base>/.owner.json                  the pipeline that the registry belongs to
     <base>/.signatures/1764000000.sig   signature of a version, if somebody signs them
+    <base>/.vertex/1764000000/1/        second copy of a version, as TensorFlow Serving on Vertex AI needs it
 
 A version is complete or absent: it is written under a name that TensorFlow Serving skips, as it does any name that is
 not an integer (`ParseVersionNumber` in its file_system_storage_path_source.cc), and then renamed. Needs neither
 TensorFlow nor TFX for local paths. Import from here, not from the modules below.
 """
 
-from components.registry.integrity import Finding, check_export, check_registry, checksums, content_id, differences
+from components.registry.integrity import (
+    SERVING_COPIES,
+    Finding,
+    check_export,
+    check_registry,
+    checksums,
+    content_id,
+    differences,
+)
 from components.registry.lock import locked
 from components.registry.owner import Claimant, FormerOwner, Owner, adopt, check_owner, find_owner
 from components.registry.record import (
@@ -43,12 +52,14 @@ from components.registry.store import (
     remove_versions,
     rollback,
     rollback_target,
+    serving_copy,
     standing,
     versions,
     withdrawn,
 )
 
 __all__ = [
+    "SERVING_COPIES",
     "SERVING_FOLDER",
     "BlessedBy",
     "CalibrationRecord",
@@ -86,6 +97,7 @@ __all__ = [
     "remove_versions",
     "rollback",
     "rollback_target",
+    "serving_copy",
     "sign_versions",
     "standing",
     "versions",

@@ -14,6 +14,8 @@ from schema.errors import Refused
 
 GRAPH = "saved_model.pb"
 INCOMING = ".incoming-"
+SERVING_COPIES = ".vertex"
+"""Folder of second copies, each named like its version, as TensorFlow Serving on Vertex AI needs them."""
 LEAVING = ".removing-"
 # TensorFlow Serving reads a version number into an int64 and skips a name that does not fit.
 GREATEST_VERSION = 2**63 - 1

@@ -17,6 +17,7 @@ from components.registry.integrity import (
     GREATEST_VERSION,
     INCOMING,
     LEAVING,
+    SERVING_COPIES,
     checksums,
     differences,
     numbered,
@@ -48,6 +49,13 @@ def versions(base: str) -> list[Version]:
 def latest(base: str) -> Version | None:
     """Return the version that TensorFlow Serving serves; None if there is none."""
     return next(reversed(versions(base)), None)
+
+
+def serving_copy(version: Version) -> str | None:
+    """Return the folder of a version's second copy, which a push to Vertex AI has made; None if there is none."""
+    base = version.path.rstrip("/").rpartition("/")[0]
+    copy = _join(_join(base, SERVING_COPIES), str(version.number))
+    return copy if exists(copy) else None
 
 
 def find_model(model: str) -> str:
@@ -233,7 +241,7 @@ def remove_versions(base: str, keep: int, before: datetime, in_use: Collection[i
             RemovedVersions.find(base).add(records).write(base.rstrip("/"))
         for version in unneeded:
             _take_away(base, version)
-        _remove_rest(base)
+        _remove_rest(base, in_use)
     return unneeded
 
 
@@ -333,16 +341,15 @@ def _take_away(base: str, version: Version) -> None:
     shutil.rmtree(leaving)
 
 
-def _remove_rest(base: str) -> None:
-    """Remove what killed removals left; the caller holds the lock."""
+def _remove_rest(base: str, in_use: Collection[int]) -> None:
+    """Remove the second copies of removed versions, and what killed removals left; the caller holds the lock."""
     if not is_remote(base):
         _remove_incoming(base)
-        return
-    complete = {version.number for version in versions(base)}
-    removed = RemovedVersions.find(base).records
-    for number, name in numbered(base):
-        if number in removed and number not in complete:
-            remove_folder(_join(base, name))
+    gone = RemovedVersions.find(base).records.keys() - {version.number for version in versions(base)} - set(in_use)
+    for folder in (base, _join(base, SERVING_COPIES)):
+        for number, name in numbered(folder):
+            if number in gone:
+                remove_folder(_join(folder, name))
 
 
 def _already_latest(base: str, record: ModelRecord) -> Version | None:

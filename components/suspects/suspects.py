@@ -111,7 +111,8 @@ def write_table(path: str, suspects: Iterable[Suspect], *, pairs: bool) -> None:
     if folder := path.rpartition("/")[0]:
         make_folder(folder)
     rows = _rows(suspects, names)
-    write_whole(path, _as_csv(names, rows) if path.endswith(".csv") else _as_parquet(names, rows))
+    content = _as_csv(names, rows) if path.endswith(".csv") else _as_parquet(names, rows)
+    write_whole(path, content, private=True)
 
 
 def _rows(suspects: Iterable[Suspect], names: Sequence[str]) -> Iterator[list[str | int | float | None]]:

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
-from components.common.files import is_remote, list_files, list_folder, read_bytes
+from components.common.files import is_remote, list_files, list_folder, make_private_folder, read_bytes
 from components.evaluation.metrics.values import Metrics
 from components.registry import ModelRecord
 from components.report.summary import Summary
@@ -76,6 +78,8 @@ def log_run(settings: MlflowSettings, sources: Sources) -> Tracked:
         from mlflow.entities import Metric, Param
         from mlflow.tracking import MlflowClient
 
+        if (folder := _local_store(settings.uri)) is not None:
+            make_private_folder(folder)  # the report has texts of the data
         client = MlflowClient(tracking_uri=settings.uri)
         summary = Summary.read(sources.report)
         experiment_id = _experiment(client, settings.experiment or sources.pipeline)
@@ -192,6 +196,13 @@ def label_name(label: str) -> str:
         ('refund', 'R_26_D_2f_退款')
     """
     return _NOT_IN_NAMES.sub(lambda match: "".join(f"_{ord(each):x}_" for each in match[0]), label)
+
+
+def _local_store(uri: str) -> str | None:
+    """Return the folder of MLflow's store of files; None if the runs go elsewhere."""
+    if uri.startswith("file:"):
+        return url2pathname(urlsplit(uri).path)
+    return None if ":" in uri or uri.startswith("databricks") else uri  # MLflow's only names without a colon
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from components.registry import SERVING_COPIES
 from components.vertex_push.settings import VertexPushSettings, VertexTarget
 from pipeline.config.configuration import Configuration
 from pipeline.config.vertex import VertexSettings
@@ -24,7 +25,7 @@ class PushDestination:
     @property
     def serving_root(self) -> str:
         """Address of the copies that TensorFlow Serving needs."""
-        return f"{self.registry.rstrip('/')}/.vertex"
+        return f"{self.registry.rstrip('/')}/{SERVING_COPIES}"
 
 
 def push_destination(config: Configuration, settings: VertexSettings, registry: str) -> PushDestination:

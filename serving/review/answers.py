@@ -100,4 +100,4 @@ def write_source(path: str, rows: Sequence[Reviewed], delimiter: str = "|") -> N
             joined = {name: delimiter.join(row[name]) for name in ("labels", ASKED)}
             writer.writerow(row | joined)
         content = stream.getvalue()
-    write_whole(path, content.encode("utf-8", "replace"))
+    write_whole(path, content.encode("utf-8", "replace"), private=True)

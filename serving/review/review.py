@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import ClassVar
 
-from components.common.files import make_folder, write_whole
+from components.common.files import make_private_folder, write_whole
 from components.common.record import Record
 from schema.errors import Refused
 from serving.review.label_studio import labelling_configuration, to_task
@@ -45,11 +45,15 @@ def write_review(folder: str, chosen: Sequence[Chosen]) -> Review:
         )
     labels = sorted({label for text in chosen for label in text.judge.labels})
     configuration = labelling_configuration(labels, pairs=any(text.text_pair is not None for text in chosen))
-    make_folder(folder)
+    make_private_folder(folder)
     tasks = [to_task(text) for text in chosen]
-    write_whole(f"{folder}/{TASKS_FILE}", json.dumps(tasks, ensure_ascii=False, indent=1).encode("utf-8", "replace"))
+    write_whole(
+        f"{folder}/{TASKS_FILE}",
+        json.dumps(tasks, ensure_ascii=False, indent=1).encode("utf-8", "replace"),
+        private=True,
+    )
     write_whole(f"{folder}/{CONFIGURATION_FILE}", configuration.encode())
-    write_whole(f"{folder}/{TABLE_FILE}", _table(chosen).encode("utf-8", "replace"))
+    write_whole(f"{folder}/{TABLE_FILE}", _table(chosen).encode("utf-8", "replace"), private=True)
     counts: dict[str, int] = {}
     for text in chosen:
         for label in text.asked:

@@ -154,9 +154,8 @@ def run(
     started = time.monotonic()
     output = settings.output.rstrip("/")
     job = Job(settings, record.model.path, record.model.version, processes)
-    for folder in (shards.SCORES, QUARANTINE):
-        files.make_folder(f"{output}/{folder}")
-    files.make_private_folder(job.unfinished)
+    for folder in (f"{output}/{shards.SCORES}", f"{output}/{QUARANTINE}", job.unfinished):
+        files.make_private_folder(folder)
     record.write(output)
     plan = _find_plan(job.unfinished)
     if plan is not None:

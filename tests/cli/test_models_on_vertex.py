@@ -204,10 +204,20 @@ def test_clean_keeps_what_vertex_ai_serves(served: Served, capsys: pytest.Captur
     """A version may have traffic long after newer ones were pushed, which get a part of it or failed to deploy."""
     oldest = served.push("a")
     others = [served.push(name, uploaded=False) for name in "bcd"]
+    copies = Path(served.base, ".vertex")  # for TensorFlow Serving, as `upload` makes them in a bucket
+    for version in [oldest, *others]:
+        make_model(copies / str(version.number) / "1", "copy")
     arguments = ["--config", str(served.project.configuration), "--runner", "vertex"]
     assert command("clean", *arguments, "--keep-models", "1", "--older-than", "0h") == 0
     assert capsys.readouterr().out.startswith("Removed: 1 model (")
     assert versions(served.base) == [oldest, *others[1:]]
+    kept = {str(version.number) for version in [oldest, *others[1:]]}
+    assert {path.name for path in copies.iterdir()} == kept
+    # A copy of a version that a killed removal left is removed the next time.
+    make_model(copies / str(others[0].number) / "1", "copy")
+    served.push("e", uploaded=False)
+    assert command("clean", *arguments, "--keep-models", "1", "--older-than", "0h") == 0
+    assert others[0].number not in {int(path.name) for path in copies.iterdir()}
 
 
 def test_what_does_not_ask_vertex_ai_leaves_its_versions_alone(served: Served) -> None:

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from components.common.memory import TooLittleMemory
 from components.common.outcome import Untried
 from pipeline.errors import StepFailed, Terminated, errors_in_one_line, termination_raised
 from schema.errors import Refused
@@ -40,6 +41,12 @@ from schema.errors import Refused
             "error: interrupted; finished steps are kept, and the next run continues from there",
         ),
         (MemoryError(), 1, "error: out of memory; free some, raise the limit, or use a larger machine"),
+        (
+            ImportError("libtensorflow_cc.so.2: failed to map segment from shared object"),
+            1,
+            "error: out of memory; free some, raise the limit, or use a larger machine",
+        ),
+        (TooLittleMemory("this process may take 1 MiB"), 1, "error: this process may take 1 MiB"),
     ],
 )
 def test_ends_with_one_line_and_the_status_of_the_error(
@@ -71,6 +78,8 @@ def test_raises_the_first_sigterm_only() -> None:
 def test_lets_other_errors_pass() -> None:
     with pytest.raises(FileNotFoundError), errors_in_one_line():
         raise FileNotFoundError(errno.ENOENT, "No such file or directory", "of a bug")
+    with pytest.raises(ImportError), errors_in_one_line():
+        raise ImportError("cannot import name 'x' from 'y'")
     with pytest.raises(ZeroDivisionError), errors_in_one_line():
         raise ZeroDivisionError
 

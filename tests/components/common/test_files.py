@@ -1,6 +1,7 @@
 """Read and write local files and files of a path with a scheme by the same functions."""
 
 import io
+import os
 import uuid
 from pathlib import Path
 
@@ -68,10 +69,22 @@ def test_a_replaced_file_keeps_its_permissions_and_links_to_it(tmp_path: Path) -
     assert file.stat().st_mode & 0o777 == 0o640
 
 
+@pytest.mark.parametrize(
+    ("private", "umask", "mode"), [(True, 0o022, 0o600), (False, 0o022, 0o644), (True, 0o277, 0o400)]
+)
+def test_a_private_file_is_readable_by_its_owner_only(tmp_path: Path, private: bool, umask: int, mode: int) -> None:
+    previous = os.umask(umask)
+    try:
+        write_whole(str(tmp_path / "file"), b"texts", private=private)
+    finally:
+        os.umask(previous)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == mode
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_a_write_that_fails_names_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     create = files._create
-    monkeypatch.setattr(files, "_create", lambda _: create("/dev/full"))
+    monkeypatch.setattr(files, "_create", lambda _, private: create("/dev/full", private=private))
     with pytest.raises(OSError, match="No space left on device") as full:
         write_whole(str(tmp_path / "record.json"), b"{}")
     assert full.value.filename == str(tmp_path / "record.json")

@@ -21,6 +21,7 @@ def test_a_csv_table_has_a_row_for_each_suspect(tmp_path: Path) -> None:
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == COLUMNS
+    assert path.stat().st_mode & 0o77 == 0, "it holds texts"
     assert rows[0] == {
         "id": "a:1", "text": 'one, "two"\nlines', "label": "joy|ful", "given": "1", "suggested": "0", "score": "0.01",
     }  # fmt: skip

@@ -160,6 +160,7 @@ def test_a_folder_is_mlflows_file_store(sources: Sources, tmp_path: Path, monkey
     settings = MlflowSettings(uri=str(tmp_path / "runs"), experiment="mail")
     first, second = log_run(settings, replace(sources, texts=False)), log_run(settings, sources)
     assert first.experiment_id == second.experiment_id
+    assert Path(settings.uri).stat().st_mode & 0o77 == 0, "reports hold texts"
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     client = mlflow.MlflowClient(tracking_uri=settings.uri)
     assert client.get_experiment_by_name("mail").experiment_id == first.experiment_id

@@ -215,6 +215,7 @@ def test_a_review_counts_its_questions(review: Path) -> None:
     found = Review.read(str(review))
     assert (found.texts, found.models) == (5, ["7"])
     assert found.questions == {"joy": 3, "anger": 2, _LABELS[2]: 1}
+    assert [(review / name).stat().st_mode & 0o77 for name in (".", "tasks.json", "tasks.csv")] == [0, 0, 0]
     with pytest.raises(Refused, match=r"no text is near a threshold, .*--band"):
         write_review(str(review), [])
 
@@ -228,6 +229,13 @@ def test_a_file_that_is_no_export_is_refused(tmp_path: Path, content: str) -> No
     (tmp_path / "export.json").write_text(content)
     with pytest.raises(Refused, match=r"export.json: is not an export of tasks that `review sample` wrote"):
         read_answers(str(tmp_path / "export.json"))
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"answers.json: cannot be read \(no such file or directory\)"):
+        read_answers(str(tmp_path / "answers.json"))
+    with pytest.raises(Refused, match=r"requests: there is no such folder; give the one of `serve --request-log`"):
+        list(read_log(str(tmp_path / "requests"), Window()))
 
 
 def test_what_people_disagree_about_is_unknown_and_silence_is_too(tmp_path: Path) -> None:

@@ -68,6 +68,8 @@ def test_writes_labels_decisions_and_probabilities_of_every_row_that_can_be_read
     assert sorted(each.name for each in output.iterdir() if each.name != ".lock") == [
         "log.txt", "quarantine", "scores", "scoring.json",
     ]  # fmt: skip
+    holding_texts = (output, output / "quarantine", output / "scores", output / "log.txt")
+    assert [path.stat().st_mode & 0o77 for path in holding_texts] == [0] * 4
 
 
 def test_names_rows_by_file_and_line_where_there_is_no_id(version: Version, tmp_path: Path) -> None:
