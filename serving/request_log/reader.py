@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
 from components.common.files import escape_glob, list_files, open_seekable
 from schema.errors import Refused
 from serving.request_log.rows import HEADER_KEY, SCHEMA, LogHeader
 
 _HOUR = timedelta(hours=1)
+_MOST_CHARACTERS = 200  # of an error of pyarrow, which may quote the file
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,26 @@ def _read(path: str) -> LogFile:
             table = pq.read_table(file)
         header = LogHeader.model_validate_json((table.schema.metadata or {})[HEADER_KEY])
         rows = table.select(SCHEMA.names).cast(SCHEMA)
-    except (OSError, KeyError, ValueError) as error:  # pyarrow's and pydantic's errors are ValueErrors
-        raise Refused(f"{path}: is not a file of a request log, or it is damaged ({error}); remove it") from None
+        _check_labels(header, rows)
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        reason = " ".join(reason.split())[:_MOST_CHARACTERS]
+        raise Refused(f"{path}: is not a file of a request log, or it is damaged ({reason}); remove it") from None
     if header.format > LogHeader.model_fields["format"].default:
         raise Refused(f"{path}: is of a newer format ({header.format}); read it with the release that wrote it")
     return LogFile(path, header, rows)
+
+
+def _check_labels(header: LogHeader, rows: pa.Table) -> None:
+    """Check that every row has a probability of each label of the header.
+
+    Raises:
+        ValueError: One has not.
+    """
+    n_labels = len(header.labels)
+    counts = pc.unique(pc.list_value_length(rows["probabilities"])).to_pylist()
+    if len(header.thresholds) != n_labels or set(counts) - {n_labels}:
+        raise ValueError(f"labels, thresholds and probabilities differ in number: {n_labels}, {counts}")
 
 
 def _within(rows: pa.Table, window: Window) -> pa.Table:

@@ -87,8 +87,8 @@ def read_answers(path: str) -> list[Answer]:
     Raises:
         Refused: The file is not such an export.
     """
-    content = read_bytes(path)
     try:
+        content = read_bytes(path)
         if path.endswith(".csv"):
             rows: list[Mapping[str, Any]] = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
         else:
@@ -96,7 +96,9 @@ def read_answers(path: str) -> list[Answer]:
         if not isinstance(rows, list):
             raise ValueError("not a list of tasks")
         return [answer for row in rows for answer in _answers_of(row)]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except OSError as error:
+        raise Refused(f"{path}: cannot be read ({(error.strerror or str(error)).lower()})") from None
+    except (ValueError, KeyError, TypeError, AttributeError, csv.Error, RecursionError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise Refused(
             f"{path}: is not an export of tasks that `review sample` wrote ({reason}); export as JSON, JSON-MIN or CSV"

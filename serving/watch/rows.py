@@ -8,6 +8,7 @@ A column that a source does not know is missing or null.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from components.common.files import list_files, list_folder, open_seekable
+from components.common.files import is_remote, list_files, list_folder, open_seekable
+from schema.errors import Refused
 from schema.features import LABELS, TEXT_LENGTH
 from serving.request_log.reader import Window, read_requests
 from serving.scoring.record import ScoringRecord
@@ -25,6 +27,7 @@ from serving.scoring.shards import SCORES
 UNKNOWN_PIECES, BLANK, CUT = "unknown_pieces", "blank", "cut"
 PROBABILITY, SLICE = "probability of ", "slice "
 _SEED = 0
+_MOST_CHARACTERS = 200  # of an error of pyarrow, which may quote the file
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,8 @@ def _logged(folder: str, window: Window) -> Iterator[Answered]:
 
 
 def _scored(folder: str, window: Window) -> Iterator[Answered]:
+    if not is_remote(folder) and Path(folder).exists() and not Path(folder).is_dir():
+        raise Refused(f"{folder}: is not a folder; give one whose folders `score` wrote")
     for name in sorted(list_folder(folder)):
         base = f"{folder.rstrip('/')}/{name.rstrip('/')}"
         try:
@@ -155,9 +160,17 @@ def _scored(folder: str, window: Window) -> Iterator[Answered]:
         finished = datetime.fromisoformat(record.finished).astimezone(UTC)
         if window.overlaps(finished, finished.replace(microsecond=999_999)):
             for path in list_files(f"{base}/{SCORES}/*.parquet"):
-                with open_seekable(path) as file:
-                    for batch in pq.ParquetFile(file).iter_batches(10_000):
-                        yield _of_scores(pa.Table.from_batches([batch]), record)
+                yield from _read_scores(path, record)
+
+
+def _read_scores(path: str, record: ScoringRecord) -> Iterator[Answered]:
+    try:
+        with open_seekable(path) as file:
+            for batch in pq.ParquetFile(file).iter_batches(10_000):
+                yield _of_scores(pa.Table.from_batches([batch]), record)
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())[:_MOST_CHARACTERS]
+        raise Refused(f"{path}: cannot be read as scores ({reason}); score the rows again") from None
 
 
 def _of_scores(scores: pa.Table, record: ScoringRecord) -> Answered:

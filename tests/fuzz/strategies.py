@@ -7,7 +7,7 @@ _PIECES = (
     b"\0", b"\x1b[31m", b"\xff\xfe", b"\xef\xbb\xbf", b'"', b"'", b"\\", b"\n", b"\r", b"\t", b",", b":", b"{", b"}",
     b"[", b"]", b"[" * 3000, b'{"a":' * 1500, b"\\ud800", b"\\u0000", b"1e999", b"NaN", b"-0", b"9" * 400, b"null",
     b"true", b"&a *a", b"<<: *b", b"!!python/name:os.system ", b"---\n", b"# ", b"../", b"%s", b"${x}", b"\xe2\x80\xae",
-    "\u2028".encode(), b"a" * 5000,
+    "\u2028".encode(), b"a" * 5000, b"[" * 900 + b"]" * 900,
 )  # fmt: skip
 
 

@@ -1,5 +1,8 @@
 """Whatever a stranger hands over is taken, or refused in one line: no traceback, no hang, bounded memory."""
 
+import contextlib
+import csv
+import io
 import json
 import resource
 from collections.abc import Callable, Iterator
@@ -8,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from hypothesis import given
@@ -19,7 +24,16 @@ from components.example_gen.check import check_inputs
 from components.example_gen.formats.opening import open_table
 from components.example_gen.formats.rows import Rejected
 from components.example_gen.quarantine import ROWS_FILE, QuarantinedRow, read_rows, write_rows
-from components.registry import ModelRecord, RemovedVersions, check_registry, latest, removable, withdrawn
+from components.registry import (
+    ModelRecord,
+    Owner,
+    RemovedVersions,
+    check_registry,
+    find_owner,
+    latest,
+    removable,
+    withdrawn,
+)
 from components.report.summary import Summary
 from components.trainer.loop.resume import Progress, TrainingState
 from components.training_log.log import entry_before, last_entry
@@ -29,6 +43,16 @@ from pipeline.history import read_history
 from pipeline.report import rebuild_report
 from schema.errors import Refused
 from schema.label_list import LabelList, read_schema
+from serving.request_log.reader import Window
+from serving.request_log.rows import HEADER_KEY, LoggedAnswer, LogHeader, table_of
+from serving.review.answers import combine, write_source
+from serving.review.candidates import Judge, read_log, read_scores
+from serving.review.label_studio import read_answers
+from serving.review.review import write_review
+from serving.review.sampling import choose_texts
+from serving.scoring.record import Plan, ScoredRows, ScoredWith, ScoringRecord
+from serving.server.errors import RequestError
+from serving.server.json_tensors import parse_predict
 from tests.components.example_gen.encoders import SUFFIXES, encode, example, tfrecord
 from tests.components.example_gen.support import settings_for
 from tests.components.report.made_up import material
@@ -279,6 +303,120 @@ def test_resume_states(folder: Path, data: st.DataObject) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(data.draw(almost((whole / "state.npz").read_bytes())))
     assert TrainingState(str(path.parent), 1).restore([_Variable()]).step >= 0
+
+
+_PROBABILITIES = {"joy": 0.5, 'a "quoted" label': 0.25}
+_SCORES = [{"id": f"r{row}", "text": f"text {row}", "probabilities": _PROBABILITIES} for row in range(4)]
+
+
+def _as_csv(rows: list[dict[str, Any]]) -> bytes:
+    stream = io.StringIO(newline="")
+    writer = csv.DictWriter(stream, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue().encode()
+
+
+def _as_parquet(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="none")
+    return sink.getvalue()
+
+
+_SCORES_OF = {
+    "jsonl": "".join(f"{json.dumps(row)}\n" for row in _SCORES).encode(),
+    "csv": _as_csv([{"id": row["id"], "text": row["text"], **_PROBABILITIES} for row in _SCORES]),
+    "parquet": _as_parquet(pa.Table.from_pylist(_SCORES)),
+}
+
+
+@FUZZ
+@pytest.mark.parametrize("suffix", sorted(_SCORES_OF))
+@given(data=st.data())
+def test_scores(folder: Path, suffix: str, data: st.DataObject) -> None:
+    path = folder / f"scores.{suffix}"
+    judge = Judge("7", tuple(_PROBABILITIES), np.array([0.5, 0.3]))
+
+    def review() -> None:
+        write_review(str(folder / "review"), choose_texts(read_scores(str(path), judge), 5, 2.0))
+
+    path.write_bytes(_SCORES_OF[suffix])
+    review()
+    path.write_bytes(data.draw(almost(_SCORES_OF[suffix])))
+    taken_or_refused(review)
+
+
+_TASK = {"row": "r1", "text": "a text", "asked": ["joy", "anger"]}
+_ANSWERS = {
+    "json": json.dumps([
+        {"data": _TASK, "annotations": [{"result": [{"from_name": "labels", "value": {"choices": ["joy"]}}]}]},
+        _TASK | {"labels": {"choices": ["joy"]}, "annotator": 1},
+    ]).encode(),
+    "csv": _as_csv([_TASK | {"asked": '["joy"]', "labels": '["joy"]', "done": "yes"}] * 2),
+}  # fmt: skip
+
+
+@FUZZ
+@pytest.mark.parametrize("suffix", sorted(_ANSWERS))
+@given(data=st.data())
+def test_answers_of_people(folder: Path, suffix: str, data: st.DataObject) -> None:
+    path = folder / f"answers.{suffix}"
+
+    def collect(output: str) -> None:
+        write_source(str(folder / output), combine(read_answers(str(path)))[0])
+
+    path.write_bytes(_ANSWERS[suffix])
+    assert read_answers(str(path))
+    path.write_bytes(data.draw(almost(_ANSWERS[suffix])))
+    for output in ("answers.out.jsonl", "answers.out.csv"):
+        taken_or_refused(collect, output)
+
+
+@FUZZ
+@given(st.data())
+def test_request_logs(folder: Path, data: st.DataObject) -> None:
+    path = folder / "requests" / "2026-11-28" / "05" / "7-0.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header = LogHeader(model="m", version=7, labels=("joy", "anger"), thresholds=(0.5, 0.5)).model_dump_json().encode()
+    answer = LoggedAnswer(
+        LogHeader.model_validate_json(header), 1_795_843_800.0, "rest", None, None, [b"a text"],
+        None, np.array([[0.4, 0.6]], np.float32), None,
+    )  # fmt: skip
+    table = table_of([answer], ["r"], texts=True)
+    kept = data.draw(st.sampled_from([table.column_names, *([name] for name in table.column_names)]))
+    ragged = table.set_column(table.column_names.index("probabilities"), "probabilities", pa.array([[0.1]]))
+    shown = data.draw(st.sampled_from([table, ragged])).select(kept)
+    content = _as_parquet(shown.replace_schema_metadata({HEADER_KEY: data.draw(almost(header))}))
+    path.write_bytes(data.draw(st.one_of(st.just(content), almost(content))))
+    taken_or_refused(lambda: choose_texts(read_log(str(folder / "requests"), Window()), 5, 2.0))
+
+
+_MADE_WITH = ScoredWith(path="r/7", registry="r", version=7, model_id="1", labels=["joy"], thresholds={"joy": 0.5})
+_WRITTEN_DOWN: list[Any] = [
+    ScoringRecord(model=_MADE_WITH, inputs=[], options={"id": "id"}, started="2026-01-01"),
+    Plan(chunks=[], rejects=[], rows=ScoredRows(read=1, scored=1, quarantined=0)),
+    Owner(pipeline="p", labels=["joy"], since="2026-01-01"),
+]
+
+
+@FUZZ
+@pytest.mark.parametrize("record", _WRITTEN_DOWN, ids=lambda record: record.FILE)
+@given(data=st.data())
+def test_what_is_written_down(folder: Path, record: Any, data: st.DataObject) -> None:
+    base = folder / "written"
+    record.write(str(base))
+    whole = (base / record.FILE).read_bytes()
+    (base / record.FILE).write_bytes(data.draw(almost(whole)))
+    taken_or_refused(type(record).read, str(base))
+    taken_or_refused(find_owner, str(base))
+
+
+@FUZZ
+@given(almost(b'{"signature_name": "serve_text", "instances": [{"texts": "a text"}, {"texts": {"b64": "eA=="}}]}'))
+def test_requests_to_the_server(content: bytes) -> None:
+    for inputs in (["texts"], ["texts", "text_pairs"]):
+        with contextlib.suppress(RequestError):
+            parse_predict(content).columns(inputs)
 
 
 def test_the_whole_inputs_are_taken(folder: Path) -> None:
