@@ -9,6 +9,7 @@ from setuptools import find_packages, setup
 INSTALL_REQUIRES = [
     "apache-beam>=2.77,<2.78",
     "cleanlab>=2.9,<3",  # confident learning for `suspects`; Apache-2.0 since 2.9
+    "cloudevents>=2,<3",  # reads what KServe's logger sends; pure Python
     "cronsim>=2.6,<3",
     "google-cloud-aiplatform>=1.165,<2",  # Vertex AI's API; TFX depends on it too
     "google-crc32c>=1.5,<2",  # checksums of TFRecord files, in C; TensorFlow's own reader cannot read a stream
@@ -59,6 +60,7 @@ DEV_REQUIRES = [
     "flask-cors>=6,<7",
     "hypothesis>=6,<7",
     "ipykernel>=6,<8",  # executes the example notebook
+    "kserve>=0.21,<0.22",  # models of KServe's API, which manifests are compared with; nothing that it depends on
     "markdown-it-py>=4,<5",  # parses the model card in tests
     "matplotlib>=3.10,<4",  # draws the curves of the example notebook
     "mlflow>=3.4,<4",  # the server that tests of `tracking.mlflow` log to; the extra mlflow is its client alone
@@ -76,6 +78,7 @@ DEV_REQUIRES = [
     "pytest-xdist>=3.8,<4",  # two tests at a time: a third of their time is imports and tracing on one core
     "ruff>=0.14,<1",
     "tokenizers>=0.22,<1",  # the reference that in-graph tokenization is compared with
+    "tritonclient>=2.73,<3",  # the proto of Triton's model configuration; nothing that it depends on
     "types-pyyaml",
 ]
 

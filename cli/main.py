@@ -14,14 +14,30 @@ from typing import Annotated
 
 import typer
 
-from cli import clean, config, deploy, explain, labels, models, predict, remote, review, run, runs, score, serve, watch
+from cli import (
+    clean,
+    collect,
+    config,
+    deploy,
+    explain,
+    labels,
+    models,
+    predict,
+    remote,
+    review,
+    run,
+    runs,
+    score,
+    serve,
+    watch,
+)
 from cli.init import command as init
 from pipeline.errors import errors_in_one_line
 
 _NAME = "bert-multilabel"
 
 app = typer.Typer(name=_NAME, no_args_is_help=True, pretty_exceptions_enable=False)
-for _module in (run, runs, clean, init, predict, explain, score, serve, deploy, watch, remote):
+for _module in (run, runs, clean, init, predict, explain, score, serve, collect, deploy, watch, remote):
     app.add_typer(_module.app)
 for _group, _app in (
     ("models", models.app),

@@ -14,13 +14,20 @@ _PACKAGES = (
     "apache_beam.runners.dataflow.dataflow_runner",
     "apache_beam.runners.portability.flink_runner",
     "apache_beam.runners.worker.sdk_worker_main",
+    "cleanlab.filter",
     "google.cloud.aiplatform",
+    "grpc.aio",
     "keras_hub",
     "kfp.kubernetes",
+    "prometheus_client",
+    "starlette.applications",
     "tensorflow_model_analysis",
     "tensorflow_text",
     "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor",
     "tfx.v1",
+    "uvicorn.lifespan.off",
+    "uvicorn.protocols.http.auto",
+    "uvicorn.protocols.websockets.auto",
 )
 _PROJECT = ("cli", "components", "pipeline", "runners", "schema", "serving")
 

@@ -4,13 +4,13 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from grpc import StatusCode
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from serving.server import open_inference, page, rest
+from serving.server.body import read_body
 from serving.server.errors import RequestError
 from serving.server.metrics import CONTENT_TYPE
 from serving.server.service import Origin, Service
@@ -80,7 +80,7 @@ def _endpoint(service: Service, handler: Handler, api: str, max_bytes: int) -> C
         origin = Origin(api, request_id or None, time.monotonic())
         try:
             with service.counted(origin):
-                return await handler(service, request, await _read_body(request, max_bytes), origin)
+                return await handler(service, request, await read_body(request, max_bytes), origin)
         except RequestError as error:
             return JSONResponse({"error": error.message}, status_code=error.http_status)
         except ClientDisconnect:
@@ -90,22 +90,3 @@ def _endpoint(service: Service, handler: Handler, api: str, max_bytes: int) -> C
             return JSONResponse({"error": "internal error; the server's log has the details"}, status_code=500)
 
     return endpoint
-
-
-async def _read_body(request: Request, max_bytes: int) -> bytes:
-    """Return the body of a request; refuse it as soon as it is known to be too large."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > max_bytes:
-        raise _too_large(max_bytes)
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > max_bytes:
-            raise _too_large(max_bytes)
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _too_large(max_bytes: int) -> RequestError:
-    message = f"the request is larger than {max_bytes} bytes; send fewer texts at a time"
-    return RequestError(StatusCode.RESOURCE_EXHAUSTED, message, too_large=True)

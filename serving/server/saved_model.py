@@ -1,26 +1,22 @@
 """Loading and calling of an exported SavedModel, with nothing but TensorFlow and TensorFlow Text."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 import tensorflow_text  # noqa: F401 - registers the tokenizer's operations
 from grpc import StatusCode
-from tensorflow.core.example import example_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from components.common.files import is_remote, read_bytes
 from components.registry import ModelRecord, Version, check_export, copy_model, differences
 from schema.errors import Refused
-from schema.features import TEXT, TEXT_PAIR
 from serving.pieces import SIGNATURE, piece_counter
 from serving.request_log.rows import LogHeader, PieceCounter
 from serving.server.errors import RequestError
 from serving.server.signatures import STRING, Array, Columns, Signature, TensorSpec
 from serving.server.warmup import warm_up
-
-_TEXTS, _PAIRS = "texts", "text_pairs"
 
 
 class SavedModel:
@@ -144,16 +140,3 @@ def _piece_counter(model: SavedModel) -> PieceCounter | None:
     if SIGNATURE not in model.signatures:
         return None
     return piece_counter(lambda examples: model.call(SIGNATURE, {"examples": examples})["token_ids"])
-
-
-def texts_of_examples(examples: Sequence[bytes]) -> tuple[list[bytes], list[bytes] | None]:
-    """Return the texts of serialized tf.Examples, and the second texts if the first one has any."""
-    parsed = [example_pb2.Example.FromString(example).features.feature for example in examples]
-    texts = [_text(features, TEXT) for features in parsed]
-    has_pairs = bool(parsed) and TEXT_PAIR in parsed[0]
-    return texts, [_text(features, TEXT_PAIR) for features in parsed] if has_pairs else None
-
-
-def _text(features: Any, name: str) -> bytes:
-    values = features[name].bytes_list.value if name in features else ()
-    return bytes(values[0]) if values else b""

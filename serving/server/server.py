@@ -5,29 +5,28 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import grpc
-import uvicorn
 
 from schema.errors import Refused
+from serving.examples import texts_of_examples
 from serving.request_log.writer import RequestLog
 from serving.server.batching import Batcher
 from serving.server.grpc_services import add_services
 from serving.server.http import http_app
+from serving.server.listening import HttpServer, address, bracketed, listen
 from serving.server.live_model import LiveModel, find_source
 from serving.server.metrics import Metrics
-from serving.server.saved_model import load_version, texts_of_examples
+from serving.server.saved_model import load_version
 from serving.server.service import Service
 from serving.server.settings import ServerSettings
 from serving.server.signatures import Model
 
 _LOG = logging.getLogger(__name__)
-_BACKLOG = 2048
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def serve(settings: ServerSettings, started: Callable[[Addresses], None] = lambd
     """
     source = find_source(settings.model)
     with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(_listen(settings.host, settings.port))
+        listener = stack.enter_context(listen(settings.host, settings.port))
         log = None if settings.request_log is None else stack.enter_context(RequestLog(settings.request_log))
         executor = stack.enter_context(ThreadPoolExecutor(settings.workers, thread_name_prefix="model"))
         server = _Server(settings, executor, log)
@@ -80,15 +79,7 @@ class _Server:
         settings = self._settings
         self._metrics = Metrics(live, self._log)
         service = Service(settings.name, live, self._metrics, self._log, texts_of_examples)
-        http = _HttpServer(
-            uvicorn.Config(
-                http_app(service, settings.max_request_bytes),
-                lifespan="off",
-                access_log=False,
-                log_config=None,
-                timeout_graceful_shutdown=max(1, round(settings.grace_s)),
-            )
-        )
+        http = HttpServer(http_app(service, settings.max_request_bytes), settings.grace_s)
         options = [
             ("grpc.max_receive_message_length", settings.max_request_bytes),
             ("grpc.so_reuseport", 0),  # otherwise a second server on the port would take a part of the requests
@@ -105,7 +96,7 @@ class _Server:
             asyncio.create_task(http.serve(sockets=[listener])),
             asyncio.create_task(live.watch(settings.poll_s)),
         ]
-        started(Addresses(_address(listener.getsockname()), f"{_bracketed(settings.host)}:{grpc_port}"))
+        started(Addresses(address(listener), f"{bracketed(settings.host)}:{grpc_port}"))
         await asyncio.wait([asyncio.create_task(stop.wait()), tasks[0]], return_when=asyncio.FIRST_COMPLETED)
         _LOG.info("stopping: answering what was accepted")
         service.is_stopping = True
@@ -119,29 +110,8 @@ class _Server:
             self._metrics.batch(signature, rows, seconds)
 
 
-class _HttpServer(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the whole server, which stops gRPC as well."""
-        yield
-
-
-@contextmanager
-def _listen(host: str, port: int) -> Iterator[socket.socket]:
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise Refused(
-            f"{_bracketed(host)}:{port}: cannot listen there ({reason.lower()}); choose another --port"
-        ) from None
-    with listener:
-        yield listener
-
-
 def _add_port(rpc: grpc.aio.Server, settings: ServerSettings) -> int:
-    wanted = f"{_bracketed(settings.host)}:{settings.grpc_port}"
+    wanted = f"{bracketed(settings.host)}:{settings.grpc_port}"
     try:
         port = rpc.add_insecure_port(wanted)
     except RuntimeError:
@@ -149,11 +119,3 @@ def _add_port(rpc: grpc.aio.Server, settings: ServerSettings) -> int:
     if port == 0:
         raise Refused(f"{wanted}: cannot listen there; choose another --grpc-port")
     return int(port)
-
-
-def _address(name: tuple[str, int]) -> str:
-    return f"{_bracketed(name[0])}:{name[1]}"
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

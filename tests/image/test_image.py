@@ -91,6 +91,18 @@ def test_holds_the_bytecode_of_what_steps_import(image: Image) -> None:
     seconds, bytecode = image.run("python", "-c", program, entrypoint="").stdout.split()
     assert _shell(image, f"test -f {bytecode} && echo yes") == "yes\n"
     print(f"\nimage: the imports of a step take {float(seconds):.1f} s of processor time")  # noqa: T201
+    assert image.run("python", "-c", _WITHOUT_BYTECODE, entrypoint="").stdout == ""
+
+
+_WITHOUT_BYTECODE = """\
+import os, runpy, sys
+sys.argv = ["imports.py", "--project"]
+runpy.run_path("/project/imports.py", run_name="__main__")
+for name, module in sorted(sys.modules.items()):
+    cached = getattr(module, "__cached__", None)
+    if cached and cached.startswith("/venv/") and not os.path.exists(cached):
+        print(name)
+"""
 
 
 def test_a_whole_pipeline_runs_in_it(image: Image, project: Project) -> None:
@@ -113,6 +125,37 @@ def test_a_whole_pipeline_runs_in_it(image: Image, project: Project) -> None:
     )  # fmt: skip
     assert predicted.returncode == 0, predicted.stderr
     assert "refund" in predicted.stdout
+
+    scored = image.run(
+        "score", "--model", str(project.registry), "--input", str(project.folder / "data" / "*"), "--json",
+        "--output", str(project.folder / "scored"), mounts={project.folder: str(project.folder)},
+    )  # fmt: skip
+    assert scored.returncode == 0, scored.stderr
+    rows = json.loads(scored.stdout)["rows"]
+    assert rows["scored"] > 0
+    assert rows["read"] == rows["scored"] + rows["quarantined"]
+
+    # There is no network between containers here, so the client is in the server's.
+    served = image.run(
+        "python", "-c", _SERVE, str(project.registry), entrypoint="", mounts={project.folder: str(project.folder)}
+    )
+    assert served.returncode == 0, served.stderr
+    assert "refund" in served.stdout
+
+
+_SERVE = """\
+import json, signal, subprocess, sys, time, urllib.request
+server = subprocess.Popen(["bert-multilabel", "serve", "--model", sys.argv[1]])
+body = json.dumps({"signature_name": "serve_text", "instances": ["refund my money"]}).encode()
+for _ in range(300):
+    try:
+        print(urllib.request.urlopen("http://127.0.0.1:8501/v1/models/default:predict", body).read().decode())
+        break
+    except OSError:
+        time.sleep(1)
+server.send_signal(signal.SIGTERM)
+sys.exit(server.wait())
+"""
 
 
 @dataclass
