@@ -136,3 +136,12 @@ def make_plan(parts: Iterable[Part]) -> Plan:
 def is_usable(plan: Plan) -> bool:
     """Return whether there is something to score, and no input was cut short."""
     return bool(plan.chunks) and str(Reason.DAMAGED) not in plan.rows.reasons
+
+
+def find_plan(folder: str) -> Plan | None:
+    """Return the plan of an earlier attempt; None if it ended before all inputs were read, or with nothing to score."""
+    try:
+        plan = Plan.read(folder)
+    except FileNotFoundError:
+        return None
+    return plan if is_usable(plan) else None

@@ -26,7 +26,7 @@ from components.example_gen.formats.opening import open_table
 from components.example_gen.sources.bigquery.queries import to_row
 from components.example_gen.sources.sources import InputFile, Sources
 from serving.scoring import shards
-from serving.scoring.chunks import ChunkWriter, Part, is_usable, make_plan, read_chunk
+from serving.scoring.chunks import ChunkWriter, Part, find_plan, is_usable, make_plan, read_chunk
 from serving.scoring.model import TextModel
 from serving.scoring.record import Chunk, Plan
 from serving.scoring.settings import ScoringSettings
@@ -88,7 +88,7 @@ def build(pipeline: beam.Pipeline, job: Job, sources: Sources, plan: Plan | None
     if plan is None:
         read = (_read_queries if job.settings.has_queries else _read_files)(pipeline, job, sources)
         once = pipeline | "Once" >> beam.Create([0])
-        work = once | "Plan" >> beam.FlatMap(_write_plan, beam.pvalue.AsList(read), job)
+        work = once | "Plan" >> beam.FlatMap(write_plan, beam.pvalue.AsList(read), job)
     else:
         work = pipeline | "Chunks" >> beam.Create(remaining(plan, job))
     _ = work | "Spread" >> beam.Reshuffle() | "Score" >> beam.ParDo(_ScoreChunks(job))
@@ -105,11 +105,15 @@ def remaining(plan: Plan, job: Job) -> list[Work]:
     ]
 
 
-def _write_plan(_: int, parts: Sequence[Part], job: Job) -> list[Work]:
+def write_plan(_: int, parts: Sequence[Part], job: Job) -> list[Work]:
     """Write the plan and return the work; none if the inputs are to be refused, which is said where errors are seen."""
-    plan = make_plan(parts)
-    plan.write(job.unfinished)
-    PROGRESS.info("%d rows read, %d quarantined", plan.rows.read, plan.rows.quarantined)
+    # A runner that repeats the job after a failure has read the rows again, perhaps in another order. The shards that
+    # are written belong to the first plan.
+    plan = find_plan(job.unfinished)
+    if plan is None:
+        plan = make_plan(parts)
+        plan.write(job.unfinished)
+        PROGRESS.info("%d rows read, %d quarantined", plan.rows.read, plan.rows.quarantined)
     return remaining(plan, job) if is_usable(plan) else []
 
 

@@ -16,7 +16,7 @@ from components.example_gen.formats.rows import Reason
 from components.example_gen.sources.sources import Sources
 from schema.errors import Refused
 from serving.scoring import shards
-from serving.scoring.chunks import is_usable
+from serving.scoring.chunks import find_plan, is_usable
 from serving.scoring.model import check_signature, choose_model, verified_record
 from serving.scoring.record import Plan, ScoredWith, ScoringRecord, input_facts
 from serving.scoring.settings import ScoringSettings
@@ -157,7 +157,7 @@ def run(
     for folder in (f"{output}/{shards.SCORES}", f"{output}/{QUARANTINE}", job.unfinished):
         files.make_private_folder(folder)
     record.write(output)
-    plan = _find_plan(job.unfinished)
+    plan = find_plan(job.unfinished)
     if plan is not None:
         left = sum(work.chunk.rows for work in remaining(plan, job))
         PROGRESS.info("%d of %d rows were scored before", plan.rows.scored - left, plan.rows.scored, extra=LASTING)
@@ -194,15 +194,6 @@ def _remove_all(output: str) -> None:
     for name in (shards.UNFINISHED, shards.SCORES, QUARANTINE):
         files.remove_folder(f"{output}/{name}")
     files.remove_file(f"{output}/{ScoringRecord.FILE}")
-
-
-def _find_plan(folder: str) -> Plan | None:
-    """Return the plan of an earlier call; None if it was killed while it read the inputs."""
-    try:
-        plan = Plan.read(folder)
-    except FileNotFoundError:
-        return None
-    return plan if is_usable(plan) else None
 
 
 def _options(settings: ScoringSettings) -> dict[str, str]:

@@ -16,6 +16,7 @@ from pipeline.errors import StepFailed
 from schema.errors import Refused
 from serving.scoring.model import TextModel
 from serving.scoring.record import ScoringRecord
+from serving.scoring.settings import ScoringSettings
 from tests.components.behaviour.keyword_model import THRESHOLDS
 from tests.serving.scoring.scored import push, rows_of, score_files
 from tests.support.bigquery.clients import point_clients_at
@@ -156,6 +157,28 @@ def test_a_call_after_a_kill_scores_every_row_once(version: Version, tmp_path: P
     assert (record.rows.read, record.rows.scored, record.shards) == (3000, 3000, 600)
     assert [row["id"] for row in rows_of(output)] == [f"r{number}" for number in range(3000)]
     assert first.items() <= {shard.name: shard.stat().st_mtime_ns for shard in (output / "scores").iterdir()}.items()
+
+
+def test_a_runner_that_repeats_the_job_keeps_the_plan_that_shards_were_written_for(tmp_path: Path) -> None:
+    """Rows of a query come in another order when a runner reads them again."""
+    from serving.scoring.chunks import Part
+    from serving.scoring.job import Job, remaining, write_plan
+    from serving.scoring.record import Chunk, Plan
+
+    job = Job(
+        ScoringSettings.model_validate({"input_base": "/d", "inputs": [{"pattern": "*"}], "output": str(tmp_path)}),
+        "model",
+        None,
+    )
+    Path(job.unfinished).mkdir()
+    first = [Part(0, chunks=[Chunk(path="a", rows=2)]), Part(0, chunks=[Chunk(path="b", rows=1)])]
+    work = write_plan(0, first, job)
+    shard = Path(work[0].shard)
+    shard.parent.mkdir()
+    shard.touch()
+    again = write_plan(0, [Part(0, chunks=[Chunk(path="c", rows=1)]), Part(0, chunks=[Chunk(path="d", rows=2)])], job)
+    assert [each.chunk.path for each in again] == ["b"]
+    assert remaining(Plan.read(job.unfinished), job) == again
 
 
 def test_scores_rows_of_bigquery(version: Version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
