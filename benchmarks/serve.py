@@ -32,11 +32,11 @@ from benchmarks.peer import FOLDER, SERVING_PACKAGES, peer_python
 from benchmarks.serving.measure import Predict, measure
 
 OURS = "ours"
-_PEERS = (
+PEERS = (
     "pytorch", "pytorch_bfloat16", "pytorch_compiled", "onnxruntime", "onnxruntime_int8", "openvino",
     "openvino_bfloat16", "openvino_int8",
 )  # fmt: skip
-_FLOAT32 = ("pytorch", "pytorch_compiled", "onnxruntime", "openvino")
+FLOAT32_PEERS = ("pytorch", "pytorch_compiled", "onnxruntime", "openvino")
 
 
 def main() -> None:
@@ -50,17 +50,34 @@ def main() -> None:
         print(json.dumps({"skipped": message}))
         return
     folder: Path = arguments.folder
-    if not (folder / "hugging_face").exists():
+    prepare(folder, arguments.data, arguments.steps, arguments.peer if arguments.sides else None)
+    job = _job(folder, arguments)
+    commands = {side: _command(side, job, folder, arguments) for side in [OURS, *arguments.sides]}
+    rounds = [{side: _run(side, command) for side, command in commands.items()} for _ in range(arguments.rounds)]
+    print(json.dumps({"cpus": len(os.sched_getaffinity(0)), "rounds": arguments.rounds, "sides": _summary(rounds)}))
+
+
+def prepare(folder: Path, data: Path, steps: int, peer: Path | None) -> None:
+    """Train the model of both sides, and export it for the peers, as far as the folder lacks them.
+
+    Args:
+        folder: Folder of the model.
+        data: Folder of GoEmotions.
+        steps: Training steps.
+        peer: Folder of the peers' environment; None if there are none.
+    """
+    model = folder / "hugging_face"
+    if not model.exists():
         from benchmarks.serving.model import write_model
 
         folder.mkdir(parents=True)
-        write_model(folder, arguments.data, arguments.steps)
-    job = _job(folder, arguments)
-    commands = {side: _command(side, job, folder, arguments) for side in [OURS, *arguments.sides]}
-    if arguments.sides and not (folder / "hugging_face" / "openvino_int8.xml").exists():
-        subprocess.run(_command("export", job, folder, arguments), stdout=sys.stderr, check=True)
-    rounds = [{side: _run(side, command) for side, command in commands.items()} for _ in range(arguments.rounds)]
-    print(json.dumps({"cpus": len(os.sched_getaffinity(0)), "rounds": arguments.rounds, "sides": _summary(rounds)}))
+        write_model(folder, data, steps)
+    if peer is not None and not (model / "openvino_int8.xml").exists():
+        texts = [row[0] for row in read_rows(data / "dev.tsv", 300)]
+        job = folder / "export.json"
+        job.write_text(json.dumps({"side": "export", "model": str(model), "texts": texts}), encoding="utf-8")
+        python = peer_python(peer, SERVING_PACKAGES)
+        subprocess.run([str(python), "-m", "benchmarks.serving.peers", str(job)], stdout=sys.stderr, check=True)
 
 
 def _load(saved_model: str) -> Predict:
@@ -117,7 +134,7 @@ def _summary(rounds: list[dict[str, dict[str, Any]]]) -> dict[str, Any]:
                 name: round(statistics.median(each[OURS][name] / each[side][name] for each in rounds), 3)
                 for name in names
             }
-        if side in _FLOAT32:
+        if side in FLOAT32_PEERS:
             pair = (np.array(rounds[0][which]["probabilities"]) for which in (OURS, side))
             sides[side]["largest_difference"] = float(np.abs(np.subtract(*pair)).max())
     return sides
@@ -126,7 +143,7 @@ def _summary(rounds: list[dict[str, dict[str, Any]]]) -> dict[str, Any]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=GOEMOTIONS, help="folder of GoEmotions' tsv files and labels.txt")
-    parser.add_argument("--sides", nargs="*", choices=_PEERS, default=list(_PEERS), help="peers")
+    parser.add_argument("--sides", nargs="*", choices=PEERS, default=list(PEERS), help="peers")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--texts", type=int, default=3000, help="number of texts of the dev split")
     parser.add_argument("--long-texts", type=int, default=16, help="number of texts of 512 word pieces")

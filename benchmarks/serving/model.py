@@ -57,6 +57,20 @@ def write_model(folder: Path, data: Path, steps: int) -> None:
     _write_hugging_face(folder / "hugging_face", checkpoint.folder, model, len(labels))
 
 
+def write_record(folder: Path, data: Path) -> Path:
+    """Give `saved_model` the record without which nothing is scored or served; return its path."""
+    from components.registry import ModelRecord, checksums, content_id
+
+    model = folder / "saved_model"
+    if not (model / ModelRecord.FILE).exists():
+        ModelRecord(
+            model_id=content_id(checksums(str(model))), labels=read_labels(data),
+            thresholds=json.loads((folder / "thresholds.json").read_text(encoding="utf-8")), checkpoint="minilm-l6",
+            created="2026-01-01T00:00:00+00:00", versions={},
+        ).write(str(model))  # fmt: skip
+    return model
+
+
 def _train(files: dict[str, str], n_labels: int, folder: Path) -> Any:
     from components.checkpoints.find import BUNDLED, find_checkpoint, load_backbone
     from components.trainer.cpu import optimize_training_for_cpu

@@ -5,15 +5,17 @@ It runs in an environment of its own (`benchmarks.peer`), in the repository's ro
     python -m benchmarks.serving.peers JOB.json
 
 With the side "export" it writes the files that the other sides load. The last line of output of any other side is a
-JSON object. Each side is what its documentation recommends for BERT on a CPU: Transformers with scaled dot product
-attention, ONNX Runtime after its own optimizer for transformers, OpenVINO with its hint for latency. Hugging Face's
-fast tokenizer comes before all of them.
+JSON object; a job with an `input` scores that file instead (`benchmarks.score`). Each side is what its documentation
+recommends for BERT on a CPU: Transformers with scaled dot product attention, ONNX Runtime after its own optimizer for
+transformers, OpenVINO with its hint for latency. Hugging Face's fast tokenizer comes before all of them.
 """
 
+import csv
 import json
 import sys
 from collections.abc import Callable
 from functools import partial
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ import numpy as np
 from benchmarks.serving.measure import Predict, measure
 
 _MAX_TOKENS = 512
+_ROWS_PER_CHUNK = 10_000  # as many as `score` has in a shard
 _ONNX, _OPTIMIZED, _INT8, _OPENVINO_INT8 = "model.onnx", "optimized.onnx", "int8.onnx", "openvino_int8.xml"
 
 Logits = Callable[[Any, Any], Any]  # of token ids and attention mask, int64 [n, longest]
@@ -31,6 +34,8 @@ def main(job: dict[str, Any]) -> None:
     """Do what a job says."""
     if job["side"] == "export":
         _export(Path(job["model"]), job["texts"][:300])
+    elif "input" in job:
+        _score(_load(job), Path(job["input"]), Path(job["output"]), job["batch"])
     else:
         print(json.dumps(measure(partial(_load, job), job)))
 
@@ -43,6 +48,23 @@ def _load(job: dict[str, Any]) -> Predict:
         return 1 / (1 + np.exp(-np.asarray(logits(*tokenize(texts)), np.float32)))
 
     return predict
+
+
+def _score(predict: Predict, source: Path, target: Path, batch: int) -> None:
+    """Score the column `text` of a CSV file in chunks sorted by length, and write probabilities, a file a chunk."""
+    target.mkdir()
+    with source.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        for number in count():
+            texts = [row["text"] for row in islice(rows, _ROWS_PER_CHUNK)]
+            if not texts:
+                return
+            order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+            sorted_texts = [texts[index] for index in order]
+            parts = [predict(sorted_texts[start : start + batch]) for start in range(0, len(texts), batch)]
+            probabilities = np.empty((len(texts), parts[0].shape[1]), np.float32)
+            probabilities[order] = np.concatenate(parts)
+            np.save(target / f"{number}.npy", probabilities)
 
 
 def _tokenizer(model: Path) -> Callable[[list[str]], tuple[Any, Any]]:
