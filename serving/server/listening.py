@@ -24,6 +24,8 @@ class HttpServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http="h11",  # which bounds the head of a request, to 64 KiB; httptools does not
+                ws="none",
                 lifespan="off",
                 access_log=False,
                 log_config=None,

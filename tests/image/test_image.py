@@ -127,7 +127,7 @@ def test_a_whole_pipeline_runs_in_it(image: Image, project: Project) -> None:
     assert "refund" in predicted.stdout
 
     scored = image.run(
-        "score", "--model", str(project.registry), "--input", str(project.folder / "data" / "*"), "--json",
+        "score", "--model", str(project.registry), "--input", str(project.data), "--json",
         "--output", str(project.folder / "scored"), mounts={project.folder: str(project.folder)},
     )  # fmt: skip
     assert scored.returncode == 0, scored.stderr
