@@ -6,6 +6,8 @@ from pathlib import Path
 
 FOLDER = Path("build/peer")
 _PACKAGES = ("torch==2.15.0", "transformers==5.23.0", "numpy==2.4.6", "safetensors==0.8.0")
+# What the Trainer of Transformers needs: `benchmarks.train`.
+TRAINING_PACKAGES = ("accelerate==1.15.0",)
 # What serves the same weights: `benchmarks.serve`.
 SERVING_PACKAGES = (
     "onnx==1.23.2", "onnxscript==0.7.2", "onnxruntime==1.32.0", "openvino==2026.4.1", "nncf==3.4.0", "sympy",

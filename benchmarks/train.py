@@ -1,26 +1,29 @@
-"""Benchmark of the training speed, against Hugging Face's BERT on PyTorch in the same run.
+"""Benchmark of the training speed, against what else a user would train the same BERT with, in the same run.
 
-    python -m benchmarks.train [--steps 300] [--rounds 2] [--cases short long base] [--peer build/peer]
+    python -m benchmarks.train [--steps 300] [--rounds 2] [--cases short long base] [--precisions float32 bfloat16]
+                               [--sides pytorch ...] [--peer build/peer]
 
-Each measurement is a process of its own on all cores. Both sides take turns, with the same texts (GoEmotions), the same
-weights (all-MiniLM-L6-v2; a randomly initialized BERT-Base in the case "base") and the same recipe. Cases: short, up to
-64 tokens and batches of 32; long, up to 512 tokens (concatenated comments) and batches of 8; base, as short. Rates
-exclude the first steps, in which TensorFlow traces and PyTorch warms up. The peer's environment, some 5.5 GB, is
-installed if it is missing.
+Each measurement is a process of its own on all cores. The sides take turns, with the same texts (GoEmotions), the same
+weights (all-MiniLM-L6-v2; a randomly initialized BERT-Base in the case "base") and the same recipe. The peers are
+Hugging Face's BERT on PyTorch in a loop tuned for a CPU, eager (pytorch) and by `torch.compile(dynamic=True)`
+(pytorch_compiled), the Trainer of Transformers with batches grouped by length (transformers_trainer), and KerasHub's
+BertTextClassifier with `fit` (keras_hub_fit). Cases: short, up to 64 tokens and batches of 32; long, up to 512 tokens
+(concatenated comments) and batches of 8; base, as short. Rates exclude the first steps, in which TensorFlow traces and
+PyTorch warms up or compiles. bfloat16 is measured where the processor computes in it. The peers' environment, some 5.5
+GB, is installed if it is missing.
 
-The last line printed is a JSON object: for each case, the rates, loss curves (means of 50 steps) and peak memory of
-both sides, and the ratio of the rates.
+The last line printed is a JSON object: for each case and precision, by side the rates, the loss (means of 50 steps) and
+the peak memory, and `ratio`, the median over rounds of this project's rate by the peer's of the same round; `best`
+compares the better precision of each side.
 """
 
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,8 +31,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.goemotions import GOEMOTIONS, missing, read_labels, read_rows
-from benchmarks.peer import FOLDER, peer_python
+from benchmarks.peer import FOLDER, TRAINING_PACKAGES, peer_python
+from benchmarks.training.measure import Meter
 
+OURS = "ours"
+_PEERS = ("pytorch", "pytorch_compiled", "transformers_trainer", "keras_hub_fit")
 _WARM_STEPS = 30
 _CURVE = 50
 # BERT-Base, which is the default of Hugging Face's configuration as well.
@@ -53,45 +59,78 @@ def main() -> None:
     if message := missing(arguments.data):
         print(json.dumps({"skipped": message}))
         return
-    peer = peer_python(arguments.peer)
-    results = {}
+    peer = peer_python(arguments.peer, TRAINING_PACKAGES) if arguments.sides != ["keras_hub_fit"] else None
+    results: dict[str, Any] = {}
     for name in arguments.cases:
         steps = arguments.steps if name == "short" else max(_WARM_STEPS + 10, arguments.steps // 5)
         with tempfile.TemporaryDirectory() as folder:
             results[name] = _measure(name, Path(folder), arguments, steps, peer)
         print(f"{name}: {results[name]}", file=sys.stderr)
-    print(json.dumps(results))
+    print(json.dumps({"cpus": len(os.sched_getaffinity(0)), "rounds": arguments.rounds, "cases": results}))
 
 
-def _measure(name: str, folder: Path, arguments: argparse.Namespace, steps: int, peer: Path) -> dict[str, Any]:
+def _measure(name: str, folder: Path, arguments: argparse.Namespace, steps: int, peer: Path | None) -> dict[str, Any]:
     job = _CASES[name] | {
-        "steps": steps, "warm_steps": _WARM_STEPS, "seed": 0, "learning_rate": 1e-4, "threads": os.cpu_count(),
-        "bfloat16": True, "precision": arguments.precision, "folder": str(folder), "data": str(folder / "data.npz"),
+        "steps": steps, "warm_steps": _WARM_STEPS, "curve": _CURVE, "seed": 0, "learning_rate": 1e-4,
+        "threads": len(os.sched_getaffinity(0)), "folder": str(folder), "data": str(folder / "data.npz"),
+        "base_architecture": _BASE,
     }  # fmt: skip
     job |= _prepare(job, arguments.data)
-    (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
-    commands = {
-        "ours": [sys.executable, "-m", "benchmarks.train", "--job", str(folder / "job.json")],
-        "peer": [str(peer), str(Path(__file__).with_name("peer_pytorch.py")), str(folder / "job.json")],
-    }
-    runs: dict[str, list[dict[str, Any]]] = {"ours": [], "peer": []}
+    runs: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for _ in range(arguments.rounds):
-        for side, command in commands.items():
-            process = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
-            runs[side].append(json.loads(process.stdout.splitlines()[-1]))
-    rates = {side: [run["examples_per_s"] for run in measured] for side, measured in runs.items()}
-    pairs = zip(rates["ours"], rates["peer"], strict=True)
-    return {
-        "steps": steps,
-        "examples_per_s": rates,
-        "ratio": round(statistics.median(ours / peer for ours, peer in pairs), 3),
-        "loss": {side: _curve(measured[0]["losses"]) for side, measured in runs.items()},
-        "peak_memory_mb": {side: max(run["peak_memory_mb"] for run in measured) for side, measured in runs.items()},
+        for precision in arguments.precisions:
+            for side in [OURS, *arguments.sides]:
+                run = _run(job | {"side": side, "precision": precision}, folder, peer)
+                print(name, precision, side, run, file=sys.stderr, flush=True)
+                runs.setdefault((precision, side), []).append(run)
+    result = {
+        precision: {side: _side(runs, precision, side) for side in [OURS, *arguments.sides]}
+        for precision in arguments.precisions
     }
+    return {"steps": steps, **result, "best": _best(result, arguments.sides)}
 
 
-def _curve(losses: list[float]) -> list[float]:
-    return [round(statistics.mean(losses[start : start + _CURVE]), 4) for start in range(0, len(losses), _CURVE)]
+def _run(job: dict[str, Any], folder: Path, peer: Path | None) -> dict[str, Any]:
+    """Run one training in a process of its own."""
+    side, path = job["side"], folder / "job.json"
+    path.write_text(json.dumps(job), encoding="utf-8")
+    module = "pytorch" if side == "pytorch_compiled" else side
+    if side == OURS:
+        command = [sys.executable, "-m", "benchmarks.train", "--job", str(path)]
+    else:
+        python = sys.executable if side == "keras_hub_fit" else str(peer)
+        command = [python, "-m", f"benchmarks.training.{module}", str(path)]
+    process = subprocess.run(command, capture_output=True, text=True)
+    if process.returncode:
+        raise SystemExit(f"{side}: {process.stderr[-2000:]}")
+    result: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
+    return result
+
+
+def _side(runs: dict[tuple[str, str], list[dict[str, Any]]], precision: str, side: str) -> dict[str, Any]:
+    """Summarize the rounds of one side."""
+    measured, ours = runs[precision, side], runs[precision, OURS]
+    summary: dict[str, Any] = {
+        "examples_per_s": [run["examples_per_s"] for run in measured],
+        "examples_per_cpu_s": [run["examples_per_cpu_s"] for run in measured],
+        "loss": measured[0]["loss"],
+        "peak_memory_mb": max(run["peak_memory_mb"] for run in measured),
+    }
+    if side != OURS:
+        pairs = zip(ours, measured, strict=True)
+        ratios = [our_run["examples_per_s"] / run["examples_per_s"] for our_run, run in pairs]
+        summary["ratio"] = round(statistics.median(ratios), 3)
+    return summary
+
+
+def _best(result: dict[str, dict[str, Any]], sides: list[str]) -> dict[str, float]:
+    """Return the ratio of this project's rate to each peer's, of the better precision on either side."""
+
+    def rate(side: str) -> float:
+        rates = [statistics.median(by_side[side]["examples_per_s"]) for by_side in result.values()]
+        return float(max(rates))
+
+    return {side: round(rate(OURS) / rate(side), 3) for side in sides}
 
 
 def _prepare(job: dict[str, Any], data: Path) -> dict[str, Any]:
@@ -149,21 +188,17 @@ def _train(job: dict[str, Any]) -> dict[str, Any]:
         model.compile(optimizer=build_optimizer(settings, plan.updates, {}), loss=multi_hot_loss())
         steps = Steps(model, model.loss, model.distribute_strategy, 1, xla=False)
         iterator = iter(share_batches(batches, model.distribute_strategy))
-        losses: list[float] = []
-        n_seen, started = 0, time.perf_counter()
-        for step in range(min(job["steps"], plan.batches)):
-            if step == job["warm_steps"]:
-                n_seen, started = 0, time.perf_counter()
+        meter = Meter(job)
+        for _ in range(min(job["steps"], plan.batches)):
             loss, examples = steps.update(iterator)
-            losses.append(loss / examples)
-            n_seen += int(examples)
-        seconds = time.perf_counter() - started
-    return {
-        "examples_per_s": round(n_seen / seconds, 1),
-        "seconds": round(seconds, 1),
-        "losses": [round(loss, 4) for loss in losses],
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-    }
+            meter.step(int(examples), loss / examples)
+    return meter.result()
+
+
+def _precisions() -> list[str]:
+    """Return the precisions in which the processor computes."""
+    flags = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").exists() else ""
+    return ["float32", "bfloat16"] if "bf16" in flags else ["float32"]
 
 
 def _arguments() -> argparse.Namespace:
@@ -174,9 +209,8 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--cases", nargs="+", choices=list(_CASES), default=["short"])
-    parser.add_argument(
-        "--precision", default="auto", help="precision of this project's side: auto, float32 or bfloat16"
-    )
+    parser.add_argument("--precisions", nargs="+", choices=("float32", "bfloat16"), default=_precisions())
+    parser.add_argument("--sides", nargs="*", choices=_PEERS, default=list(_PEERS), help="peers")
     parser.add_argument("--peer", type=Path, default=FOLDER, help="folder of the peer's environment")
     parser.add_argument("--job", type=Path, help=argparse.SUPPRESS)  # set in the process of this project's side
     return parser.parse_args()

@@ -1,25 +1,26 @@
-"""The peer of `benchmarks.train`: Hugging Face's BERT on PyTorch, tuned for a CPU.
+"""Peers of `benchmarks.train`: Hugging Face's BERT on PyTorch in a loop tuned for a CPU, eager or compiled.
 
-It runs in an environment of its own, with torch, transformers and numpy but without this project:
+It runs in an environment of its own, with torch and transformers but without this project's dependencies:
 
-    python peer_pytorch.py JOB.json
+    python -m benchmarks.training.pytorch JOB.json
 
 The job has a model folder (or none, for a randomly initialized BERT-Base), a file of token ids and labels, and the
 recipe; the last line of output is a JSON object. Texts of similar length share a batch, as in this project's input
 pipeline: they are sorted within windows of 50 shuffled batches. bfloat16 by autocast, fused AdamW, gradients clipped by
-their global norm, warmup and linear decay.
+their global norm, warmup and linear decay. Compiled is
+`torch.compile(dynamic=True)`, since lengths differ by batch.
 """
 
 import json
-import resource
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from transformers import AutoModelForSequenceClassification, BertConfig
+
+from benchmarks.training.measure import Meter
 
 _WINDOW = 50
 
@@ -31,42 +32,32 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
     data = np.load(job["data"], allow_pickle=False)
     ids, lengths, labels = data["ids"], data["lengths"], torch.from_numpy(data["labels"])
     starts = np.concatenate(([0], np.cumsum(lengths)[:-1]))
-    model = _model(job, labels.shape[1])
-    optimizer, schedule = _optimizer(model, job, len(lengths))
-    losses: list[float] = []
-    n_seen = 0
-    batches = _batches(lengths, job["batch_size"], np.random.default_rng(job["seed"]))[: job["steps"]]
+    model = load_model(job, labels.shape[1])
     model.train()
-    started = time.perf_counter()
-    for step, rows in enumerate(batches):
-        if step == job["warm_steps"]:
-            started, n_seen = time.perf_counter(), 0
+    forward = torch.compile(model, dynamic=True) if job["side"] == "pytorch_compiled" else model
+    optimizer, schedule = _optimizer(model, job, len(lengths))
+    batches = _batches(lengths, job["batch_size"], np.random.default_rng(job["seed"]))[: job["steps"]]
+    meter = Meter(job)
+    for rows in batches:
         longest = int(lengths[rows].max())
         tokens = np.zeros((len(rows), longest), np.int64)
         for row, index in enumerate(rows):
             tokens[row, : lengths[index]] = ids[starts[index] : starts[index] + lengths[index]]
         mask = torch.from_numpy((np.arange(longest) < lengths[rows][:, None]).astype(np.int64))
-        with torch.autocast("cpu", torch.bfloat16, enabled=job["bfloat16"]):
-            logits = model(input_ids=torch.from_numpy(tokens), attention_mask=mask).logits
+        with torch.autocast("cpu", torch.bfloat16, enabled=job["precision"] == "bfloat16"):
+            logits = forward(input_ids=torch.from_numpy(tokens), attention_mask=mask).logits
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logits.float(), labels[rows])
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad(set_to_none=True)
-        losses.append(loss.item())
-        n_seen += len(rows)
-    seconds = time.perf_counter() - started
-    return {
-        "examples_per_s": round(n_seen / seconds, 1),
-        "seconds": round(seconds, 1),
-        "losses": [round(loss, 4) for loss in losses],
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "torch": torch.__version__,
-    }
+        meter.step(len(rows), loss.item())
+    return meter.result()
 
 
-def _model(job: dict[str, Any], n_labels: int) -> Any:
+def load_model(job: dict[str, Any], n_labels: int) -> Any:
+    """Return the classifier of a job, with the loss of several labels."""
     options = {"num_labels": n_labels, "problem_type": "multi_label_classification"}
     if job["model"] is None:
         return AutoModelForSequenceClassification.from_config(BertConfig(**options))
