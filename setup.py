@@ -18,6 +18,7 @@ INSTALL_REQUIRES = [
     "jinja2>=3.1,<4",
     "keras>=3.15,<3.16",
     "keras-hub>=0.32,<0.33",
+    "keras-tuner>=1.4,<2",  # the search of `training.tune`, which TFX's Tuner runs; TFX depends on it too
     "markupsafe>=3,<4",
     "kfp>=2.16,<2.17",
     "kfp-kubernetes>=2.16,<2.17",  # settings of pods; released together with kfp

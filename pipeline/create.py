@@ -132,12 +132,15 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         if config.suspects
         else []
     )
+    # If configured, a search for better hyperparameters, compared on eval.
+    tuners = [_tuner(config, transform, schema_import, fingerprint, locations)] if config.training.tune else []
     # The encoder and its sigmoid head: gradients from train; early stopping and thresholds from eval.
     trainer = Trainer(
         run_fn="components.trainer.run.run_fn",
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         schema=schema_import.outputs["schema"],
+        hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
         train_args=TrainArgs(splits=["train"]),
         eval_args=EvalArgs(splits=["eval"]),
         custom_config=_trainer_config(config, fingerprint, locations),
@@ -208,6 +211,7 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         canary=canary.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],
         suspects=suspects[0].outputs["suspects"] if suspects else None,
+        tuner_results=tuners[0].outputs["tuner_results"] if tuners else None,
         settings=config.report,
         configuration=config,
         registry=locations.registry,
@@ -244,14 +248,36 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         pipeline_name=config.name,
         pipeline_root=locations.pipeline_root,
         components=[
-            example_gen, statistics_gen, schema_import, example_validator, data_gate, transform, *suspects, trainer,
-            baseline, evaluator, behaviour, blessing, *validators, canary, pusher, report,
+            example_gen, statistics_gen, schema_import, example_validator, data_gate, transform, *suspects, *tuners,
+            trainer, baseline, evaluator, behaviour, blessing, *validators, canary, pusher, report,
             training_record, *profiles, *tracking,
         ],
         enable_cache=True,
         metadata_connection_config=sqlite_metadata_connection_config(str(WorkDir(config.work_dir).metadata)),
         beam_pipeline_args=beam_arguments(config, locations.code),
     )  # fmt: skip
+
+
+def _tuner(
+    config: Configuration, transform: Transform, schema_import: SchemaImport, fingerprint: str, locations: Locations
+) -> BaseNode:
+    """Return TFX's Tuner, whose import takes a second."""
+    from tfx.components.tuner.component import Tuner
+
+    assert config.training.tune is not None
+    return Tuner(
+        examples=transform.outputs["transformed_examples"],
+        schema=schema_import.outputs["schema"],
+        transform_graph=transform.outputs["transform_graph"],
+        tuner_fn="components.trainer.search.tuner_fn",
+        train_args=TrainArgs(splits=["train"]),
+        eval_args=EvalArgs(splits=["eval"]),
+        custom_config={
+            **_trainer_config(config, fingerprint, locations, resumes=False),
+            "tune": config.training.tune.model_dump(mode="json"),
+            "registry": locations.registry,
+        },
+    )
 
 
 def _tracking(config: Configuration, trainer: BaseNode, report: Report, last: TrainingRecord) -> Tracking:
@@ -292,14 +318,16 @@ def _transform_config(
     }
 
 
-def _trainer_config(config: Configuration, fingerprint: str, locations: Locations) -> dict[str, Any]:
+def _trainer_config(
+    config: Configuration, fingerprint: str, locations: Locations, *, resumes: bool = True
+) -> dict[str, Any]:
     """Return the `custom_config` of the Trainer, from which `run_fn` reads its settings."""
     starts_warm = config.training.warm_start and not locations.run_later
     settings = TrainerConfig(
-        training=config.training,
+        training=config.training.model_copy(update={"tune": None}),  # else a changed search would repeat the training
         checkpoint=locations.checkpoint,
         checkpoint_fingerprint=fingerprint,
-        resume_dir=locations.resume_dir,
+        resume_dir=locations.resume_dir if resumes else None,
         start=find_start(locations.registry) if starts_warm else None,
         registry=locations.registry if locations.run_later else None,
         soft_cut=config.examples.soft_cut,

@@ -53,6 +53,7 @@ _SLOW_MODULES: dict[str, set[str]] = {
         "numerics",
         "reference",
         "run",
+        "search",
         "serving_classifier",
         "warm_start",
         "warmup",

@@ -5,7 +5,15 @@ from typing import ClassVar
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
-from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, ModelEvaluation, ModelRun, PushedModel
+from tfx.types.standard_artifacts import (
+    InfraBlessing,
+    Model,
+    ModelBlessing,
+    ModelEvaluation,
+    ModelRun,
+    PushedModel,
+    TunerResults,
+)
 
 from components.behaviour.artifacts import BehaviourResults
 from components.common.settings import Settings
@@ -38,6 +46,7 @@ class ReportSpec(ComponentSpec):  # type: ignore[misc]
         "canary": ChannelParameter(type=InfraBlessing),
         "pushed_model": ChannelParameter(type=PushedModel),
         "suspects": ChannelParameter(type=SuspectedLabels, optional=True),
+        "tuner_results": ChannelParameter(type=TunerResults, optional=True),
     }
     OUTPUTS: ClassVar = {"report": ChannelParameter(type=RunReport)}
 
@@ -57,6 +66,7 @@ class Report(base_component.BaseComponent):  # type: ignore[misc]
         canary: Output of Canary.
         pushed_model: Output of RegistryPusher.
         suspects: Output of LabelSuspects; None if nothing searches for label errors.
+        tuner_results: Output of the Tuner; None if there is none.
         settings: What to show.
         configuration: The whole configuration, which the report shows.
         registry: The push destination, whose versions' results the report shows beside this run's.
@@ -79,6 +89,7 @@ class Report(base_component.BaseComponent):  # type: ignore[misc]
         canary: types.BaseChannel,
         pushed_model: types.BaseChannel,
         suspects: types.BaseChannel | None,
+        tuner_results: types.BaseChannel | None = None,
         settings: ReportSettings,
         configuration: Settings,
         registry: str,
@@ -96,6 +107,7 @@ class Report(base_component.BaseComponent):  # type: ignore[misc]
                 canary=canary,
                 pushed_model=pushed_model,
                 suspects=suspects,
+                tuner_results=tuner_results,
                 settings=settings.model_dump_json(),
                 configuration=configuration.model_dump_json(),
                 chosen=configuration.model_dump_json(exclude_defaults=True),

@@ -36,6 +36,7 @@ from components.report.views.slices import slices_view
 from components.report.views.suspects import suspects_view
 from components.report.views.training import training_charts
 from components.report.views.trend import trend_chart
+from components.report.views.tuning import tuning_view
 
 REPORT_FILE, SHORT_FILE = "report.html", "report-short.html"
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -82,6 +83,7 @@ SECTIONS: Sequence[Section] = (
     Section("confusions", "Confusions", lambda run: confusion_view(run.insights) if run.summary.metrics else None),
     Section("each", "Label by label", labels_view),
     Section("calibration", "Calibration", calibration_view),
+    Section("tuning", "Search for hyperparameters", tuning_view),
     Section("training", "Training", lambda run: training_charts(run.training, run.batches)),
     Section("data", "Data", data_view),
     Section("suspects", "Suspects", suspects_view),

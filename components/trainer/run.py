@@ -1,7 +1,9 @@
 """The Trainer's `run_fn`: fit the model on the train split, choose thresholds on the eval split, export it."""
 
+from copy import copy
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from importlib.metadata import version
 from typing import Any
 
@@ -12,7 +14,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.checkpoints.find import Checkpoint, find_checkpoint, load_backbone
 from components.checkpoints.vocabulary import read_vocabulary
-from components.common.progress import PROGRESS
+from components.common.progress import LASTING, PROGRESS
 from components.preprocessing.features import SEGMENT_IDS
 from components.registry import ModelRecord, checksums, content_id
 from components.trainer.cpu import optimize_training_for_cpu
@@ -37,8 +39,9 @@ from components.trainer.loop.trainable import freeze
 from components.trainer.model import build_classifier, plain_copy
 from components.trainer.numerics import set_seeds, use_precision
 from components.trainer.reference import make_reference
-from components.trainer.settings import TrainerConfig, TrainingSettings, hyper_parameters
+from components.trainer.settings import TrainerConfig, TrainingSettings, hyper_parameters, with_values
 from components.trainer.start import with_start
+from components.trainer.tuning.settings import tuned_values
 from components.trainer.warm_start import start_from
 from schema.errors import Refused
 from schema.features import SOFT_LABELS, UNKNOWN_LABELS
@@ -57,31 +60,64 @@ def run_fn(fn_args: FnArgs) -> None:
         MemoryError: A step does not fit in memory.
     """
     config = with_start(TrainerConfig.model_validate(fn_args.custom_config["trainer"]))
+    if fn_args.hyperparameters:
+        found = tuned_values(fn_args.hyperparameters["values"])
+        PROGRESS.info("with the values that were found: %s", found)
+        config = config.model_copy(update={"training": with_values(config.training, found)})
+    data = Data(fn_args, config.training)
+    trained = train(config, data)
+    if is_chief(trained.strategy):
+        PROGRESS.info("to look at the training: tensorboard --logdir %s", fn_args.model_run_dir, extra=LASTING)
+        _export(plain_copy(trained.model), data, trained.checkpoint, trained.record, config.training, config.soft_cut)
+        if trained.state:
+            trained.state.delete()
+    wait_for_all(trained.strategy)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Result of a training.
+
+    Attributes:
+        model: The classifier.
+        checkpoint: Checkpoint that it started from.
+        record: Record of the model so far.
+        strategy: Devices that it was trained on.
+        state: Saved state, which may be deleted; None if none was saved.
+    """
+
+    model: Any
+    checkpoint: Checkpoint
+    record: ModelRecord
+    strategy: tf.distribute.Strategy
+    state: TrainingState | None
+
+
+def train(config: TrainerConfig, data: "Data") -> Trained:
+    """Build a model and fit it.
+
+    Raises:
+        Refused: The checkpoint or TF_CONFIG cannot be used.
+        FloatingPointError: The loss is not a number.
+        MemoryError: A step does not fit in memory.
+    """
     settings = config.training
     strategy = choose_strategy(settings)
     set_seeds(settings)
-    data = _Data(fn_args, settings)
     record = _new_record(config, data.labels)
-
     PROGRESS.info("reading checkpoint %s", config.checkpoint)
     checkpoint = find_checkpoint(config.checkpoint)
     model = _build_model(checkpoint, len(data.labels.names), settings, strategy)
-    counts = count_labels(fn_args.train_files, len(data.labels.names))
     if settings.head_bias == "prior":
-        model.layers[-1].bias.assign(prior_bias(counts, settings.loss))
+        model.layers[-1].bias.assign(prior_bias(data.counts, settings.loss))
     if settings.warm_start and start_from(model, config, record) and config.start is not None:
         record = record.model_copy(update={"started_from": config.start.path.rsplit("/", 1)[-1]})
-
     state = _training_state(config, data, record, is_writer=is_chief(strategy))
-    _fit(model, data, counts, checkpoint, settings, strategy, state, config.soft_cut)
-    if is_chief(strategy):
-        _export(plain_copy(model), data, checkpoint, record, settings, config.soft_cut)
-        if state:
-            state.delete()
-    wait_for_all(strategy)
+    _fit(model, data, checkpoint, settings, strategy, state, config.soft_cut)
+    return Trained(model, checkpoint, record, strategy, state)
 
 
-class _Data:
+class Data:
     """Labels and examples of the training.
 
     Attributes:
@@ -92,9 +128,20 @@ class _Data:
 
     def __init__(self, fn_args: FnArgs, settings: TrainingSettings) -> None:
         self.fn_args = fn_args
-        self.transform = tft.TFTransformOutput(fn_args.transform_output)
+        self.transform = tft.TFTransformOutput(fn_args.transform_graph_path)
         self.labels: LabelList = label_list(read_schema(fn_args.schema_path))
         self._settings = settings
+
+    def at(self, fn_args: FnArgs, settings: TrainingSettings) -> "Data":
+        """Return the same data for another training."""
+        data = copy(self)
+        data.fn_args, data._settings = fn_args, settings
+        return data
+
+    @cached_property
+    def counts(self) -> LabelCounts:
+        """Counts of the labels of the train split."""
+        return count_labels(self.fn_args.train_files, len(self.labels.names))
 
     @property
     def files(self) -> list[str]:
@@ -162,9 +209,7 @@ def _build_model(
     return model
 
 
-def _training_state(
-    config: TrainerConfig, data: _Data, record: ModelRecord, *, is_writer: bool
-) -> TrainingState | None:
+def _training_state(config: TrainerConfig, data: Data, record: ModelRecord, *, is_writer: bool) -> TrainingState | None:
     """Return where the state of this training is saved: the same for the same files, settings, labels and packages."""
     every = config.training.checkpoint_every
     if every is None or config.resume_dir is None:
@@ -180,8 +225,7 @@ def _training_state(
 
 def _fit(
     model: Any,
-    data: _Data,
-    counts: LabelCounts,
+    data: Data,
     checkpoint: Checkpoint,
     settings: TrainingSettings,
     strategy: tf.distribute.Strategy,
@@ -189,6 +233,7 @@ def _fit(
     soft_cut: float | None,
 ) -> None:
     log_dir = data.fn_args.model_run_dir
+    counts = data.counts
     loss, eval_loss = _losses(data, counts, settings)
     run = partial(
         fit,
@@ -216,9 +261,7 @@ def _fit(
         )  # fmt: skip
 
 
-def _losses(
-    data: _Data, counts: LabelCounts, settings: TrainingSettings
-) -> tuple[keras.losses.Loss, keras.losses.Loss]:
+def _losses(data: Data, counts: LabelCounts, settings: TrainingSettings) -> tuple[keras.losses.Loss, keras.losses.Loss]:
     """Return the losses of the train and of the eval split: the same one, unless labels are unknown.
 
     Raises:
@@ -239,7 +282,7 @@ def _losses(
     return train_loss, eval_loss
 
 
-def _notes(data: _Data, counts: LabelCounts, checkpoint: Checkpoint, settings: TrainingSettings) -> Notes:
+def _notes(data: Data, counts: LabelCounts, checkpoint: Checkpoint, settings: TrainingSettings) -> Notes:
     """Return what TensorBoard shows besides numbers: hyper-parameters, and texts of the eval split."""
     rows = decode_rows(data.evaluation(), checkpoint, _SAMPLE_TEXTS)
     facts: dict[str, str | int | float | bool] = {
@@ -256,7 +299,7 @@ def _notes(data: _Data, counts: LabelCounts, checkpoint: Checkpoint, settings: T
 
 def _export(
     model: Any,
-    data: _Data,
+    data: Data,
     checkpoint: Checkpoint,
     record: ModelRecord,
     settings: TrainingSettings,

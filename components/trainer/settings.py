@@ -1,14 +1,15 @@
 """Settings of the Trainer, composed of those of its parts. Free of TensorFlow."""
 
-from collections.abc import Iterator
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError, model_validator
 
 from components.common.record import Value
 from components.common.settings import Settings
 from components.trainer.decisions.settings import DecisionSettings
 from components.trainer.loop.settings import LoopSettings
+from components.trainer.tuning.settings import TuneSettings
 
 
 class ExportSettings(Settings):
@@ -48,6 +49,21 @@ class TrainingSettings(DecisionSettings, LoopSettings):
         False,
         description="Start from the last blessed model, its head matched by label name, instead of the checkpoint.",
     )
+    tune: TuneSettings | None = Field(
+        None,
+        description="Search for better values of other settings of this section before the training, by TFX's Tuner"
+        " (docs/training.md); null: train with the values as they are.",
+    )
+
+    @model_validator(mode="after")
+    def _check_tune(self) -> Self:
+        for values in self.tune.extremes() if self.tune else ():
+            try:
+                with_values(self, values)
+            except ValidationError as error:
+                (name, value), first = next(iter(values.items())), error.errors()[0]
+                raise ValueError(f"tune.over.{name}: {value:g} is not allowed ({first['msg']})") from None
+        return self
 
 
 class WarmStart(Value):
@@ -84,6 +100,19 @@ class TrainerConfig(Settings):
     start: WarmStart | None = None
     registry: str | None = None
     soft_cut: float | None = None
+
+
+def with_values(settings: TrainingSettings, values: Mapping[str, Any]) -> TrainingSettings:
+    """Return the settings of a training with other values of some, and without a search for better ones.
+
+    Raises:
+        ValidationError: A value is not allowed.
+
+    Example:
+        >>> with_values(TrainingSettings(), {"batch_size": 16}).batch_size
+        16
+    """
+    return TrainingSettings.model_validate(settings.model_dump() | dict(values) | {"tune": None})
 
 
 def hyper_parameters(settings: TrainingSettings) -> dict[str, str | int | float | bool]:

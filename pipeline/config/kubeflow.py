@@ -54,7 +54,9 @@ class Volume(Settings):
 class KubeflowStep(StepSettings):
     """What the container of a step gets on Kubeflow."""
 
-    accelerator: Accelerator | None = Field(None, description="Accelerator, for the Trainer unless set for a step.")
+    accelerator: Accelerator | None = Field(
+        None, description="Accelerator, for Trainer and Tuner unless set for a step."
+    )
     node_selector: dict[str, str] = Field({}, description="Labels that a node must have.")
     tolerations: list[Toleration] = Field([], description="Taints that a node may have.")
     secrets: list[Secret] = Field([], description="Kubernetes Secrets, as variables or files.")
@@ -73,7 +75,7 @@ class KubeflowPaths(Settings):
 
 
 class KubeflowSettings(KubeflowStep):
-    """Kubeflow Pipelines v2. What is set here, every step gets, except for the accelerator: the Trainer gets that."""
+    """Kubeflow Pipelines v2. Every step gets what is set here, the accelerator only those that train."""
 
     endpoint: str | None = Field(
         None, description="http:// or https:// address of the API server; not needed for `compile`."

@@ -1,14 +1,11 @@
 """The `retention:` part of the configuration: what is kept of past runs and models, and what is removed."""
 
-import re
 from datetime import timedelta
 
 from pydantic import Field, field_validator
 
+from components.common.period import parse_period
 from components.common.settings import Settings
-
-_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
-_PERIOD = re.compile(r"([0-9]{1,5})([hdw])")
 
 
 class RetentionSettings(Settings):
@@ -42,13 +39,10 @@ class RetentionSettings(Settings):
     @field_validator("older_than")
     @classmethod
     def _check_period(cls, value: str) -> str:
-        if not _PERIOD.fullmatch(value):
-            raise ValueError("write a number of hours, days or weeks, such as 12h, 30d or 8w")
+        parse_period(value)
         return value
 
     @property
     def age(self) -> timedelta:
         """Age below which nothing is removed."""
-        match = _PERIOD.fullmatch(self.older_than)
-        assert match is not None, "checked by the validator"
-        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+        return parse_period(self.older_than)

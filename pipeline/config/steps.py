@@ -7,8 +7,8 @@ from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 
 from components.common.settings import Settings
 
-# The step that gets the accelerator where no step names one.
-_TRAINER = "Trainer"
+# The steps that get the accelerator where no step names one: those that train.
+_TRAINING = ("Trainer", "Tuner")
 
 
 def _as_text(value: object) -> object:
@@ -52,8 +52,8 @@ Step = TypeVar("Step", bound=StepSettings)
 def step_settings(kind: type[Step], every: StepSettings, steps: Mapping[str, Step], name: str) -> Step:
     """Return the settings of one step: its own, merged into those of every step.
 
-    Dictionaries and lists are joined. Of single values the step's own counts. The accelerator of every step is the
-    Trainer's alone.
+    Dictionaries and lists are joined. Of single values the step's own counts. The accelerator of every step is
+    that of the Trainer and the Tuner alone.
 
     Args:
         kind: Class of the settings of a step.
@@ -71,7 +71,7 @@ def step_settings(kind: type[Step], every: StepSettings, steps: Mapping[str, Ste
     merged: dict[str, Any] = {}
     for field in kind.model_fields:
         common, value = getattr(every, field), getattr(own, field)
-        if field == "accelerator" and name != _TRAINER:
+        if field == "accelerator" and name not in _TRAINING:
             common = None
         if isinstance(value, dict):
             merged[field] = common | value

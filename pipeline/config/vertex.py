@@ -28,7 +28,7 @@ class VertexStep(StepSettings):
     """What the container of a step gets on Vertex AI, which chooses the machine by it."""
 
     accelerator: VertexAccelerator | None = Field(
-        None, description="Accelerator, for the Trainer unless set for a step."
+        None, description="Accelerator, for Trainer and Tuner unless set for a step."
     )
 
 
@@ -46,7 +46,7 @@ class VertexPaths(Settings):
 
 
 class VertexSettings(VertexStep):
-    """Vertex AI Pipelines. What is set here, every step gets, except for the accelerator: the Trainer gets that."""
+    """Vertex AI Pipelines. Every step gets what is set here, the accelerator only those that train."""
 
     project: str = Field(pattern=r"^[a-z][a-z0-9.:-]{4,}[a-z0-9]$", description="ID of the Google Cloud project.")
     location: str = Field(pattern=r"^[a-z]+-[a-z]+[0-9]+$", description="Region, such as europe-west4.")

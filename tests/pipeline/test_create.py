@@ -1,6 +1,7 @@
 """Tests of the pipeline as TFX compiles it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tfx.dsl.compiler.compiler import Compiler
@@ -36,3 +37,20 @@ def test_a_run_is_logged_to_mlflow_when_all_is_decided_and_recorded(project: Pro
     assert set(last.upstream_nodes) == {"Trainer", "Report", "TrainingRecord"}
     compiled = Compiler().compile(create_pipeline(load_configuration(project.configuration)))
     assert "Tracking" not in {node.pipeline_node.node_info.id for node in compiled.nodes}
+
+
+def test_a_search_for_hyperparameters_comes_before_the_training_and_is_no_part_of_its_cache_key(
+    project: Project,
+) -> None:
+    def nodes(overrides: list[str]) -> dict[str, Any]:
+        compiled = Compiler().compile(create_pipeline(load_configuration(project.configuration, overrides)))
+        return {node.pipeline_node.node_info.id: node.pipeline_node for node in compiled.nodes}
+
+    plain, tuned, longer = nodes([]), nodes(["training.tune.trials=4"]), nodes(["training.tune.budget=2h"])
+    assert "Tuner" not in plain
+    assert "Tuner" in tuned["Trainer"].upstream_nodes
+    (channel,) = tuned["Trainer"].inputs.inputs["hyperparameters"].channels
+    assert channel.output_key == "best_hyperparameters"
+    assert "tuner_results" in tuned["Report"].inputs.inputs
+    assert len({str(each["Trainer"].parameters) for each in (plain, tuned, longer)}) == 1
+    assert tuned["Tuner"].parameters != longer["Tuner"].parameters

@@ -18,6 +18,7 @@ from components.report.summary import Provenance, Summary
 from components.report.views.training import Training, read_training
 from components.report.views.trend import PastResult
 from components.suspects.suspects import Suspects
+from components.trainer.tuning.trials import Trials, read_trials
 from schema.errors import Refused
 
 
@@ -44,6 +45,7 @@ class Material:
         past: Results of earlier runs, as far as they are known.
         distributions: Distributions of labels and text lengths; None as above.
         suspects: Likely label errors; None if nobody has searched for them.
+        trials: Search for better hyperparameters; None if there was none.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Material:
     past: Sequence[PastResult] = ()
     distributions: Distributions | None = None
     suspects: Suspects | None = None
+    trials: Trials | None = None
 
 
 def gather_material(
@@ -83,8 +86,8 @@ def gather_material(
 
     Args:
         outputs: URIs of the run's artifacts by output key: `quarantine`, `verdict` of the data gate, `model`,
-            `model_run`, `evaluation`, `results` of the behavioural tests, and `suspects`, what LabelSuspects or
-            the command `suspects` found. Any may be missing, and so may the files that it points to.
+            `model_run`, `evaluation`, `tuner_results`, `results` of the behavioural tests, and `suspects`, what
+            LabelSuspects or the command `suspects` found. Any may be missing, and so may the files that it points to.
         summary: Summary of the run.
         configuration: Configuration of the run; empty if it is not known.
         when: Time of the run.
@@ -115,6 +118,7 @@ def gather_material(
         past=past,
         distributions=_distributions(outputs.get("verdict")),
         suspects=_suspects(outputs.get("suspects")),
+        trials=_trials(outputs.get("tuner_results")),
     )
 
 
@@ -179,6 +183,13 @@ def _suspects(folder: str | None) -> Suspects | None:
     try:
         return None if folder is None else Suspects.read(folder)
     except FileNotFoundError:
+        return None
+
+
+def _trials(uri: str | None) -> Trials | None:
+    try:
+        return None if uri is None else read_trials(uri)
+    except (FileNotFoundError, Refused):
         return None
 
 

@@ -184,7 +184,6 @@ class WriteEvents(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         self._files.close()
-        PROGRESS.info("to look at the training: tensorboard --logdir %s", self._log_dir, extra=LASTING)
 
     def _write_epoch(self, epoch: int) -> None:
         history = self._progress.history

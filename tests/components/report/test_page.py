@@ -15,6 +15,7 @@ from components.report.views.material import Material
 from components.report.views.metrics import averages_table
 from components.report.views.slices import slices_view
 from components.suspects.suspects import Suspect, SuspectCount, Suspects
+from components.trainer.tuning.trials import Trial, Trials
 from tests.components.report.made_up import material
 from tests.components.report.reading import Page
 
@@ -281,6 +282,24 @@ def test_reads_the_summary_of_an_older_run() -> None:
     assert {"canary", "behaviour"}.isdisjoint(
         attributes.get("id") for tag, attributes in Page(build_page(run)).tags if tag == "section"
     )
+
+
+def test_a_search_for_hyperparameters_is_shown_with_its_trials_and_what_matters() -> None:
+    trials = [
+        Trial(values={"learning_rate": rate, "batch_size": 32}, score=0.5 + rate, share=share)
+        for rate, share in ((3e-4, 1.0), (1e-4, 1 / 3), (2e-5, 1 / 3))
+    ]
+    found = Trials(trials=trials, importance={"learning_rate": 0.9, "batch_size": 0.1})
+    page = Page(build_page(replace(material(), trials=found)))
+    for part in (
+        "3 trials, compared on the eval split",
+        "trained with learning_rate 0.0003, batch_size 32",
+        "1: learning_rate 2e-05 to 0.0003; 2: batch_size 32 to 32; 3: the objective",
+        "0.900",
+        "0.333",
+    ):
+        assert part in page.text
+    assert "Search for hyperparameters" not in Page(build_page(material())).text
 
 
 def test_suspects_are_shown_without_their_texts_if_texts_are_left_out() -> None:

@@ -24,7 +24,7 @@ def export(folder: Path, root: Path, config: TrainerConfig) -> Path:
         FnArgs(
             train_files=files,
             eval_files=files,
-            transform_output=str(root / "graph"),
+            transform_graph_path=str(root / "graph"),
             schema_path=str(root / "schema" / "schema.pbtxt"),
             serving_model_dir=str(folder / "model"),
             model_run_dir=str(folder / "run"),
