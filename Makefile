@@ -45,7 +45,7 @@ test: check ## Run the checks and every test, two files at a time
 	@.venv/bin/python -m pytest -n 2 --dist loadfile
 
 .PHONY: test-faults
-test-faults: .venv/.ready ## Kill, fill, cut and race everything; writes the table of docs/reliability.md; takes half an hour
+test-faults: .venv/.ready ## Kill, fill, cut and race everything; writes the table of docs/reliability.md; takes an hour or two, or some: FAULTS="cache signals"
 	@.venv/bin/python -m tests.faults $(FAULTS)
 
 .PHONY: test-fuzz

@@ -1,33 +1,28 @@
 """Try the whole matrix of faults, and write the table of docs/reliability.md: `make test-faults`."""
 
+import argparse
+import re
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.faults import clean_cases, record_cases, registry_cases, run_cases
+from tests.faults import clean_cases, pair_cases, record_cases, registry_cases, run_cases
 from tests.faults.injection import Server, compile_library
+from tests.faults.run_server import RunServer
 from tests.faults.table import PAGE, Row, group, read_rows, write_table
 
-_SAMPLED = 4  # every so many steps of a run, of the errors that are like a full disk
+Part = Callable[[Path, Path | None], Iterator[Row]]
+
+_NO_COMPILER = "no C compiler (cc): file operations are not made to fail\n"
 
 
-def _rows(folder: Path, *, runs: bool, quick: bool) -> Iterator[Row]:
-    library = compile_library(folder)
-    if quick:
-        yield from _quick_rows(folder, library)
-    if runs:
-        yield from _run_rows(folder / "runs", library)
-
-
-def _quick_rows(folder: Path, library: Path | None) -> Iterator[Row]:
+def _commands(folder: Path, library: Path | None) -> Iterator[Row]:
     (folder / "output").mkdir()
     with Server(library, folder / "output") as server:
-        if library is None:
-            sys.stdout.write("no C compiler (cc): file operations are not made to fail\n")
-        else:
+        if library is not None:
             yield from registry_cases.fault_rows(server, folder)
             yield from clean_cases.fault_rows(server, folder)
         yield from registry_cases.damage_rows(server, folder)
@@ -39,48 +34,94 @@ def _quick_rows(folder: Path, library: Path | None) -> Iterator[Row]:
         yield from record_cases.record_rows(server, folder / "records")
 
 
-def _run_rows(folder: Path, library: Path | None) -> Iterator[Row]:
-    yield run_cases.memory_row(folder)
-    yield from run_cases.small_disk_rows(folder)
-    yield from run_cases.cache_rows(folder)
-    if library is not None:
-        yield from run_cases.clock_rows(folder, library)
-        for fault in ("EROFS", "EACCES", "EIO"):
-            yield from run_cases.disk_rows(folder, library, fault, every=_SAMPLED)
-        yield from run_cases.disk_rows(folder, library, "ENOSPC")
-    yield from run_cases.signal_rows(folder)
+def _runs(cases: Callable[[RunServer, Path], Iterator[Row]]) -> Part:
+    """Return the part of cases that run the command line with everything imported."""
+
+    def rows(folder: Path, library: Path | None) -> Iterator[Row]:
+        (folder / "output").mkdir()
+        with RunServer(library, folder / "output") as server:
+            yield from cases(server, folder)
+
+    return rows
 
 
-def _is_run(row: Row) -> bool:
-    return row.what.startswith(run_cases.RUN)
+def _machine(server: RunServer, folder: Path) -> Iterator[Row]:
+    yield from run_cases.memory_rows(server, folder)
+    yield from run_cases.small_disk_rows(server, folder)
+    if server.injects:
+        yield from run_cases.clock_rows(server, folder)
 
 
-def main() -> None:
-    """Try everything; exit with status 1 if something damaged answers, or a next run does not get through.
+def _disk(server: RunServer, folder: Path) -> Iterator[Row]:
+    if server.injects:
+        yield from run_cases.disk_rows(server, folder)
 
-    With `--quick`, without whole runs, and with `--runs`, without all else; the other rows of the page are kept.
-    """
-    runs, quick = "--quick" not in sys.argv[1:], "--runs" not in sys.argv[1:]
-    started = time.monotonic()
-    rows: list[Row] = []
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
-    try:
-        with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-            for row in _rows(Path(folder), runs=runs, quick=quick):
+
+# Part of the matrix, and which rows of the page are its own: by a search in `what`, a bar, and `fault`.
+_PARTS: dict[str, tuple[Part, re.Pattern[str]]] = {
+    "commands": (_commands, re.compile(rf"^(?!{run_cases.RUN}(before|during|after|with) |{pair_cases.WHAT})")),
+    "pairs": (_runs(pair_cases.pair_rows), re.compile(rf"^{pair_cases.WHAT}")),
+    "machine": (_runs(_machine), re.compile(rf"^{run_cases.WHAT}.*\|.*(MiB|clock|less free)")),
+    "cache": (_runs(run_cases.cache_rows), re.compile(rf"^{run_cases.CACHE}")),
+    "disk": (
+        _runs(_disk),
+        re.compile(rf"^{run_cases.RUN}(before|during|after) .*\|(after (?!SIG)|ENOSPC|EROFS|EACCES|EIO)"),
+    ),
+    "signals": (_runs(run_cases.signal_rows), re.compile(rf"^{run_cases.WHAT}.*\|(after )?SIG")),
+}
+
+
+def _part_of(row: Row) -> str:
+    """Return the part that a row is of; empty if it is of none any more."""
+    return next((name for name, (_, own) in _PARTS.items() if own.search(f"{row.what}|{row.fault}")), "")
+
+
+def _try(parts: list[str], rows: list[Row]) -> None:
+    """Try parts of the matrix, and append each row as soon as its case has ended."""
+    with tempfile.TemporaryDirectory(prefix="faults-") as name:
+        library = compile_library(Path(name))
+        if library is None:
+            sys.stdout.write(_NO_COMPILER)
+        for part in parts:
+            folder = Path(name) / part
+            folder.mkdir()
+            for row in _PARTS[part][0](folder, library):
                 rows.append(row)
                 if sys.stdout.isatty():
                     sys.stdout.write(f"\r{len(rows)} cases ")
                     sys.stdout.flush()
-    except BaseException:  # a wrong case, or an interruption: what was tried replaces its rows, and the others are kept
+
+
+def _write(rows: list[Row], parts: list[str]) -> None:
+    """Write the rows into the page, and keep its rows of other parts."""
+    kept = [row for row in read_rows() if _part_of(row) in set(_PARTS) - set(parts)]
+    order = list(_PARTS)
+    write_table(sorted([*group(rows), *kept], key=lambda row: order.index(_part_of(row))))
+
+
+def main() -> None:
+    """Try everything, or some parts.
+
+    The rows of the other parts stay in the page. If a case goes wrong, or the command is interrupted, so do those of
+    the cases that it did not come to. It exits with status 1 if something damaged answers, or a next run does not get
+    through.
+    """
+    parser = argparse.ArgumentParser(prog="make test-faults FAULTS=...", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(_PARTS)}; without any, all of them")
+    parts = parser.parse_args().parts or list(_PARTS)
+    if unknown := set(parts) - set(_PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}")
+    started = time.monotonic()
+    rows: list[Row] = []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    try:
+        _try(parts, rows)
+    except BaseException:
         tried = {(row.what, row.fault) for row in rows}
-        write_table(
-            sorted([*(row for row in read_rows() if (row.what, row.fault) not in tried), *group(rows)], key=_is_run)
-        )
+        left = [row for row in read_rows() if _part_of(row) in parts and (row.what, row.fault) not in tried]
+        _write([*left, *rows], parts)
         raise
-    grouped = group(rows)
-    kept = [row for row in read_rows() if _is_run(row) != runs]
-    grouped = grouped if runs and quick else [*grouped, *kept] if quick else [*kept, *grouped]
-    write_table(grouped)
+    _write(rows, parts)
     untrue = registry_cases.untrue(rows)
     for row in untrue:
         sys.stdout.write(f"{row}\n")

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.faults import clean_cases, record_cases, registry_cases
+from tests.faults.__main__ import _PARTS, _part_of
 from tests.faults.injection import Server, compile_library
-from tests.faults.table import HEAD, Row, group, read_table, write_table
+from tests.faults.run_cases import kinds_of_files
+from tests.faults.run_server import START
+from tests.faults.table import HEAD, Row, group, read_rows, read_table, tried, write_table
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +88,57 @@ def test_writes_a_table_that_it_reads(tmp_path: Path) -> None:
         ["push", "EIO", "c", "-", "1", "d", "1"],
     ]
     assert page.read_text().startswith("# Head\n")
+
+
+def test_files_of_a_run_that_differ_in_numbers_and_endings_are_of_one_kind(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    artifacts = "work/artifacts"
+    trace.write_text(
+        "\n".join((
+            "registry/.lock",
+            "== Trainer",
+            "work/metadata.sqlite",
+            "work/metadata.sqlite",
+            f"{artifacts}/Trainer/.system/executor_execution/7/executor_output.pb",
+            f"{artifacts}/Trainer/model/7",
+            f"{artifacts}/Trainer/model/7/Format-Serving/variables/part-00000-of-00001.index.tempstate123",
+            f"{artifacts}/Trainer/model/7/Format-Serving/variables/part-00000-of-00001.index",
+            f"{artifacts}/Trainer/model/7/Split-train/model.json.0123456789abcdef0123456789abcdef.partial",
+            f"{artifacts}/Trainer/model/7/Split-eval/model.json",
+            "== Canary",
+            "work/metadata.sqlite",
+            f"{artifacts}/Canary/blessing/9",
+            f"{artifacts}/Canary/blessing/9/canary.json",
+            "== RegistryPusher",
+            "work/metadata.sqlite",
+        ))
+    )  # fmt: skip
+    trace.write_text(f"== {START}\n{trace.read_text()}\n")
+    assert kinds_of_files(trace) == {
+        START: ["registry/.lock"],
+        "Trainer": [
+            "work/metadata.sqlite",
+            f"{artifacts}/Trainer/.system/executor_execution/*/executor_output.pb",
+            f"{artifacts}/Trainer/model/*",
+            f"{artifacts}/Trainer/model/*/Format-Serving/variables/part-*-of-*.index.tempstate*",
+            f"{artifacts}/Trainer/model/*/Split-*/model.json.*.partial",
+        ],
+        "Canary": [f"{artifacts}/Canary/blessing/*/canary.json"],
+        "RegistryPusher": ["work/metadata.sqlite"],
+    }
+
+
+def test_every_row_is_of_a_part_of_the_matrix_that_exists() -> None:
+    assert {_part_of(row) for row in read_rows()} <= set(_PARTS)
+
+
+def test_a_case_that_goes_wrong_is_a_row() -> None:
+    def case() -> Row:
+        raise AssertionError("a webhook\nis owed")
+
+    row = tried("run", "EIO", case)
+    assert (row.served, row.next_run) == ("BROKEN: a webhook is owed", "-")
+    assert registry_cases.untrue([row]) == [row]
 
 
 def test_the_documented_table_is_whole() -> None:
