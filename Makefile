@@ -89,8 +89,8 @@ format: .venv/.ready ## Fix what ruff can fix, and format the code
 
 COMPILE = .venv/bin/uv pip compile setup.py --override requirements.overrides --python-version 3.11 \
 	--python-platform x86_64-manylinux_2_39 --generate-hashes --no-emit-index-url --quiet --custom-compile-command "make lock"
-# The image has the packages of requirements.lock, in the same versions.
-COMPILE_IMAGE = $(COMPILE) --constraint requirements.lock --no-annotate
+# The image has the packages of requirements.lock, in the same versions, and what makes ONNX variants.
+COMPILE_IMAGE = $(COMPILE) --extra onnx --constraint requirements.lock --no-annotate
 
 .PHONY: lock
 lock: .venv/.ready ## Resolve setup.py into the locks; UPGRADE=--upgrade takes newer versions

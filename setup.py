@@ -53,8 +53,16 @@ SIGNING_REQUIRES = [
     "pyopenssl>=25,<27",  # model-signing 1.1.1 imports it, but does not depend on it
 ]
 
+# For `training.export.variants: [onnx, int8]`. All three are what clients of those files need too.
+ONNX_REQUIRES = [
+    "onnx>=1.22,<2",
+    "onnxruntime>=1.24,<2",  # its quantization, and what the files are measured and tried in
+    "tokenizers>=0.22,<1",
+]
+
 DEV_REQUIRES = [
     *SIGNING_REQUIRES,
+    *ONNX_REQUIRES,
     "axe-playwright-python>=0.1.7,<1",  # axe-core: faults of the report for screen readers and weak eyes
     "boto3>=1.40,<2",  # uploads and downloads in tests as Kubeflow's launcher does
     "flask>=3,<4",  # moto's server is one of flask's; its own extra for that brings a dozen packages more
@@ -78,7 +86,6 @@ DEV_REQUIRES = [
     "pytest-cov>=7,<8",
     "pytest-xdist>=3.8,<4",  # two tests at a time: a third of their time is imports and tracing on one core
     "ruff>=0.14,<1",
-    "tokenizers>=0.22,<1",  # the reference that in-graph tokenization is compared with
     "tritonclient>=2.73,<3",  # the proto of Triton's model configuration; nothing that it depends on
     "types-pyyaml",
 ]
@@ -99,5 +106,10 @@ setup(
         "serving.server": ["page.html"],
     },
     install_requires=INSTALL_REQUIRES,
-    extras_require={"dev": DEV_REQUIRES, "mlflow": MLFLOW_REQUIRES, "signing": SIGNING_REQUIRES},
+    extras_require={
+        "dev": DEV_REQUIRES,
+        "mlflow": MLFLOW_REQUIRES,
+        "onnx": ONNX_REQUIRES,
+        "signing": SIGNING_REQUIRES,
+    },
 )

@@ -19,6 +19,7 @@ from components.registry import (
     rollback,
     rollback_target,
     standing,
+    variants,
     versions,
 )
 from runners.registry import PipelineRegistry
@@ -44,8 +45,10 @@ def show_versions(console: Console, registry: PipelineRegistry, *, removed: bool
     if not existing:
         raise Refused(f"{base}: no model was pushed there")
     on_vertex = _on_vertex(registry)
+    names = _variants_of_versions(base)
     columns = ["version", "pushed", "labels", "checkpoint", "trained on", "macro F1", ""]
-    table = Table(*columns, *(["Vertex AI"] if on_vertex is not None else []), title=display(base))
+    columns += [*(["variants"] if names else []), *(["Vertex AI"] if on_vertex is not None else [])]
+    table = Table(*columns, title=display(base))
     table.columns[2].justify = table.columns[5].justify = "right"
     try:
         withdrawn, problem = set(existing) - set(standing(base)), ""
@@ -53,10 +56,12 @@ def show_versions(console: Console, registry: PipelineRegistry, *, removed: bool
         withdrawn, problem = set(), f"broken: {refused}"
     gone = _removed_versions(base, existing)
     for number, record in gone.items() if removed else ():
-        table.add_row(str(number), *_cells(record, "removed"), *([""] if on_vertex is not None else []))
+        table.add_row(str(number), *_cells(record, "removed"), *[""] * (len(columns) - 7))
     for version in existing:
         state = "served" if version == existing[-1] else "withdrawn" if version in withdrawn else ""
         cells = [str(version.number), *_cells_of(version, state)]
+        if names:
+            cells.append(", ".join(names.get(version.number, ())))
         if on_vertex is not None:
             cells.append(_find_on_vertex(base, version, on_vertex))
         table.add_row(*cells)
@@ -122,6 +127,15 @@ def roll_back_to(console: Console, registry: PipelineRegistry, number: int | Non
     line = f"version {version.number}, a copy of {record.rolled_back_to}, is served now; withdrawn: {withdrawn}"
     console.print(Text(line), soft_wrap=True)
     _print_note(console, registry)
+
+
+def _variants_of_versions(base: str) -> dict[int, list[str]]:
+    """Return the names of variants by the number of their version."""
+    names: dict[int, list[str]] = {}
+    for name, existing in variants(base).items():
+        for version in existing:
+            names.setdefault(version.number, []).append(name)
+    return names
 
 
 def _on_vertex(registry: PipelineRegistry) -> dict[int, str] | None:

@@ -8,6 +8,7 @@ from typing import Any
 _ARTIFACTS = {
     "BehaviourResults": "components.behaviour.artifacts",
     "DataVerdict": "components.data_gate.artifacts",
+    "ModelVariants": "components.variants.artifacts",
     "Quarantine": "components.example_gen.artifacts",
     "RunReport": "components.report.artifacts",
     "SuspectedLabels": "components.suspects.artifacts",

@@ -12,6 +12,7 @@ from components.example_gen.sources.bigquery.queries import billed_project
 from components.example_gen.sources.sources import Sources
 from components.preprocessing.settings import LEAST_PAIR_TOKENS
 from components.tracking.settings import check_client
+from components.variants.settings import check_variants
 from pipeline.beam import beam_arguments
 from pipeline.config.configuration import Configuration
 from pipeline.locations import local_locations
@@ -54,6 +55,12 @@ def check_without_data(config: Configuration) -> None:
     _check_asked(config, labels)
     slicing = config.evaluation.slicing(len(labels.active))
     check_gates(config.evaluation.gates, GateNames(labels, slicing, string_domains(schema)))
+    check_variants(
+        config.training,
+        labels,
+        truncation=config.truncation,
+        is_pair=config.examples.text_pair is not None,
+    )
     checkpoint = find_checkpoint(config.checkpoint)
     check_vocabulary(checkpoint)
     positions = checkpoint.architecture.positions

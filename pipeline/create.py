@@ -38,6 +38,8 @@ from components.tracking.component import Tracking
 from components.trainer.settings import TrainerConfig, hyper_parameters
 from components.trainer.start import find_start
 from components.training_log.component import TrainingRecord
+from components.variants.component import Variants
+from components.variants.settings import VariantsSettings
 from pipeline.beam import beam_arguments
 from pipeline.check import behavioural_tests, project_of_queries
 from pipeline.config.configuration import Configuration
@@ -186,6 +188,29 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         settings=config.canary,
         infra_blessing=validators[0].outputs["blessing"] if validators else None,
     )
+    # Other forms of a blessed model, each with its own thresholds, gates and trial.
+    variants = (
+        [
+            Variants(
+                model=trainer.outputs["model"],
+                examples=example_gen.outputs["examples"],
+                transform_graph=transform.outputs["transform_graph"],
+                schema=schema_import.outputs["schema"],
+                evaluation=evaluator.outputs["evaluation"],
+                model_blessing=blessing.outputs["blessing"],
+                infra_blessing=canary.outputs["blessing"],
+                settings=VariantsSettings(
+                    training=config.training,
+                    checkpoint=locations.checkpoint,
+                    max_tokens=config.max_tokens,
+                    gates=config.evaluation.gates,
+                    canary=config.canary,
+                ),
+            )
+        ]
+        if config.training.export.variants
+        else []
+    )
     # A blessed model becomes a new version in the registry, complete or absent; unless another model has become live
     # while this run was in progress.
     pusher = RegistryPusher(
@@ -197,6 +222,7 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         evaluation=evaluator.outputs["evaluation"],
         quarantine=example_gen.outputs["quarantine"],
         baseline=baseline.outputs["baseline"],
+        variants=variants[0].outputs["variants"] if variants else None,
     )
     # report.html, model_card.md and summary.json.
     report = Report(
@@ -212,6 +238,7 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         pushed_model=pusher.outputs["pushed_model"],
         suspects=suspects[0].outputs["suspects"] if suspects else None,
         tuner_results=tuners[0].outputs["tuner_results"] if tuners else None,
+        variants=variants[0].outputs["variants"] if variants else None,
         settings=config.report,
         configuration=config,
         registry=locations.registry,
@@ -249,7 +276,8 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
         pipeline_root=locations.pipeline_root,
         components=[
             example_gen, statistics_gen, schema_import, example_validator, data_gate, transform, *suspects, *tuners,
-            trainer, baseline, evaluator, behaviour, blessing, *validators, canary, pusher, report,
+            trainer, baseline, evaluator, behaviour, blessing, *validators, canary, *variants,
+            pusher, report,
             training_record, *profiles, *tracking,
         ],
         enable_cache=True,
@@ -322,9 +350,11 @@ def _trainer_config(
     config: Configuration, fingerprint: str, locations: Locations, *, resumes: bool = True
 ) -> dict[str, Any]:
     """Return the `custom_config` of the Trainer, from which `run_fn` reads its settings."""
-    starts_warm = config.training.warm_start and not locations.run_later
+    training, starts_warm = config.training, config.training.warm_start and not locations.run_later
+    # Other variants, or another search, are no reason to train again.
+    export = training.export.model_copy(update={"variants": [], "variant_gates": []})
     settings = TrainerConfig(
-        training=config.training.model_copy(update={"tune": None}),  # else a changed search would repeat the training
+        training=training.model_copy(update={"export": export, "tune": None}),
         checkpoint=locations.checkpoint,
         checkpoint_fingerprint=fingerprint,
         resume_dir=locations.resume_dir if resumes else None,

@@ -178,7 +178,15 @@ def show_summary(console: Console, summary: Summary) -> None:
         console.print(Text(f"{count}:", style="bold yellow"))
         for line in summary.attention:
             console.print(Text(f"  {line}"), soft_wrap=True)
-    console.print(Text(f"Pushed: {summary.pushed or 'no'}", style="bold"), soft_wrap=True)
+    console.print(Text(f"Pushed: {_pushed(summary)}", style="bold"), soft_wrap=True)
+
+
+def _pushed(summary: Summary) -> str:
+    """Return the path of the pushed version and the names of the variants pushed beside it."""
+    if summary.pushed is None:
+        return "no"
+    names = ", ".join(summary.variants.holding if summary.variants else ())
+    return f"{summary.pushed}, with variants {names}" if names else summary.pushed
 
 
 def show_account(console: Console, summary: Summary) -> None:

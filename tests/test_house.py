@@ -44,6 +44,7 @@ _SLOW_MODULES: dict[str, set[str]] = {
     "components/suspects": {"artifacts", "component", "encoding", "executor", "find", "out_of_fold"},
     "components/tracking": {"artifacts", "component", "executor"},
     "components/trainer": {
+        "bfloat16_classifier",
         "decision_scores",
         "decoding",
         "export",
@@ -71,6 +72,7 @@ _SLOW_MODULES: dict[str, set[str]] = {
         "training_loop",
     },
     "components/training_log": {"component", "executor", "statistics"},
+    "components/variants": {"artifacts", "bfloat16", "component", "executor", "making", "measure", "onnx_maker"},
     "components/vertex_push": {"component", "executor"},
     "pipeline": {"create", "create_scoring"},
     "runners/beam": {"runner"},

@@ -19,8 +19,8 @@ def measure(load: Callable[[], Predict], job: dict[str, Any]) -> dict[str, Any]:
 
     Returns:
         load_s until the first answer; p50_ms, p99_ms and cpu_ms (processor time, median) at batch 1; texts_per_s in
-        batches; the same of long texts; macro_f1 of the texts at the thresholds; memory_mb, the peak; probabilities of
-        the first texts, with which the sides are compared.
+        batches; the same of long texts; macro_f1 and f1_by_label of the texts at the thresholds; memory_mb, the peak;
+        probabilities of the first texts, with which the sides are compared.
     """
     started = time.perf_counter()
     predict = load()
@@ -29,7 +29,8 @@ def measure(load: Callable[[], Predict], job: dict[str, Any]) -> dict[str, Any]:
     result |= _latency(predict, job["texts"][: job["latency_texts"]], warm=50)
     rate, probabilities = _throughput(predict, job["texts"], job["batch"])
     result["texts_per_s"] = round(rate, 1)
-    result["macro_f1"] = round(_macro_f1(probabilities, job["labels"], np.array(job["thresholds"])), 4)
+    f1 = _f1_by_label(probabilities, job["labels"], np.array(job["thresholds"]))
+    result |= {"macro_f1": round(float(np.mean(f1)), 4), "f1_by_label": f1.tolist()}
     result["memory_mb"] = _peak_mb()
     if job["long_texts"]:
         long = _latency(predict, job["long_texts"], warm=2)
@@ -73,14 +74,14 @@ def _batches(texts: list[str], size: int) -> Iterator[list[str]]:
     return (texts[start : start + size] for start in range(0, len(texts), size))
 
 
-def _macro_f1(probabilities: Any, labels: Sequence[Sequence[int]], thresholds: Any) -> float:
-    """Compute the mean F1 over labels, 0 for a label that is neither there nor predicted."""
+def _f1_by_label(probabilities: Any, labels: Sequence[Sequence[int]], thresholds: Any) -> Any:
+    """Compute the F1 of each label, 0 for a label that is neither there nor predicted."""
     actual = np.zeros(probabilities.shape, bool)
     for row, indices in enumerate(labels):
         actual[row, list(indices)] = True
     predicted = probabilities > thresholds
     true_positives = (actual & predicted).sum(axis=0)
-    return float(np.mean(2 * true_positives / np.maximum(actual.sum(axis=0) + predicted.sum(axis=0), 1)))
+    return 2 * true_positives / np.maximum(actual.sum(axis=0) + predicted.sum(axis=0), 1)
 
 
 def _peak_mb() -> int:

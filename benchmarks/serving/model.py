@@ -16,7 +16,7 @@ _EVAL_ROWS = 5_000
 
 
 def write_model(folder: Path, data: Path, steps: int) -> None:
-    """Train, and write `saved_model`, `hugging_face` and `thresholds.json` below a folder.
+    """Train, and write `saved_model`, `variants`, `hugging_face` and `thresholds.json` below a folder.
 
     Args:
         folder: Folder to write to.
@@ -32,6 +32,7 @@ def write_model(folder: Path, data: Path, steps: int) -> None:
     from components.trainer.input_pipeline import length_grouped_batches
     from components.trainer.loop.fit import predict
     from components.trainer.model import plain_copy
+    from components.variants.measure import Rows
     from tests.components.preprocessing.transform import run_transform
 
     checkpoint, labels = find_checkpoint(BUNDLED), read_labels(data)
@@ -55,6 +56,38 @@ def write_model(folder: Path, data: Path, steps: int) -> None:
         model, tft.TFTransformOutput(str(transform / "graph")), labels, thresholds, str(folder / "saved_model")
     )
     _write_hugging_face(folder / "hugging_face", checkpoint.folder, model, len(labels))
+    rows = train_rows[-_EVAL_ROWS:]
+    given = [[labels[int(index)] for index in row[1].split(",")] for row in rows]
+    evaluation = Rows([row[0] for row in rows], [], given, [[] for _ in rows])
+    _write_variants(folder, model, labels, tft.TFTransformOutput(str(transform / "graph")), evaluation)
+
+
+def _write_variants(folder: Path, model: Any, labels: list[str], transform: Any, evaluation: Any) -> None:
+    """Write each variant with its record, its thresholds chosen on the eval rows as the step `Variants` does."""
+    from components.canary.settings import CanarySettings
+    from components.checkpoints.find import BUNDLED, find_checkpoint
+    from components.registry import ModelRecord
+    from components.trainer.decisions.thresholds import choose_thresholds
+    from components.trainer.settings import TrainingSettings
+    from components.variants.executor import maker_of
+    from components.variants.making import Source
+    from components.variants.settings import VariantsSettings
+    from schema.label_list import LabelList
+
+    settings = VariantsSettings(
+        training=TrainingSettings(), checkpoint=BUNDLED, max_tokens=_MAX_TOKENS, gates=[], canary=CanarySettings()
+    )
+    record = ModelRecord(model_id="", labels=labels, thresholds=[], checkpoint=BUNDLED, created="", versions={})
+    source = Source(model, record, find_checkpoint(BUNDLED), LabelList(tuple(labels)), transform, settings)
+    (folder / "partial").mkdir()
+    for name in ("bfloat16", "onnx", "int8"):
+        maker = maker_of(name, source)
+        probabilities = maker.predict_unfinished()(evaluation.texts, [])
+        thresholds = choose_thresholds(probabilities, evaluation.multi_hot(labels))
+        maker.write(folder / "partial" / name, thresholds)
+        chosen = {"thresholds": [float(each) for each in thresholds]}
+        record.model_copy(update=chosen).write(str(folder / "partial" / name))
+    (folder / "partial").rename(folder / "variants")
 
 
 def write_record(folder: Path, data: Path) -> Path:

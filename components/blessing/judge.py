@@ -161,7 +161,7 @@ def _judge_against_baseline(gate: Gate, label: str | None, measured: _Measured, 
         note = f"{measured.no_baseline}: {gate.text} is not asked"
         return _result(gate, value, None, note, label=label, asked=False, support=support, interval=interval)
     if label is not None and label not in measured.baseline.per_label:
-        note = f"the baseline has no label '{label}': {gate.text} is not asked"
+        note = f"the {gate.REFERENCE_MODEL} has no label '{label}': {gate.text} is not asked"
         return _result(gate, value, None, note, label=label, asked=False, support=support, interval=interval)
     over_shared = _is_over_shared_labels(gate, label, measured)
     baseline_value = (
@@ -170,7 +170,7 @@ def _judge_against_baseline(gate: Gate, label: str | None, measured: _Measured, 
         else measured.baseline.value(gate.metric, label)
     )
     if value is None or baseline_value is None:
-        note = _explain_undefined(gate, label, _CANDIDATE if value is None else _BASELINE)
+        note = _explain_undefined(gate, label, _CANDIDATE if value is None else gate.REFERENCE_MODEL)
         return _result(gate, value, None, note, label=label, passed=False, support=support)
     # TFMA compares the change; a comparison with the absolute bound could differ from that in the last bit.
     change = value - baseline_value
@@ -178,8 +178,8 @@ def _judge_against_baseline(gate: Gate, label: str | None, measured: _Measured, 
     bound = baseline_value + gate.bound
     over = " over the labels that both models have" if over_shared else ""
     note = (
-        f"{gate.metric_name(label)}{over} is {_format(value)}, the baseline's is {_format(baseline_value)}: "
-        f"{_relation(gate, passed)} the bound of {_format(bound)}"
+        f"{gate.metric_name(label)}{over} is {_format(value)}, the {gate.REFERENCE_MODEL}'s is "
+        f"{_format(baseline_value)}: {_relation(gate, passed)} the bound of {_format(bound)}"
     )
     return _result(
         gate, value, bound, note,

@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from components.canary.answers import SIGNATURES
 from components.canary.process import Answer, ModelError, Probe, ProbeDied, ProbeStarved
-from components.canary.requests import Row, example_of
+from components.canary.requests import Row, inputs_of
 from components.canary.settings import CanarySettings
 from components.common.progress import PROGRESS
 from components.registry import Latency
 
 # Every live model has this signature, whatever its age, and it reads texts and pairs alike.
-_SIGNATURE = "serving_default"
+SIGNATURE = "serving_default"
 _WARM_UP, _ROUNDS, _ATTEMPTS = 2, 11, 3
 
 
@@ -51,7 +52,9 @@ def _explain(latency: Latency, settings: CanarySettings) -> str:
     )
 
 
-def compare(probe: Probe, live: Probe, live_dir: str, rows: list[Row], settings: CanarySettings) -> Comparison:
+def compare(
+    probe: Probe, live: Probe, live_dir: str, rows: list[Row], settings: CanarySettings, signature: str = SIGNATURE
+) -> Comparison:
     """Time a request of one row and one of all rows, both models by turns.
 
     A request that takes too long is timed again, twice at most, so that noise does not decide.
@@ -63,6 +66,7 @@ def compare(probe: Probe, live: Probe, live_dir: str, rows: list[Row], settings:
             the candidate.
         rows: Rows to send, at least one.
         settings: The bound.
+        signature: Signature that both models are asked.
 
     Raises:
         ModelError: The candidate answers with an error.
@@ -78,11 +82,12 @@ def compare(probe: Probe, live: Probe, live_dir: str, rows: list[Row], settings:
         return Comparison(note=f"not compared: the live model can no longer be loaded: {error}")
     measured: list[Latency] = []
     for name, batch in {"one text": rows[:1], f"{len(rows)} texts": rows}.items():
-        examples = {"examples": [example_of(row) for row in batch]}
+        columns = ("texts", "text_pairs") if any(second for _, second in rows) else ("texts",)
+        inputs = inputs_of(SIGNATURES[signature][0], columns, batch)
         best: Latency | None = None
         for _ in range(_ATTEMPTS):
             try:
-                latency = _time(probe, live, name, examples, settings)
+                latency = _time(probe, live, name, signature, inputs, settings)
             except _LiveModelFailed as failure:
                 return Comparison(measured, f"not compared: {failure}")
             best = latency if best is None or latency.excess_ms < best.excess_ms else best
@@ -96,12 +101,14 @@ class _LiveModelFailed(Exception):  # noqa: N818 - it reads as what happened
     pass
 
 
-def _time(probe: Probe, live: Probe, name: str, examples: dict[str, list[bytes]], settings: CanarySettings) -> Latency:
+def _time(
+    probe: Probe, live: Probe, name: str, signature: str, inputs: dict[str, list[bytes]], settings: CanarySettings
+) -> Latency:
     of_candidate, of_live = [], []
     for _ in range(_WARM_UP + _ROUNDS):
-        of_candidate.append(probe.ask(_SIGNATURE, examples, name))
+        of_candidate.append(probe.ask(signature, inputs, name))
         try:
-            of_live.append(live.ask(_SIGNATURE, examples, name))
+            of_live.append(live.ask(signature, inputs, name))
         except ProbeStarved:
             raise
         except (ModelError, ProbeDied) as error:

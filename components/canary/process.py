@@ -72,9 +72,10 @@ class Probe:
     Args:
         timeout_s: Time to load the model, and for each request, in seconds.
         memory_limit_mb: Resident memory above which the process is killed, in MiB; None for no limit.
+        script: Script that the process runs; None for that of SavedModels.
     """
 
-    def __init__(self, timeout_s: float, memory_limit_mb: int | None = None) -> None:
+    def __init__(self, timeout_s: float, memory_limit_mb: int | None = None, script: Path | None = None) -> None:
         self.timeout_s = timeout_s
         self._memory_limit_mb = memory_limit_mb
         self._unread = b""
@@ -83,7 +84,10 @@ class Probe:
         environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
         environment.pop("TF_USE_LEGACY_KERAS", None)  # importing TensorFlow Transform sets it
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(_PROBE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+            [sys.executable, "-I", str(script or _PROBE)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
         )
 
     def __enter__(self) -> Self:

@@ -1,7 +1,7 @@
 """Requests of the canary: texts that a server may receive, and byte strings that are not examples."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -51,6 +51,20 @@ def requests(settings: CanarySettings) -> list[Request]:
 def example_of(row: Row) -> bytes:
     """Return a serialized tf.Example that models of single texts and of pairs both accept."""
     return _example({TEXT: [row[0]], TEXT_PAIR: [row[1]], LABELS: []})
+
+
+def inputs_of(kind: str, expected: Collection[str], rows: Sequence[Row]) -> dict[str, list[bytes]]:
+    """Return the inputs of a signature by name.
+
+    Args:
+        kind: Name of its first input: `texts` or `examples`.
+        expected: Names of all of its inputs.
+        rows: Rows to send.
+    """
+    if kind == "examples":
+        return {"examples": [example_of(row) for row in rows]}
+    firsts, seconds = [first for first, _ in rows], [second for _, second in rows]
+    return {"texts": firsts, "text_pairs": seconds} if "text_pairs" in expected else {"texts": firsts}
 
 
 def not_examples() -> Iterator[tuple[str, bytes]]:

@@ -1,6 +1,9 @@
 """Trial of a model: it must answer correctly in a fresh process, or it may not be pushed."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +12,7 @@ from components.canary import latency
 from components.canary.answers import SIGNATURES, Array, faults, score_faults
 from components.canary.process import Answer, ModelError, Probe, ProbeDied, ProbeStarved, Signature
 from components.canary.reference import Reference
-from components.canary.requests import Request, Row, example_of, not_examples, requests
+from components.canary.requests import Request, inputs_of, not_examples, requests
 from components.canary.settings import CanarySettings
 from components.canary.verdict import TOLERANCE, CanaryVerdict
 from components.common.outcome import Untried
@@ -17,6 +20,26 @@ from components.common.progress import PROGRESS
 from components.registry import CanaryFindings, ModelRecord
 
 _MOST_REASONS = 10
+
+
+@dataclass(frozen=True)
+class Form:
+    """Form of a model, and what is expected of it.
+
+    Attributes:
+        probe: Script of the process that runs it; None for that of SavedModels.
+        signatures: Signatures that it must have.
+        timed: Signature whose latency is compared with the live model's.
+        tolerance: Largest difference from the reference's probabilities that passes.
+    """
+
+    probe: Path | None = None
+    signatures: Sequence[str] = tuple(SIGNATURES)
+    timed: str = latency.SIGNATURE
+    tolerance: float = TOLERANCE
+
+
+SAVED_MODEL = Form()
 
 
 def try_model(
@@ -27,24 +50,26 @@ def try_model(
     *,
     live_dir: str | None = None,
     no_live_model: str = "there is none yet",
+    form: Form = SAVED_MODEL,
 ) -> CanaryVerdict:
     """Load a model in a process of its own, send it every request, and judge its answers.
 
     Args:
-        model_dir: The SavedModel.
+        model_dir: The model.
         record: Record of the model.
         reference: Reference batch of the Trainer; a model without one does not pass.
         settings: Requests and limits.
         live_dir: SavedModel of the live model, which the latency is compared with; None if there is none.
         no_live_model: Why there is none.
+        form: Form of the model.
 
     Raises:
         Untried: Nothing is wrong with the answers so far, but the machine had too little time or memory for the rest.
     """
-    trial = _Trial(record, settings)
+    trial = _Trial(record, settings, form)
     note = ""
     with ExitStack() as processes:
-        probe = processes.enter_context(Probe(settings.timeout_s, settings.memory_limit_mb))
+        probe = processes.enter_context(Probe(settings.timeout_s, settings.memory_limit_mb, form.probe))
         # Started now, so that it imports TensorFlow while the candidate is tried.
         timed = settings.latency_ratio is not None
         live = processes.enter_context(Probe(settings.timeout_s)) if timed and live_dir else None
@@ -59,7 +84,7 @@ def try_model(
             elif trial.reasons or reference is None:
                 note = "not compared: the model does not answer correctly"
             else:
-                comparison = latency.compare(probe, live, live_dir, reference.rows, settings)
+                comparison = latency.compare(probe, live, live_dir, reference.rows, settings, form.timed)
                 trial.update_findings(latency=comparison.measured)
                 trial.reasons += comparison.reasons(settings)
                 trial.hindrances += comparison.interference(settings)
@@ -84,11 +109,12 @@ class _Trial:
         hindrances: What the machine had too little of to tell.
     """
 
-    def __init__(self, record: ModelRecord, settings: CanarySettings) -> None:
+    def __init__(self, record: ModelRecord, settings: CanarySettings, form: Form = SAVED_MODEL) -> None:
         self.reasons: list[str] = []
         self.hindrances: list[str] = []
         self._record = record
         self._settings = settings
+        self._form = form
         self._signatures: dict[str, Signature] = {}
         self._findings = CanaryFindings(memory_limit_mb=settings.memory_limit_mb)
         self._answered = 0
@@ -111,8 +137,9 @@ class _Trial:
             self.reasons.append(f"a fresh process cannot load the model: {error}")
             return
         self.update_findings(load_s=round(seconds, 3), load_cpu_s=round(cpu_s, 3))
-        self.reasons += [f"the model has no signature {name}" for name in SIGNATURES if name not in signatures]
-        self._signatures = {name: signatures[name] for name in SIGNATURES if name in signatures}
+        expected = self._form.signatures
+        self.reasons += [f"the model has no signature {name}" for name in expected if name not in signatures]
+        self._signatures = {name: signatures[name] for name in expected if name in signatures}
 
     def send_requests(self, probe: Probe) -> None:
         """Send every request, valid or not, to every signature."""
@@ -146,7 +173,7 @@ class _Trial:
     def _ask(self, probe: Probe, signature: str, request: Request) -> Answer | None:
         """Send one request; return None, and add the reasons, if there is no answer or a wrong one."""
         expected = set(self._signatures[signature].inputs)
-        inputs = _inputs(SIGNATURES[signature][0], expected, request.rows)
+        inputs = inputs_of(SIGNATURES[signature][0], expected, request.rows)
         if expected != set(inputs):
             fault = f"expects the inputs {', '.join(sorted(expected))}, not {', '.join(inputs)}"
             self._add_faults(signature, request.name, [fault])
@@ -178,20 +205,12 @@ class _Trial:
         largest = float(differences[row, column])
         so_far = self._findings.largest_difference or 0.0
         self.update_findings(compared_rows=len(expected), largest_difference=max(largest, so_far))
-        if largest > TOLERANCE:
+        if largest > self._form.tolerance:
             self.reasons.append(
                 f"{signature} returns {found[row, column]:.6g} for label '{self._record.labels[column]}' in row {row} "
                 f"of the Trainer's reference batch, the Trainer's own model {expected[row, column]:.6g}; "
-                f"a difference of {TOLERANCE:g} is allowed"
+                f"a difference of {self._form.tolerance:g} is allowed"
             )
 
     def _add_faults(self, signature: str, request: str, found: list[str]) -> None:
         self.reasons += [f"{signature}, given {request}, {fault}" for fault in found]
-
-
-def _inputs(kind: str, expected: set[str], rows: tuple[Row, ...]) -> dict[str, list[bytes]]:
-    """Return the inputs of a signature of texts or of examples, by name."""
-    if kind == "examples":
-        return {"examples": [example_of(row) for row in rows]}
-    firsts, seconds = [first for first, _ in rows], [second for _, second in rows]
-    return {"texts": firsts, "text_pairs": seconds} if "text_pairs" in expected else {"texts": firsts}

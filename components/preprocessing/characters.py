@@ -9,7 +9,10 @@ lower-cased differently.
 
 import sys
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+
+LONGEST_WORD = 200
+"""Longest word, in characters, that is split; Google's max_input_chars_per_word."""
 
 # Well-formed UTF-8, as two ranges, because `.` in RE2 matches overlong and surrogate encodings as well.
 WELL_FORMED = r"[\x00-\x{D7FF}\x{E000}-\x{10FFFF}]*"
@@ -57,16 +60,43 @@ def unassigned_characters(vocabulary: Iterable[str]) -> str:
     a mark or a control character. Replacing it by the `unknown_character` gives Google's ids whatever the tables say.
     """
     known = set().union(*vocabulary)
+    return class_of(
+        lambda each: unicodedata.category(each) == "Cn" and each not in known and not _is_chinese(ord(each))
+    )
+
+
+def class_of(is_member: Callable[[str], bool]) -> str:
+    r"""Return the regular expression of the characters for which a function is true, as ranges.
+
+    Example:
+        >>> print(class_of(lambda character: character in "abcx"))
+        [\x{61}-\x{63}\x{78}-\x{78}]
+    """
     ranges: list[list[int]] = []
     for code in range(sys.maxunicode + 1):
-        character = chr(code)
-        if unicodedata.category(character) != "Cn" or character in known or _is_chinese(code):
+        if not is_member(chr(code)):
             continue
         if ranges and ranges[-1][1] == code - 1:
             ranges[-1][1] = code
         else:
             ranges.append([code, code])
     return "[" + "".join(rf"\x{{{first:X}}}-\x{{{last:X}}}" for first, last in ranges) + "]"
+
+
+def is_dropped(character: str) -> bool:
+    """Return whether a character is one of `DROPPED`, by Python's tables."""
+    return character == "\ufffd" or unicodedata.category(character) in ("Cc", "Cf")
+
+
+def is_accent(character: str) -> bool:
+    """Return whether a character is one of `ACCENTS`, by Python's tables."""
+    return unicodedata.category(character) == "Mn"
+
+
+def is_single(character: str) -> bool:
+    """Return whether a character is one of `SINGLE`, by Python's tables."""
+    is_symbol = character.isascii() and character.isprintable() and not character.isalnum() and character != " "
+    return is_symbol or unicodedata.category(character).startswith("P") or _is_chinese(ord(character))
 
 
 def _is_chinese(code: int) -> bool:

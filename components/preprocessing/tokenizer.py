@@ -15,10 +15,9 @@ from components.preprocessing import characters
 from components.preprocessing.settings import LEAST_PAIR_TOKENS, Truncation
 from components.preprocessing.truncation import share_budget, truncate
 
-_LONGEST_WORD = 200  # characters; Google's max_input_chars_per_word
-_LONGEST_WORD_BYTES = 4 * _LONGEST_WORD
-_HAS_OVERLONG = rf"(?s).*[^ ]{{{_LONGEST_WORD + 1}}}.*"
-_OVERLONG = rf"[^ ]{{{_LONGEST_WORD + 1},}}"
+_LONGEST_WORD_BYTES = 4 * characters.LONGEST_WORD
+_HAS_OVERLONG = rf"(?s).*[^ ]{{{characters.LONGEST_WORD + 1}}}.*"
+_OVERLONG = rf"[^ ]{{{characters.LONGEST_WORD + 1},}}"
 
 # ICU, which tf.strings.lower uses, follows the host's locale: with LC_ALL=tr_TR a dotted capital I loses its dot, with
 # lt_LT some letters gain one. If accents are kept, these letters are lower-cased before; if not, the dot is removed

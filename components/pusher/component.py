@@ -11,7 +11,8 @@ from tfx.types.standard_component_specs import EVALUATION_KEY, PusherSpec
 
 from components.example_gen.artifacts import Quarantine
 from components.pusher.driver import Driver
-from components.pusher.executor import BASELINE_KEY, PIPELINE_KEY, QUARANTINE_KEY, Executor
+from components.pusher.executor import BASELINE_KEY, PIPELINE_KEY, QUARANTINE_KEY, VARIANTS_KEY, Executor
+from components.variants.artifacts import ModelVariants
 
 
 class RegistryPusherSpec(PusherSpec):  # type: ignore[misc]
@@ -22,6 +23,7 @@ class RegistryPusherSpec(PusherSpec):  # type: ignore[misc]
         EVALUATION_KEY: ChannelParameter(type=standard_artifacts.ModelEvaluation, optional=True),
         QUARANTINE_KEY: ChannelParameter(type=Quarantine, optional=True),
         BASELINE_KEY: ChannelParameter(type=standard_artifacts.Model, optional=True),
+        VARIANTS_KEY: ChannelParameter(type=ModelVariants, optional=True),
     }
 
 
@@ -38,6 +40,7 @@ class RegistryPusher(base_component.BaseComponent):  # type: ignore[misc]
         quarantine: The ExampleGen's Quarantine, for the rows and spans.
         baseline: The output of RegistryBaseline. If another model has become the latest since, the candidate is not
             pushed; without it, the later of two pushes wins.
+        variants: The output of Variants; those that hold are pushed beside the model, under its number.
     """
 
     SPEC_CLASS = RegistryPusherSpec
@@ -54,6 +57,7 @@ class RegistryPusher(base_component.BaseComponent):  # type: ignore[misc]
         evaluation: types.BaseChannel | None = None,
         quarantine: types.BaseChannel | None = None,
         baseline: types.BaseChannel | None = None,
+        variants: types.BaseChannel | None = None,
     ) -> None:
         filesystem = pusher_pb2.PushDestination.Filesystem(base_directory=push_destination)
         super().__init__(
@@ -64,6 +68,7 @@ class RegistryPusher(base_component.BaseComponent):  # type: ignore[misc]
                 evaluation=evaluation,
                 quarantine=quarantine,
                 baseline=baseline,
+                variants=variants,
                 push_destination=pusher_pb2.PushDestination(filesystem=filesystem),
                 pipeline=pipeline,
                 pushed_model=types.Channel(type=standard_artifacts.PushedModel),

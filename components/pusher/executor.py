@@ -28,11 +28,13 @@ from components.evaluation.results import read_evaluation
 from components.example_gen.report import IngestReport
 from components.pusher.push_result import PushResult
 from components.registry import BlessedBy, Claimant, ModelRecord, PassedGate, TrainedOn
+from components.variants.results import VariantResults
 from schema.errors import Refused
 
 BASELINE_KEY = "baseline"
 PIPELINE_KEY = "pipeline"
 QUARANTINE_KEY = "quarantine"
+VARIANTS_KEY = "variants"
 
 Artifacts = dict[str, list[types.Artifact]]
 
@@ -80,9 +82,11 @@ class Executor(tfx_executor.Executor):  # type: ignore[misc]
             )
         if reason := _not_compared(record, base, inputs):
             return PushResult(reason=reason)
-        version = registry.push(model_dir, base, record, pipeline)
+        variants = _read_variants(record, inputs)
+        version = registry.push(model_dir, base, record, pipeline, variants=variants)
         logging.info("The registry's latest version is %s.", version.path)
-        return PushResult(number=version.number, path=version.path)
+        paths = {name: registry.variant_path(base, name, version.number) for name in variants}
+        return PushResult(number=version.number, path=version.path, variants=paths)
 
 
 class _Gates(Record):
@@ -139,6 +143,27 @@ def _complete(record: ModelRecord, inputs: Artifacts) -> ModelRecord:
         gates=gates.gates, canary=canary.findings if canary else None, model_id=record.model_id if judged else None
     )
     return record.model_copy(update=update)
+
+
+def _read_variants(record: ModelRecord, inputs: Artifacts) -> dict[str, registry.Incoming]:
+    """Return the variants to push beside a model, by name.
+
+    Raises:
+        Refused: They were made of another model, or one is not what its gates decided on.
+    """
+    if not inputs.get(VARIANTS_KEY):
+        return {}
+    uri = artifact_utils.get_single_instance(inputs[VARIANTS_KEY]).uri
+    results = VariantResults.read(uri)
+    if results.model_id != record.model_id:
+        raise Refused(f"{uri}: the variants are of another model than {record.model_id}; run again")
+    variants = {}
+    for name in results.holding:
+        directory = f"{uri}/{name}"
+        own = ModelRecord.read(directory)
+        registry.check_export(directory, own)
+        variants[name] = registry.Incoming(directory, own.model_copy(update={"trained_on": record.trained_on}))
+    return variants
 
 
 def _read_gates(blessing_uri: str) -> _Gates:

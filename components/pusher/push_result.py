@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from pydantic import Field
+
 from components.common.record import Record
 
 
@@ -12,6 +14,7 @@ class PushResult(Record):
         number: Number of the version; None if the model was not pushed.
         path: Directory of the version; None if the model was not pushed.
         reason: Why a blessed model was not pushed; empty if it was pushed, or was not blessed.
+        variants: Directory of each variant that was pushed beside it, by name.
     """
 
     FILE: ClassVar = "pushed.json"
@@ -19,3 +22,4 @@ class PushResult(Record):
     number: int | None = None
     path: str | None = None
     reason: str = ""
+    variants: dict[str, str] = Field(default={})

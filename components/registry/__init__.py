@@ -1,6 +1,7 @@
 """Model registry: the folder of version directories that TensorFlow Serving watches, and that a push adds to.
 
     <base>/1764000000/                  one version: a SavedModel, with model.json beside saved_model.pb
+    <base>/variants/int8/1764000000/    variant of that version, with model.json beside model.onnx or saved_model.pb
     <base>/.incoming-<random>/          a push in progress, or one that was killed
     <base>/.removing-<random>/          a removal in progress, or one that was killed
     <base>/.removed.json                what the removed versions were
@@ -38,6 +39,7 @@ from components.registry.record import (
 )
 from components.registry.signatures import check_signatures, sign_versions
 from components.registry.store import (
+    Incoming,
     Version,
     copy_model,
     find_model,
@@ -54,6 +56,8 @@ from components.registry.store import (
     rollback_target,
     serving_copy,
     standing,
+    variant_path,
+    variants,
     versions,
     withdrawn,
 )
@@ -67,6 +71,7 @@ __all__ = [
     "Claimant",
     "Finding",
     "FormerOwner",
+    "Incoming",
     "Latency",
     "ModelRecord",
     "Owner",
@@ -100,6 +105,8 @@ __all__ = [
     "serving_copy",
     "sign_versions",
     "standing",
+    "variant_path",
+    "variants",
     "versions",
     "withdrawn",
 ]

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from components.common.entries import numeric_names
@@ -13,6 +13,10 @@ from components.registry.record import ModelRecord
 from schema.errors import Refused
 
 GRAPH = "saved_model.pb"
+GRAPHS = (GRAPH, "model.onnx")
+"""Files of which each model has one; a folder without any is no complete version."""
+VARIANTS_FOLDER = "variants"
+"""Folder of a registry that has a folder of versions for each variant."""
 INCOMING = ".incoming-"
 SERVING_COPIES = ".vertex"
 """Folder of second copies, each named like its version, as TensorFlow Serving on Vertex AI needs them."""
@@ -38,8 +42,30 @@ class Finding:
     broken: bool = True
 
 
+def graph_of(folder: str) -> str | None:
+    """Return the name of the file that makes a folder a complete model; None if it has none."""
+    return next((name for name in GRAPHS if exists(f"{folder.rstrip('/')}/{name}")), None)
+
+
+def variant_folders(base: str) -> list[str]:
+    """Return the folders of variants in a registry, relative to it, sorted: `variants/int8`, ...."""
+    return sorted(f"{VARIANTS_FOLDER}/{name}" for name in list_folder(f"{base.rstrip('/')}/{VARIANTS_FOLDER}"))
+
+
 def check_registry(base: str) -> Iterator[Finding]:
     """Check every folder of the registry, oldest version first, and yield a finding for each that is not in order."""
+    yield from _check_folder(base)
+    numbers = [number for number, _ in numbered(base)]
+    for folder in variant_folders(base):
+        for finding in _check_folder(f"{base.rstrip('/')}/{folder}"):
+            yield replace(finding, where=f"{folder}/{finding.where}")
+        for number, name in numbered(f"{base.rstrip('/')}/{folder}"):
+            if number not in numbers:
+                yield Finding(f"{folder}/{name}", "is of no version; the next push removes it", broken=False)
+
+
+def _check_folder(base: str) -> Iterator[Finding]:
+    """Check the versions of a registry, or those of one of its variants."""
     for name in sorted(list_folder(base)):
         if name.startswith(INCOMING):
             yield Finding(name, "a push in progress, or a killed one, which the next push removes", broken=False)
@@ -50,7 +76,7 @@ def check_registry(base: str) -> Iterator[Finding]:
             yield Finding(name, "is greater than any version number that TensorFlow Serving reads; remove the folder")
     for _, name in numbered(base):
         folder = f"{base.rstrip('/')}/{name}"
-        if not exists(f"{folder}/{GRAPH}"):
+        if graph_of(folder) is None:
             yield Finding(name, f"has no {GRAPH}: the push was killed, or the file was deleted; remove the folder")
         elif not exists(f"{folder}/{ModelRecord.FILE}"):
             yield Finding(name, f"has no {ModelRecord.FILE}: it was pushed by another tool", broken=False)

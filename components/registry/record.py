@@ -161,6 +161,8 @@ class ModelRecord(Record):
         calibration: Calibration of the model; None if its probabilities come from the head as they are.
         checkpoint_fingerprint: Fingerprint of the files of `checkpoint`; None in records older than this attribute.
         started_from: Version of the registry that training started from; None if it started from the checkpoint.
+        variant: Which variant of another model it is, such as `int8`; None for a model as it was trained.
+        variant_of: Id of that other model.
         trained_on: Data that the model was trained on.
         macro_f1: Macro F1 on the test split; None if it is undefined or unknown.
         blessed_by: What the model passed.
@@ -185,6 +187,8 @@ class ModelRecord(Record):
     calibration: CalibrationRecord | None = None
     checkpoint_fingerprint: str | None = None
     started_from: str | None = None
+    variant: str | None = None
+    variant_of: str | None = None
 
     trained_on: TrainedOn = TrainedOn()
     macro_f1: float | None = None

@@ -1,6 +1,7 @@
 """Signatures of versions, by sigstore's model-signing: who holds the public key can tell who vouches for a version.
 
     <base>/.signatures/1764000000.sig       sigstore bundle over every file of the version, model.json included
+    <base>/.signatures/variants-int8-1764000000.sig     the same of a variant
 
 Checksums in `model.json` detect damage, and anybody who can write to the registry can write new ones; a signature needs
 the private key, which neither the registry nor the pipeline has. It is beside the versions, whose folders so stay as
@@ -17,7 +18,7 @@ from components.common.files import is_remote
 from components.registry.integrity import Finding, differences
 from components.registry.lock import locked
 from components.registry.record import ModelRecord
-from components.registry.store import Version, versions
+from components.registry.store import Version, variants, versions
 from schema.errors import Refused
 
 _FOLDER = ".signatures"
@@ -76,7 +77,7 @@ def check_signatures(base: str, public_key: Path) -> Iterator[Finding]:
     for version in existing:
         signature = _signature(base, version)
         if not signature.exists():
-            yield Finding(str(version.number), "has no signature")
+            yield Finding(_where(base, version), "has no signature")
             continue
         # A verifier of its own: it takes over what a signature says is to be left out.
         verifier = library.Config().use_elliptic_key_verifier(public_key=public_key).set_hashing_config(_hashing())
@@ -84,7 +85,7 @@ def check_signatures(base: str, public_key: Path) -> Iterator[Finding]:
             verifier.verify(Path(version.path), signature)
         except Exception as error:  # of the library, pydantic, cryptography or the system
             reason = " ".join(str(error).split()) or type(error).__name__
-            yield Finding(str(version.number), f"its signature does not fit: {reason[:_MOST_CHARACTERS]}")
+            yield Finding(_where(base, version), f"its signature does not fit: {reason[:_MOST_CHARACTERS]}")
 
 
 @contextmanager
@@ -118,8 +119,13 @@ def _local_versions(base: str) -> list[Version]:
     existing = versions(base)
     if not existing:
         raise Refused(f"{base}: no model was pushed there")
-    return existing
+    return [*existing, *(each for versions_of in variants(base).values() for each in versions_of)]
+
+
+def _where(base: str, version: Version) -> str:
+    """Return the folder of a version, or of a variant of one, relative to the registry."""
+    return Path(version.path).relative_to(base).as_posix()
 
 
 def _signature(base: str, version: Version) -> Path:
-    return Path(base, _FOLDER, f"{version.number}.sig")
+    return Path(base, _FOLDER, f"{_where(base, version).replace('/', '-')}.sig")

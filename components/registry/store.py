@@ -5,8 +5,9 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,9 +19,12 @@ from components.registry.integrity import (
     INCOMING,
     LEAVING,
     SERVING_COPIES,
+    VARIANTS_FOLDER,
     checksums,
     differences,
+    graph_of,
     numbered,
+    variant_folders,
 )
 from components.registry.lock import locked, locked_if_free
 from components.registry.owner import Claimant, claim, note_labels
@@ -40,10 +44,33 @@ class Version(Value):
     path: str
 
 
+@dataclass(frozen=True)
+class Incoming:
+    """Model that is to be pushed.
+
+    Attributes:
+        directory: Its directory.
+        record: Becomes its model.json, with the time and the files' checksums.
+    """
+
+    directory: str
+    record: ModelRecord
+
+
 def versions(base: str) -> list[Version]:
     """Return the complete versions, oldest first; none if the registry does not exist."""
     found = (Version(number=number, path=_join(base, name)) for number, name in numbered(base))
-    return [version for version in found if exists(_join(version.path, GRAPH))]
+    return [version for version in found if graph_of(version.path)]
+
+
+def variant_path(base: str, name: str, number: int) -> str:
+    """Return the directory of a variant of a version, where a server of its kind finds it."""
+    return _join(base, f"{VARIANTS_FOLDER}/{name}/{number}")
+
+
+def variants(base: str) -> dict[str, list[Version]]:
+    """Return the complete versions of each variant, oldest first, by the variant's name."""
+    return {folder.rpartition("/")[2]: versions(_join(base, folder)) for folder in variant_folders(base)}
 
 
 def latest(base: str) -> Version | None:
@@ -127,7 +154,14 @@ def find_record(version: Version) -> ModelRecord | None:
         ) from refused
 
 
-def push(model_dir: str, base: str, record: ModelRecord, pipeline: str | None = None) -> Version:
+def push(
+    model_dir: str,
+    base: str,
+    record: ModelRecord,
+    pipeline: str | None = None,
+    *,
+    variants: Mapping[str, Incoming] | None = None,
+) -> Version:
     """Make a model the latest version, unless it is that already.
 
     Args:
@@ -136,6 +170,7 @@ def push(model_dir: str, base: str, record: ModelRecord, pipeline: str | None = 
         record: Becomes the version's model.json, with the time and the files' checksums.
         pipeline: Name of the pipeline, which the registry must belong to; a registry without an owner becomes its own.
             None: neither is looked at.
+        variants: Variants of the model by name, which get the same number; the latest version gets those that it lacks.
 
     Returns:
         The new version, or the latest one if it is the same model.
@@ -146,13 +181,25 @@ def push(model_dir: str, base: str, record: ModelRecord, pipeline: str | None = 
     """
     if not exists(_join(model_dir, GRAPH)):
         raise Refused(f"{model_dir}: there is no {GRAPH} to push")
+    incoming, others = Incoming(model_dir, record), variants or {}
     with locked(base):
         if pipeline is None:
-            return _already_latest(base, record) or _add(model_dir, base, record)
+            return _push(base, incoming, others)
         owner = claim(base, Claimant(pipeline=pipeline, labels=record.labels, renamed=record.renamed))
-        version = _already_latest(base, record) or _add(model_dir, base, record)
+        version = _push(base, incoming, others)
         note_labels(base, owner, record.labels)
         return version
+
+
+def _push(base: str, model: Incoming, others: Mapping[str, Incoming]) -> Version:
+    """Add a version, or to the latest one what it lacks; the caller holds the lock."""
+    existing = _already_latest(base, model.record)
+    if existing is None:
+        return _add(base, model, others)
+    missing = {name: each for name, each in others.items() if not exists(variant_path(base, name, existing.number))}
+    if missing:
+        _add_files(base, existing.number, _by_folder(missing))
+    return existing
 
 
 def rollback_target(base: str, number: int | None = None) -> Version:
@@ -160,8 +207,9 @@ def rollback_target(base: str, number: int | None = None) -> Version:
     if not versions(base):
         raise Refused(f"{base}: no model was pushed there")
     version = _target(base, number)
-    if found := differences(version.path, ModelRecord.read(version.path)):
-        raise Refused(f"{version.path}: {found[0]}; roll back to another version")
+    for path in [version.path, *(each.path for each in _variants_of(base, version).values())]:
+        if found := differences(path, ModelRecord.read(path)):
+            raise Refused(f"{path}: {found[0]}; roll back to another version")
     return version
 
 
@@ -177,8 +225,9 @@ def originals(base: str, version: Version) -> list[int]:
 def rollback(base: str, number: int | None = None) -> Version:
     """Make an older version the latest one again.
 
-    A server serves the greatest number, so the version is copied under a new one. Versions pushed after it stay, for
-    inspection, but are withdrawn: see `ModelRecord.withdraws`.
+    A server serves the greatest number, so the version is copied under a new one, with its variants. Versions pushed
+    after it stay, for inspection, but are withdrawn: see `ModelRecord.withdraws`. Their variants of a kind that the
+    version lacks are removed: a server of that kind would go on with them.
 
     Args:
         base: The registry.
@@ -196,14 +245,31 @@ def rollback(base: str, number: int | None = None) -> Version:
         version = rollback_target(base, number)
         record = ModelRecord.read(version.path)
         later = [other.number for other in versions(base) if other.number > version.number]
-        copy = record.model_copy(update={"rolled_back_to": version.number, "withdraws": later})
-        return _add(version.path, base, copy)
+        update = {"rolled_back_to": version.number, "withdraws": later}
+        copies = {
+            name: Incoming(each.path, ModelRecord.read(each.path).model_copy(update=update))
+            for name, each in _variants_of(base, version).items()
+        }
+        copy = _add(base, Incoming(version.path, record.model_copy(update=update)), copies)
+        for name, existing in variants(base).items():
+            for each in existing:
+                if name not in copies and each.number in later:
+                    _take_away(each)
+        return copy
+
+
+def _variants_of(base: str, version: Version) -> dict[str, Version]:
+    """Return the variants of a version by name."""
+    return {
+        name: each for name, existing in variants(base).items() for each in existing if each.number == version.number
+    }
 
 
 def removable(base: str, keep: int, before: datetime, in_use: Collection[int] = ()) -> list[Version]:
     """Return the versions that nobody needs, oldest first.
 
-    What is live, what a rollback returns to and what another tool pushed is needed.
+    What is live, what a rollback returns to and what another tool pushed is needed, and so is a version whose variant
+    is the newest of its kind, which a server may serve.
 
     Args:
         base: The registry.
@@ -217,7 +283,7 @@ def removable(base: str, keep: int, before: datetime, in_use: Collection[int] = 
     complete = versions(base)
     if not complete:
         return []
-    needed = {complete[-1].number, *in_use}
+    needed = {complete[-1].number, *in_use, *(existing[-1].number for existing in variants(base).values() if existing)}
     with suppress(Refused):  # there is no other model
         needed.add(_target(base, None).number)
     oldest_kept = min(version.number for version in [*standing(base)[-keep:], complete[-1]])
@@ -240,8 +306,9 @@ def remove_versions(base: str, keep: int, before: datetime, in_use: Collection[i
         if records:
             RemovedVersions.find(base).add(records).write(base.rstrip("/"))
         for version in unneeded:
-            _take_away(base, version)
+            _take_away(version)
         _remove_rest(base, in_use)
+        _remove_orphans(base)
     return unneeded
 
 
@@ -260,15 +327,15 @@ def copy_model(model_dir: str, destination: str, *, link: bool = False) -> None:
     if is_remote(model_dir) or is_remote(destination):
         _copy_remote(model_dir, destination)
         return
-    copy_file = _link if link else _copy_durably
+    copy_file, graph = _link if link else _copy_durably, graph_of(model_dir) or GRAPH
     # Not shutil.copytree, which goes on after an error, fills the disk further, and tells of it without the file.
     for parent, _, names in os.walk(model_dir, onerror=_raise):
         folder = os.path.join(destination, os.path.relpath(parent, model_dir))  # noqa: PTH118 - strings, as walk's are
         Path(folder).mkdir(parents=True, exist_ok=True)
         for name in names:
-            if (parent, name) != (model_dir, GRAPH):
+            if (parent, name) != (model_dir, graph):
                 copy_file(_join(parent, name), _join(folder, name))
-    copy_file(_join(model_dir, GRAPH), _join(destination, GRAPH))
+    copy_file(_join(model_dir, graph), _join(destination, graph))
 
 
 def prepare(base: str) -> None:
@@ -306,7 +373,8 @@ def leftovers(base: str) -> list[Path]:
 
 
 def _incomplete(base: str) -> list[Path]:
-    return [*Path(base).glob(f"{INCOMING}*"), *Path(base).glob(f"{LEAVING}*")]
+    folders = [Path(base), *(Path(base, folder) for folder in variant_folders(base))]
+    return [found for folder in folders for name in (INCOMING, LEAVING) for found in folder.glob(f"{name}*")]
 
 
 def _remove_incoming(base: str) -> int:
@@ -330,15 +398,27 @@ def _pushed_before(version: Version, before: datetime) -> bool:
     return (pushed if pushed.tzinfo else pushed.replace(tzinfo=UTC)) < before
 
 
-def _take_away(base: str, version: Version) -> None:
+def _take_away(version: Version) -> None:
     """Remove a version, which stops being one at once; the caller holds the lock."""
-    if is_remote(base):
-        remove_file(_join(version.path, GRAPH))
+    if is_remote(version.path):
+        remove_file(_join(version.path, graph_of(version.path) or GRAPH))
         remove_folder(version.path)
         return
-    leaving = Path(base, f"{LEAVING}{uuid.uuid4().hex}")
+    leaving = Path(version.path).with_name(f"{LEAVING}{uuid.uuid4().hex}")
     Path(version.path).rename(leaving)
     shutil.rmtree(leaving)
+
+
+def _remove_orphans(base: str) -> None:
+    """Remove the variants of versions that do not exist, which a killed push or removal left.
+
+    The caller holds the lock.
+    """
+    complete = {version.number for version in versions(base)}
+    for existing in variants(base).values():
+        for each in existing:
+            if each.number not in complete:
+                _take_away(each)
 
 
 def _remove_rest(base: str, in_use: Collection[int]) -> None:
@@ -379,57 +459,84 @@ def _target(base: str, number: int | None) -> Version:
     return found
 
 
-def _add(model_dir: str, base: str, record: ModelRecord) -> Version:
-    """Add a version; the caller holds the lock."""
-    of_push = {"pushed": datetime.now(UTC).isoformat(timespec="seconds"), "files": checksums(model_dir)}
-    add = _add_remote if is_remote(base) else _add_local
-    return add(model_dir, base, record.model_copy(update=of_push))
+def _add(base: str, model: Incoming, others: Mapping[str, Incoming]) -> Version:
+    """Add a version with its variants; the caller holds the lock."""
+    _remove_orphans(base)
+    # The model last: without it, the next push removes its variants; it is never without them.
+    number = _add_files(base, None, _by_folder(others) | {"": model})
+    return Version(number=number, path=_join(base, str(number)))
 
 
-def _add_local(model_dir: str, base: str, record: ModelRecord) -> Version:
-    """Copy the model beside the versions, compare the copy, and rename it; first remove what killed pushes left.
+def _by_folder(variants: Mapping[str, Incoming]) -> dict[str, Incoming]:
+    """Return variants by their folder in the registry."""
+    return {f"{VARIANTS_FOLDER}/{name}": each for name, each in variants.items()}
+
+
+def _add_files(base: str, number: int | None, incoming: Mapping[str, Incoming]) -> int:
+    """Add models, by their folder in the registry, under a number, or with None the next, and return it.
+
+    The caller holds the lock.
+    """
+    pushed = datetime.now(UTC).isoformat(timespec="seconds")
+    complete = {
+        folder: Incoming(
+            each.directory, each.record.model_copy(update={"pushed": pushed, "files": checksums(each.directory)})
+        )
+        for folder, each in incoming.items()
+    }
+    return (_add_remote if is_remote(base) else _add_local)(base, number, complete)
+
+
+def _add_local(base: str, number: int | None, incoming: Mapping[str, Incoming]) -> int:
+    """Copy each model beside the versions, compare the copy, and rename all; first remove what killed pushes left.
 
     Raises:
-        Refused: The copy differs from the model.
+        Refused: A copy differs from the model.
     """
     _remove_incoming(base)
-    incoming = Path(base, f"{INCOMING}{uuid.uuid4().hex}")
+    copies = {folder: Path(base, folder, f"{INCOMING}{uuid.uuid4().hex}") for folder in incoming}
     try:
-        copy_model(model_dir, str(incoming))
-        if checksums(str(incoming)) != record.files:
-            raise Refused(f"{model_dir}: its copy in {base} differs from it; check the disk, then run again")
-        record.write(str(incoming))
-        version = _next_version(base)
-        incoming.rename(version.path)
+        for folder, each in incoming.items():
+            copy_model(each.directory, str(copies[folder]))
+            if checksums(str(copies[folder])) != each.record.files:
+                raise Refused(f"{each.directory}: its copy in {base} differs from it; check the disk, then run again")
+            each.record.write(str(copies[folder]))
+        number = _next_number(base) if number is None else number
+        for folder, copy in copies.items():
+            copy.rename(Path(base, folder, str(number)))
     except BaseException:  # above all a full disk, which must not stay full
-        shutil.rmtree(incoming, ignore_errors=True)
+        for copy in copies.values():
+            shutil.rmtree(copy, ignore_errors=True)
         raise
-    return version
+    return number
 
 
-def _add_remote(model_dir: str, base: str, record: ModelRecord) -> Version:
-    """Copy the model as TFX's own Pusher does: object stores cannot rename a folder, so saved_model.pb comes last."""
-    version = _next_version(base)
-    try:
-        _copy_remote(model_dir, version.path, record)
-    except BaseException:
-        with suppress(Exception):  # report the first error
-            remove_folder(version.path)
-        raise
-    return version
+def _add_remote(base: str, number: int | None, incoming: Mapping[str, Incoming]) -> int:
+    """Copy models as TFX's own Pusher does: object stores cannot rename a folder, so the graph comes last."""
+    number = _next_number(base) if number is None else number
+    for folder, each in incoming.items():
+        path = _join(base, f"{folder}/{number}".lstrip("/"))
+        try:
+            _copy_remote(each.directory, path, each.record)
+        except BaseException:
+            with suppress(Exception):  # report the first error
+                remove_folder(path)
+            raise
+    return number
 
 
 def _copy_remote(model_dir: str, destination: str, record: ModelRecord | None = None) -> None:
     from tfx.utils import io_utils
 
-    not_yet = [GRAPH] if record is None else [GRAPH, ModelRecord.FILE]
+    graph = graph_of(model_dir) or GRAPH
+    not_yet = [graph] if record is None else [graph, ModelRecord.FILE]
     io_utils.copy_dir(model_dir, destination, deny_regex_patterns=[rf"/{re.escape(name)}$" for name in not_yet])
     if record is not None:
         record.write(destination)
-    io_utils.copy_file(_join(model_dir, GRAPH), _join(destination, GRAPH))
+    io_utils.copy_file(_join(model_dir, graph), _join(destination, graph))
 
 
-def _next_version(base: str) -> Version:
+def _next_number(base: str) -> int:
     taken = [number for number, _ in numbered(base)]  # of complete versions and of others
     number = max([int(time.time()), *(number + 1 for number in taken)])
     if number > GREATEST_VERSION:
@@ -437,7 +544,7 @@ def _next_version(base: str) -> Version:
             f"{_join(base, str(GREATEST_VERSION))}: no server reads a greater version number, so nothing can be pushed"
             " after it; remove the folder"
         )
-    return Version(number=number, path=_join(base, str(number)))
+    return number
 
 
 def _raise(error: OSError) -> None:

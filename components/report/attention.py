@@ -52,6 +52,7 @@ def find_attention(summary: Summary, eval_positives: Mapping[str, int], settings
         *_labels(summary.metrics, summary.baseline, eval_positives, settings),
         *(Finding(line) for line in lagging_slices(summary, settings.slice_drop)),
         *_calibration(summary, settings.calibration_error),
+        *_variants(summary),
     ]
 
 
@@ -130,6 +131,13 @@ def _calibration(summary: Summary, bound: float) -> Iterator[Finding]:
     if summary.calibration is not None and summary.calibration.error_after > bound:
         error = summary.calibration.error_after
         yield Finding(f"probabilities are off: expected calibration error {error:.3f}, above {bound:g}")
+
+
+def _variants(summary: Summary) -> Iterator[Finding]:
+    for variant in summary.variants.variants if summary.variants else ():
+        if not variant.holds:
+            more = f", and {len(variant.reasons) - 1} more reasons" if len(variant.reasons) > 1 else ""
+            yield Finding(f"variant {variant.name} is left out: {variant.reasons[0]}{more}")
 
 
 def _finding(what: str, values: Mapping[str, str]) -> Iterator[Finding]:

@@ -23,6 +23,7 @@ from components.report.artifacts import RunReport
 from components.report.executor import Executor
 from components.report.settings import ReportSettings
 from components.suspects.artifacts import SuspectedLabels
+from components.variants.artifacts import ModelVariants
 
 
 class ReportSpec(ComponentSpec):  # type: ignore[misc]
@@ -47,6 +48,7 @@ class ReportSpec(ComponentSpec):  # type: ignore[misc]
         "pushed_model": ChannelParameter(type=PushedModel),
         "suspects": ChannelParameter(type=SuspectedLabels, optional=True),
         "tuner_results": ChannelParameter(type=TunerResults, optional=True),
+        "variants": ChannelParameter(type=ModelVariants, optional=True),
     }
     OUTPUTS: ClassVar = {"report": ChannelParameter(type=RunReport)}
 
@@ -70,6 +72,7 @@ class Report(base_component.BaseComponent):  # type: ignore[misc]
         settings: What to show.
         configuration: The whole configuration, which the report shows.
         registry: The push destination, whose versions' results the report shows beside this run's.
+        variants: Output of Variants; None if the configuration asks for none.
     """
 
     SPEC_CLASS = ReportSpec
@@ -93,6 +96,7 @@ class Report(base_component.BaseComponent):  # type: ignore[misc]
         settings: ReportSettings,
         configuration: Settings,
         registry: str,
+        variants: types.BaseChannel | None = None,
     ) -> None:
         super().__init__(
             spec=ReportSpec(
@@ -108,6 +112,7 @@ class Report(base_component.BaseComponent):  # type: ignore[misc]
                 pushed_model=pushed_model,
                 suspects=suspects,
                 tuner_results=tuner_results,
+                variants=variants,
                 settings=settings.model_dump_json(),
                 configuration=configuration.model_dump_json(),
                 chosen=configuration.model_dump_json(exclude_defaults=True),

@@ -26,7 +26,9 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
     def Do(  # noqa: N802 - TFX's name
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
-        uris = {key: artifact_utils.get_single_instance(artifacts).uri for key, artifacts in input_dict.items()}
+        uris = {
+            key: artifact_utils.get_single_instance(artifacts).uri for key, artifacts in input_dict.items() if artifacts
+        }
         folder = artifact_utils.get_single_instance(output_dict["report"]).uri
         summary, slices = gather_summary(
             quarantine_uri=uris["quarantine"],
@@ -37,6 +39,7 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
             blessing_uri=uris["blessing"],
             canary_uri=uris["canary"],
             pushed_uri=uris["pushed_model"],
+            variants_uri=uris.get("variants"),
         )
         settings = ReportSettings.model_validate_json(exec_properties["settings"])
         summary = with_attention(summary, read_eval_positives(uris["model_run"]), settings.attention)

@@ -16,6 +16,7 @@ from components.pusher.push_result import PushResult
 from components.registry import ModelRecord
 from components.report.summary import LabelSummary, MetricsSummary, Summary, summarize_data, summarize_rows
 from components.report.summary.cut import Slices, cut_slices, describe_cut
+from components.variants.results import VariantResults
 
 
 def gather_summary(
@@ -28,6 +29,7 @@ def gather_summary(
     blessing_uri: str,
     canary_uri: str,
     pushed_uri: str,
+    variants_uri: str | None = None,
 ) -> tuple[Summary, Slices]:
     """Build the summary of a run from its artifacts, and return it with all slices, of which it may have a part.
 
@@ -42,6 +44,7 @@ def gather_summary(
         blessing_uri: URI of Blessing's ModelBlessing.
         canary_uri: URI of Canary's InfraBlessing.
         pushed_uri: URI of RegistryPusher's PushedModel.
+        variants_uri: URI of Variants' ModelVariants; None if the configuration asks for none.
     """
     ingest = IngestReport.read(quarantine_uri)
     model = ModelRecord.read(path_utils.serving_model_path(model_uri))
@@ -71,6 +74,7 @@ def gather_summary(
         versions=model.versions,
         calibration=model.calibration,
         canary=canary,
+        variants=None if variants_uri is None else VariantResults.read(variants_uri),
     )
     return summary, slices
 

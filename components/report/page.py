@@ -37,6 +37,7 @@ from components.report.views.suspects import suspects_view
 from components.report.views.training import training_charts
 from components.report.views.trend import trend_chart
 from components.report.views.tuning import tuning_view
+from components.report.views.variants import variants_view
 
 REPORT_FILE, SHORT_FILE = "report.html", "report-short.html"
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -80,6 +81,7 @@ SECTIONS: Sequence[Section] = (
     Section("slices", "Slices", lambda run: slices_view(run.summary)),
     Section("behaviour", "Behavioural tests", lambda run: behaviour_view(run.behaviour, texts=run.texts)),
     Section("canary", "Canary", lambda run: canary_view(run.summary.canary)),
+    Section("variants", "Variants", lambda run: variants_view(run.summary)),
     Section("confusions", "Confusions", lambda run: confusion_view(run.insights) if run.summary.metrics else None),
     Section("each", "Label by label", labels_view),
     Section("calibration", "Calibration", calibration_view),

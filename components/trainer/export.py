@@ -48,6 +48,7 @@ def export_classifier(
     retired: Sequence[int] = (),
     ancestors: Mapping[int, Sequence[int]] | None = None,
     vocabulary: Sequence[str] = (),
+    serving: type[ServingClassifier] = ServingClassifier,
 ) -> None:
     """Write the SavedModel.
 
@@ -60,10 +61,11 @@ def export_classifier(
         retired: Columns of retired labels, whose probability is always 0.
         ancestors: Columns of the labels that a label implies, directly or through others, by its column.
         vocabulary: Tokens in the order of their ids, for the signature explain; empty to leave that out.
+        serving: Form in which the model is served.
     """
     archive = keras.export.ExportArchive()
     # The Keras model is not tracked itself: Keras would store each of its weights twice.
-    classifier = ServingClassifier(model)
+    classifier = serving(model)
     archive.track(classifier)
     endpoints = _Endpoints(classifier, transform, labels, thresholds, retired, ancestors or {})
     archive.track(endpoints.transform_layer)

@@ -79,10 +79,10 @@ class _Line:
         self, classifier: ServingClassifier, token_ids: tf.Tensor, segments: tf.Tensor | None, label: tf.Tensor
     ) -> None:
         self._classifier, self._ids, self._segments, self._label = classifier, token_ids, segments, label
-        words = tf.gather(classifier.words, token_ids)
+        words = classifier.embed(token_ids)
         # The last token separates texts; a pair has another one like it.
         is_special = tf.logical_or(tf.range(tf.size(token_ids)) == 0, token_ids == token_ids[-1])
-        self._baseline = tf.where(is_special[:, tf.newaxis], words, tf.gather(classifier.words, _PAD_ID))
+        self._baseline = tf.where(is_special[:, tf.newaxis], words, classifier.embed(_PAD_ID))
         self._difference = words - self._baseline
         nodes, weights = np.polynomial.legendre.leggauss(_NODES)  # on [-1, 1]
         self._nodes = tf.constant(nodes / 2 + 0.5, tf.float32)

@@ -96,7 +96,11 @@ class ServingClassifier(tf.Module):  # type: ignore[misc]  # TensorFlow ships no
 
     def _logits(self, token_ids: tf.RaggedTensor, segment_ids: tf.RaggedTensor | None) -> tf.Tensor:
         batch = PackedTexts(token_ids)
-        return self.logits_of_words(tf.gather(self.words, batch.pack(token_ids)), batch, segment_ids)
+        return self.logits_of_words(self.embed(batch.pack(token_ids)), batch, segment_ids)
+
+    def embed(self, token_ids: tf.Tensor) -> tf.Tensor:
+        """Return word embeddings, float32 [n_tokens, width], of token ids, int [n_tokens]."""
+        return tf.gather(self.words, token_ids)
 
     def logits_of_words(
         self, words: tf.Tensor, batch: "PackedTexts", segment_ids: tf.RaggedTensor | None = None
@@ -310,7 +314,14 @@ def _flat(kernel: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
 
 
 def _affine(inputs: tf.Tensor, kernel: Any, bias: Any) -> tf.Tensor:
-    return tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
+    return tf.nn.bias_add(_product(inputs, kernel), bias)
+
+
+def _product(inputs: tf.Tensor, kernel: Any) -> tf.Tensor:
+    """Multiply by a kernel in the kernel's type."""
+    if kernel.dtype == inputs.dtype:
+        return tf.matmul(inputs, kernel)
+    return tf.cast(tf.matmul(tf.cast(inputs, kernel.dtype), kernel), inputs.dtype)
 
 
 def _sum(products: Sequence[tuple[tf.Tensor, Any]], bias: Any, residual: tf.Tensor) -> tf.Tensor:
@@ -318,7 +329,7 @@ def _sum(products: Sequence[tuple[tf.Tensor, Any]], bias: Any, residual: tf.Tens
     (inputs, kernel), *others = products
     total = _affine(inputs, kernel, bias) + residual
     for inputs, kernel in others:
-        total += tf.matmul(inputs, kernel)
+        total += _product(inputs, kernel)
     return total
 
 

@@ -3,23 +3,45 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from components.common.record import Value
 from components.common.settings import Settings
+from components.evaluation.gates.gate import VariantGate, parse_gate
 from components.trainer.decisions.settings import DecisionSettings
 from components.trainer.loop.settings import LoopSettings
 from components.trainer.tuning.settings import TuneSettings
 
+Variant = Literal["bfloat16", "onnx", "int8"]
+_VARIANT_GATES = ("macro_f1 >= full - 0.005", "f1[*] >= full - 0.03 where support >= 50")
+
 
 class ExportSettings(Settings):
-    """Contents of the exported model besides what every server needs."""
+    """Contents of the exported model besides what every server needs, and variants of it."""
 
     explain: bool = Field(
         False,
         description="Export the signature explain too, by which `bert-multilabel explain` and a server tell how much"
         " each word adds to a label (docs/training.md has its costs).",
     )
+    variants: list[Variant] = Field(
+        default=[],
+        description="Other forms of a blessed model, pushed beside it if they pass gates of their own."
+        " bfloat16: a SavedModel with matrices in bfloat16; onnx, int8: ONNX files with tokenizer and client (they need"
+        " the extra `onnx`).",
+    )
+    variant_gates: list[VariantGate] = Field(
+        default=[parse_gate(gate, VariantGate) for gate in _VARIANT_GATES],
+        description="Gates of each variant, on the test split; `full` is the model itself. Those of evaluation.gates"
+        " that compare with no other model and are on all examples apply too.",
+    )
+
+    @field_validator("variants")
+    @classmethod
+    def _distinct(cls, value: list[Variant]) -> list[Variant]:
+        if len(set(value)) < len(value):
+            raise ValueError("name each variant once")
+        return value
 
 
 class TrainingSettings(DecisionSettings, LoopSettings):

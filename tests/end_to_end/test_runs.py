@@ -362,3 +362,38 @@ def test_a_project_written_by_init_runs_as_it_is(tmp_path: Path) -> None:
     summary = json.loads((run / "summary.json").read_text())
     assert sorted(summary["metrics"]["per_label"]) == sorted(LABELS)
     assert summary["rows"]["accepted"] == 200
+
+
+def test_variants_are_pushed_beside_the_live_version_without_training_again(
+    project: Project, capfd: pytest.CaptureFixture[str]
+) -> None:
+    changes = ("training.seed=1", "training.export.variants=[bfloat16, onnx, int8]")
+    status, summary = run(project, *changes)
+    assert status == 0
+    assert "Trainer: taken from the cache" in capfd.readouterr().err
+    found = {each["name"]: each for each in summary["variants"]["variants"]}
+    assert {name: each["reasons"] for name, each in found.items()} == {"bfloat16": [], "onnx": [], "int8": []}
+    assert found["onnx"]["canary"]["largest_difference"] <= 1e-4
+    assert found["onnx"]["canary"]["requests"] == 8 + 1, "every request of the canary, and the reference batch"
+    assert found["onnx"]["metrics"]["per_label"].keys() == summary["metrics"]["per_label"].keys()
+    assert found["onnx"]["metrics"]["macro_f1"] == pytest.approx(summary["metrics"]["macro_f1"], abs=0.01)
+    assert 0.2 < found["int8"]["size_mb"] / summary["variants"]["full_size_mb"] < 0.4
+    assert 0.4 < found["bfloat16"]["size_mb"] / summary["variants"]["full_size_mb"] < 0.7
+    assert command("models", "verify", "--registry", str(project.registry)) == 0
+
+    texts = ["refund my money", "thanks i love it", "the slow", "", "天 …"]
+    expected = [prediction.as_json() for prediction in predict_texts(summary["pushed"], texts)]
+    number = Path(summary["pushed"]).name
+    for name in ("onnx", "int8"):
+        client = project.registry / "variants" / name / number / "client.py"
+        answer = subprocess.run(
+            [sys.executable, "-I", str(client), *texts], capture_output=True, text=True, check=True, cwd="/"
+        )
+        assert answer.stdout.splitlines() == [
+            f"{text}\t{each['labels']}" for text, each in zip(texts, expected, strict=True)
+        ]
+    half = predict_texts(str(project.registry / "variants" / "bfloat16" / number), texts)
+    for each, prediction in zip(expected, half, strict=True):
+        assert prediction.as_json()["probabilities"] == pytest.approx(each["probabilities"], abs=0.05)
+    page = (sorted(project.runs.iterdir())[-1] / "report.html").read_text()
+    assert "F1 of each label, each model at thresholds of its own" in page

@@ -15,7 +15,7 @@ into a TFMA threshold where TFMA can express it; `components.blessing` decides e
 
 import re
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn, TypeVar, overload
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -33,7 +33,6 @@ from schema.errors import Refused
 from schema.nearest import nearest
 
 EVERY_LABEL = "*"
-_BASELINE = "baseline"
 
 
 @dataclass(frozen=True)
@@ -46,10 +45,15 @@ class Gate:
         label: The label that the metric is of; `*` for every label; None for an average.
         bound: Smallest value that passes; for metrics where lower is better, the largest. For a gate against the
             baseline, the smallest (or largest) change that passes: -0.01 allows a loss of 0.01.
-        against_baseline: Whether the bound is relative to the value of the last blessed model.
+        against_baseline: Whether the bound is relative to the value of the model that `REFERENCE` stands for.
         slice: The slice of the test split that the metric is computed on; empty for all examples.
         min_support: The gate is not asked for labels with fewer examples; 0 where the gate sets no such limit.
     """
+
+    REFERENCE: ClassVar[str] = "baseline"
+    """Word for the model that a bound may be relative to: the last blessed one."""
+    REFERENCE_MODEL: ClassVar[str] = "baseline"
+    """That model in messages."""
 
     text: str
     metric: str
@@ -83,7 +87,10 @@ class Gate:
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
         """Describe the gate to pydantic: text in JSON and YAML, a `Gate` in Python."""
         from_text = core_schema.chain_schema(
-            [core_schema.str_schema(), core_schema.no_info_plain_validator_function(_parse_for_pydantic)]
+            [
+                core_schema.str_schema(),
+                core_schema.no_info_plain_validator_function(lambda text: _parse_for_pydantic(text, cls)),
+            ]
         )
         return core_schema.no_info_wrap_validator_function(
             lambda value, validate: value if isinstance(value, cls) else validate(value),
@@ -94,7 +101,25 @@ class Gate:
         )
 
 
-def parse_gate(text: str) -> Gate:
+class VariantGate(Gate):
+    """Gate on a variant of a model, such as its int8 form; `macro_f1 >= full - 0.005` compares it with the model."""
+
+    REFERENCE = "full"
+    REFERENCE_MODEL = "full model"
+
+
+_GateT = TypeVar("_GateT", bound=Gate)
+
+
+@overload
+def parse_gate(text: str) -> Gate: ...
+
+
+@overload
+def parse_gate(text: str, kind: type[_GateT]) -> _GateT: ...
+
+
+def parse_gate(text: str, kind: type[Gate] = Gate) -> Gate:
     """Parse one gate.
 
     Example:
@@ -106,11 +131,12 @@ def parse_gate(text: str) -> Gate:
 
     Args:
         text: The gate. A label may contain anything but the character sequences `] >=`, `] <=` and `] in`.
+        kind: Kind of gate, which decides what its bound may be relative to.
 
     Raises:
         Refused: The text is not a gate; the message has the column where parsing stopped and what was expected.
     """
-    parser = _Parser(text)
+    parser = _Parser(text, kind.REFERENCE)
     word = parser.metric()
     metric, label = parser.label(word)
     key = parser.slice()
@@ -118,16 +144,16 @@ def parse_gate(text: str) -> Gate:
         metric = parser.macro(word, in_slice=bool(key))
     parser.operator(metric)
     counts = is_count(metric)
-    against_baseline = parser.optional(_BASELINE)
-    bound = parser.change(counts=counts) if against_baseline else parser.value(counts=counts)
+    is_relative = parser.optional(kind.REFERENCE)
+    bound = parser.change(counts=counts) if is_relative else parser.value(counts=counts)
     min_support = parser.support(metric, label)
     parser.end()
-    return Gate(text.strip(), metric, label, bound, against_baseline, key, min_support)
+    return kind(text.strip(), metric, label, bound, is_relative, key, min_support)
 
 
-def _parse_for_pydantic(text: str) -> Gate:
+def _parse_for_pydantic(text: str, kind: type[Gate]) -> Gate:
     try:
-        return parse_gate(text)
+        return parse_gate(text, kind)
     except Refused as refused:
         raise ValueError(str(refused)) from None
 
@@ -135,8 +161,9 @@ def _parse_for_pydantic(text: str) -> Gate:
 class _Parser:
     """Parser of a gate, from left to right. Each method skips blanks, then consumes what it is named after."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, reference: str) -> None:
         self._text = text
+        self._reference = reference
         self._position = 0
         self._after_metric = 0
 
@@ -167,7 +194,7 @@ class _Parser:
         if not self.optional("in"):
             return ()
         start = self._skip_blanks()
-        text = self._take(r".+?(?=\s*(?:>=|<=)\s*(?:baseline\b|[\d.]))") or self._take(r"[^<>]+") or ""
+        text = self._take(rf".+?(?=\s*(?:>=|<=)\s*(?:{self._reference}\b|[\d.]))") or self._take(r"[^<>]+") or ""
         pairs = [part.partition("=") for part in re.split(r",\s*(?=[^=,]+=)", text.strip())]
         key = tuple(sorted((column.strip(), value.strip()) for column, _, value in pairs))
         if not all(column and value for column, value in key):
@@ -196,13 +223,13 @@ class _Parser:
         start = self._skip_blanks()
         number = self._number()
         if number is None:
-            self._refuse(start, f"expected a number, or {_BASELINE} and a change such as '- 0.01'")
+            self._refuse(start, f"expected a number, or {self._reference} and a change such as '- 0.01'")
         if number > 1 and not counts:
             self._refuse(start, f"{number:g} can never decide anything: metrics are between 0 and 1")
         return number
 
     def change(self, *, counts: bool) -> float:
-        """Return the signed number that follows `baseline`; 0 if none does."""
+        """Return the signed number that follows the reference; 0 if none does."""
         start = self._skip_blanks()
         sign = self._take(r"[+-]")
         if sign is None:

@@ -15,6 +15,7 @@ from components.example_gen.report import Duplicates, IngestReport, SpanCount
 from components.example_gen.sources.settings import Split
 from components.registry import CalibrationRecord
 from components.report.summary.old_summary import infer_outcome
+from components.variants.results import VariantResults
 
 
 class Rows(Value):
@@ -131,6 +132,7 @@ class Summary(Record):
         versions: Versions of the packages that trained the model.
         calibration: Calibration of the candidate; None if it was not calibrated.
         canary: Verdict of the canary; None if the run ended before it.
+        variants: What became of the model's variants; None if the configuration asks for none, or the run ended before.
     """
 
     FILE: ClassVar = "summary.json"
@@ -160,6 +162,7 @@ class Summary(Record):
     versions: dict[str, str] = Field(default_factory=dict)
     calibration: CalibrationRecord | None = None
     canary: CanaryVerdict | None = None
+    variants: VariantResults | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -18,6 +18,8 @@ from components.example_gen.report import IngestReport, SpanCount
 from components.pusher.executor import Executor
 from components.pusher.push_result import PushResult
 from components.registry import CanaryFindings, ModelRecord, versions
+from components.variants.artifacts import ModelVariants
+from components.variants.results import VariantResult, VariantResults
 from schema.errors import Refused
 from tests.components.evaluation import small_model
 from tests.components.evaluation.small_model import artifact
@@ -71,7 +73,7 @@ def test_the_artifact_holds_the_path_of_the_model_and_no_copy(model: Path, tmp_p
     (version,) = versions(str(tmp_path / "registry"))
     assert [path.name for path in (tmp_path / "pushed").rglob("*")] == ["pushed.json"]
     content = json.loads((tmp_path / "pushed" / "pushed.json").read_text())
-    assert content == {"number": version.number, "path": version.path, "reason": ""}
+    assert content == {"number": version.number, "path": version.path, "reason": "", "variants": {}}
 
 
 @pytest.mark.parametrize("blessed", [0, None])
@@ -85,6 +87,43 @@ def test_does_not_push_the_same_model_twice(model: Path, tmp_path: Path) -> None
     first, second = run(model, 1, tmp_path), run(model, 1, tmp_path)
     assert len(versions(str(tmp_path / "registry"))) == 1
     assert first.get_string_custom_property("pushed_version") == second.get_string_custom_property("pushed_version")
+
+
+def variants_of(folder: Path, model_id: str) -> Artifact:
+    """Return the output of Variants: int8, which holds, and onnx, which does not."""
+    record = ModelRecord(model_id="", labels=["a"], thresholds=[0.5], checkpoint="", created="", versions={})
+    for name in ("int8", "onnx"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "model.onnx").write_text(name)
+        own = registry.content_id(registry.checksums(str(folder / name)))
+        record.model_copy(update={"model_id": own, "variant": name, "variant_of": model_id}).write(str(folder / name))
+    variants = [VariantResult(name="int8"), VariantResult(name="onnx", reasons=["macro_f1 is 0.1"])]
+    VariantResults(model_id=model_id, variants=variants).write(str(folder))
+    return artifact(ModelVariants, folder)
+
+
+def test_pushes_the_variants_that_hold_beside_the_model(model: Path, tmp_path: Path) -> None:
+    model_id = ModelRecord.read(str(model / "Format-Serving")).model_id
+    run(model, 1, tmp_path, variants=variants_of(tmp_path / "variants", model_id))
+    base = str(tmp_path / "registry")
+    (version,) = versions(base)
+    path = registry.variant_path(base, "int8", version.number)
+    assert PushResult.read(str(tmp_path / "pushed")).variants == {"int8": path}
+    assert {name: len(found) for name, found in registry.variants(base).items()} == {"int8": 1}
+    assert ModelRecord.read(path).variant_of == model_id
+    assert list(registry.check_registry(base)) == []
+
+
+def test_refuses_variants_that_are_not_what_was_judged(model: Path, tmp_path: Path) -> None:
+    model_id = ModelRecord.read(str(model / "Format-Serving")).model_id
+    of_another = variants_of(tmp_path / "other", "another")
+    with pytest.raises(Refused, match="the variants are of another model than"):
+        run(model, 1, tmp_path, variants=of_another)
+    changed = variants_of(tmp_path / "variants", model_id)
+    (tmp_path / "variants" / "int8" / "model.onnx").write_text("changed")
+    with pytest.raises(Refused, match="its files are not those that were exported"):
+        run(model, 1, tmp_path, variants=changed)
+    assert not (tmp_path / "registry").exists()
 
 
 def canary_of(folder: Path, *, passed: bool) -> Artifact:

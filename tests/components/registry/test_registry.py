@@ -162,8 +162,8 @@ def copy_or_die(source, destination):
     step()
     copy(source, destination)
 store._copy_durably = copy_or_die
-next_version, write_record = store._next_version, registry.ModelRecord.write
-store._next_version = lambda base: (step(), next_version(base))[1]  # the last step before the rename
+next_number, write_record = store._next_number, registry.ModelRecord.write
+store._next_number = lambda base: (step(), next_number(base))[1]  # the last step before the rename
 registry.ModelRecord.write = lambda *arguments: (step(), write_record(*arguments))
 if do == "push":
     registry.push(model, base, registry.ModelRecord.read(model))
