@@ -13,7 +13,7 @@ from components.trainer.loop.settings import LoopSettings
 from components.trainer.tuning.settings import TuneSettings
 
 Variant = Literal["bfloat16", "onnx", "int8"]
-_VARIANT_GATES = ("macro_f1 >= full - 0.005", "f1[*] >= full - 0.03 where support >= 50")
+_VARIANT_GATES = ("macro_f1 >= full - 0.005", "f1[*] >= full - 0.05 where support >= 50")
 
 
 class ExportSettings(Settings):
