@@ -13,18 +13,16 @@ from typing import Any
 from benchmarks.serving.measure import Predict, measure
 
 
-def _load(model: Path, threads: int) -> Predict:
+def _load(model: Path) -> Predict:
     spec = importlib.util.spec_from_file_location("client", model / "client.py")
     assert spec is not None
     assert spec.loader is not None
     client = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(client)
-    options = client.onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    predict: Predict = client.Classifier(model, options).probabilities
+    predict: Predict = client.Classifier(model).probabilities
     return predict
 
 
 if __name__ == "__main__":
     job: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    print(json.dumps(measure(partial(_load, Path(job["model"]), job["threads"]), job)))
+    print(json.dumps(measure(partial(_load, Path(job["model"])), job)))

@@ -22,6 +22,10 @@ class Classifier:
         self.labels, self.thresholds = record["labels"], np.array(record["thresholds"], np.float32)
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.no_padding()
+        if options is None:
+            options = onnxruntime.SessionOptions()
+            # Threads that wait do not take the processor from other processes.
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.session = onnxruntime.InferenceSession(folder / MODEL_FILE, options, providers=["CPUExecutionProvider"])
 
     def probabilities(self, texts: Sequence[str]) -> Any:
