@@ -8,6 +8,7 @@ from setuptools import find_packages, setup
 
 INSTALL_REQUIRES = [
     "apache-beam>=2.77,<2.78",
+    "charset-normalizer>=3.4,<4",  # names the encoding of files that are not UTF-8; requests depends on it too
     "cleanlab>=2.9,<3",  # confident learning for `suspects`; Apache-2.0 since 2.9
     "cloudevents>=2,<3",  # reads what KServe's logger sends; pure Python
     "cronsim>=2.6,<3",

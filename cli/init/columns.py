@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cli.init.hints import Hints
-from cli.init.judge import LABEL_NAMES, find_named, first_named
+from cli.init.judge import LABEL_NAMES, find_named, first_named, join_names, nested
 from cli.init.survey import Column
 from components.evaluation.metrics.slicing import split_columns
+from components.example_gen.formats.values import printable
 from schema.errors import Refused
 from schema.features import FEATURES
 
 # Usual names of columns, in the order of preference.
 _TEXT_NAMES = ("text", "message", "comment", "comment_text", "body", "content", "sentence", "review", "description")
+_WORDED = 0.5  # share of values with several words, below which a column without a usual name is not taken for texts
 _ID_NAMES = ("id", "uuid", "key", "message_id", "comment_id", "row_id")
 
 USUAL_NAMES = frozenset((*_TEXT_NAMES, *_ID_NAMES, *LABEL_NAMES))
@@ -42,7 +44,8 @@ def choose_columns(columns: Sequence[Column], hints: Hints, labels: Sequence[str
         Refused: A named column does not exist, or none is left for the text.
     """
     text = _find_text(columns, hints, labels)
-    others = [column for column in columns if column.name not in (text, *labels)]
+    within = nested(columns)
+    others = [column for column in columns if column.name not in (text, *labels, *within)]
     identifier = next(
         (column.name for column in others if column.is_in_every_row and column.name.lower() in _ID_NAMES), None
     )
@@ -60,13 +63,27 @@ def choose_columns(columns: Sequence[Column], hints: Hints, labels: Sequence[str
 
 def _find_text(columns: Sequence[Column], hints: Hints, exclude: Sequence[str]) -> str:
     """Return the column named by a hint, or else of a usual name, or else with the longest texts."""
-    candidates = [column for column in columns if column.name not in exclude and not column.is_list]
+    candidates = [column for column in columns if column.name not in exclude and not column.lists + column.objects]
     if hints.text:
         return find_named(candidates, hints.text, "--text").name
     column = first_named(candidates, _TEXT_NAMES)
-    if column is None and not candidates:
-        raise Refused("no column is left for the text; name it by --text")
-    return (column or max(candidates, key=lambda each: each.characters)).name
+    if column is not None:
+        return column.name
+    within = nested(columns)
+    last_names = {column.name.rpartition(".")[2].lower(): column for column in candidates if column.name in within}
+    column = next((last_names[name] for name in _TEXT_NAMES if name in last_names), None)
+    if column is not None:
+        return column.name
+    candidates = [column for column in candidates if not column.is_list]
+    if not candidates:
+        raise Refused(f"no column is left for the text (the columns are {join_names(columns)}); name it by --text")
+    longest = max(candidates, key=lambda each: each.characters)
+    if longest.worded < _WORDED * (longest.rows - longest.blank):
+        raise Refused(
+            f"no column looks like texts: '{printable(longest.name)}' has the longest values, such as"
+            f" '{printable(next(iter(longest.values), ''))}'; name the column of the texts by --text"
+        )
+    return longest.name
 
 
 def _why_no_slice(column: Column) -> str:

@@ -20,8 +20,28 @@ from schema.errors import Refused
 _HEAD_BYTES = 1 << 20
 _HEAD_ROWS = 500
 _MOST_ROWS = 200_000  # read to compare what quotes mean
-_SEPARATORS = (",", ";", "\t", "|")
-_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_SEPARATORS = (",", ";", "\t", "|", "^", "~", "\x01", "\x1f")
+_MARKS = {
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\x00\x00\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+_MOST_INVALID = 500  # lines that encodings are judged by
+_MOST_ENCODINGS = 3
+_USUAL_ENCODINGS = (
+    *("windows-1252", "latin-1", "windows-1250", "windows-1251", "koi8-r", "shift_jis", "euc_jp", "gb18030", "big5"),
+    *("euc_kr", "windows-1253", "windows-1254", "windows-1255", "windows-1256", "mac_roman"),
+)
+# They differ from it in a few letters, and are rarer.
+_LIKE_WINDOWS_1252 = ("windows-1250", "windows-1254", "latin-1", "mac_roman")
+_USUAL_NAMES = {
+    "cp1252": "windows-1252", "latin_1": "latin-1", "cp1250": "windows-1250", "cp1251": "windows-1251",
+    "koi8_r": "koi8-r", "cp932": "shift_jis", "shift_jis_2004": "shift_jis", "shift_jisx0213": "shift_jis",
+    "gbk": "gb18030", "gb2312": "gb18030", "big5hkscs": "big5", "cp950": "big5", "cp949": "euc_kr", "johab": "euc_kr",
+    "euc_jis_2004": "euc_jp", "euc_jisx0213": "euc_jp", "cp1253": "windows-1253", "cp1254": "windows-1254",
+    "cp1255": "windows-1255", "cp1256": "windows-1256",
+}  # fmt: skip
 _FEW = 0.01  # share of rows that may be unreadable, as data_gate.quarantined
 _CONSISTENT = 0.9
 
@@ -80,19 +100,26 @@ def find_dialect(data: Path, file_format: Format, hints: Hints) -> Dialect:
         settings["encoding"] = encoding
         notes.append(f"encoding {encoding}")
     if file_format.separator:
-        separator, note = _find_separator(data, file_format, encoding, hints)
-        if separator != file_format.separator:
-            settings["separator"] = separator
-        notes += note
-        if hints.columns:
-            settings["columns"] = hints.columns
-        quotes = _find_quotes(data, encoding, separator, hints)
-        settings |= quotes.settings
-        if quotes.settings:
-            notes.append(quotes.meaning)
+        found, more = _find_fields(data, file_format, encoding, hints)
+        settings |= found
+        notes += more
     elif hints.separator or hints.columns:
         raise Refused(f"--columns and --separator do not apply to {file_format.name}; leave them out")
     return Dialect(settings, tuple(notes))
+
+
+def _find_fields(data: Path, file_format: Format, encoding: str, hints: Hints) -> tuple[dict[str, Any], list[str]]:
+    """Return the settings about separator, header and quotes, and notes for a person."""
+    settings: dict[str, Any] = {}
+    separator, notes = _find_separator(data, file_format, encoding, hints)
+    if separator != file_format.separator:
+        settings["separator"] = separator
+    if hints.columns:
+        settings["columns"] = hints.columns
+    quotes = _find_quotes(data, encoding, separator, hints)
+    if quotes.bad_share > _FEW:
+        _refuse_blank_before_quote(data, encoding, separator)
+    return settings | dict(quotes.settings), notes + ([quotes.meaning] if quotes.settings else [])
 
 
 def _read_head(data: Path, encoding: str = UTF_8) -> bytes:
@@ -127,29 +154,47 @@ def _find_encoding(data: Path, hints: Hints) -> str:
 
 def _ask_for_encoding(data: Path, invalid: list[bytes], lines: int) -> None:
     choices = []
-    for encoding in ("windows-1252", "latin-1", "windows-1251", "shift_jis", "gb18030"):
-        try:
-            texts = [line.decode(encoding) for line in invalid[:20]]
-        except UnicodeDecodeError:
-            continue
+    for encoding in _likely_encodings(b"\n".join(invalid[:_MOST_INVALID])):
         words = dict.fromkeys(
             word.strip("\"'()[].|,;")
-            for text in texts
-            for part in text.split("|")
+            for line in invalid[:20]
+            for part in line.decode(encoding, "replace").split("|")
             for word in part.split()
             if not word.isascii()
         )
         # The word with the accent, out of a row whose fields are not known yet.
-        pieces = [piece for word in words for piece in _pieces(word) if not piece.isascii()]
+        pieces = [piece.strip('"') for word in words for piece in _pieces(word) if not piece.isascii()]
         sample = ", ".join(f"'{printable(piece)}'" for piece in list(dict.fromkeys(pieces))[:3])
         choices.append((f"--encoding {encoding} reads {sample}", {"encoding": encoding}))
-        if len(choices) == 2:
-            break
     raise AmbiguousError(
         f"{data}: {len(invalid)} of {lines} lines are not UTF-8; name the encoding (examples.encoding), or save the"
         " file as UTF-8",
         choices,
     )
+
+
+def _likely_encodings(content: bytes) -> list[str]:
+    """Return encodings that some lines may be in, the likeliest first: those of Windows and the web before others."""
+    # Imported here, since most files are UTF-8.
+    from charset_normalizer import from_bytes
+
+    guessed = [_USUAL_NAMES.get(match.encoding, match.encoding) for match in from_bytes(content)]
+    likely = [encoding for encoding in dict.fromkeys(guessed) if encoding in _USUAL_ENCODINGS]
+    if likely and likely[0] in _LIKE_WINDOWS_1252:
+        likely.insert(0, "windows-1252")
+    # A few letters with accents are too little for statistics.
+    return [encoding for encoding in dict.fromkeys((*likely, *_USUAL_ENCODINGS)) if _decodes(content, encoding)][
+        :_MOST_ENCODINGS
+    ]
+
+
+def _decodes(content: bytes, encoding: str) -> bool:
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    # Bytes from 0x80 to 0x9f are control characters in latin-1, which no text has.
+    return not any("\x80" <= character <= "\x9f" for character in text)
 
 
 def _pieces(word: str) -> list[str]:
@@ -196,6 +241,21 @@ def _width(head: bytes, separator: str) -> tuple[int, float]:
 
 def _stream(content: bytes) -> io.BufferedReader:
     return io.BufferedReader(io.BytesIO(content))
+
+
+def _refuse_blank_before_quote(data: Path, encoding: str, separator: str) -> None:
+    """Refuse fields in quotes with a blank before, which is then part of the field, and the quotes too.
+
+    Raises:
+        Refused: There are such fields in most lines.
+    """
+    lines = _read_head(data, encoding).split(b"\n")[1:_HEAD_ROWS]
+    mark = f'{separator} "'
+    if sum(mark.encode() in line for line in lines) > len(lines) / 2:
+        raise Refused(
+            f"{data}: a blank stands between {separator!r} and the quote after it, so that the quotes mean nothing;"
+            f" remove it: sed 's/{mark}/{separator}\"/g' FILE > FILE.csv"
+        )
 
 
 def _find_quotes(data: Path, encoding: str, separator: str, hints: Hints) -> QuoteReading:

@@ -15,14 +15,25 @@ _FEW_ROWS = 20
 _ENDS_OF_QUESTIONS = ("?", ":", "*", ")")  # of a survey, whose columns are named by its questions
 
 
-def refuse_data_as_header(data: Path, columns: Sequence[Column], rows: int) -> None:
+def refuse_data_as_header(data: Path, columns: Sequence[Column], rows: int, width: int) -> None:
     """Refuse a file whose first row looks like the rows below it.
 
+    Args:
+        data: The file.
+        columns: Columns that have a name, and values.
+        rows: Number of rows.
+        width: Number of all columns.
+
     Raises:
-        Refused: A name is a sentence, is a number above numbers, or is one of the values of its column, and none is
-            usual; or the header is repeated in the rows.
+        Refused: Most columns have no name; a name is a sentence, is a number above numbers, or is one of the values of
+            its column, and none is usual; or the header is repeated in the rows.
     """
     names = [column.name for column in columns]
+    if width - len(names) > max(1, len(names)):
+        raise Refused(
+            f"{data}: its first row names {len(names)} of {width} columns ('{printable(names[0])[:30]}'), as a title"
+            " does; remove the lines above the names of the columns, or name them by --columns"
+        )
     repeated = min((column.values[column.name] for column in columns), default=0)
     if repeated and len(columns) > 1:
         again = "1 row below repeats" if repeated == 1 else f"{repeated} rows below repeat"

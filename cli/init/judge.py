@@ -8,14 +8,14 @@ from pathlib import Path
 
 from cli.init.hints import KINDS, Hints
 from cli.init.reading import AmbiguousError, LabelReading
-from cli.init.survey import MOST_VALUES, Column
+from cli.init.survey import MOST_VALUES, Column, may_mean_unknown
 from cli.init.values import STRONG_MARKS, read_values, single_labels, split_at
 from components.example_gen.formats.format import Format
 from components.example_gen.formats.formats import format_named
 from components.example_gen.formats.values import printable
 from components.example_gen.parsing.flags import parse_flag
 from components.example_gen.parsing.labels import read_label_names, split_labels
-from components.example_gen.parsing.printed import labels_of, parse_printed, scores_of
+from components.example_gen.parsing.printed import UnlabelledError, is_cut, is_printed, judgements, parse_printed
 from components.example_gen.parsing.settings import (
     IndexedLabels,
     IndicatorLabels,
@@ -43,12 +43,16 @@ LABEL_NAMES = (
         "terms",
         "intent",
         "intents",
+        "annotations",
+        "completions",
     ),
 )
+STAR = "a label is called '*', which stands for every label in gates; rename it in the data"
 _INDEX_DELIMITERS = (",", "|", ";", " ")
 _MOST_COLUMNS_NAMED = 40
 _NUMBERED = re.compile(r"(.*?)[ _.-]?\d+")
 _FEW_LABELS = 20  # shown
+_ANSWERS = {"accept", "reject", "ignore"}
 _FEW_VALUES = 2  # of a column that is nearly one of 0 and 1
 _FEW_JOINED = 0.1  # share of labels that may look like others with a mark between
 _MOST_PER_NAME = 10  # positions are below this many times the number of different ones
@@ -70,6 +74,8 @@ def choose_labels(columns: Sequence[Column], hints: Hints, settings: ExamplesSet
         raise Refused(f"--label-kind {hints.label_kind}: no such kind; {nearest(hints.label_kind, KINDS)}")
     candidates = [column for column in columns if column.name != hints.text]
     hinted = _hinted(candidates, hints.labels)
+    within = nested(columns)
+    candidates = [column for column in candidates if column.name not in within]
     if len(hinted) > 1 or hints.label_kind in ("indicators", "columns"):
         return _read_several(hinted or [column for column in candidates if column.is_indicator], hints)
     column = hinted[0] if hinted else _labels_column(candidates, hints)
@@ -80,7 +86,28 @@ def choose_labels(columns: Sequence[Column], hints: Hints, settings: ExamplesSet
         column = _only([column for column in candidates if column.is_list or column.is_vector])
     if column is None:
         raise Refused(_why_no_labels(candidates))
+    if not hinted:
+        _refuse_rejected(columns)
     return _read_column(column, hints, settings)
+
+
+def nested(columns: Sequence[Column]) -> frozenset[str]:
+    """Return the names of columns that are fields of objects in other columns, such as `data.text`."""
+    objects = {column.name for column in columns if column.objects}
+    return frozenset(column.name for column in columns if column.name.partition(".")[0] in objects - {column.name})
+
+
+def _refuse_rejected(columns: Sequence[Column]) -> None:
+    """Refuse rows of Prodigy in which an annotator rejected the label, or skipped the row."""
+    answer = next((column for column in columns if column.name == "answer"), None)
+    if answer is None or not set(answer.values) <= _ANSWERS or set(answer.values) == {"accept"}:
+        return
+    counts = ", ".join(f"{name} ({count})" for name, count in sorted(answer.values.items()))
+    raise Refused(
+        f"column 'answer' says of some rows that they do not have their labels, or were skipped: {counts}; keep those"
+        " that were accepted: jq -c 'select(.answer == \"accept\")' FILE > FILE.jsonl; or take all rows by naming the"
+        " column of the labels by --labels"
+    )
 
 
 def _labels_column(candidates: Sequence[Column], hints: Hints) -> Column | None:
@@ -98,7 +125,7 @@ def _labels_column(candidates: Sequence[Column], hints: Hints) -> Column | None:
 def _columns_of_one_label_each(candidates: Sequence[Column]) -> LabelReading | None:
     """Return the reading of columns of 0 and 1, or of numbered ones; None if there are none."""
     flags = [column for column in candidates if column.is_indicator or column.is_nearly_indicator]
-    if len(flags) > 1 or any(column.is_indicator for column in flags):
+    if any(column.has_both for column in flags) and (len(flags) > 1 or flags[0].is_indicator):
         return _indicators(flags)
     for each in candidates:
         if numbered := _numbered(candidates, each):
@@ -134,11 +161,13 @@ def _read_column(column: Column, hints: Hints, settings: ExamplesSettings) -> La
     if hints.label_names is not None:
         return _positional(column, hints, settings)
     if kind in ("multihot", "indices") or (kind is None and column.is_vector):
-        found = f"holds vectors of {max(column.vectors)} values 0 or 1" if column.is_vector else "holds positions"
+        found = f"holds vectors of {_lengths(column)} values 0 or 1" if column.is_vector else "holds positions"
         raise Refused(
             f"column '{printable(column.name)}' {found}: give the names of the labels in this order, one a line, in a"
             " file beside the data, by --label-names"
         )
+    if kind is None and column.label_names:
+        return _named_by_the_file(column)
     if kind is None and column.is_indicator:
         return _indicators([column])
     if len(column.values) > MOST_VALUES:
@@ -162,7 +191,7 @@ def _read_values(column: Column, hints: Hints, file_format: Format) -> LabelRead
         return _read_list(column)
     if hints.delimiter is not None:
         return split_at(column, hints.delimiter)
-    if column.is_list and (column.longest != 1 or column.objects or column.printed):
+    if column.is_list and (column.longest != 1 or column.objects or column.printed or column.cut):
         return _read_list(column)
     readings = read_values(column)
     best = [reading for reading in readings if reading.support == readings[0].support]
@@ -223,6 +252,8 @@ def _indicators(columns: Sequence[Column]) -> LabelReading:
             raise Refused(f"column '{printable(column.name)}' holds no 0 or 1; name the columns that do by --labels")
         if column.name != column.name.strip():
             raise Refused(f"column '{printable(column.name)}' has blanks at its ends, which a label cannot; rename it")
+    if any(column.name == "*" for column in columns):
+        raise Refused(STAR)
     unknown = sorted({value for column in columns for value in column.unknown_values})
     soft = any(column.has_shares for column in columns)
     settings = IndicatorLabels(kind="indicators", columns=tuple(names), unknown=tuple(unknown), soft=soft)
@@ -250,27 +281,60 @@ def _numbered(candidates: Sequence[Column], column: Column) -> list[Column]:
     return same if len(same) > 1 and not any(each.is_list or each.is_indicator for each in same) else []
 
 
+def _named_by_the_file(column: Column) -> LabelReading:
+    """Return the reading of numbers whose names the file itself has, as all labels in their order."""
+    names, note = column.label_names, "whose names and order the file has"
+    if column.is_list:
+        return LabelReading(
+            ListLabels(kind="list", column=column.name), names, 2, {"label_kind": "list"}, f"labels in lists, {note}",
+            is_complete=True,
+        )  # fmt: skip
+    settings = SeveralColumns(kind="columns", columns=(column.name,))
+    options = {"label_kind": "single"}
+    return LabelReading(settings, names, 2, options, f"labels, one a row, {note}", is_complete=True)
+
+
 def _read_list(column: Column) -> LabelReading:
     """Return the reading of lists, also printed ones, and objects."""
-    settings = ListLabels(kind="list", column=column.name)
-    if column.lists:
+    if column.lists and not column.objects:
         names = {stripped for value in column.values if (stripped := value.strip())}
+        settings = ListLabels(kind="list", column=column.name)
         return LabelReading(settings, sorted(names), 2, {"label_kind": "list"}, "labels in lists")
+    marks: set[str] = set()
     names, has_shares = set(), False
     for value in column.values:
+        if is_cut(value):
+            continue  # the trial counts such rows
         try:
-            parsed = parse_printed(value) if value.strip()[-1:] in ("]", ")", "}") else value
-            labels, has_shares = labels_of(parsed), has_shares or bool(scores_of(parsed))
+            found = judgements(parse_printed(value), lambda text: _note_mark(text, marks)) if is_printed(value) else ()
+        except UnlabelledError:
+            continue
         except ValueError as error:
             raise Refused(
                 f"column '{printable(column.name)}' holds {printable(value)}: {error}; name the column with the labels"
                 " by --labels"
             ) from None
-        names.update(stripped for label in labels if (stripped := label.strip()))
+        names.update(label.strip() for label, score in found if label.strip() and score != 0)
+        has_shares |= any(score is not None and 0 < score < 1 for _, score in found)
+        if not is_printed(value) and value.strip():
+            names.add(value.strip())
+    settings = ListLabels(kind="list", column=column.name, unknown=tuple(sorted(marks)))
     form = "labels in objects" if column.objects else "labels in printed lists"
     if has_shares:
         form += f" with scores, given from {settings.cut} on (examples.labels.soft: true trains on the scores)"
     return LabelReading(settings, sorted(names), 2, {"label_kind": "list"}, form)
+
+
+def _note_mark(text: str, marks: set[str]) -> bool:
+    """Return whether a value in place of a score usually means that nobody knows, and add it to the marks."""
+    if not may_mean_unknown(text):
+        return False
+    marks.add(text)
+    return True
+
+
+def _lengths(column: Column) -> str:
+    return " and ".join(map(str, sorted(column.vectors))) or "no"
 
 
 def _positional(column: Column, hints: Hints, settings: ExamplesSettings) -> LabelReading:
@@ -280,13 +344,15 @@ def _positional(column: Column, hints: Hints, settings: ExamplesSettings) -> Lab
         raise Refused(f"--label-names {file}: must be in {base}, beside the data, or below; move it there")
     path = file.resolve().relative_to(base).as_posix()
     if hints.label_kind == "multihot" or (hints.label_kind is None and column.is_vector):
-        vector = MultihotLabels(kind="multihot", column=column.name, names=path)
+        vector = MultihotLabels(
+            kind="multihot", column=column.name, names=path, unknown=tuple(sorted(column.vector_marks)),
+            soft=column.has_vector_shares,
+        )  # fmt: skip
         names = read_label_names(vector, settings.input_base)
-        lengths = sorted(column.vectors)
-        if lengths != [len(names)]:
+        if sorted(column.vectors) != [len(names)]:
             raise Refused(
-                f"column '{printable(column.name)}' holds vectors of {' and '.join(map(str, lengths)) or 'no'} values,"
-                f" but {file} has {len(names)} names; see --label-names"
+                f"column '{printable(column.name)}' holds vectors of {_lengths(column)} values, but {file} has"
+                f" {len(names)} names; see --label-names"
             )
         return LabelReading(vector, names, 2, {"label_kind": "multihot"}, "labels of vectors")
     delimiters = [hints.delimiter] if hints.delimiter else list(_INDEX_DELIMITERS)

@@ -15,15 +15,15 @@ from cli.init.columns import OtherColumns, choose_columns
 from cli.init.dialect import Dialect, find_dialect
 from cli.init.header import refuse_data_as_header
 from cli.init.hints import NO_HINTS, Hints
-from cli.init.judge import choose_labels
+from cli.init.judge import STAR, choose_labels
 from cli.init.reading import LabelReading
-from cli.init.survey import survey
+from cli.init.survey import Column, survey
 from cli.init.trial import Trial, refuse_contradictions, try_rows
 from components.common.validation import explain
 from components.example_gen.formats.formats import format_of_file
 from components.example_gen.formats.rows import Reason
 from components.example_gen.formats.values import printable
-from components.example_gen.parsing.settings import IndicatorLabels, PositionalLabels
+from components.example_gen.parsing.settings import UNCERTAIN, IndicatorLabels, PositionalLabels
 from components.example_gen.settings import ExamplesSettings
 from pipeline.config.json_schema import json_schema
 from schema.errors import Refused
@@ -55,6 +55,9 @@ _REMEDIES = {
     str(Reason.BLANK_TEXT): "name the column of the texts by --text, or leave these rows out",
     str(Reason.BLANK_ID): "fill the ids, or rename the column",
     str(Reason.NOT_A_VECTOR): "correct these rows; all vectors have one length",
+    str(Reason.NOT_A_LIST): "write whole lists, such as by json.dumps; Excel cuts cells after 32,767 characters",
+    f"{Reason.NOT_JSON}: NaN": "write null in its place",
+    f"{Reason.NOT_JSON}: Infinity": "write null in its place",
 }
 
 
@@ -108,34 +111,36 @@ class Project:
             )
         lines += self._describe_unknown()
         if trial.rejected:
-            lines.append(f"{trial.rejected.total()} rows cannot be read: {trial.describe_rejected(self.data)}")
+            rows = "1 row" if trial.rejected.total() == 1 else f"{trial.rejected.total()} rows"
+            lines.append(f"{rows} cannot be read and would be left out: {trial.describe_rejected(self.data)}")
         if self.columns.left_out:
             left_out = [f"'{printable(name)}' {reason}" for name, reason in self.columns.left_out.items()]
             more = ", ..." if len(left_out) > _MOST_COLUMNS_SHOWN else ""
             lines.append(f"Left out: {', '.join(left_out[:_MOST_COLUMNS_SHOWN])}{more}")
-        lines += [f"Warning: {warning}" for warning in trial.warnings(merged=self.is_merged)]
+        lines += [f"Warning: {warning}" for warning in trial.warnings(names, merged=self.is_merged)]
         return "\n".join([*lines, f"Wrote {self.schema} and {self.configuration}"])
 
     def _describe_unknown(self) -> list[str]:
         """Return what is taken for unknown and for soft labels, and what to do if it means something else."""
         trial, settings = self.trial, self.labels.settings
-        if not isinstance(settings, IndicatorLabels):
-            return []
+        left_out = f"{trial.unlabelled} rows without any known label are left out" if trial.unlabelled else ""
+        if not isinstance(settings, UNCERTAIN):
+            return [f"Unknown: {left_out}"] if left_out else []
         soft = (
             "Soft: values between 0 and 1 are taken for the share of annotators who gave a label; from"
             f" {settings.cut} on it counts as given in metrics (examples.labels.cut)"
         )
         found = [soft] if settings.soft else []
         if not settings.unknown:
-            return found
+            return [*found, *([f"Unknown: {left_out}"] if left_out else [])]
         values = " or ".join(f"'{printable(value)}'" if value else "a blank" for value in settings.unknown)
         named = trial.unknown.most_common(_MOST_LABELS_SHOWN)
         rows = ", ".join(f"{printable(name)} in {count} rows" for name, count in named)
         where = f" ({rows})" if rows else ""
-        left_out = f"; {trial.unlabelled} rows without any known label are left out" if trial.unlabelled else ""
         sentence = (
             f"Unknown: {values} beside yes and no is taken for a label that nobody knows{where}"
-            f"{left_out}. If it means no, write 0 in its place and remove examples.labels.unknown"
+            f"{f'; {left_out}' if left_out else ''}. If it means no, write 0 in its place and remove"
+            " examples.labels.unknown"
         )
         return [*found, sentence]
 
@@ -175,7 +180,7 @@ def write_project(data: Path, output: Path, hints: Hints = NO_HINTS) -> Project:
     provisional = _provisional_settings(data, file_format.name, dialect)
     surveyed = survey(data, provisional)
     if file_format.has_header and hints.columns is None:
-        refuse_data_as_header(data, surveyed.columns, surveyed.rows)
+        refuse_data_as_header(data, surveyed.columns, surveyed.rows, surveyed.width)
     labels = choose_labels(surveyed.columns, hints, provisional)
     columns = choose_columns(surveyed.columns, hints, labels.settings.label_columns)
     examples = _settings(
@@ -186,6 +191,7 @@ def write_project(data: Path, output: Path, hints: Hints = NO_HINTS) -> Project:
     trial = try_rows(data, examples)
     refuse_contradictions(trial, data, _REMEDIES)
     if trial.is_long_form and hints.label_kind is None:
+        _refuse_verdicts(data, surveyed.columns, labels, hints, trial, columns.text)
         examples = examples.model_copy(update={"copies": "merge"})
     labels = replace(labels, names=_names_in_use(labels, trial))
     output.mkdir(parents=True, exist_ok=True)
@@ -195,16 +201,42 @@ def write_project(data: Path, output: Path, hints: Hints = NO_HINTS) -> Project:
     return Project(schema_file, configuration, dialect, columns, labels, trial, data, examples.copies == "merge")
 
 
+def _refuse_verdicts(
+    data: Path, columns: Sequence[Column], labels: LabelReading, hints: Hints, trial: Trial, text: str
+) -> None:
+    """Refuse rows in long form if a further column seems to say whether the text has the label of the row.
+
+    Raises:
+        Refused: There is such a column, or each text has a row for every label.
+    """
+    (label,) = labels.settings.label_columns
+    verdicts = [column.name for column in columns if column.name != label and (column.is_indicator or column.is_share)]
+    if not trial.gives_every_label and (not verdicts or hints.labels is not None):
+        return
+    why = "each text has a row for every label" if trial.gives_every_label else "there is a row per text and label"
+    if not verdicts:
+        raise Refused(f"{data}: {why}, so that all labels would be given to all texts; name other labels by --labels")
+    value = printable(verdicts[0])
+    keep = "" if trial.gives_every_label else f"; if it does not, say so by --labels {printable(label)}"
+    raise Refused(
+        f"{data}: {why}, and column '{value}' seems to say whether the text has it: write one column per label, by"
+        f" pandas: df.pivot_table(index='{printable(text)}', columns='{printable(label)}', values='{value}')"
+        f".reset_index(){keep}"
+    )
+
+
 def _names_in_use(labels: LabelReading, trial: Trial) -> Sequence[str]:
     """Return the label list, with labels that only the pipeline's reader found, and without those it never gives."""
-    if isinstance(labels.settings, IndicatorLabels | PositionalLabels):
+    if labels.is_complete or isinstance(labels.settings, IndicatorLabels | PositionalLabels):
+        if "*" in labels.names:
+            raise Refused(STAR)
         return labels.names
     if not trial.labels:
         raise Refused(
             f"column '{printable(labels.settings.label_columns[0])}' holds no label; name another by --labels"
         )
     if "*" in trial.labels:
-        raise Refused("a label is called '*', which stands for every label in gates; rename it in the data")
+        raise Refused(STAR)
     return sorted(trial.labels)
 
 

@@ -23,6 +23,7 @@ class LabelReading:
         options: Options of `init` that decide for this reading, by the attribute of `Hints`.
         form: Form in words, such as "labels separated by '|'".
         others: Other readings of the same columns that the values do not contradict.
+        is_complete: Whether the names are all labels that there can be, not only those that the values show.
     """
 
     settings: LabelSettings
@@ -31,6 +32,7 @@ class LabelReading:
     options: Mapping[str, str]
     form: str
     others: Sequence["LabelReading"] = ()
+    is_complete: bool = False
 
     def describe(self) -> str:
         """Return the reading in words, with its option and some of its labels."""

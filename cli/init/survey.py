@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from components.example_gen.formats.formats import format_named
 from components.example_gen.formats.opening import open_table, refuse_other_format
-from components.example_gen.formats.rows import Cell, Object, Row
+from components.example_gen.formats.rows import Cell, Object, Reason, Rejected, Row
 from components.example_gen.formats.values import printable
-from components.example_gen.parsing.flags import parse_flag, parse_share, parse_vector
-from components.example_gen.parsing.printed import is_printed
+from components.example_gen.parsing.flags import UnknownValues, parse_flag, parse_share, parse_shares, vector_parts
+from components.example_gen.parsing.printed import is_cut, is_number, is_printed
 from components.example_gen.settings import ExamplesSettings
 from schema.errors import Refused
 
@@ -19,10 +20,14 @@ MOST_VALUES = 5_000
 """Number of distinct values above which a column is neither labels nor a slice."""
 
 _MOST_SLICE_VALUES = 20
+_MOST_NAMES = 5  # of columns in a message
 _MOST_CHARACTERS = 10_000  # kept of a value; a longer one is not a label
 _UNKNOWN = ("", "nan", "none", "null", "na", "n/a", "?", "unknown", "uncertain")  # beside yes and no
 _MINUS_ONE = re.compile(r"-1(\.0*)?")
+# Two words, or two letters of a script without blanks between words.
+_WORDED = re.compile(r"\w\W*\s+\W*\w|[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{2}")
 _NUMBER = re.compile(r"-?\d{1,3}(\.\d+)?")
+_LEAST_JOINED = 3  # digits of a vector without anything between them: 10 and 11 are numbers
 _NEARLY = 0.5  # share of rows with a flag from which on a column beside others of 0 and 1 is one of them
 
 
@@ -41,8 +46,14 @@ class Column:
         objects: Number of rows whose value is an object.
         printed: Number of rows whose value is a printed list or object.
         flags: Number of rows whose value says yes or no.
-        vectors: Number of rows whose value is a vector of 0 and 1, by the length of the vector.
+        vectors: Number of rows whose value is a vector, by the length of the vector.
+        vector_marks: Values in vectors beside numbers from 0 to 1, which usually mean that nobody knows.
+        has_vector_shares: Whether vectors have numbers between 0 and 1.
+        repeats: Number of vectors that have a value twice, as no list of positions does.
+        cut: Number of rows whose value begins like a printed list, but is not closed.
+        worded: Number of rows whose value has several words, or is in a script without blanks.
         missing: Number of rows without a value.
+        label_names: Names of all labels that the column can hold, in order, where the file itself says so.
     """
 
     name: str
@@ -56,7 +67,13 @@ class Column:
     printed: int = 0
     flags: int = 0
     vectors: Counter[int] = field(default_factory=Counter)
+    vector_marks: set[str] = field(default_factory=set)
+    has_vector_shares: bool = False
+    repeats: int = 0
+    cut: int = 0
+    worded: int = 0
     missing: int = 0
+    label_names: tuple[str, ...] = ()
 
     def add(self, cell: Cell) -> None:
         """Count the value of a row."""
@@ -70,7 +87,7 @@ class Column:
             self.lists += 1
             self.longest = max(self.longest, len(cell))
             self.blank += not cell
-            self._add_vector(parse_vector(cell) if len(cell) > 1 else None)
+            self._add_vector(cell)
         for value in [cell] if isinstance(cell, str) else cell:
             self.characters += len(value)
             kept = value[:_MOST_CHARACTERS]
@@ -80,28 +97,42 @@ class Column:
     def _add_text(self, cell: str) -> None:
         self.blank += not cell.strip()
         self.objects += isinstance(cell, Object)
+        self.worded += _WORDED.search(cell) is not None
         if is_printed(cell):
             self.printed += 1
-            self._add_vector(parse_vector(cell))
+            self._add_vector(cell)
         elif parse_flag(cell) is not None:
             self.flags += 1
-        elif cell[:1] in "01" and len(cell) < 10 * MOST_VALUES:
-            self._add_vector(parse_vector(cell))
+        elif is_cut(cell):
+            self.cut += 1
+        elif cell[:1] in ("0", "1", ".", "-") and len(cell) < 10 * MOST_VALUES:
+            self._add_vector(cell)
 
-    def _add_vector(self, vector: Sequence[bool] | None) -> None:
-        if vector is not None and len(vector) > 1:
-            self.vectors[len(vector)] += 1
+    def _add_vector(self, cell: str | Sequence[str]) -> None:
+        """Count a value if it is a vector of numbers from 0 to 1, -1, or marks of what nobody knows."""
+        parts = vector_parts(cell)
+        is_number = isinstance(cell, str) and cell.isdigit() and len(cell) < _LEAST_JOINED
+        if len(parts) < 2 or is_number:
+            return
+        marks = {part for part in parts if may_mean_unknown(part.strip())}
+        shares = parse_shares(parts, UnknownValues(marks))
+        if shares is None or (all(share is None for share in shares) and not all(map(_MINUS_ONE.fullmatch, parts))):
+            return
+        self.vectors[len(shares)] += 1
+        self.vector_marks |= {part.strip() for part in marks}
+        self.has_vector_shares |= any(share is not None and 0 < share < 1 for share in shares)
+        self.repeats += len(set(shares)) < len(shares)
 
     @property
     def is_list(self) -> bool:
         """True if any row has a list, also a printed one, or an object."""
-        return self.lists > 0 or self.objects > 0 or self.printed > max(1, self.rows - self.blank) // 2
+        return self.lists > 0 or self.objects > 0 or self.printed + self.cut > max(1, self.rows - self.blank) // 2
 
     @property
     def is_vector(self) -> bool:
-        """True if most values are vectors of one length with 0 and 1."""
+        """True if most values are vectors with 0 and 1."""
         filled = self.rows - self.blank
-        return filled > 0 and max(self.vectors.values(), default=0) > 0.9 * filled
+        return self.vectors.total() > 0.9 * filled > 0 and (len(self.vectors) == 1 or self.repeats > 0)
 
     @property
     def is_in_every_row(self) -> bool:
@@ -115,12 +146,14 @@ class Column:
 
     @property
     def is_nearly_indicator(self) -> bool:
-        """True if most rows say yes or no, and the others are blank or hold a number or word for "unknown"."""
-        others = {value for value in self.values if parse_flag(value) is None}
+        """True if most rows say yes or no; the others are to be looked at, or say that nobody knows."""
         is_flag = not self.is_list and self.flags >= _NEARLY * (self.rows + self.missing) and self._is_both_or_number
-        return is_flag and all(
-            value.strip().lower() in _UNKNOWN or _NUMBER.fullmatch(value.strip()) for value in others
-        )
+        return is_flag and (self.has_both or self.has_unknown_only)
+
+    @property
+    def has_both(self) -> bool:
+        """True if there are rows with yes, and rows with no."""
+        return {parse_flag(value) for value in self.values} >= {True, False}
 
     @property
     def unknown_values(self) -> list[str]:
@@ -128,11 +161,15 @@ class Column:
 
         None if there are no rows with yes, or none with no: a blank may then mean the other.
         """
-        flags = {parse_flag(value) for value in self.values}
-        if not {True, False} <= flags:
+        if not self.has_both:
             return []
-        found = {value.strip() for value in self.values if _may_mean_unknown(value.strip())}
+        found = {value.strip() for value in self.values if may_mean_unknown(value.strip())}
         return sorted(found | ({""} if self.missing else set()))
+
+    @property
+    def has_unknown_only(self) -> bool:
+        """True if all values beside flags usually mean that nobody knows."""
+        return all(may_mean_unknown(value.strip()) for value in self.values if parse_flag(value) is None)
 
     @property
     def has_shares(self) -> bool:
@@ -140,6 +177,11 @@ class Column:
         others = [value.strip() for value in self.values if parse_flag(value) is None and value.strip()]
         numbers = [value for value in others if _NUMBER.fullmatch(value) and not _MINUS_ONE.fullmatch(value)]
         return bool(numbers) and all(parse_share(value) is not None for value in numbers)
+
+    @property
+    def is_share(self) -> bool:
+        """True if every row has a number from 0 to 1, and some are in between."""
+        return self.is_in_every_row and self.has_shares and all(parse_share(value) is not None for value in self.values)
 
     @property
     def _is_both_or_number(self) -> bool:
@@ -153,8 +195,9 @@ class Column:
         return self.is_in_every_row and 1 < len(self.values) <= _MOST_SLICE_VALUES
 
 
-def _may_mean_unknown(value: str) -> bool:
-    return value.lower() in _UNKNOWN or _MINUS_ONE.fullmatch(value) is not None
+def may_mean_unknown(value: str) -> bool:
+    """Return whether a value beside yes and no usually means that nobody knows."""
+    return value.casefold() in _UNKNOWN or _MINUS_ONE.fullmatch(value) is not None
 
 
 @dataclass(frozen=True)
@@ -164,10 +207,12 @@ class Survey:
     Attributes:
         columns: Columns in which some row has a value, in the order of the file.
         rows: Number of rows that could be read.
+        width: Number of columns with values, those without a name included.
     """
 
     columns: Sequence[Column]
     rows: int
+    width: int
 
 
 def survey(data: Path, settings: ExamplesSettings) -> Survey:
@@ -185,7 +230,7 @@ def survey(data: Path, settings: ExamplesSettings) -> Survey:
     rows, first_rejected = 0, None
     with open_table(str(data), settings, str(data), objects=None) as table:
         _refuse_repeated_names(data, table.columns)
-        columns = [Column(name) for name in table.columns]
+        columns = [Column(name, label_names=table.label_names.get(name, ())) for name in table.columns]
         for row in table.rows:
             if isinstance(row, Row):
                 rows += 1
@@ -194,14 +239,36 @@ def survey(data: Path, settings: ExamplesSettings) -> Survey:
             elif first_rejected is None:
                 first_rejected = row
     if not rows:
-        header = " with a header" if file_format.has_header else ""
-        why = f" (line {first_rejected.line}: {first_rejected.explanation})" if first_rejected is not None else ""
-        raise Refused(f"{data}: no row could be read{why}; is it {settings.format.upper()} in UTF-8{header}?")
-    return Survey([column for column in columns if column.rows and column.name], rows)
+        _refuse_without_rows(data, settings, columns, first_rejected)
+    width = sum(column.blank < column.rows for column in columns)
+    return Survey([column for column in columns if column.rows and column.name], rows, width)
+
+
+def _refuse_without_rows(
+    data: Path, settings: ExamplesSettings, columns: Sequence[Column], rejected: Rejected | None
+) -> NoReturn:
+    has_header = format_named(settings.format).has_header and settings.columns is None
+    header = " with a header" if has_header else ""
+    if rejected is None:
+        what = "there is no row below the header" if has_header else "it has no rows"
+        raise Refused(f"{data}: {what}; is it {settings.format.upper()} in UTF-8{header}?")
+    why = f"no row could be read (line {rejected.line}: {rejected.explanation})"
+    if rejected.reason is Reason.WRONG_FIELDS and has_header:
+        names = ", ".join(printable(column.name) for column in columns[:_MOST_NAMES])
+        raise Refused(
+            f"{data}: {why}; the first line ({names}) is taken for the names of the columns: remove lines above them,"
+            " name the columns by --columns, or the character between fields by --separator"
+        )
+    raise Refused(f"{data}: {why}; is it {settings.format.upper()} in UTF-8{header}?")
 
 
 def _refuse_repeated_names(data: Path, names: Sequence[str]) -> None:
     repeated = next((name for name, count in Counter(names).items() if count > 1 and name), None)
+    if repeated is not None and (is_number(repeated) or parse_flag(repeated) is not None):
+        raise Refused(
+            f"{data}: its first row has '{printable(repeated)}' twice, as data has; if there is no header, name the"
+            " columns in order by --columns, such as --columns id,text,labels"
+        )
     if repeated is not None:
         raise Refused(f"{data}: two columns are named '{printable(repeated)}'; rename one")
 

@@ -1,7 +1,7 @@
 """Trial of a configuration before it is written: all rows, read by the pipeline's own reader."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,9 +16,11 @@ from components.example_gen.settings import ExamplesSettings
 from components.example_gen.sources.settings import SPLITS
 from components.example_gen.splitting import Splitter, stable_hash
 from schema.errors import Refused
+from schema.visible import in_one_line
 
 _MOST_TEXTS = 1_000_000  # compared to find copies
 _MOST_REASONS = 3
+_MOST_CHARACTERS = 160  # of an explanation
 _MOST_NAMED = 3
 _LONG_FORM = 0.05  # share of rows that are copies with another single label, from which on it is no accident
 _LEAST_LONG = 5
@@ -77,7 +79,7 @@ class Trial:
         if row.reason is Reason.NOT_LABELLED:
             self.unlabelled += 1
             return
-        explanation = printable(row.explanation) if len(row.explanation) < 60 else row.explanation[:90]
+        explanation = in_one_line(row.explanation[:_MOST_CHARACTERS])
         self.rejected[explanation] += 1
         self.lines.setdefault(explanation, row.line)
 
@@ -101,25 +103,40 @@ class Trial:
         copied, contradictory = self.contradictory_texts()
         return not self.several and contradictory >= max(_LEAST_LONG, _LONG_FORM * self.accepted, 0.9 * copied)
 
-    def warnings(self, *, merged: bool = False) -> list[str]:
-        """Return a sentence for each thing that a person should look at; copies are none if they are merged."""
+    @property
+    def gives_every_label(self) -> bool:
+        """True if each text has a row for every label, so that merging them would give all labels to all texts."""
+        return len(self.labels) > 1 and min(self.labels.values()) >= len(self.copies) > 1
+
+    def warnings(self, names: Sequence[str], *, merged: bool = False) -> list[str]:
+        """Return a sentence for each thing that a person should look at.
+
+        Args:
+            names: The label list.
+            merged: Whether copies of a text become one example, so that they are nothing to look at.
+        """
         copied, contradictory = (0, 0) if merged else self.contradictory_texts()
-        found = describe_oddities(self.labels, self.accepted, copied, contradictory)
+        found = describe_oddities(self.labels, len(self.copies) if merged else self.accepted, copied, contradictory)
+        if absent := [name for name in names if not self.labels[name]]:
+            found.append(f"no row has the label {_named(absent)}")
         if self.swallowed:
             found.append(
                 f"{self.swallowed} lines look like rows, but are within quotes: if these are ordinary characters, set"
                 " examples.quoting to false"
             )
         for split in SPLITS[1:]:
-            without = sorted(label for label in self.labels if not self.splits[label][split])
+            without = sorted(label for label in self.labels if self.labels[label] and not self.splits[label][split])
             if without:
-                named = ", ".join(f"'{printable(label)}'" for label in without[:_MOST_NAMED])
-                more = ", ..." if len(without) > _MOST_NAMED else ""
                 found.append(
-                    f"{len(without)} of {len(self.labels)} labels have no row in {split}: {named}{more};"
+                    f"{len(without)} of {len(names)} labels have no row in {split}: {_named(without)};"
                     " examples.split_by: stratified shares rare labels out"
                 )
         return found
+
+
+def _named(labels: Sequence[str]) -> str:
+    more = ", ..." if len(labels) > _MOST_NAMED else ""
+    return ", ".join(f"'{printable(label)}'" for label in labels[:_MOST_NAMED]) + more
 
 
 def try_rows(data: Path, settings: ExamplesSettings) -> Trial:
@@ -147,6 +164,10 @@ def try_rows(data: Path, settings: ExamplesSettings) -> Trial:
     return trial
 
 
+def _rows(count: int) -> str:
+    return f"{count} row" if count == 1 else f"{count} rows"
+
+
 def refuse_contradictions(trial: Trial, data: Path, remedies: Mapping[str, str]) -> None:
     """Refuse a reading that its own rows contradict.
 
@@ -163,7 +184,7 @@ def refuse_contradictions(trial: Trial, data: Path, remedies: Mapping[str, str])
         commonest = trial.rejected.most_common(1)[0][0]
         remedy = next((text for start, text in remedies.items() if commonest.startswith(start)), "correct these rows")
         raise Refused(
-            f"{data}: {trial.rejected.total()} of {trial.rows} rows cannot be read, more than a run allows"
+            f"{data}: {trial.rejected.total()} of {_rows(trial.rows)} cannot be read, more than a run allows"
             f" ({bound:.0%}): {trial.describe_rejected(data)}; {remedy}"
         )
     if trial.swallowed > bound * (trial.rows + trial.swallowed):

@@ -1,5 +1,6 @@
 """Readings of a column of texts: each value is one label, or several with a delimiter between."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,12 @@ from components.example_gen.parsing.settings import DelimitedLabels, SeveralColu
 STRONG_MARKS = ("|", ";", TAGS, "\n", "\t", "\u3001", "\uff1b", "\uff0c")
 # Marks that labels have inside too: they are delimiters only if the labels between them recur.
 _WEAK = (",", "#", "/", "&", "+", " ")
+# What else may be between labels. It is taken for a delimiter only if the labels between it also stand alone.
+_RARE = re.compile(
+    r"<br ?/?>|\\[nt]|\s+(?:and|or|und|oder|et|ou|y|e|o)\s+|__+"
+    r"|\s+[^\w\s]+\s+|[^\w\s.'()\[\]{}\"-]+\s?|[\x01-\x08\x0b-\x1f]"
+)
+_MOST_MARKS = 5
 _DEFAULT = "|"
 _CONJUNCTIONS = ("and ", "or ", "und ", "oder ", "et ", "ou ", "y ", "e ")
 _MANY = 5  # values with a mark: fewer prove nothing
@@ -49,7 +56,8 @@ class _Split:
 def read_values(column: Column) -> list[LabelReading]:
     """Return the readings of a column of texts that its values do not contradict, the most likely first."""
     values = [value for value in column.values if value.strip()]
-    found = [reading for mark in (*STRONG_MARKS, *_WEAK) if (reading := _delimited(column, values, mark)) is not None]
+    marks = (*STRONG_MARKS, *_WEAK, *_rare_marks(values))
+    found = [reading for mark in marks if (reading := _delimited(column, values, mark)) is not None]
     # The delimiter with the fewest distinct labels; of several, the first in the order above.
     found.sort(key=lambda reading: (-reading.support, len(reading.names)))
     return sorted([*found, single_labels(column)], key=lambda reading: -reading.support)
@@ -82,6 +90,17 @@ def _delimited(column: Column, values: Sequence[str], mark: str) -> LabelReading
 def _reading(column: Column, mark: str, names: Sequence[str], support: int) -> LabelReading:
     settings = DelimitedLabels(kind="delimited", column=column.name, delimiter=mark)
     return LabelReading(settings, names, support, {"delimiter": mark}, f"labels separated by {mark!r}")
+
+
+def _rare_marks(values: Sequence[str]) -> list[str]:
+    """Return further marks between words of the values, the most frequent first: signs, "and", <br> and such."""
+    found = Counter(match for value in values for match in dict.fromkeys(_RARE.findall(value)))
+    known = (*STRONG_MARKS, *_WEAK)
+    return [
+        mark
+        for mark, count in found.most_common(_MOST_MARKS)
+        if count > 1 and mark not in known and mark.strip() not in known
+    ]
 
 
 def _split(values: Sequence[str], mark: str) -> _Split | None:

@@ -41,9 +41,13 @@ def shares_above_bounds(report: IngestReport, settings: DataGateSettings) -> lis
 
 
 def _remedy(report: IngestReport) -> str:
-    if next(iter(report.reasons)) not in (Reason.NOT_0_OR_1, Reason.NOT_A_VECTOR):
-        return ""
-    return "if other values than 0 and 1 mean that nobody knows, name them in examples.labels.unknown; "
+    match next(iter(report.reasons)):
+        case Reason.NOT_0_OR_1 | Reason.NOT_A_VECTOR:
+            return "if other values than 0 and 1 mean that nobody knows, name them in examples.labels.unknown; "
+        case Reason.INVALID_UTF8:
+            return "name the encoding in examples.encoding, or save the files as UTF-8; "
+        case _:
+            return ""
 
 
 def warnings(report: IngestReport, active: Sequence[str]) -> list[str]:

@@ -43,7 +43,7 @@ def check_sources(sources: Sources, settings: RowsSettings, project: str = "") -
     if settings.has_queries:
         from components.example_gen.sources.bigquery.check import check_queries
 
-        asked = [settings.asked_column_of(index) for index in range(len(settings.inputs))]
+        asked = [settings.asked_of(index) for index in range(len(settings.inputs))]
         sizes = check_queries(sources.queries, settings, project, asked)
         files = [replace(file, size=size) for file, size in zip(sources.files, sizes, strict=True)]
         return replace(sources, files=tuple(files))
@@ -57,7 +57,7 @@ def _check_file(path: str, settings: RowsSettings, entry: int) -> None:
     refuse_other_format(path, settings, name)
     columns, objects = settings.columns_of(entry), settings.objects_of(entry)
     with open_table(path, settings, name, columns=columns, objects=objects) as table:
-        find_columns(table.columns, settings, name, others=table.others, asked=settings.asked_column_of(entry))
+        find_columns(table.columns, settings, name, others=table.others, asked=settings.asked_of(entry))
         _check_first_row(next(table.rows, None), settings, name)
 
 

@@ -105,9 +105,11 @@ def _read_file(
 ) -> bool:
     """Count the rows of a file; return whether it was read to its end."""
     entry = settings.inputs[file.input]
-    columns, objects = settings.used_columns, settings.object_columns
+    columns, objects = settings.columns_of(file.input), settings.objects_of(file.input)
     with open_table(file.path, settings, file.name, columns=columns, objects=objects) as table:
-        parser = make_row_parser(table.columns, settings, entry.asked, names, file.name, table.others)
+        parser = make_row_parser(
+            table.columns, settings, entry.asked, names, file.name, table.others, asked_delimiter=entry.asked_delimiter
+        )
         splitter = Splitter(settings, entry)
         for row in table.rows:
             _count(row, file, parser, splitter, resolver, counts)

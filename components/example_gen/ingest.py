@@ -87,7 +87,10 @@ class Ingest:
         """
         settings = self._job.settings
         entry = settings.inputs[file.input]
-        parser = make_row_parser(columns, settings, entry.asked, self._job.label_names, file.name, others)
+        parser = make_row_parser(
+            columns, settings, entry.asked, self._job.label_names, file.name, others,
+            asked_delimiter=entry.asked_delimiter,
+        )  # fmt: skip
         return _Sink(self, file, parser, Splitter(settings, entry))
 
     def finish(self) -> Part:

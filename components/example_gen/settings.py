@@ -6,12 +6,10 @@ from pydantic import Field, model_validator
 
 from components.example_gen.formats.settings import BIGQUERY, FormatSettings
 from components.example_gen.parsing.settings import (
-    ASKABLE,
+    UNCERTAIN,
     ColumnSettings,
-    IndicatorLabels,
-    ListLabels,
-    MultihotLabels,
     PositionalLabels,
+    SoftSettings,
     TextColumns,
 )
 from components.example_gen.sources.bigquery.settings import BigQuerySettings
@@ -46,9 +44,14 @@ class RowsSettings(TextColumns, BigQuerySettings, FormatSettings, InputSettings)
             raise ValueError("input_base is missing; name the folder that holds the files")
         return self
 
-    def asked_column_of(self, entry: int) -> str | None:  # noqa: ARG002 - texts without labels were asked for none
-        """Return the column that lists what the rows of an entry of the inputs were labelled for, if there is one."""
+    def asked_of(self, entry: int) -> str | tuple[str, ...] | None:  # noqa: ARG002 - texts have no labels here
+        """Return what the rows of an entry of the inputs were labelled for: a column that lists it, labels, or None."""
         return None
+
+    def asked_column_of(self, entry: int) -> str | None:
+        """Return the column that lists what the rows of an entry of the inputs were labelled for, if there is one."""
+        asked = self.asked_of(entry)
+        return asked if isinstance(asked, str) else None
 
     def columns_of(self, entry: int) -> tuple[str, ...]:
         """Return every column that is read from the files of an entry of the inputs, once."""
@@ -102,11 +105,6 @@ class ExamplesSettings(ColumnSettings, SourceSettings, RowsSettings):
             column = entry.asked_column
             if column is None:
                 continue
-            if not isinstance(self.labels, ASKABLE):
-                raise ValueError(
-                    f"inputs[{index}].asked names the column '{column}', but labels are of kind {self.labels.kind},"
-                    " which no column can list; write a list of labels"
-                )
             if column in self.used_columns:
                 raise ValueError(f"inputs[{index}].asked names the column '{column}', which has another use")
             if self.columns is not None and column not in self.columns:
@@ -134,7 +132,7 @@ class ExamplesSettings(ColumnSettings, SourceSettings, RowsSettings):
         """Whether rows may leave it open whether they have a label."""
         if any(entry.asked is not None for entry in self.inputs):
             return True
-        return isinstance(self.labels, IndicatorLabels | MultihotLabels) and bool(self.labels.unknown)
+        return isinstance(self.labels, UNCERTAIN) and bool(self.labels.unknown)
 
     @property
     def has_soft_labels(self) -> bool:
@@ -145,8 +143,8 @@ class ExamplesSettings(ColumnSettings, SourceSettings, RowsSettings):
     def soft_cut(self) -> float | None:
         """Share of annotators from which on a label counts as given; None if labels are yes or no."""
         labels = self.labels
-        return labels.cut if isinstance(labels, IndicatorLabels | ListLabels) and labels.soft else None
+        return labels.cut if isinstance(labels, SoftSettings) and labels.soft else None
 
-    def asked_column_of(self, entry: int) -> str | None:
-        """Return the column that lists what the rows of an entry of the inputs were labelled for, if there is one."""
-        return self.inputs[entry].asked_column
+    def asked_of(self, entry: int) -> str | tuple[str, ...] | None:
+        """Return what the rows of an entry of the inputs were labelled for: a column that lists it, labels, or None."""
+        return self.inputs[entry].asked

@@ -76,8 +76,8 @@ _REMEDIES: dict[str, str] = {
     Reason.NOT_LABELLED: "label some rows, or correct examples.labels.unknown and examples.inputs[].asked",
     Reason.CONTRADICTION: "correct them, or set examples.implied to complete",
     Reason.NOT_A_LABEL: "correct them, or add the label to the schema (bert-multilabel labels add)",
-    Reason.NOT_A_LIST: "set examples.labels.kind to delimited",
-    Reason.INVALID_UTF8: "save the files as UTF-8",
+    Reason.NOT_A_LIST: "write whole lists, or set examples.labels.kind to delimited",
+    Reason.INVALID_UTF8: "set examples.encoding, or save the files as UTF-8",
     Reason.BLANK_ID: "set examples.id",
     Reason.BLANK_TEXT: "set examples.text",
 }

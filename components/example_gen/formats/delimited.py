@@ -235,7 +235,11 @@ def _read_header(rows: Iterator[Row | Rejected], name: str) -> tuple[str, ...]:
     if header is None:
         raise Refused(f"{name}: the file is empty; remove it or fill it")
     if isinstance(header, Rejected):
-        remedy = "save the file as UTF-8" if header.reason is Reason.INVALID_UTF8 else "correct that line"
+        remedy = (
+            "set examples.encoding, or save the file as UTF-8"
+            if header.reason is Reason.INVALID_UTF8
+            else "correct that line"
+        )
         raise Refused(f"{name}:{header.line}: the header cannot be read ({header.explanation}); {remedy}")
     columns = cast(list[str], header.cells)
     if any("\r" in column for column in columns):

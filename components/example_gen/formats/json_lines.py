@@ -1,5 +1,6 @@
-r"""JSON Lines: one object per line, in UTF-8.
+r"""JSON Lines: one object per line, in UTF-8; also an array of objects, or objects printed over several lines.
 
+- A field of an object in a row is a column too, named by its path: `data.text`.
 - Each line is decoded and parsed by itself: a broken one costs one row. A blank line is not a row.
 - An object that has a key twice is rejected: JSON does not define what it means, and one value would be lost. So are
   NaN and Infinity, which some writers emit although JSON lacks them.
@@ -16,11 +17,13 @@ from typing import Any, BinaryIO
 from components.common.files import DECOMPRESSION_ERRORS
 from components.example_gen.formats.delimited import MAX_ROW_BYTES, skip_rest_of
 from components.example_gen.formats.format import FileOptions, Format
+from components.example_gen.formats.json_values import read_values
 from components.example_gen.formats.keyed import Fields, KeyedFormat, keyed_table
 from components.example_gen.formats.rows import Cell, Object, Reason, Rejected, Table, readable
 from components.example_gen.formats.sniffing import BYTE_ORDER_MARK, sniff_text
 from components.example_gen.formats.values import UnusableValueError, as_text, printable
 
+_SCALARS = ("it is a string or a number", "it is true or false", "it is null")
 _KINDS = {list: "an array", str: "a string or a number", bool: "true or false", type(None): "null"}
 
 
@@ -38,10 +41,27 @@ def read_table(stream: BinaryIO, options: FileOptions) -> Table:
     def to_cell(value: Any, column: str) -> Cell:
         return _to_cell(value, column, allow_objects=options.objects is None or column in options.objects)
 
-    return keyed_table(_objects(stream), KeyedFormat(to_cell, is_text=True, has_order=True), options)
+    json_format = KeyedFormat(
+        to_cell, is_text=True, has_order=True, why_unreadable=_why_unreadable, why_no_row=_why_no_row
+    )
+    return keyed_table(_objects(stream), json_format, options)
 
 
 def _objects(stream: BinaryIO) -> Iterator[Fields | Rejected]:
+    try:
+        start: bytes = stream.peek(_PEEKED_BYTES)[:_PEEKED_BYTES]  # type: ignore[attr-defined]
+    except DECOMPRESSION_ERRORS:
+        start = b""  # reading it tells
+    if not _NOT_BY_LINES.match(start.removeprefix(BYTE_ORDER_MARK)):
+        yield from _by_lines(stream)
+        return
+    if start.startswith(BYTE_ORDER_MARK):
+        stream.read(len(BYTE_ORDER_MARK))
+    for value in read_values(stream):
+        yield value if isinstance(value, Rejected) else _read_line(*value)
+
+
+def _by_lines(stream: BinaryIO) -> Iterator[Fields | Rejected]:
     number = 0
     while True:
         number += 1
@@ -65,7 +85,7 @@ def _objects(stream: BinaryIO) -> Iterator[Fields | Rejected]:
 
 def _read_line(number: int, line: bytes) -> Fields | Rejected:
     try:
-        return Fields(number, _parse(line), line)
+        return Fields(number, _with_paths(_parse(line)), line)
     except UnusableValueError as error:
         return Rejected(number, error.reason, error.detail, readable(line))
 
@@ -91,6 +111,18 @@ def _parse(line: bytes) -> dict[str, Any]:
     return value
 
 
+def _with_paths(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return fields with the texts in objects under the path to them, such as `data.text`."""
+    nested = {
+        f"{name}.{inner}": content
+        for name, value in fields.items()
+        if isinstance(value, dict)
+        for inner, content in value.items()
+        if isinstance(content, str)
+    }
+    return {**fields, **{name: text for name, text in nested.items() if name not in fields}} if nested else fields
+
+
 def _to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
@@ -109,26 +141,67 @@ def _reject_constant(text: str) -> None:
 
 
 _BY_PANDAS = "not an object per line; write it by pandas as df.to_json(FILE, orient='records', lines=True)"
-# Beginnings of JSON that is not one object per line, and what to do about it.
+# Beginnings of JSON that holds its rows neither one per line nor in an array, and what to do about it.
 _OTHER_JSON = {
-    re.compile(rb"\["): "is a JSON array; write its objects one per line: jq -c '.[]' FILE > FILE.jsonl",
-    re.compile(rb'\{\s*"[^"]*"\s*:\s*\{\s*"0"\s*:[^\n]*\n?\s*\Z'): (
+    re.compile(rb'\{\s*"[^"]*"\s*:\s*\{\s*"\d+"\s*:(?!\s*\{)[^\n]*\n?\s*\Z'): (
         f"is one JSON object of columns, as pandas' to_json writes by default, {_BY_PANDAS}"
     ),
-    re.compile(rb'\{\s*"0"\s*:\s*\{[^\n]*\n?\s*\Z'): (
+    re.compile(rb'\{\s*"\d+"\s*:\s*\{[^\n]*\n?\s*\Z'): (
         f"is one JSON object of rows, as pandas' to_json(orient='index') writes, {_BY_PANDAS}"
     ),
     re.compile(rb'\{\s*"(?:columns"\s*:\s*\[|schema"\s*:\s*\{\s*"fields)'): (
         f"is one JSON object, as pandas' to_json(orient='split' or 'table') writes, {_BY_PANDAS}"
     ),
-    re.compile(rb'\{\s*(?:"version"[^,]*,\s*)?"(?:data|rows|items|examples|records|results|instances)"\s*:\s*\['): (
-        "is one JSON object that holds its rows in an array; write them one per line: jq -c '.KEY[]' FILE > FILE.jsonl"
-    ),
-    re.compile(rb'\{[ \t]*\r?\n\s*"'): (
-        "is JSON printed over several lines; write one object per line: jq -c . FILE > FILE.jsonl, or jq -c '.KEY[]' if"
-        " the rows are in an array"
-    ),
 }
+_ROWS_UNDER_KEY = re.compile(r'"([^"]+)"\s*:\s*\[\s*[{\[]')
+# What each row of a file that is no JSON at all, but of something like it, begins and ends with.
+_LIKE_JSON = {
+    re.compile(r"\{\s*'.*", re.DOTALL): "it is printed by Python; write each row by json.dumps",
+    re.compile(r"\{.*\},", re.DOTALL): "a comma ends each line; remove it: sed 's/,$//' FILE > FILE.jsonl",
+    re.compile(r"\{\s*\w.*", re.DOTALL): "its keys are not in quotes; write each row by a JSON encoder",
+    re.compile(r"<.*", re.DOTALL): "it is HTML or XML",
+    re.compile(r"[^{\[\"]*[,;\t].*", re.DOTALL): "it looks like CSV; give the file such a name, or set examples.format",
+}
+_PEEKED_BYTES = 1_000
+# Arrays, and objects printed over several lines.
+_NOT_BY_LINES = re.compile(rb"\s*(?:\[|\{[ \t]*\r?\n)")
+
+
+def _why_unreadable(first: Rejected) -> str:
+    """Return why no row can be read, judging by the first one; "" if that is not known."""
+    if first.reason is Reason.TOO_LONG and first.raw.startswith("{"):
+        key = match[1] if (match := _ROWS_UNDER_KEY.search(first.raw)) else "KEY"
+        return _one_object(key)
+    if first.reason is not Reason.NOT_JSON:
+        return ""
+    if first.detail.startswith(f"it is {_KINDS[list]}") or first.detail in _SCALARS:
+        return 'its rows are no objects; write each as {"text": ..., "labels": [...]}'
+    return next((why for pattern, why in _LIKE_JSON.items() if pattern.fullmatch(first.raw.strip())), "")
+
+
+def _why_no_row(only: Fields) -> str:
+    """Return why a file with this single object has its rows elsewhere; "" if the object may be a row."""
+    fields = {name: value for name, value in only.values.items() if name.rpartition(".")[0] not in only.values}
+    if any(isinstance(value, str) and " " in value.strip() for value in fields.values()):
+        return ""  # it has a text
+    for key, value in fields.items():
+        if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+            return _one_object(key)
+    lengths = {len(value) if isinstance(value, list) else 0 for value in fields.values()}
+    if len(fields) > 1 and len(lengths) == 1 and min(lengths) > 1:
+        return f"is one JSON object of columns, {_BY_PANDAS}"
+    if len(fields) > 1 and all(isinstance(value, dict) and len(value) > 1 for value in fields.values()):
+        return f"is one JSON object of columns or rows, {_BY_PANDAS}"
+    return ""
+
+
+def _one_object(key: str) -> str:
+    path = f".{key}[]" if key.isidentifier() else f'.["{key}"][]'
+    return (
+        f"is one JSON object that holds its rows in an array; write them one per line: jq -c '{printable(path)}' FILE >"
+        " FILE.jsonl"
+    )
+
 
 # Integers stay strings: Python refuses to parse one of thousands of digits, and cells are strings anyway.
 _DECODER = json.JSONDecoder(
@@ -159,7 +232,7 @@ def _sniff(head: bytes, _: FileOptions) -> str:
 
 JSON_LINES = Format(
     name="jsonl",
-    description="a JSON object per line",
+    description="a JSON object per line, or an array of objects",
     suffixes=(".jsonl", ".jsonlines", ".ndjson", ".json"),
     sniff=_sniff,
     read_table=read_table,

@@ -39,11 +39,17 @@ class KeyedFormat:
             Raises UnusableValueError.
         is_text: Whether a person can read the bytes of a row.
         has_order: Whether the fields of a row are in the order of the file, the same each time it is read.
+        why_unreadable: Takes the first row of a file of which no row can be read. Returns the cause and what to do; ""
+            if they are not known.
+        why_no_row: Takes the only row of a file. Returns why the rows are elsewhere in it, and what to do; "" if it is
+            a row.
     """
 
     to_cell: Callable[[Any, str], Cell]
     is_text: bool
     has_order: bool
+    why_unreadable: Callable[[Rejected], str] = lambda _: ""
+    why_no_row: Callable[[Fields], str] = lambda _: ""
 
 
 def keyed_table(rows: Iterator[Fields | Rejected], keyed_format: KeyedFormat, options: FileOptions) -> Table:
@@ -59,7 +65,7 @@ def keyed_table(rows: Iterator[Fields | Rejected], keyed_format: KeyedFormat, op
     """
     head = _read_head(rows)
     names = dict.fromkeys(key for row in head if isinstance(row, Fields) for key in row.values)
-    _refuse_unreadable(head, options.name)
+    _refuse_unreadable(head, options.name, keyed_format)
     if not keyed_format.has_order:
         names = dict.fromkeys(sorted(names))
     wanted = options.wanted
@@ -81,12 +87,17 @@ def _read_head(rows: Iterator[Fields | Rejected]) -> deque[Fields | Rejected]:
     return head
 
 
-def _refuse_unreadable(head: Collection[Fields | Rejected], name: str) -> None:
+def _refuse_unreadable(head: Collection[Fields | Rejected], name: str, keyed_format: KeyedFormat) -> None:
     first = next(iter(head), None)
+    if len(head) == 1 and isinstance(first, Fields) and (why := keyed_format.why_no_row(first)):
+        raise Refused(f"{name}: {why}")
     if first is None:
         raise Refused(f"{name}: the file is empty; remove it or fill it")
     if isinstance(first, Rejected) and not any(isinstance(row, Fields) for row in head):
-        remedy = "replace the file" if first.reason is Reason.DAMAGED else "check examples.format"
+        if first.reason is Reason.TOO_LONG and (why := keyed_format.why_unreadable(first)):
+            raise Refused(f"{name}: {why}")
+        usual = "replace the file" if first.reason is Reason.DAMAGED else "check examples.format"
+        remedy = keyed_format.why_unreadable(first) or usual
         raise Refused(
             f"{name}:{first.line}: neither this row nor one after it can be read ({first.explanation}); {remedy}"
         )

@@ -5,7 +5,7 @@ Importing this module imports pyarrow.
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -13,15 +13,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from components.example_gen.formats.class_labels import class_names, name_of
 from components.example_gen.formats.delimited import MAX_ROW_BYTES
 from components.example_gen.formats.format import FileOptions
-from components.example_gen.formats.rows import Cell, Object, Reason, Rejected, Row, Table, readable
+from components.example_gen.formats.rows import Cell, Object, Reason, Rejected, Row, Table, Unlabelled, readable
 from components.example_gen.formats.values import UnusableValueError, as_text, decode_utf8, excerpt, printable
 from schema.errors import Refused
 
 _BATCH_ROWS = 256
 _BATCH_BYTES = 16 << 20
 _BUFFER_BYTES = 1 << 20  # read ahead per column; without a limit, the whole column of a row group is read
+
+_LabelNames = Mapping[str, tuple[str, ...]]
 
 # Exceptions that pyarrow raises on invalid bytes. Not all of them are classes of its own.
 _DAMAGE = (pa.ArrowException, OSError, ValueError)
@@ -49,7 +52,9 @@ def read_table(stream: BinaryIO, options: FileOptions) -> Table:
     columns = tuple(_readable_columns(fields, options))
     read = frozenset(columns)
     others = tuple(field.name for field in fields if field.name not in read)
-    return Table(columns, _rows(file, columns), others)
+    numbers = {field.name for field in fields if field.name in read and _holds_integers(field.type)}
+    names = {column: labels for column, labels in class_names(file.schema_arrow.metadata).items() if column in numbers}
+    return Table(columns, _rows(file, columns, names), others, names)
 
 
 def _readable_columns(fields: Sequence[pa.Field], options: FileOptions) -> Iterator[str]:
@@ -80,6 +85,10 @@ def _is_readable(data_type: pa.DataType) -> bool:
     return not pa.types.is_nested(data_type)
 
 
+def _holds_integers(data_type: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(data_type.value_type if _is_list(data_type) else data_type))
+
+
 def _is_object(data_type: pa.DataType) -> bool:
     """Return whether a value is an object, or a list of objects or lists."""
     while _is_list(data_type):
@@ -87,7 +96,7 @@ def _is_object(data_type: pa.DataType) -> bool:
     return bool(pa.types.is_struct(data_type) or pa.types.is_map(data_type))
 
 
-def _rows(file: pq.ParquetFile, columns: tuple[str, ...]) -> Iterator[Row | Rejected]:
+def _rows(file: pq.ParquetFile, columns: tuple[str, ...], names: _LabelNames) -> Iterator[Row | Rejected]:
     line = 0
     batches = _batches(file, columns)
     while True:
@@ -102,7 +111,7 @@ def _rows(file: pq.ParquetFile, columns: tuple[str, ...]) -> Iterator[Row | Reje
             break
         for values in batch:
             line += 1
-            yield _row(line, columns, values)
+            yield _row(line, columns, values, names)
     if line != file.metadata.num_rows:
         yield Rejected(line + 1, Reason.DAMAGED, f"{line} rows instead of {file.metadata.num_rows}", "")
 
@@ -122,19 +131,29 @@ def _batch_rows(metadata: pq.FileMetaData) -> int:
     return max(1, min(_BATCH_ROWS, int(_BATCH_BYTES / max(largest, 1.0))))
 
 
-def _row(line: int, columns: Sequence[str], values: Sequence[Any]) -> Row | Rejected:
+def _row(line: int, columns: Sequence[str], values: Sequence[Any], names: _LabelNames) -> Row | Rejected:
     try:
-        cells = [_to_cell(value, column) for column, value in zip(columns, values, strict=True)]
+        cells = [_to_cell(value, column, names.get(column)) for column, value in zip(columns, values, strict=True)]
     except UnusableValueError as error:
         raw = readable(excerpt(dict(zip(columns, values, strict=True))))
         return Rejected(line, error.reason, error.detail, raw)
     return Row(line, cells, dict(zip(columns, cells, strict=True)))
 
 
-def _to_cell(value: Any, column: str) -> Cell:
+def _to_cell(value: Any, column: str, names: tuple[str, ...] | None) -> Cell:
+    if names is not None:
+        return _named(value, column, names)
     if isinstance(value, list):
         return [_text(element, column) for element in value]
     return _text(value, column)
+
+
+def _named(value: Any, column: str, names: tuple[str, ...]) -> Cell:
+    """Return the labels that a number, or a list of numbers, stands for."""
+    if not isinstance(value, list):
+        return name_of(value, names, column)
+    labels = [name_of(element, names, column) for element in value]
+    return next((label for label in labels if isinstance(label, Unlabelled)), labels)
 
 
 def _text(value: bytes | str | None, column: str) -> str:

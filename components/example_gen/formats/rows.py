@@ -5,13 +5,25 @@ Every format is read into a `Table`; nothing downstream of a `Table` knows which
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 
 class Object(str):
     """Object, or list of objects or lists, as JSON: only a label column may hold one, of which labels are made."""
+
+    __slots__ = ()
+
+
+class LabelName(str):
+    """Name of a label that the format itself gives in place of a number: a ClassLabel of Hugging Face."""
+
+    __slots__ = ()
+
+
+class Unlabelled(str):
+    """Blank in place of a label that the format itself says is not known: -1 in a ClassLabel of Hugging Face."""
 
     __slots__ = ()
 
@@ -100,11 +112,13 @@ class Table:
         columns: Names of the columns that are read, in the order of a row's cells.
         rows: Rows in their order in the file, each read or rejected.
         others: Names of the columns that are not read, for messages.
+        label_names: Names of all labels that a column can hold, in order, where the file itself says so.
     """
 
     columns: tuple[str, ...]
     rows: Iterator[Row | Rejected]
     others: tuple[str, ...] = ()
+    label_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def readable(raw: bytes | Mapping[str, Any]) -> str:

@@ -5,8 +5,17 @@ PARQUET = b"PAR1"
 PARQUET_ENCRYPTED = b"PARE"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-# First bytes that no UTF-8 text has, and what to do about such a file.
+# First bytes that no UTF-8 text has, or no text with rows, and what to do about such a file.
 NOT_TEXT = {
+    b"\xff\xfe\x00\x00": "is UTF-32; set examples.encoding to utf-32",
+    b"\x00\x00\xfe\xff": "is UTF-32; set examples.encoding to utf-32",
+    b"version https://git-lfs": "is a pointer of Git LFS, not the file itself; fetch that: git lfs pull",
+    b"<!DOCTYPE": "is a web page, not the file that it may link to; download that",
+    b"<!doctype": "is a web page, not the file that it may link to; download that",
+    b"<html": "is a web page, not the file that it may link to; download that",
+    b"<?xml": "is XML; write a row per line, as CSV or as JSON",
+    b"%PDF": "is a PDF; write a row per line, as CSV or as JSON",
+    b"SQLite format 3": "is a database of SQLite; export the table: sqlite3 -header -csv FILE 'SELECT * FROM ...'",
     b"\xff\xfe": "is UTF-16; set examples.encoding to utf-16",
     b"\xfe\xff": "is UTF-16; set examples.encoding to utf-16",
     b"PK\x03\x04": "is a ZIP archive or an Excel workbook; unpack it (python -m zipfile -e FILE FOLDER), or export it"

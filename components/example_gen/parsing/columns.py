@@ -21,7 +21,8 @@ class Layout:
         id: Column of the id; None if file and line identify a row.
         text: Column of the text.
         text_pair: Column of the second text; None if no pairs are classified.
-        labels: Columns of the labels: one, or one per label for indicators; none where texts have no labels.
+        labels: Columns of the labels: one, or one per label for indicators; none where texts have no labels. None
+            stands for a column of 0 and 1 that the file lacks, since its rows were not labelled for that.
         slices: Columns of the slices, in the order of the settings.
         group: Column of the group; None if none is configured.
         asked: Column that lists what a row was labelled for; None if there is none.
@@ -31,7 +32,7 @@ class Layout:
     id: int | None
     text: int
     text_pair: int | None
-    labels: tuple[int, ...]
+    labels: tuple[int | None, ...]
     slices: tuple[int, ...]
     group: int | None
     asked: int | None = None
@@ -43,7 +44,7 @@ def find_columns(
     name: str,
     *,
     others: Sequence[str] = (),
-    asked: str | None = None,
+    asked: str | Sequence[str] | None = None,
 ) -> Layout:
     """Find every configured column among those of a table.
 
@@ -52,7 +53,8 @@ def find_columns(
         settings: Columns to find.
         name: Name of the file in messages.
         others: Further columns of the file, which are not read; named in messages only.
-        asked: Column that lists what a row was labelled for; None if there is none.
+        asked: Column that lists what a row was labelled for, or the labels that all rows were labelled for; None for
+            all. A column of 0 and 1 that no row was labelled for may be missing.
 
     Raises:
         Refused: A column is missing, or two columns have the same name.
@@ -73,16 +75,22 @@ def find_columns(
 
     of_examples = settings if isinstance(settings, ColumnSettings) else None
     labels = None if of_examples is None else of_examples.labels
+    is_optional = isinstance(labels, IndicatorLabels) and asked is not None and not isinstance(asked, str)
     labels_key = "labels.columns" if isinstance(labels, IndicatorLabels | SeveralColumns) else "labels.column"
     return Layout(
         columns=tuple(columns),
         id=index_if_set(settings.id, "id"),
         text=index_of(settings.text, "text"),
         text_pair=index_if_set(settings.text_pair, "text_pair"),
-        labels=tuple(index_of(column, labels_key) for column in settings.label_columns),
+        labels=tuple(
+            None
+            if is_optional and column not in indices and column not in (asked or ())
+            else index_of(column, labels_key)
+            for column in settings.label_columns
+        ),
         slices=tuple(index_of(column, "slices") for column in settings.slices),
         group=index_if_set(None if of_examples is None else of_examples.group, "group"),
-        asked=index_if_set(asked, "inputs[].asked"),
+        asked=index_if_set(asked if isinstance(asked, str) else None, "inputs[].asked"),
     )
 
 

@@ -4,11 +4,13 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-from components.example_gen.parsing.printed import is_printed, labels_of, parse_printed
+from components.example_gen.parsing.printed import unwrap
 
 _YES = frozenset(("1", "true", "yes", "y", "t"))
 _NO = frozenset(("0", "false", "no", "n", "f"))
 _DECIMAL = re.compile(r"([01])[.,]0*")
+_JOINED = re.compile(r"[01]{2,}")
+_BETWEEN = re.compile(r"[\s,;|]+")
 
 
 def parse_flag(text: str) -> bool | None:
@@ -74,33 +76,45 @@ def parse_vector(cell: str | Sequence[str]) -> list[bool] | None:
     """Return the flags of a vector of 0 and 1: a list, a printed one, or numbers between commas or blanks.
 
     Example:
-        >>> parse_vector("[1. 0. 0.]"), parse_vector("0,1"), parse_vector(["1", "2"])
-        ([True, False, False], [False, True], None)
+        >>> parse_vector("[1. 0. 0.]"), parse_vector("0,1"), parse_vector("010"), parse_vector(["1", "2"])
+        ([True, False, False], [False, True], [False, True, False], None)
     """
-    flags = parse_partial_vector(cell, NO_VALUES)
-    return None if flags is None else [flag for flag in flags if flag is not None]
+    shares = parse_shares(cell, NO_VALUES)
+    if shares is None or any(share not in (0, 1) for share in shares):
+        return None
+    return [share == 1 for share in shares]
 
 
-def parse_partial_vector(cell: str | Sequence[str], unknown: UnknownValues) -> list[bool | None] | None:
-    """Return the flags of a vector of 0, 1 and values that mean unknown, which become None; None if it is none.
+def parse_shares(cell: str | Sequence[str], unknown: UnknownValues) -> list[float | None] | None:
+    """Return the numbers from 0 to 1 of a vector, and None for values that mean unknown; None if it is no vector.
 
     Example:
-        >>> parse_partial_vector("[1, -1, 0]", UnknownValues(["-1"]))
-        [True, None, False]
+        >>> parse_shares("[1, -1, 0.25]", UnknownValues(["-1"])), parse_shares("[1, null]", UnknownValues([""]))
+        ([1.0, None, 0.25], [1.0, None])
     """
-    if isinstance(cell, str):
-        try:
-            parts: Sequence[str] = (
-                labels_of(parse_printed(cell)) if is_printed(cell) else re.split(r"[\s,;|]+", cell.strip())
-            )
-        except ValueError:
+    shares: list[float | None] = []
+    for part in vector_parts(cell):
+        # A letter is no number, although y says yes elsewhere.
+        share = parse_share(part) if part.strip().lower()[:1] in ("0", "1", "t", "f", ".") else None
+        if share is None and part not in unknown:
             return None
-    else:
-        parts = cell
-    flags: list[bool | None] = []
-    for part in parts:
-        flag = parse_flag(part) if part.strip().lower()[:1] in ("0", "1", "t", "f") else None
-        if flag is None and part not in unknown:
-            return None
-        flags.append(flag)
-    return flags or None
+        shares.append(share)
+    return shares or None
+
+
+def vector_parts(cell: str | Sequence[str]) -> Sequence[str]:
+    """Return the elements of a vector as texts; "" for null. A single element if it is no vector.
+
+    Example:
+        >>> vector_parts("[ 1. nan  0.]"), vector_parts("0110"), vector_parts("[1, None]")
+        (['1.', 'nan', '0.'], ['0', '1', '1', '0'], ['1', ''])
+    """
+    if not isinstance(cell, str):
+        return cell
+    text = unwrap(cell)
+    if text[:1] in ("[", "(") and text[-1:] in ("]", ")"):
+        text = text[1:-1].strip()
+    if _JOINED.fullmatch(text):
+        return list(text)
+    parts = [part.strip("'\"") for part in _BETWEEN.split(text) if part]
+    return ["" if part in ("None", "null") else part for part in parts]

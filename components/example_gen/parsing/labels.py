@@ -1,21 +1,28 @@
 """Parsers from the label columns of a row to its labels."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from components.common.files import read_bytes
-from components.example_gen.formats.rows import Cell, Reason
+from components.example_gen.formats.rows import Cell, LabelName, Reason
 from components.example_gen.formats.values import UnusableValueError, printable, single_string
 from components.example_gen.parsing.flags import (
     NO_VALUES,
     UnknownValues,
     parse_flag,
-    parse_partial_vector,
     parse_share,
+    parse_shares,
+    parse_vector,
 )
-from components.example_gen.parsing.printed import is_printed, labels_of, parse_printed, scores_of
+from components.example_gen.parsing.printed import (
+    Judgement,
+    UnlabelledError,
+    is_cut,
+    is_printed,
+    judgements,
+    parse_printed,
+)
 from components.example_gen.parsing.settings import (
-    ASKABLE,
     DelimitedLabels,
     IndexedLabels,
     IndicatorLabels,
@@ -24,6 +31,7 @@ from components.example_gen.parsing.settings import (
     MultihotLabels,
     PositionalLabels,
     SeveralColumns,
+    SoftSettings,
 )
 from schema.errors import Refused
 
@@ -34,6 +42,9 @@ LabelParser = Callable[[Sequence[Cell]], list[str]]
 ScoreParser = Callable[[Sequence[Cell]], dict[str, float]]
 
 _SHOWN_CHARACTERS = 40  # of a wrong value
+_LEAST_SCORE = 0.5  # of a label in an object of scores
+_ASKED_DELIMITER = "|"
+_ANNOTATIONS = ("annotations", "completions")  # columns of Label Studio, in which an empty list is a task still to do
 TAGS = "><"  # the delimiter of <python><pandas>, whose first and last mark are no part of a label either
 
 
@@ -53,15 +64,15 @@ def make_label_parser(labels: LabelSettings, names: Sequence[str] = ()) -> Label
         case DelimitedLabels(column=column, delimiter=delimiter):
             return lambda cells: split_labels(single_string(cells[0], column), delimiter)
         case IndicatorLabels(columns=columns, unknown=unknown):
-            return _IndicatorParser(columns, UnknownValues(unknown), labels.cut if labels.soft else None)
+            return _IndicatorParser(columns, UnknownValues(unknown), _cut(labels))
         case IndexedLabels(column=column, delimiter=delimiter):
             return _IndexParser(column, delimiter, tuple(names))
         case MultihotLabels(column=column, unknown=unknown):
-            return _VectorParser(column, tuple(names), UnknownValues(unknown))
+            return _VectorParser(column, tuple(names), UnknownValues(unknown), _cut(labels))
         case SeveralColumns(columns=columns):
             return lambda cells: _distinct(map(single_string, cells, columns))
-        case ListLabels(column=column):
-            return _ListParser(column, labels.cut if labels.soft else None)
+        case ListLabels(column=column, unknown=unknown):
+            return _ListParser(column, UnknownValues(unknown), labels.cut if labels.soft else _LEAST_SCORE)
 
 
 def make_unknown_parser(labels: LabelSettings, names: Sequence[str] = ()) -> LabelParser | None:
@@ -81,16 +92,19 @@ def make_unknown_parser(labels: LabelSettings, names: Sequence[str] = ()) -> Lab
         case IndicatorLabels(columns=columns, unknown=unknown) if unknown:
             return _IndicatorParser(columns, UnknownValues(unknown)).unknown
         case MultihotLabels(column=column, unknown=unknown) if unknown:
-            return _VectorParser(column, tuple(names), UnknownValues(unknown)).unknown
+            return _VectorParser(column, tuple(names), UnknownValues(unknown), _cut(labels)).unknown
+        case ListLabels(column=column, unknown=unknown) if unknown:
+            return _ListParser(column, UnknownValues(unknown)).unknown
         case _:
             return None
 
 
-def make_score_parser(labels: LabelSettings) -> ScoreParser | None:
+def make_score_parser(labels: LabelSettings, names: Sequence[str] = ()) -> ScoreParser | None:
     """Return the parser from the same cells to the labels whose value is between yes and no; None if there are none.
 
     Args:
         labels: Kind and columns of the labels.
+        names: Labels that vectors have positions for, from `read_label_names`.
 
     Example:
         >>> parse = make_score_parser(IndicatorLabels(kind="indicators", columns=("toxic", "insult"), soft=True))
@@ -100,23 +114,41 @@ def make_score_parser(labels: LabelSettings) -> ScoreParser | None:
     match labels:
         case IndicatorLabels(columns=columns, unknown=unknown, soft=True):
             return _IndicatorParser(columns, UnknownValues(unknown), labels.cut).scores
-        case ListLabels(column=column, soft=True):
-            return _ListParser(column, labels.cut).scores
+        case MultihotLabels(column=column, unknown=unknown, soft=True):
+            return _VectorParser(column, tuple(names), UnknownValues(unknown), labels.cut).scores
+        case ListLabels(column=column, unknown=unknown, soft=True):
+            return _ListParser(column, UnknownValues(unknown), labels.cut).scores
         case _:
             return None
 
 
-def make_asked_parser(labels: LabelSettings, column: str, names: Sequence[str] = ()) -> LabelParser:
-    """Return the parser for the cell of a column that lists labels in the way of the labels themselves.
+def make_asked_parser(
+    labels: LabelSettings, column: str, names: Sequence[str] = (), delimiter: str | None = None
+) -> LabelParser:
+    """Return the parser for the cell of a column that lists labels.
+
+    The column is written as the labels are, where one column holds them; else as a list, or with a delimiter between.
+    Beside vectors, it may be a vector too.
 
     Args:
-        labels: Kind of the labels: delimited, list or indices.
+        labels: Kind of the labels.
         column: The column.
-        names: Labels that indices point to, from `read_label_names`.
+        names: Labels that indices and vectors point to, from `read_label_names`.
+        delimiter: Text between two labels; None for the one of `labels`, or else "|".
+
+    Example:
+        >>> settings = IndicatorLabels(kind="indicators", columns=("toxic", "insult"))
+        >>> make_asked_parser(settings, "asked")(["toxic|insult"])
+        ['toxic', 'insult']
     """
-    if not isinstance(labels, ASKABLE):
-        raise ValueError(f"labels of kind {labels.kind} cannot be listed in a column")
-    return make_label_parser(labels.model_copy(update={"column": column}), names)
+    match labels:
+        case DelimitedLabels() | IndexedLabels():
+            changes = {"column": column, "delimiter": delimiter or labels.delimiter}
+            return make_label_parser(labels.model_copy(update=changes), names)
+        case ListLabels() if delimiter is None:
+            return _ListParser(column)
+        case _:
+            return _AskedParser(column, delimiter or _ASKED_DELIMITER, tuple(names))
 
 
 def read_label_names(labels: LabelSettings, input_base: str) -> tuple[str, ...]:
@@ -162,34 +194,69 @@ def _distinct(labels: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(stripped for label in labels if (stripped := label.strip())))
 
 
+def _cut(labels: SoftSettings) -> float | None:
+    return labels.cut if labels.soft else None
+
+
 @dataclass(frozen=True, slots=True)
 class _ListParser:
     column: str
-    cut: float | None = None
-
-    def scores(self, cells: Sequence[Cell]) -> dict[str, float]:
-        (labels,) = cells
-        if not isinstance(labels, str) or not is_printed(labels):
-            return {}
-        try:
-            return scores_of(parse_printed(labels))
-        except ValueError:
-            return {}  # the labels themselves cannot be read either, which is told
+    values: UnknownValues = NO_VALUES
+    cut: float = _LEAST_SCORE
 
     def __call__(self, cells: Sequence[Cell]) -> list[str]:
         (labels,) = cells
         if labels is None:
             raise UnusableValueError(Reason.MISSING_FIELD, f"'{printable(self.column)}'")
+        if not labels and self.column.rpartition(".")[2] in _ANNOTATIONS:
+            raise UnusableValueError(Reason.NOT_LABELLED)
         if not isinstance(labels, str):
             return _distinct(labels)
-        if not is_printed(labels):
-            return _distinct([labels])  # a list of one, or "" for null
+        if is_printed(labels):
+            return _distinct(label for label, score in self._judge(labels) if score is not None and score >= self.cut)
+        if is_cut(labels):
+            raise self._unusable(labels, "it is not closed, as if cut short")
+        return _distinct([labels])  # a list of one, or "" for null
+
+    def scores(self, cells: Sequence[Cell]) -> dict[str, float]:
+        scores = {label.strip(): score for label, score in self._judgements(cells)}
+        return {label: score for label, score in scores.items() if label and score is not None and 0 < score < 1}
+
+    def unknown(self, cells: Sequence[Cell]) -> list[str]:
+        return _distinct(label for label, score in self._judgements(cells) if score is None)
+
+    def _judgements(self, cells: Sequence[Cell]) -> Sequence[Judgement]:
+        (labels,) = cells
+        return self._judge(labels) if isinstance(labels, str) and is_printed(labels) else ()
+
+    def _judge(self, labels: str) -> Sequence[Judgement]:
         try:
-            value = parse_printed(labels)
-            return _distinct(labels_of(value) if self.cut is None else labels_of(value, self.cut))
+            return judgements(parse_printed(labels), self.values.__contains__)
+        except UnlabelledError:
+            raise UnusableValueError(Reason.NOT_LABELLED) from None
         except ValueError as error:
-            detail = f"'{printable(self.column)}' holds '{printable(labels)}': {error}"
-            raise UnusableValueError(Reason.NOT_A_LIST, detail) from None
+            raise self._unusable(labels, str(error)) from None
+
+    def _unusable(self, labels: str, why: str) -> UnusableValueError:
+        shown = printable(labels[:_SHOWN_CHARACTERS])
+        return UnusableValueError(Reason.NOT_A_LIST, f"'{printable(self.column)}' holds '{shown}': {why}")
+
+
+@dataclass(frozen=True, slots=True)
+class _AskedParser:
+    column: str
+    delimiter: str
+    names: tuple[str, ...]
+
+    def __call__(self, cells: Sequence[Cell]) -> list[str]:
+        (cell,) = cells
+        if isinstance(cell, list) and len(cell) == 1:
+            cell = cell[0]  # as in every tf.Example
+        if cell is not None and len(self.names) > 1 and len(flags := parse_vector(cell) or ()) == len(self.names):
+            return [name for name, flag in zip(self.names, flags, strict=True) if flag]
+        if isinstance(cell, str) and not is_printed(cell):
+            return split_labels(cell, self.delimiter)
+        return _ListParser(self.column)([cell])
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,24 +264,29 @@ class _VectorParser:
     column: str
     names: tuple[str, ...]
     values: UnknownValues = NO_VALUES
+    cut: float | None = None  # for soft labels
 
     def __call__(self, cells: Sequence[Cell]) -> list[str]:
-        return [name for name, flag in self._flags(cells) if flag]
+        least = 1 if self.cut is None else self.cut
+        return [name for name, share in self._shares(cells) if share is not None and share >= least]
+
+    def scores(self, cells: Sequence[Cell]) -> dict[str, float]:
+        return {name: share for name, share in self._shares(cells) if share is not None and 0 < share < 1}
 
     def unknown(self, cells: Sequence[Cell]) -> list[str]:
-        unknown = [name for name, flag in self._flags(cells) if flag is None]
+        unknown = [name for name, share in self._shares(cells) if share is None]
         return _unless_all(unknown, len(self.names))
 
-    def _flags(self, cells: Sequence[Cell]) -> Iterable[tuple[str, bool | None]]:
+    def _shares(self, cells: Sequence[Cell]) -> Iterable[tuple[str, float | None]]:
         (cell,) = cells
         if cell is None:
             raise UnusableValueError(Reason.MISSING_FIELD, f"'{printable(self.column)}'")
-        flags = parse_partial_vector(cell[0] if isinstance(cell, list) and len(cell) == 1 else cell, self.values)
-        if flags is None:
+        shares = parse_shares(cell[0] if isinstance(cell, list) and len(cell) == 1 else cell, self.values)
+        if shares is None or (self.cut is None and any(share not in (0, 1, None) for share in shares)):
             raise UnusableValueError(Reason.NOT_A_VECTOR, f"'{printable(str(cell))}'")
-        if len(flags) != len(self.names):
-            raise UnusableValueError(Reason.NOT_A_VECTOR, f"{len(flags)} values for {len(self.names)} labels")
-        return zip(self.names, flags, strict=True)
+        if len(shares) != len(self.names):
+            raise UnusableValueError(Reason.NOT_A_VECTOR, f"{len(shares)} values for {len(self.names)} labels")
+        return zip(self.names, shares, strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,8 +342,15 @@ class _IndexParser:
         (cell,) = cells
         # A list may hold one delimited string, since every cell of a tf.Example is a list.
         parts = cell if isinstance(cell, list) else [single_string(cell, self.column)]
-        indices = (index for part in parts for index in split_labels(part, self.delimiter))
-        return list(dict.fromkeys(self._name(index) for index in indices))
+        return list(dict.fromkeys(name for part in parts for name in self._names(part)))
+
+    def _names(self, part: str) -> Iterator[str]:
+        if isinstance(part, LabelName):
+            if part not in self.names:
+                raise UnusableValueError(Reason.NOT_AN_INDEX, f"'{printable(part)}'")
+            yield str(part)
+            return
+        yield from map(self._name, split_labels(part, self.delimiter))
 
     def _name(self, index: str) -> str:
         shown = index[:_SHOWN_CHARACTERS]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from components.example_gen.formats.rows import Reason, Rejected, Row
+from components.example_gen.formats.rows import Cell, Reason, Rejected, Row, Unlabelled
 from components.example_gen.formats.values import UnusableValueError, single_string
 from components.example_gen.parsing.columns import Layout, find_columns
 from components.example_gen.parsing.labels import (
@@ -14,7 +14,7 @@ from components.example_gen.parsing.labels import (
     make_score_parser,
     make_unknown_parser,
 )
-from components.example_gen.parsing.settings import ColumnSettings
+from components.example_gen.parsing.settings import ColumnSettings, IndicatorLabels
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class RowParser:
         parse_asked: Parser of the column that lists what a row was labelled for; None if there is none.
         asked: Labels that all rows of the file were labelled for; None for all, or if a column lists them.
         parse_scores: Parser of the label columns for soft labels; None if there are none.
+        flag_names: Names of the label columns if they are of 0 and 1, otherwise empty.
     """
 
     file: str
@@ -65,6 +66,7 @@ class RowParser:
     parse_asked: LabelParser | None = None
     asked: tuple[str, ...] | None = None
     parse_scores: ScoreParser | None = None
+    flag_names: tuple[str, ...] = ()
 
     def parse(self, row: Row) -> LabelledText | Rejected:
         """Parse a row; return it as rejected if it cannot become an example."""
@@ -81,7 +83,11 @@ class RowParser:
         text = self._string(row, layout.text)
         if not text or text.isspace():
             raise UnusableValueError(Reason.BLANK_TEXT)
-        cells = [row.cells[index] for index in layout.labels]
+        cells = [None if index is None else row.cells[index] for index in layout.labels]
+        if any(isinstance(cell, Unlabelled) for cell in cells):
+            raise UnusableValueError(Reason.NOT_LABELLED)
+        asked = self._asked(row)
+        silent = [] if asked is None else self._fill_what_was_not_asked(cells, asked)
         return LabelledText(
             id=row_id,
             text=text,
@@ -89,8 +95,8 @@ class RowParser:
             slices=[self._string(row, index).strip() for index in layout.slices],
             pair=None if layout.text_pair is None else self._string(row, layout.text_pair),
             group="" if layout.group is None else self._string(row, layout.group).strip(),
-            unknown=[] if self.parse_unknown is None else self.parse_unknown(cells),
-            asked=self._asked(row),
+            unknown=silent + ([] if self.parse_unknown is None else self.parse_unknown(cells)),
+            asked=asked,
             scores={} if self.parse_scores is None else self.parse_scores(cells),
         )
 
@@ -98,6 +104,15 @@ class RowParser:
         if self.parse_asked is not None and self.layout.asked is not None:
             return self.parse_asked([row.cells[self.layout.asked]])
         return None if self.asked is None else list(self.asked)
+
+    def _fill_what_was_not_asked(self, cells: list[Cell], asked: Sequence[str]) -> list[str]:
+        """Replace blank flags of labels that the row was not labelled for by no; return these labels."""
+        silent = []
+        for index, name in enumerate(self.flag_names):
+            if name not in asked and cells[index] in (None, "", []):
+                cells[index] = "0"
+                silent.append(name)
+        return silent
 
     def _string(self, row: Row, index: int) -> str:
         return single_string(row.cells[index], self.layout.columns[index])
@@ -110,6 +125,8 @@ def make_row_parser(
     names: Sequence[str],
     file: str,
     others: Sequence[str] = (),
+    *,
+    asked_delimiter: str | None = None,
 ) -> RowParser:
     """Return the parser of the rows of one file.
 
@@ -120,6 +137,7 @@ def make_row_parser(
         names: Labels that indices point to, from `read_label_names`.
         file: Name of the file in ids and messages.
         others: Further columns of the file, for messages.
+        asked_delimiter: Text between two labels in the column `asked`; None for the usual one.
 
     Raises:
         Refused: A configured column is missing.
@@ -127,10 +145,11 @@ def make_row_parser(
     column = asked if isinstance(asked, str) else None
     return RowParser(
         file=file,
-        layout=find_columns(columns, settings, file, others=others, asked=column),
+        layout=find_columns(columns, settings, file, others=others, asked=asked),
         parse_labels=make_label_parser(settings.labels, names),
         parse_unknown=make_unknown_parser(settings.labels, names),
-        parse_asked=None if column is None else make_asked_parser(settings.labels, column, names),
+        parse_asked=None if column is None else make_asked_parser(settings.labels, column, names, asked_delimiter),
         asked=None if asked is None or isinstance(asked, str) else tuple(asked),
-        parse_scores=make_score_parser(settings.labels),
+        parse_scores=make_score_parser(settings.labels, names),
+        flag_names=settings.label_columns if isinstance(settings.labels, IndicatorLabels) else (),
     )

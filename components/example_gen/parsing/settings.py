@@ -106,7 +106,8 @@ class IndexedLabels(PositionalLabels):
     delimiter: str = Field(default=",", min_length=1, description="Text between two indices.")
 
 
-class MultihotLabels(PositionalLabels):
+# pydantic takes the fields of the last base first.
+class MultihotLabels(SoftSettings, PositionalLabels):
     """Vector of 0 and 1, with one position per label of a list: `[0, 1, 0]`."""
 
     kind: Literal["multihot"] = Field(description="One column holds a vector of 0 and 1, a position per label.")
@@ -136,6 +137,7 @@ class ListLabels(SoftSettings):
         description="The column that holds the list, also one printed as text, such as ['joy', 'anger'], or an object"
         ' such as {"joy": 1, "anger": 0}; null or empty means none, a single string is a list of one.'
     )
+    unknown: UnknownMarks = ()
 
     @property
     def label_columns(self) -> tuple[str, ...]:
@@ -149,8 +151,8 @@ LabelSettings = Annotated[
 ]
 
 
-# Labels that one cell can list.
-ASKABLE = (DelimitedLabels, ListLabels, IndexedLabels)
+# Labels that may have values that mean that nobody knows.
+UNCERTAIN = (IndicatorLabels, MultihotLabels, ListLabels)
 
 
 class TextColumns(Settings):

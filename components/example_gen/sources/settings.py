@@ -64,9 +64,20 @@ class InputFiles(Input):
     ] = Field(
         default=None,
         description="Labels that the rows were labelled for: a list of labels ([toxic, insult]; [] for none), or the"
-        " name of a column that lists them in each row, written as the labels are. Other labels are unknown, unless the"
-        " row has them. null: all labels.",
+        " name of a column that lists them in each row, written as the labels are where one column holds them, else as"
+        " a list or with | between. Other labels are unknown, unless the row has them. null: all labels.",
     )
+    asked_delimiter: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Text between two labels in the column that asked names; null: the delimiter of the labels, or |.",
+    )
+
+    @model_validator(mode="after")
+    def _delimit_a_column(self) -> Self:
+        if self.asked_delimiter is not None and self.asked_column is None:
+            raise ValueError("asked_delimiter is set, but asked names no column; leave it out")
+        return self
 
     @property
     def asked_column(self) -> str | None:

@@ -32,7 +32,7 @@ _UNSTEADY = re.compile(
 
 
 def check_queries(
-    queries: Sequence[Query], settings: TextColumns, project: str, asked: Sequence[str | None] = ()
+    queries: Sequence[Query], settings: TextColumns, project: str, asked: Sequence[str | Sequence[str] | None] = ()
 ) -> list[int]:
     """Have BigQuery check every query, and find the configured columns in the results.
 
@@ -40,7 +40,7 @@ def check_queries(
         queries: Queries to check.
         settings: Columns that every result must have.
         project: Google Cloud project that pays for the queries.
-        asked: Column that lists what a row was labelled for, by entry of the inputs; empty if none has one.
+        asked: Column that lists what a row was labelled for, or labels, by entry of the inputs; empty for all labels.
 
     Returns:
         Number of bytes that each query will read.
@@ -57,9 +57,9 @@ def check_queries(
         if job.statement_type != "SELECT":
             raise Refused(f"{key}: is not a SELECT but a {job.statement_type}; make it a single SELECT")
         fields = job.schema or []
-        column = asked[query.input] if asked else None
-        find_columns([field.name for field in fields], settings, key, asked=column)
-        _refuse_types(fields, settings, key, column)
+        of_entry = asked[query.input] if asked else None
+        find_columns([field.name for field in fields], settings, key, asked=of_entry)
+        _refuse_types(fields, settings, key, of_entry if isinstance(of_entry, str) else None)
         sizes.append(int(job.total_bytes_processed or 0))
     return sizes
 

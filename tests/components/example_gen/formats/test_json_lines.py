@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import pytest
 
-from components.example_gen.formats import keyed
+from components.example_gen.formats import json_values, keyed
 from components.example_gen.formats.delimited import MAX_ROW_BYTES
 from components.example_gen.formats.format import FileOptions
 from components.example_gen.formats.json_lines import read_table
@@ -47,8 +47,8 @@ class TestWellFormed:
 
     def test_reads_all_columns(self) -> None:
         read = table(b'{"a": "1", "b": {"c": 2}}\n', wanted=None)
-        assert (read.columns, read.others) == (("a", "b"), ())
-        assert [row.cells for row in accepted(read.rows)] == [["1", None]], "an object counts as missing"
+        assert (read.columns, read.others) == (("a", "b", "b.c"), ())
+        assert [row.cells for row in accepted(read.rows)] == [["1", None, "2"]], "an object counts as missing"
 
     @pytest.mark.parametrize(
         ("written", "cell"),
@@ -139,14 +139,14 @@ class TestBroken:
         assert second_line(b" " + line.rstrip()).reason is Reason.TOO_LONG
 
     def test_rejects_a_stream_that_breaks_off_as_damaged(self) -> None:
-        class Broken(io.BytesIO):
+        class Broken(io.BufferedReader):
             def readline(self, size: int | None = -1) -> bytes:
                 line = super().readline(size)
                 if not line:
                     raise EOFError("ended early")
                 return line
 
-        found = list(read_table(Broken(VALID * 3), FileOptions("x.jsonl", WANTED)).rows)
+        found = list(read_table(Broken(io.BytesIO(VALID * 3)), FileOptions("x.jsonl", WANTED)).rows)
         assert [row.line for row in accepted(found)] == [1, 2, 3]
         assert [row.explanation for row in rejected(found)] == ["damaged data: ended early"]
 
@@ -162,3 +162,47 @@ class TestBroken:
         with pytest.raises(Refused) as refused:
             table(content)
         assert str(refused.value).startswith(f"x.jsonl{message}")
+
+
+class TestValuesNotOnePerLine:
+    def test_reads_an_array_of_objects(self) -> None:
+        found = rows(b'\xef\xbb\xbf [{"text": "a]", "labels": ["\\"", "x"]},\n {"text": "b", "labels": []}\n]\n')
+        assert [row.cells for row in accepted(found)] == [["a]", ['"', "x"]], ["b", []]]
+        assert [row.line for row in accepted(found)] == [1, 2]
+
+    def test_reads_objects_printed_over_several_lines(self) -> None:
+        found = rows(b'{\n "text": "a",\n "labels": []\n}\n\n{\n "text": "b"\n}')
+        assert [(row.line, row.cells[0]) for row in accepted(found)] == [(1, "a"), (6, "b")]
+
+    def test_finds_the_ends_of_values_wherever_they_are_read_in_parts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        content = json.dumps([{"text": '\\"]},{[' * n, "labels": ["a\\", {}]} for n in range(4)], indent=1).encode()
+        expected = list(json_values.read_values(io.BytesIO(content)))
+        assert [json.loads(row[1]) for row in expected if isinstance(row, tuple)] == json.loads(content)
+        for size in (1, 2, 3, 7):
+            monkeypatch.setattr(json_values, "_CHUNK_BYTES", size)
+            assert list(json_values.read_values(io.BytesIO(content))) == expected
+
+    def test_a_broken_value_costs_no_other(self) -> None:
+        found = rows(b'[{"text": "a"}, {"text": NaN}, 3,\n {text: 1}, ["x"], {"text": "\xff"}, {"text": "b"}]')
+        assert [row.cells[0] for row in accepted(found)] == ["a", "b"]
+        assert [(row.line, row.reason) for row in rejected(found)] == [
+            (1, Reason.NOT_JSON), (1, Reason.NOT_JSON), (2, Reason.NOT_JSON), (2, Reason.NOT_JSON),
+            (2, Reason.INVALID_UTF8),
+        ]  # fmt: skip
+
+    def test_a_value_that_is_too_long_costs_no_other(self) -> None:
+        long = b'{"text": "' + b"\n" * (3 * MAX_ROW_BYTES) + b'"}'
+        found = rows(b'[{"text": "a"},' + long + b',{"text": "b"}]')
+        assert [(row.line, row.cells[0]) for row in accepted(found)] == [(1, "a"), (3 * MAX_ROW_BYTES + 1, "b")]
+        assert [row.reason for row in rejected(found)] == [Reason.TOO_LONG]
+
+    @pytest.mark.parametrize("end", [b"", b'{"text": "b', b'{"text": "b"'])
+    def test_an_array_that_is_cut_short_is_damaged(self, end: bytes) -> None:
+        found = rows(b'[{"text": "a"},' + end)
+        assert [row.cells[0] for row in accepted(found)] == ["a"]
+        assert [row.reason for row in rejected(found)] == [Reason.DAMAGED]
+
+    def test_fields_of_objects_are_columns(self) -> None:
+        content = b'{"data": {"text": "a", "n": {"x": "y"}}}\n'
+        assert table(content, wanted=None).columns == ("data", "data.text")
+        assert [row.cells for row in accepted(rows(content, ["data.text"]))] == [["a"]]

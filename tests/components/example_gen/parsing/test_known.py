@@ -5,20 +5,23 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from components.example_gen.formats.rows import Cell, Reason, Rejected, Row
+from components.example_gen.formats.rows import Cell, Object, Reason, Rejected, Row, Unlabelled
 from components.example_gen.formats.values import UnusableValueError
 from components.example_gen.parsing.known import KnownLabels, LabelResolver
 from components.example_gen.parsing.label_changes import LabelChanges
 from components.example_gen.parsing.row_parser import LabelledText, make_row_parser
 from components.example_gen.settings import ExamplesSettings
+from schema.errors import Refused
 from tests.components.example_gen.support import TRAIN_EVAL_TEST, settings_for
 
 CHANGES = LabelChanges(renamed={"anger_": "anger"}, retired=("bored",), names=("joy", "anger", "fear", "bored"))
+VECTOR = {"kind": "multihot", "column": "labels", "names": "n.txt"}
 FLAGS = {"kind": "indicators", "columns": ["joy", "anger"], "unknown": [-1, "", "NaN"]}
 
 
 def parse(settings: ExamplesSettings, columns: tuple[str, ...], *cells: Cell) -> LabelledText | Rejected:
-    parser = make_row_parser(columns, settings, settings.inputs[0].asked, ("joy", "anger"), "a.csv")
+    entry, names = settings.inputs[0], ("joy", "anger")
+    parser = make_row_parser(columns, settings, entry.asked, names, "a.csv", asked_delimiter=entry.asked_delimiter)
     return parser.parse(Row(2, list(cells), b""))
 
 
@@ -103,6 +106,74 @@ def test_a_column_may_list_what_each_row_was_asked_for(
     assert known(asking("asked", **labels), ("text", "labels", "asked"), "a text", *cells) == expected
 
 
+@pytest.mark.parametrize(
+    ("labels", "columns", "cells", "expected"),
+    [
+        (FLAGS, ("joy", "anger"), ("1", "0", "joy|anger"), KnownLabels(["joy"], ["fear"], [])),
+        (FLAGS, ("joy", "anger"), ("1", "0", ["joy"]), KnownLabels(["joy"], ["anger", "fear"], [])),
+        # A label that the row was not asked for may be blank; the data has a former name of anger.
+        (FLAGS | {"unknown": []}, ("joy", "anger"), ("0", "", "['joy']"), KnownLabels([], ["anger", "fear"], [])),
+        ({"kind": "columns", "columns": ["a", "b"]}, ("a", "b"), ("joy", "", "joy|fear"),
+         KnownLabels(["joy"], ["anger"], [])),
+        (VECTOR, ("labels",), ("[1, 0]", "[1, 0]"), KnownLabels(["joy"], ["anger", "fear"], [])),
+        (VECTOR, ("labels",), (["1", "0"], "joy|anger"), KnownLabels(["joy"], ["fear"], [])),
+    ],
+)  # fmt: skip
+def test_a_column_may_list_labels_that_are_elsewhere(
+    labels: dict[str, Any], columns: tuple[str, ...], cells: tuple[Cell, ...], expected: KnownLabels
+) -> None:
+    entry = TRAIN_EVAL_TEST[0] | {"asked": "asked"}
+    settings = settings_for("d", format="jsonl", labels=labels, inputs=[entry])
+    assert known(settings, ("text", *columns, "asked"), "a text", *cells) == expected
+
+
+def test_a_column_of_what_was_asked_may_have_a_delimiter_of_its_own() -> None:
+    entry = TRAIN_EVAL_TEST[0] | {"asked": "asked", "asked_delimiter": ","}
+    for labels in (FLAGS, {"kind": "list", "column": "joy"}, {"kind": "delimited", "column": "joy"}):
+        settings = settings_for("d", format="jsonl", labels=labels, inputs=[entry])
+        found = known(settings, ("text", "joy", "anger", "asked"), "a text", "0", "0", "joy, anger")
+        assert found.unknown == ["fear"]
+    with pytest.raises(ValidationError, match="asked_delimiter is set, but asked names no column"):
+        settings_for("d", inputs=[TRAIN_EVAL_TEST[0] | {"asked_delimiter": ","}])
+
+
+def test_a_file_may_lack_columns_that_it_was_not_labelled_for() -> None:
+    entry = TRAIN_EVAL_TEST[0] | {"asked": ["joy"]}
+    settings = settings_for("d", format="jsonl", labels=FLAGS, inputs=[entry])
+    assert known(settings, ("text", "joy"), "a text", "1") == KnownLabels(["joy"], ["anger", "fear"], [])
+    with pytest.raises(Refused, match="no column 'joy'"):
+        known(settings, ("text", "anger"), "a text", "1")
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ('{"joy": 1, "anger": null}', (["joy"], ["anger"], {})),
+        ('{"joy": 0.8, "anger": -1, "fear": 0}', (["joy"], ["anger"], {"joy": 0.8})),
+        ('[{"label": "joy", "score": 0.2}, {"label": "fear", "score": 1}]', (["fear"], [], {"joy": 0.2})),
+    ],
+)
+def test_objects_of_scores_may_leave_labels_unknown(cell: str, expected: tuple[Any, ...]) -> None:
+    labels = {"kind": "list", "column": "labels", "unknown": [-1, None], "soft": True}
+    parsed = parse(settings_for("d", format="jsonl", labels=labels), ("text", "labels"), "a text", Object(cell))
+    assert isinstance(parsed, LabelledText)
+    assert (parsed.labels, parsed.unknown, parsed.scores) == expected
+
+
+def test_vectors_may_be_soft_and_leave_labels_unknown() -> None:
+    settings = settings_for("d", format="jsonl", labels=VECTOR | {"soft": True, "unknown": ["nan"]})
+    parsed = parse(settings, ("text", "labels"), "a text", "[0.75  nan]")
+    assert isinstance(parsed, LabelledText)
+    assert (parsed.labels, parsed.unknown, parsed.scores) == (["joy"], ["anger"], {"joy": 0.75})
+
+
+def test_a_row_that_its_format_calls_unlabelled_is_left_out() -> None:
+    settings = settings_for("d", format="jsonl", labels={"kind": "columns", "columns": ["label"]})
+    rejected = parse(settings, ("text", "label"), "a text", Unlabelled(""))
+    assert isinstance(rejected, Rejected)
+    assert rejected.reason is Reason.NOT_LABELLED
+
+
 @pytest.mark.parametrize(("asked", "reason"), [([], Reason.NOT_LABELLED), (["hope"], Reason.NOT_A_LABEL)])
 def test_refuses_a_row_without_answers_and_a_question_for_no_label(asked: list[str], reason: Reason) -> None:
     with pytest.raises(UnusableValueError) as caught:
@@ -118,7 +189,6 @@ def test_resolves_labels_as_before_if_everything_is_known() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"labels": FLAGS}, "labels are of kind indicators, which no column can list"),
         ({"slices": ["asked"]}, "which has another use"),
         ({"columns": ["text", "labels"]}, r"columns has no 'asked', which inputs\[0\]\.asked names"),
     ],

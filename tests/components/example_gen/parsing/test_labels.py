@@ -1,6 +1,7 @@
 """Parsers of label columns, and the list of labels."""
 
 import contextlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from components.example_gen.formats.rows import Cell, Object, Reason
+from components.example_gen.formats.rows import Cell, LabelName, Object, Reason
 from components.example_gen.formats.values import UnusableValueError
-from components.example_gen.parsing.labels import make_label_parser, read_label_names
+from components.example_gen.parsing.labels import make_label_parser, make_score_parser, read_label_names
 from schema.errors import Refused
 from tests.components.example_gen.support import settings_for, write_file
 
@@ -206,3 +207,55 @@ def test_whatever_is_printed_is_read_or_rejected(text: str) -> None:
     with contextlib.suppress(UnusableValueError):  # any other error would end the run
         labels = parse(LIST, [text])
     assert all(label == label.strip() != "" for label in labels)
+
+
+ANNOTATED = '[{"result": [{"value": {"choices": ["joy", "fear"]}}]}, {"result": [{"value": {"choices": ["joy"]}}]}]'
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        (ANNOTATED, ["joy", "fear"]),  # half of the annotators is enough
+        ('[{"result": [], "was_cancelled": true}, {"result": [{"value": {"choices": ["joy"]}}]}]', ["joy"]),
+        ('[{"label": "joy", "score": 0.9}, {"label": "fear", "score": 0.1}, {"label": "a", "rank": 3}]', ["joy", "a"]),
+        ('{"label": "joy", "value": false}', []),
+        ("{joy,\"account access\",'fear'}", ["joy", "account access", "fear"]),
+        ("[joy, account access]", ["joy", "account access"]),
+    ],
+)  # fmt: skip
+def test_reads_lists_and_objects_as_tools_write_them(cell: str, expected: list[str]) -> None:
+    assert parse(LIST, [cell if cell[0] == "{" and ":" not in cell else Object(cell)]) == expected
+
+
+def test_labels_of_several_annotators_are_soft_labels() -> None:
+    labels = settings_for("d", format="jsonl", labels=LIST | {"soft": True}).labels
+    score = make_score_parser(labels)
+    assert score is not None
+    assert score([Object(ANNOTATED)]) == {"fear": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("cell", "explanation"),
+    [
+        ("['joy', 'fea", "it is not closed, as if cut short"),
+        ("['joy' 'fear' ... 'hope']", r"abbreviated \(\.\.\.\)"),
+        ('{"joy": 1, "fear": "maybe"}', "'fear' has maybe"),
+    ],
+)
+def test_rejects_lists_that_are_not_whole(cell: str, explanation: str) -> None:
+    with pytest.raises(UnusableValueError, match=Reason.NOT_A_LIST) as caught:
+        parse(LIST, [cell])
+    assert re.search(explanation, caught.value.detail)
+
+
+@pytest.mark.parametrize("cell", [Object('[{"result": [], "was_cancelled": true}]'), []])
+def test_a_task_without_annotations_is_not_labelled(cell: Cell) -> None:
+    with pytest.raises(UnusableValueError) as caught:
+        parse({"kind": "list", "column": "annotations"}, [cell])
+    assert caught.value.reason is Reason.NOT_LABELLED
+
+
+def test_indices_may_be_named_by_their_file() -> None:
+    assert parse(INDICES, [[LabelName("anger"), LabelName("joy")]], ["joy", "anger"]) == ["anger", "joy"]
+    with pytest.raises(UnusableValueError):
+        parse(INDICES, [[LabelName("hope")]], ["joy", "anger"])

@@ -1,0 +1,236 @@
+"""Tests of `init` on data in the shapes that people have: never a reading that the data contradict."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cli.init.hints import Hints
+from cli.init.project import write_project
+from cli.init.reading import AmbiguousError
+from components.example_gen.check import check_inputs
+from components.example_gen.settings import ExamplesSettings
+from pipeline.config.loading import load_configuration
+from schema.errors import Refused
+from schema.label_list import label_list, read_schema
+
+LABELS = ("billing", "login", "refund")
+# 60 rows with none to three labels.
+ROWS = [(n, f"text number {n}", [label for i, label in enumerate(LABELS) if n >> i & 1]) for n in range(60)]
+Given = Sequence[str]
+
+
+def _init(tmp_path: Path, name: str, content: str | bytes, **options: Any) -> tuple[ExamplesSettings, list[str], str]:
+    """Run init on a file with this content; return the settings, the labels and what is printed."""
+    data = tmp_path / name
+    data.write_bytes(content.encode() if isinstance(content, str) else content)
+    project = write_project(data, tmp_path / "out", Hints(**options))
+    config = load_configuration(project.configuration)
+    check_inputs(config.examples)
+    return config.examples, list(label_list(read_schema(config.schema_file)).names), project.describe()
+
+
+def _json_lines(show: Callable[[Given], Any], key: str = "labels") -> str:
+    return "".join(json.dumps({"text": text, key: show(given)}) + "\n" for _, text, given in ROWS)
+
+
+def _csv(show: Callable[[Given], str]) -> str:
+    return "text,labels\n" + "".join(f'{text},"{show(given)}"\n' for _, text, given in ROWS)
+
+
+def _vector(given: Given) -> list[Any]:
+    return [int(label in given) for label in LABELS]
+
+
+def _names(tmp_path: Path) -> Path:
+    path = tmp_path / "names.txt"
+    path.write_text("".join(f"{label}\n" for label in LABELS))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "show", "expected"),
+    [
+        ("a.jsonl", lambda given: [-1, *_vector(given)[1:]], {"unknown": ("-1",)}),
+        ("a.jsonl", lambda given: [None, *_vector(given)[1:]], {"unknown": ("",)}),
+        ("a.jsonl", lambda given: [0.25, *_vector(given)[1:]], {"soft": True}),
+        ("a.csv", lambda given: "".join(map(str, _vector(given))), {}),
+        ("a.csv", lambda given: f"[nan {_vector(given)[1]}. {_vector(given)[2]}.]", {"unknown": ("nan",)}),
+    ],
+)
+def test_reads_vectors_with_unknown_values_and_fractions(
+    tmp_path: Path, name: str, show: Callable[[Given], Any], expected: dict[str, Any]
+) -> None:
+    content = _json_lines(show) if name.endswith("jsonl") else _csv(show)
+    with pytest.raises(Refused, match="holds vectors of 3 values 0 or 1: give the names"):
+        _init(tmp_path, name, content)
+    examples, labels, printed = _init(tmp_path, name, content, label_names=_names(tmp_path))
+    assert {"kind": "multihot", "unknown": (), "soft": False} | expected == {
+        key: value for key, value in examples.labels.model_dump().items() if key in ("kind", "unknown", "soft")
+    }
+    assert labels == list(LABELS)
+    assert ("Unknown: " in printed) == ("unknown" in expected)
+
+
+def test_refuses_vectors_of_different_lengths(tmp_path: Path) -> None:
+    content = _json_lines(lambda given: _vector(given)[: 2 + len(given) % 2])
+    for options in ({}, {"label_names": _names(tmp_path)}):
+        with pytest.raises(Refused, match="holds vectors of 2 and 3 values"):
+            _init(tmp_path, "a.jsonl", content, **options)
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_reads_an_array_of_tasks_of_label_studio(tmp_path: Path, indent: int | None) -> None:
+    tasks = [
+        {"id": n, "annotations": [{"result": [{"value": {"choices": given}}] if given else []}], "data": {"text": text},
+         "meta": {}, "created_at": "2024-01-01T00:00:00.000000Z", "project": 1}
+        for n, text, given in ROWS
+    ]  # fmt: skip
+    examples, labels, printed = _init(tmp_path, "tasks.json", json.dumps(tasks, indent=indent))
+    assert (examples.text, examples.id) == ("data.text", "id")
+    assert examples.labels.model_dump()["column"] == "annotations"
+    assert labels == list(LABELS)
+    assert "60 rows" in printed
+
+
+def test_scores_beside_labels_count(tmp_path: Path) -> None:
+    def show(given: Given) -> list[dict[str, Any]]:
+        return [{"label": label, "score": 0.9 if label in given else 0.1} for label in LABELS]
+
+    printed = _init(tmp_path, "a.jsonl", _json_lines(show))[2]
+    assert "refund (28)" in printed
+    assert "in every row" not in printed
+
+
+@pytest.mark.parametrize("unknown", [None, -1])
+def test_objects_of_scores_may_have_unknown_values(tmp_path: Path, unknown: int | None) -> None:
+    def show(given: Given) -> dict[str, int | None]:
+        return dict(zip(LABELS, _vector(given), strict=True)) | {"login": unknown}
+
+    examples, labels, printed = _init(tmp_path, "a.jsonl", _json_lines(show, "cats"))
+    assert examples.labels.model_dump()["unknown"] == ("" if unknown is None else "-1",)
+    assert labels == ["billing", "refund"]
+    assert "login in 60 rows" in printed
+
+
+def test_refuses_lists_that_were_cut_short(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"it is not closed, as if cut short.*; write whole lists"):
+        _init(tmp_path, "a.csv", _csv(lambda given: str(list(given))[:14]))
+
+
+def test_refuses_rows_that_an_annotator_rejected(tmp_path: Path) -> None:
+    rows = [{"text": text, "label": "spam", "answer": "accept" if given else "reject"} for _, text, given in ROWS]
+    content = "".join(json.dumps(row) + "\n" for row in rows)
+    with pytest.raises(Refused, match=r"accept \(52\), reject \(8\); keep those that were accepted: jq"):
+        _init(tmp_path, "a.jsonl", content)
+    assert _init(tmp_path, "a.jsonl", content, labels="label")[1] == ["spam"]
+
+
+@pytest.mark.parametrize("mark", ["::", " - ", " and ", "__", "\u00b7", "~", "<br>", "\\n", ">", "\x1f", "\u2022"])
+def test_finds_rare_marks_between_labels_that_also_stand_alone(tmp_path: Path, mark: str) -> None:
+    assert _init(tmp_path, "a.csv", _csv(mark.join))[1] == list(LABELS)
+
+
+@pytest.mark.parametrize("names", [["R&D", "Q&A", "M&A"], ["e-mail", "e-commerce", "mail"], ["C::a", "C::b", "D::a"]])
+def test_does_not_split_labels_at_rare_marks(tmp_path: Path, names: list[str]) -> None:
+    content = "text,labels\n" + "".join(f"{text},{names[n % 3]}\n" for n, text, _ in ROWS)
+    assert _init(tmp_path, "a.csv", content)[1] == sorted(names)
+
+
+@pytest.mark.parametrize("odd", ["maybe", "-", "2"])
+def test_a_column_that_is_nearly_of_flags_is_no_slice(tmp_path: Path, odd: str) -> None:
+    lines = [f"{text},{','.join(map(str, _vector(given)))}" for _, text, given in ROWS]
+    lines[3:6] = [line.rpartition(",")[0] + f",{odd}" for line in lines[3:6]]
+    with pytest.raises(Refused, match=rf"3 x .*: '{odd}' in column 'refund' \(first at a.csv:5\)"):
+        _init(tmp_path, "a.csv", f"text,{','.join(LABELS)}\n" + "\n".join(lines))
+
+
+def test_needs_a_column_that_looks_like_texts(tmp_path: Path) -> None:
+    content = "".join(json.dumps({"day": f"2024-01-{n % 28 + 1:02}", "labels": given}) + "\n" for n, _, given in ROWS)
+    with pytest.raises(Refused, match="no column looks like texts: 'day' has the longest values"):
+        _init(tmp_path, "a.jsonl", content)
+    assert _init(tmp_path, "a.jsonl", content, text="day")[0].text == "day"
+
+
+def test_one_column_that_says_yes_in_every_row_is_no_label(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="name the one with the labels by --labels"):
+        _init(tmp_path, "a.csv", "text,project\n" + "".join(f"{text},1\n" for _, text, _ in ROWS))
+
+
+def test_says_which_columns_of_flags_say_no_in_every_row(tmp_path: Path) -> None:
+    lines = [f"{text},{','.join(map(str, _vector(given)))},0" for _, text, given in ROWS]
+    printed = _init(tmp_path, "a.csv", f"text,{','.join(LABELS)},threat\n" + "\n".join(lines))[2]
+    assert "Warning: no row has the label 'threat'" in printed
+
+
+def test_refuses_rows_in_long_form_with_a_column_of_verdicts(tmp_path: Path) -> None:
+    lines = [f"{text},{label},{int(label in given)}" for _, text, given in ROWS for label in LABELS]
+    with pytest.raises(
+        Refused, match=r"row for every label, and column 'value' .*pivot_table\(index='text', columns='l"
+    ):
+        _init(tmp_path, "a.csv", "text,label,value\n" + "\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "word", "named"),
+    [
+        ("cp1252", "d\u00e9j\u00e0 \u2013 caf\u00e9", "windows-1252"),
+        ("shift_jis", "\u65e5\u672c\u8a9e\u306e\u6587\u7ae0", "shift_jis"),
+    ],
+)
+def test_names_the_encoding_that_is_likely(tmp_path: Path, encoding: str, word: str, named: str) -> None:
+    content = _csv("|".join).replace("text number", f"text {word} number").encode(encoding)
+    with pytest.raises(AmbiguousError) as caught:
+        _init(tmp_path, "a.csv", content)
+    assert caught.value.choices[0][1] == {"encoding": named}
+    assert _init(tmp_path, "a.csv", content, encoding=named)[1] == list(LABELS)
+
+
+def test_reads_utf_32_and_rare_separators(tmp_path: Path) -> None:
+    content = _csv("|".join).replace("text number", "t\u00e9xt").encode("utf-32")
+    assert _init(tmp_path, "a.csv", content)[0].encoding == "utf-32"
+    (tmp_path / "out").rename(tmp_path / "first")
+    assert _init(tmp_path, "b.csv", _csv("|".join).replace(",", "^"))[0].separator == "^"
+
+
+def test_names_a_blank_between_separator_and_quote(tmp_path: Path) -> None:
+    content = "text, labels\n" + "".join(f'"{text}", "{",".join(given)}"\n' for _, text, given in ROWS)
+    with pytest.raises(Refused, match=r"a blank stands between ',' and the quote after it.*remove it: sed"):
+        _init(tmp_path, "a.csv", content)
+
+
+def _hugging_face(tmp_path: Path, column: Any, feature: dict[str, Any] | list[Any]) -> bytes:
+    """Return Parquet as `datasets` writes it."""
+    table = pa.table({"text": [text for _, text, _ in ROWS], "label": column})
+    info = {"info": {"features": {"text": {"dtype": "string", "_type": "Value"}, "label": feature}}}
+    path = tmp_path / "written.parquet"
+    pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(info)}), path)
+    return path.read_bytes()
+
+
+NAMED = {"names": [*LABELS, "never used"], "_type": "ClassLabel"}
+
+
+@pytest.mark.parametrize(
+    "feature", [[NAMED], {"feature": NAMED, "_type": "Sequence"}, {"feature": NAMED, "_type": "List"}]
+)
+def test_reads_the_names_of_numbers_that_hugging_face_keeps(tmp_path: Path, feature: Any) -> None:
+    column = [[LABELS.index(label) for label in given] for *_, given in ROWS]
+    examples, labels, printed = _init(tmp_path, "a.parquet", _hugging_face(tmp_path, column, feature))
+    assert examples.labels.kind == "list"
+    assert labels == NAMED["names"]
+    assert "refund (28)" in printed
+    assert "no row has the label 'never used'" in printed
+
+
+def test_minus_one_of_hugging_face_is_no_label_that_is_known(tmp_path: Path) -> None:
+    column = [n % 4 - 1 for n, *_ in ROWS]
+    examples, labels, printed = _init(tmp_path, "a.parquet", _hugging_face(tmp_path, column, NAMED))
+    assert examples.labels.kind == "columns"
+    assert labels == NAMED["names"]
+    assert "45 rows" in printed
+    assert "15 rows without any known label are left out" in printed
