@@ -20,6 +20,7 @@ from cli.init.reading import LabelReading
 from cli.init.survey import Column, survey
 from cli.init.trial import Trial, refuse_contradictions, try_rows
 from components.common.validation import explain
+from components.data_gate.settings import DataGateSettings
 from components.example_gen.formats.formats import format_of_file
 from components.example_gen.formats.rows import Reason
 from components.example_gen.formats.values import printable
@@ -73,7 +74,7 @@ class Project:
         labels: Chosen reading of the labels.
         trial: Result of reading all rows with the configuration.
         data: The file.
-        is_merged: Whether rows with the same text become one example.
+        examples: Settings that are written.
     """
 
     schema: Path
@@ -83,7 +84,7 @@ class Project:
     labels: LabelReading
     trial: Trial
     data: Path
-    is_merged: bool
+    examples: ExamplesSettings
 
     @property
     def slices(self) -> Sequence[str]:
@@ -103,12 +104,7 @@ class Project:
         lines = [f"{found}; slices: {slices}", f"Labels: {form}"]
         lines += [f"Could also be: {reading.describe()}" for reading in self.labels.others[:_MOST_OTHERS_SHOWN]]
         lines += [f"File: {note}" for note in self.dialect.notes]
-        if self.is_merged:
-            texts = trial.contradictory_texts()[1]
-            lines.append(
-                f"Rows: one per text and label ({texts} texts are in several rows, with another label in each): rows"
-                " with the same text become one example (examples.copies: merge); --label-kind single keeps them apart"
-            )
+        lines += self._describe_merging()
         lines += self._describe_unknown()
         if trial.rejected:
             rows = "1 row" if trial.rejected.total() == 1 else f"{trial.rejected.total()} rows"
@@ -117,8 +113,21 @@ class Project:
             left_out = [f"'{printable(name)}' {reason}" for name, reason in self.columns.left_out.items()]
             more = ", ..." if len(left_out) > _MOST_COLUMNS_SHOWN else ""
             lines.append(f"Left out: {', '.join(left_out[:_MOST_COLUMNS_SHOWN])}{more}")
-        lines += [f"Warning: {warning}" for warning in trial.warnings(names, merged=self.is_merged)]
+        lines += [f"Warning: {warning}" for warning in trial.warnings(names, self.examples)]
         return "\n".join([*lines, f"Wrote {self.schema} and {self.configuration}"])
+
+    def _describe_merging(self) -> list[str]:
+        """Return which rows become one example, if any do."""
+        if self.examples.copies != "merge":
+            return []
+        texts, key = self.trial.contradictory_texts()[1], self.examples.merge_by
+        same = "text" if key is None else f"'{printable(key)}'"
+        setting = "examples.copies: merge" if key is None else f"examples.merge_by: {printable(key)}"
+        sentence = (
+            f"Rows: one per text and label ({texts} texts are in several rows, with another label in each): rows"
+            f" with the same {same} become one example ({setting}); --label-kind single keeps them apart"
+        )
+        return [sentence]
 
     def _describe_unknown(self) -> list[str]:
         """Return what is taken for unknown and for soft labels, and what to do if it means something else."""
@@ -192,13 +201,29 @@ def write_project(data: Path, output: Path, hints: Hints = NO_HINTS) -> Project:
     refuse_contradictions(trial, data, _REMEDIES)
     if trial.is_long_form and hints.label_kind is None:
         _refuse_verdicts(data, surveyed.columns, labels, hints, trial, columns.text)
-        examples = examples.model_copy(update={"copies": "merge"})
+        examples = _merged(data, examples, trial)
     labels = replace(labels, names=_names_in_use(labels, trial))
     output.mkdir(parents=True, exist_ok=True)
     schema_file.write_text(schema_text(infer_schema(labels.names, columns.slices)), encoding="utf-8")
     configuration.write_text(_configuration(_pipeline_name(data), examples, columns.slices), encoding="utf-8")
     (output / _JSON_SCHEMA).write_text(f"{json.dumps(json_schema(), indent=1)}\n", encoding="utf-8")
-    return Project(schema_file, configuration, dialect, columns, labels, trial, data, examples.copies == "merge")
+    return Project(schema_file, configuration, dialect, columns, labels, trial, data, examples)
+
+
+def _merged(data: Path, examples: ExamplesSettings, trial: Trial) -> ExamplesSettings:
+    """Return settings that make one example of the rows with the same id, or else with the same text.
+
+    Raises:
+        Refused: More rows than a run allows have another text than the first row with their id.
+    """
+    if examples.id is None or not trial.has_repeated_ids:
+        return examples.model_copy(update={"copies": "merge"})
+    if len(trial.edited) > DataGateSettings().quarantined * trial.accepted:
+        raise Refused(
+            f"{data}: there is a row per text and label, but {trial.describe_edited(examples.id)}; correct these texts,"
+            f" or remove the column '{printable(examples.id)}' to make one example of the rows with the same text"
+        )
+    return examples.model_copy(update={"copies": "merge", "merge_by": examples.id})
 
 
 def _refuse_verdicts(

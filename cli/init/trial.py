@@ -7,7 +7,7 @@ from pathlib import Path
 
 from components.data_gate.settings import DataGateSettings
 from components.example_gen.formats.opening import open_table
-from components.example_gen.formats.rows import Reason, Rejected
+from components.example_gen.formats.rows import Reason, Rejected, Row
 from components.example_gen.formats.values import printable
 from components.example_gen.oddities import describe_oddities
 from components.example_gen.parsing.labels import read_label_names
@@ -39,6 +39,8 @@ class Trial:
         swallowed: Lines that look like rows, but are within quotes.
         several: Number of rows with more than one label.
         copies: Different sets of labels, and rows, by text.
+        keys: Key of the text, line and number of rows, by id, of the first row with the id.
+        edited: Lines of rows with another text than the first row with their id, and of that row.
         unknown: Number of rows by label of which nobody knows whether they have it.
         unlabelled: Number of rows of which nothing is known, which a run leaves out.
     """
@@ -51,6 +53,8 @@ class Trial:
     swallowed: int = 0
     several: int = 0
     copies: dict[int, tuple[frozenset[int], int]] = field(default_factory=dict)
+    keys: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    edited: list[tuple[int, int]] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)
     unlabelled: int = 0
 
@@ -59,10 +63,11 @@ class Trial:
         """Number of all rows."""
         return self.accepted + self.rejected.total() + self.unlabelled
 
-    def add(self, parsed: LabelledText, split: str, text_key: int, swallowed: int) -> None:
+    def add(self, parsed: LabelledText, split: str, text_key: int, row: Row) -> None:
         """Count a row that becomes an example."""
         self.accepted += 1
-        self.swallowed += swallowed
+        self.swallowed += row.swallowed
+        self._add_key(stable_hash(parsed.id), text_key, row.line)
         self.several += len(parsed.labels) > 1
         for label in parsed.labels:
             self.labels[label] += 1
@@ -73,6 +78,14 @@ class Trial:
         if text_key in self.copies or len(self.copies) < _MOST_TEXTS:
             sets, rows = self.copies.get(text_key, (frozenset(), 0))
             self.copies[text_key] = (sets | {stable_hash("\n".join(sorted(parsed.labels)))}, rows + 1)
+
+    def _add_key(self, key: int, text_key: int, line: int) -> None:
+        if key not in self.keys and len(self.keys) >= _MOST_TEXTS:
+            return
+        first_text, first_line, rows = self.keys.get(key, (text_key, line, 0))
+        self.keys[key] = first_text, first_line, rows + 1
+        if text_key != first_text:
+            self.edited.append((line, first_line))
 
     def reject(self, row: Rejected) -> None:
         """Count a row that does not."""
@@ -92,6 +105,14 @@ class Trial:
             + more
         )
 
+    def describe_edited(self, key: str) -> str:
+        """Return which rows have another text than the first row with their key."""
+        line, first = self.edited[0]
+        count = f"{_rows(len(self.edited))} {'has' if len(self.edited) == 1 else 'have'}"
+        return (
+            f"{count} another text than the first row with the same '{printable(key)}', such as line {line} ({first})"
+        )
+
     def contradictory_texts(self) -> tuple[int, int]:
         """Return the number of texts that are in several rows, and of those whose rows have different labels."""
         copied = [sets for sets, rows in self.copies.values() if rows > 1]
@@ -104,19 +125,28 @@ class Trial:
         return not self.several and contradictory >= max(_LEAST_LONG, _LONG_FORM * self.accepted, 0.9 * copied)
 
     @property
+    def has_repeated_ids(self) -> bool:
+        """True if most texts that are in several rows have one id there, so that rows belong together by their ids."""
+        _, contradictory = self.contradictory_texts()
+        return sum(rows > 1 for *_, rows in self.keys.values()) >= max(1, contradictory / 2)
+
+    @property
     def gives_every_label(self) -> bool:
         """True if each text has a row for every label, so that merging them would give all labels to all texts."""
         return len(self.labels) > 1 and min(self.labels.values()) >= len(self.copies) > 1
 
-    def warnings(self, names: Sequence[str], *, merged: bool = False) -> list[str]:
+    def warnings(self, names: Sequence[str], examples: ExamplesSettings) -> list[str]:
         """Return a sentence for each thing that a person should look at.
 
         Args:
             names: The label list.
-            merged: Whether copies of a text become one example, so that they are nothing to look at.
+            examples: Settings; where copies of a text become one example, they are nothing to look at.
         """
+        merged = examples.copies == "merge"
         copied, contradictory = (0, 0) if merged else self.contradictory_texts()
         found = describe_oddities(self.labels, len(self.copies) if merged else self.accepted, copied, contradictory)
+        if examples.merge_by is not None and self.edited:
+            found.append(f"{self.describe_edited(examples.merge_by)}, and would be left out")
         if absent := [name for name in names if not self.labels[name]]:
             found.append(f"no row has the label {_named(absent)}")
         if self.swallowed:
@@ -160,7 +190,7 @@ def try_rows(data: Path, settings: ExamplesSettings) -> Trial:
                 trial.reject(parsed)
             else:
                 assignment = splitter.assign(parsed)
-                trial.add(parsed, SPLITS[assignment.split], assignment.text_key, row.swallowed)
+                trial.add(parsed, SPLITS[assignment.split], assignment.text_key, row)
     return trial
 
 

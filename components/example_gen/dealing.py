@@ -54,7 +54,9 @@ def count_partition(table: pa.Table, inputs: Sequence[InputFile], settings: Exam
     counted = weights >= 0
     if settings.copies == "merge" and len(entry):
         _, first = np.unique(
-            np.stack([table["text_key"].to_numpy(), entry.astype(np.uint64)]), axis=1, return_index=True
+            np.stack([table["text_key"].to_numpy(), table["merge_key"].to_numpy(), entry.astype(np.uint64)]),
+            axis=1,
+            return_index=True,
         )
         counted &= np.isin(np.arange(len(entry)), first)
     labels = table["labels"].combine_chunks()

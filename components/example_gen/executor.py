@@ -30,6 +30,7 @@ from components.example_gen.driver import (
 )
 from components.example_gen.formats.opening import open_table
 from components.example_gen.ingest import Ingest, Ingestion, Part, merge_parts
+from components.example_gen.merging import find_conflicts
 from components.example_gen.parsing.label_changes import LabelChanges
 from components.example_gen.parsing.labels import read_label_names
 from components.example_gen.report import IngestReport
@@ -148,12 +149,27 @@ def _ingest(
         deal = pipeline | "OnceDealt" >> beam.Create([quarantine_uri])
         deal |= "Deal" >> beam.Map(_deal, beam.pvalue.AsList(counted), settings, start)
         dealt.append(beam.pvalue.AsSingleton(deal))
-    written = numbers | "Write" >> beam.ParDo(_WritePartition(job, sources.files, examples_uri), parts, *dealt)
+    written = numbers | "Write" >> beam.ParDo(
+        _WritePartition(job, sources.files, examples_uri), parts, *dealt, **_conflicts(numbers, parts, job)
+    )
     _ = (
         pipeline
         | "Once" >> beam.Create([quarantine_uri])
         | "Report" >> beam.Map(_finish, beam.pvalue.AsList(read), beam.pvalue.AsList(written), sources)
     )
+
+
+def _conflicts(numbers: beam.PCollection, parts: beam.pvalue.AsList, job: Ingestion) -> dict[str, beam.pvalue.AsList]:
+    """Return files of the conflicts of keys as a side input; empty if rows are not merged by a key."""
+    if job.settings.merge_by is None:
+        return {}
+    return {"conflicts": beam.pvalue.AsList(numbers | "Conflicts" >> beam.Map(_find_conflicts, parts, job))}
+
+
+def _find_conflicts(partition: int, parts: list[Part], job: Ingestion) -> str:
+    """Write the conflicts of the keys of a partition to a file; return its path."""
+    found = find_conflicts(runs.read_keys([path for part in parts for path in part.keys], partition))
+    return runs.write_batches(found.combine_chunks().to_batches(), found.schema, job.folder)
 
 
 def _read_files(pipeline: beam.Pipeline, job: Ingestion, sources: Sources) -> beam.PCollection:
@@ -225,14 +241,24 @@ class _WritePartition(beam.DoFn):  # type: ignore[misc]
         self._inputs = inputs
         self._uri = uri
 
-    def process(self, partition: int, parts: list[Part], deal: str | None = None) -> Iterator[Part]:
-        """Write the shards of a partition, out of the runs of all parts; `deal` is the folder of a stratified deal."""
+    def process(
+        self, partition: int, parts: list[Part], deal: str | None = None, conflicts: Sequence[str] = ()
+    ) -> Iterator[Part]:
+        """Write the shards of a partition, out of the runs of all parts.
+
+        Args:
+            partition: Number of the partition.
+            parts: What was read.
+            deal: Folder of a stratified deal; None if splits are by hash.
+            conflicts: Files of the conflicts of keys; empty if rows are not merged by a key.
+        """
         table = _read_partition(parts, partition)
         if deal is not None:
             table = assign_dealt(table, read_deal(deal), self._inputs, self._job.settings)
         shard = f"{partition:05d}-of-{self._job.partitions:05d}"
         merge = self._job.settings.copies == "merge"
-        tally, rejects = shards.write_partition(table, shard, self._uri, self._inputs, merge=merge)
+        found = runs.read_all(conflicts) if conflicts else None
+        tally, rejects = shards.write_partition(table, shard, self._uri, self._inputs, merge=merge, conflicts=found)
         yield Part(partition, tally, rejects=[runs.write_rejects(rejects, self._job.folder)] if rejects else [])
 
 

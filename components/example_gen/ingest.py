@@ -15,7 +15,7 @@ from components.example_gen.report import Tally
 from components.example_gen.runs import RejectWriter, RunWriter, SpilledRow
 from components.example_gen.settings import ExamplesSettings
 from components.example_gen.sources.sources import InputFile
-from components.example_gen.splitting import Splitter, labels_key
+from components.example_gen.splitting import Splitter, labels_key, stable_hash
 
 _MOST_REJECTS_HELD = 20_000  # in memory; the raw text of a row has at most 2,000 characters
 _ROWS_PER_PROGRESS_LINE = 50_000
@@ -30,12 +30,14 @@ class Part:
         tally: Counts of the rows.
         runs: Paths of accepted rows.
         rejects: Paths of quarantined rows.
+        keys: Paths of the keys of accepted rows, if rows are merged by a key.
     """
 
     order: int
     tally: Tally
     runs: list[str] = field(default_factory=list)
     rejects: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Ingest:
         self._order = order
         self._tally = Tally()
         self._resolver = LabelResolver(job.changes, complete=job.settings.implied == "complete")
-        self._writer = RunWriter(job.folder, job.partitions)
+        self._writer = RunWriter(job.folder, job.partitions, with_keys=job.settings.merge_by is not None)
         self._rejects = RejectWriter(job.folder, _MOST_REJECTS_HELD)
 
     def add_table(self, table: Table, file: InputFile) -> None:
@@ -97,7 +99,7 @@ class Ingest:
         """Write the rows that are still in memory, and return the result."""
         self._writer.flush()
         self._rejects.flush()
-        return Part(self._order, self._tally, self._writer.paths, self._rejects.paths)
+        return Part(self._order, self._tally, self._writer.paths, self._rejects.paths, self._writer.key_paths)
 
     def reject(self, row: Rejected, file: InputFile) -> None:
         """Count a rejected row and keep it for the quarantine."""
@@ -136,6 +138,7 @@ class Ingest:
                 labels=known.given,
                 unknown=known.unknown,
                 example=shards.serialize(parsed, settings.slices, file.span, grouped=settings.group is not None),
+                merge_key=0 if settings.merge_by is None else stable_hash(f"{file.input}:{parsed.key}"),
             )
         )
 

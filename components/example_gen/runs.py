@@ -27,7 +27,10 @@ _ROWS = pa.schema([
     ("text_key", pa.uint64()), ("labels_key", pa.uint64()), ("order", pa.uint64()), ("unit_key", pa.uint64()),
     ("split", pa.uint8()), ("allowed", pa.uint8()), ("pinned", pa.bool_()), ("file", pa.int32()), ("line", pa.int64()),
     ("labels", pa.list_(pa.string())), ("unknown", pa.list_(pa.string())), ("example", pa.binary()),
+    ("merge_key", pa.uint64()),
 ])  # fmt: skip
+# What has to be known about all rows of a key, which may be in several partitions.
+_KEYS = pa.schema([("merge_key", pa.uint64()), ("text_key", pa.uint64()), ("file", pa.int32()), ("line", pa.int64())])
 
 
 class SpilledRow(NamedTuple):
@@ -40,6 +43,8 @@ class SpilledRow(NamedTuple):
         labels: Labels of the example, to count them.
         unknown: Labels of which nobody knows whether the example has them.
         example: Serialized tf.Example.
+        merge_key: 64 bits that rows which become one example have in common, besides the text; 0 if the text alone
+            decides.
     """
 
     text_key: int
@@ -54,6 +59,7 @@ class SpilledRow(NamedTuple):
     labels: list[str]
     unknown: list[str]
     example: bytes
+    merge_key: int = 0
 
 
 def expanded_size(file: InputFile) -> int:
@@ -86,16 +92,24 @@ def units_of_work(files: Sequence[InputFile]) -> list[tuple[InputFile, ...]]:
 class RunWriter:
     """Writer that collects rows and writes them as runs.
 
+    Args:
+        folder: Folder to write to.
+        partitions: Number of partitions.
+        with_keys: Whether rows are merged by a key, so that files of keys are written too.
+
     Attributes:
         paths: Paths of the runs written so far.
+        key_paths: Paths of the files of keys, for `read_keys`.
     """
 
-    def __init__(self, folder: str, partitions: int) -> None:
+    def __init__(self, folder: str, partitions: int, *, with_keys: bool = False) -> None:
         self._folder = folder
         self._partitions = partitions
+        self._with_keys = with_keys
         self._rows: list[SpilledRow] = []
         self._bytes = 0
         self.paths: list[str] = []
+        self.key_paths: list[str] = []
 
     def add(self, row: SpilledRow) -> None:
         """Add a row; write a run if enough rows are in memory."""
@@ -110,21 +124,45 @@ class RunWriter:
             return
         batch = to_batch(self._rows, _ROWS)
         self._rows, self._bytes = [], 0
-        partition = batch["text_key"].to_numpy() % np.uint64(self._partitions)
+        self.paths.append(write_batches(self._slices(batch, "text_key"), _ROWS, self._folder))
+        if self._with_keys:
+            keys = batch.select(_KEYS.names)
+            self.key_paths.append(write_batches(self._slices(keys, "merge_key"), _KEYS, self._folder))
+
+    def _slices(self, batch: pa.RecordBatch, key: str) -> list[pa.RecordBatch]:
+        """Return the rows of each partition of a key."""
+        partition = batch[key].to_numpy() % np.uint64(self._partitions)
         batch = batch.take(pa.array(np.argsort(partition, kind="stable")))
         counts = np.bincount(partition.astype(np.int64), minlength=self._partitions)
         starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
-        slices = [batch.slice(start, count) for start, count in zip(starts, counts, strict=True)]
-        self.paths.append(write_batches(slices, _ROWS, self._folder))
+        return [batch.slice(start, count) for start, count in zip(starts, counts, strict=True)]
+
+
+def read_keys(paths: Iterable[str], partition: int) -> pa.Table:
+    """Read key, text, file and line of all rows whose key is in a partition."""
+    return _read_batches(paths, partition, _KEYS)
 
 
 def read_partition(paths: Iterable[str], partition: int) -> pa.Table:
     """Read the rows of one partition from all runs, in the order of the runs."""
+    return _read_batches(paths, partition, _ROWS)
+
+
+def read_all(paths: Sequence[str]) -> pa.Table:
+    """Read all rows of files that `write_batches` wrote, of which there is at least one."""
+    tables = []
+    for path in paths:
+        with open_seekable(path) as stream, pa.ipc.open_file(stream) as run:
+            tables.append(run.read_all())
+    return pa.concat_tables(tables)
+
+
+def _read_batches(paths: Iterable[str], partition: int, schema: pa.Schema) -> pa.Table:
     batches = []
     for path in paths:
         with open_seekable(path) as stream, pa.ipc.open_file(stream) as run:
             batches.append(run.get_batch(partition))
-    return pa.Table.from_batches(batches, _ROWS).combine_chunks()
+    return pa.Table.from_batches(batches, schema).combine_chunks()
 
 
 def write_rejects(rows: Sequence[QuarantinedRow], folder: str) -> str:

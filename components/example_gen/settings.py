@@ -78,7 +78,7 @@ class ExamplesSettings(ColumnSettings, SourceSettings, RowsSettings):
         default="keep",
         description="keep: each row is an example; merge: rows of one entry of inputs with the same text, without"
         " regard to case and white space, are one example with the labels of all, as where there is a row per text"
-        " and label.",
+        " and label; rows with the same key, if merge_by names its column.",
     )
 
     implied: Literal["complete", "refuse"] = Field(
@@ -91,6 +91,14 @@ class ExamplesSettings(ColumnSettings, SourceSettings, RowsSettings):
     def _complete_merged_rows(self) -> Self:
         if self.copies == "merge" and self.implied == "refuse":
             raise ValueError("implied is refuse, but copies are merged, of which each has a part of the labels")
+        return self
+
+    @model_validator(mode="after")
+    def _merge_by_a_column(self) -> Self:
+        if self.merge_by is not None and self.copies != "merge":
+            raise ValueError(
+                f"merge_by is '{self.merge_by}', but copies are kept; set copies to merge, or leave it out"
+            )
         return self
 
     @model_validator(mode="after")

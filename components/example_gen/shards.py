@@ -16,7 +16,7 @@ from tfx.components.example_gen.write_split import DEFAULT_FILE_NAME
 from components.common import files
 from components.example_gen.copies import Assignments, Rows, assign_copies
 from components.example_gen.formats.rows import Reason, readable
-from components.example_gen.merging import merge_copies
+from components.example_gen.merging import first_rows, merge_copies
 from components.example_gen.parsing.row_parser import LabelledText
 from components.example_gen.quarantine import QuarantinedRow
 from components.example_gen.report import MOST_CONTRADICTIONS, Contradiction, DuplicatesTally, Tally
@@ -95,7 +95,13 @@ def serialize(row: LabelledText, slices: Sequence[str], span: int | None, *, gro
 
 
 def write_partition(
-    table: pa.Table, shard: str, uri: str, inputs: Sequence[InputFile], *, merge: bool = False
+    table: pa.Table,
+    shard: str,
+    uri: str,
+    inputs: Sequence[InputFile],
+    *,
+    merge: bool = False,
+    conflicts: pa.Table | None = None,
 ) -> tuple[Tally, list[QuarantinedRow]]:
     """Write one file of examples per split.
 
@@ -105,10 +111,13 @@ def write_partition(
         uri: URI of the examples artifact.
         inputs: Files that the rows are from; `inputs[order]` is the file of this order.
         merge: Whether copies from one entry of the inputs become one example with the labels of all.
+        conflicts: Keys and texts from `merging.find_conflicts`, whose rows are set aside; None if no key is configured.
 
     Returns:
-        Counts of the examples, and the rows that are set aside because a copy of their text is in another split.
+        Counts of the examples, and the rows that are set aside because a copy of their text is in another split, or
+        the first row of their key has another text.
     """
+    table, conflicting = _without_conflicts(table, conflicts, inputs)
     read = table.num_rows
     if merge:
         entries = np.array([file.input for file in inputs])
@@ -132,9 +141,29 @@ def write_partition(
     for order, count in zip(*np.unique(file[~assignments.set_aside], return_counts=True), strict=True):
         tally.spans[inputs[order].span] += int(count)
     tally.duplicates = _duplicates(table, assignments, inputs)
-    set_aside = [_quarantined(table, assignments, int(row), inputs) for row in np.flatnonzero(assignments.set_aside)]
+    set_aside = [
+        _quarantined(table, int(row), inputs, f"{Reason.IN_OTHER_SPLIT}: {SPLITS[assignments.home[row]]}")
+        for row in np.flatnonzero(assignments.set_aside)
+    ]
     tally.reasons[Reason.IN_OTHER_SPLIT] += len(set_aside)
-    return tally, set_aside
+    tally.reasons[Reason.OTHER_TEXT] += len(conflicting)
+    return tally, [*conflicting, *set_aside]
+
+
+def _without_conflicts(
+    table: pa.Table, conflicts: pa.Table | None, inputs: Sequence[InputFile]
+) -> tuple[pa.Table, list[QuarantinedRow]]:
+    """Return the rows with the text that the first row of their key has, and the others for the quarantine."""
+    first = {} if conflicts is None else first_rows(table, conflicts)
+    if not first:
+        return table, []
+    set_aside = [
+        _quarantined(table, row, inputs, f"{Reason.OTHER_TEXT}: {inputs[file].name}:{line}")
+        for row, (file, line) in first.items()
+    ]
+    kept = np.ones(table.num_rows, bool)
+    kept[list(first)] = False
+    return table.filter(pa.array(kept)).combine_chunks(), set_aside
 
 
 def make_folders(uri: str) -> None:
@@ -235,7 +264,7 @@ def _contradiction(table: pa.Table, copies: NDArray[np.intp], inputs: Sequence[I
     )
 
 
-def _quarantined(table: pa.Table, assignments: Assignments, row: int, inputs: Sequence[InputFile]) -> QuarantinedRow:
+def _quarantined(table: pa.Table, row: int, inputs: Sequence[InputFile], reason: str) -> QuarantinedRow:
     example = tf.train.Example.FromString(table["example"][row].as_py())
     fields = {
         name: [value.decode() for value in feature.bytes_list.value]
@@ -245,6 +274,6 @@ def _quarantined(table: pa.Table, assignments: Assignments, row: int, inputs: Se
     return QuarantinedRow(
         file=inputs[table["file"][row].as_py()].name,
         line=table["line"][row].as_py(),
-        reason=f"{Reason.IN_OTHER_SPLIT}: {SPLITS[assignments.home[row]]}",
+        reason=reason,
         raw=readable(json.dumps(fields, ensure_ascii=False).encode()),
     )

@@ -78,6 +78,8 @@ _REMEDIES: dict[str, str] = {
     Reason.NOT_A_LABEL: "correct them, or add the label to the schema (bert-multilabel labels add)",
     Reason.NOT_A_LIST: "write whole lists, or set examples.labels.kind to delimited",
     Reason.INVALID_UTF8: "set examples.encoding, or save the files as UTF-8",
+    Reason.BLANK_KEY: "set examples.merge_by",
+    Reason.OTHER_TEXT: "set examples.merge_by to a column that identifies a text, or leave it out",
     Reason.BLANK_ID: "set examples.id",
     Reason.BLANK_TEXT: "set examples.text",
 }

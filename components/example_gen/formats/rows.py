@@ -58,6 +58,8 @@ class Reason(StrEnum):
     NOT_LABELLED = "no label is known"
     CONTRADICTION = "a label without one that it implies"
     NOT_A_LABEL = "asked for a label that the schema does not have"
+    BLANK_KEY = "blank key"
+    OTHER_TEXT = "a row with the same key has another text"
     IN_OTHER_SPLIT = "a copy of the text is in another split"
 
 

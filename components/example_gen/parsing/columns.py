@@ -26,6 +26,7 @@ class Layout:
         slices: Columns of the slices, in the order of the settings.
         group: Column of the group; None if none is configured.
         asked: Column that lists what a row was labelled for; None if there is none.
+        key: Column whose value the rows that are merged have in common; None if none is configured.
     """
 
     columns: tuple[str, ...]
@@ -36,6 +37,7 @@ class Layout:
     slices: tuple[int, ...]
     group: int | None
     asked: int | None = None
+    key: int | None = None
 
 
 def find_columns(
@@ -91,6 +93,7 @@ def find_columns(
         slices=tuple(index_of(column, "slices") for column in settings.slices),
         group=index_if_set(None if of_examples is None else of_examples.group, "group"),
         asked=index_if_set(asked if isinstance(asked, str) else None, "inputs[].asked"),
+        key=index_if_set(None if of_examples is None else of_examples.merge_by, "merge_by"),
     )
 
 

@@ -31,6 +31,7 @@ class LabelledText:
         unknown: Labels that the row calls unknown.
         asked: Labels that the row was labelled for; None for all.
         scores: Share of annotators, between 0 and 1, who gave a label, for the labels that some but not all gave.
+        key: Value that the rows of one example have in common; "" if none is configured.
     """
 
     id: str
@@ -42,6 +43,7 @@ class LabelledText:
     unknown: list[str] = field(default_factory=list)
     asked: list[str] | None = None
     scores: dict[str, float] = field(default_factory=dict)
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,9 @@ class RowParser:
         text = self._string(row, layout.text)
         if not text or text.isspace():
             raise UnusableValueError(Reason.BLANK_TEXT)
+        key = "" if layout.key is None else self._string(row, layout.key).strip()
+        if layout.key is not None and not key:
+            raise UnusableValueError(Reason.BLANK_KEY)
         cells = [None if index is None else row.cells[index] for index in layout.labels]
         if any(isinstance(cell, Unlabelled) for cell in cells):
             raise UnusableValueError(Reason.NOT_LABELLED)
@@ -98,6 +103,7 @@ class RowParser:
             unknown=silent + ([] if self.parse_unknown is None else self.parse_unknown(cells)),
             asked=asked,
             scores={} if self.parse_scores is None else self.parse_scores(cells),
+            key=key,
         )
 
     def _asked(self, row: Row) -> list[str] | None:

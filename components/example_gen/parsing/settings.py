@@ -214,6 +214,11 @@ class ColumnSettings(TextColumns):
         default=None,
         description="A column, such as the user or the thread; rows with the same value in it stay in one split.",
     )
+    merge_by: ColumnName | None = Field(
+        default=None,
+        description="With copies: merge, a column, such as the ticket, whose value the rows of one example have in"
+        " common. Rows with another text than the first of them go to the quarantine. null: the text itself.",
+    )
 
     @property
     def label_columns(self) -> tuple[str, ...]:
@@ -227,6 +232,8 @@ class ColumnSettings(TextColumns):
 
     @property
     def used_columns(self) -> tuple[str, ...]:
-        """Every column that is read, once: those of the text, labels and slices, and the group unless it is a slice."""
+        """Every column that is read, once: those of the text, labels and slices, the group and the key of merging."""
         used = super().used_columns
-        return used if self.group is None or self.group in (self.id, *self.slices) else (*used, self.group)
+        shared = {self.id, *self.slices}
+        more = (column for column in (self.group, self.merge_by) if column is not None and column not in shared)
+        return (*used, *dict.fromkeys(more))

@@ -338,6 +338,27 @@ def test_merges_rows_in_long_form(tmp_path: Path) -> None:
     assert report.duplicates.contradictory == 1
 
 
+def test_merges_rows_by_a_key_and_names_those_with_another_text(tmp_path: Path) -> None:
+    rows = [f"{n},text number {n},{label}" for n in range(80) for label in ("joy", "anger")]
+    rows[1] = "0,another text,anger"
+    rows[41:43] = ["20,text number 19,anger", "21,text number 19,joy"]
+    rows[43] = "21,text number 19,anger"
+    write_file(tmp_path / "data" / "a.csv", csv_text(rows, "ticket,text,labels"))
+    settings = settings_for(tmp_path / "data", copies="merge", merge_by="ticket", id="ticket")
+    ingested = Ingested(tmp_path, settings)
+    report = ingested.report
+    assert (report.rows_read, report.merged, report.quarantined) == (160, 78, 2)
+    examples = {e["id"][0]: e for split in ("train", "eval", "test") for e in ingested.split(split)}
+    assert len(examples) == 80
+    assert [sorted(examples[name]["labels"]) for name in ("0", "1", "20")] == [["joy"], ["anger", "joy"], ["joy"]]
+    # Two tickets with the same text are two examples in one split.
+    assert sorted(examples["19"]["labels"]) == sorted(examples["21"]["labels"]) == ["anger", "joy"]
+    assert report.duplicates.texts == 1
+    quarantined = sorted((row.line, row.reason) for row in ingested.quarantined)
+    other = "a row with the same key has another text"
+    assert quarantined == [(3, f"{other}: a.csv:2"), (43, f"{other}: a.csv:42")]
+
+
 def test_reads_other_dialects_and_objects(tmp_path: Path) -> None:
     lines = ["sep=;", "text;labels"]
     lines += [f"\"\u00e9t\u00e9 {number} \\\"no\\\"\";{{'joy': {number % 2}, 'anger': 0}}" for number in range(60)]
