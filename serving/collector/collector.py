@@ -20,6 +20,7 @@ class Result(StrEnum):
     """What became of a request and its answer."""
 
     LOGGED = "logged"
+    NO_TEXTS = "no_texts"  # for health, status or metadata: it has no body
     NOT_SAMPLED = "not_sampled"
     UNREADABLE = "unreadable"
     UNKNOWN_VERSION = "unknown_version"
@@ -48,6 +49,9 @@ class Collector:
         """Take one half of an exchange; log the exchange if the other half is there."""
         found = self.pairs.add(event)
         if found is None:
+            return
+        if not found[0].body:
+            self.results[Result.NO_TEXTS] += 1
             return
         if not self._log.takes():
             self.results[Result.NOT_SAMPLED] += 1

@@ -126,6 +126,7 @@ def test_requests_and_answers_become_rows_in_any_order_and_protocol(collecting: 
         (ASKED_1, ANSWERED_1, {}),
         (asked_2(), answered_2("7"), {}),  # a version that the registry does not have
         (b"\0", ANSWERED_1, {}),
+        (b"", b'{"ready": true}', {}),
     ]
     for number, (asked, answered, more) in enumerate(exchanges):
         halves = [
@@ -138,7 +139,12 @@ def test_requests_and_answers_become_rows_in_any_order_and_protocol(collecting: 
     assert collecting.send({"Content-Type": "application/json"}, b"{}") == 400
     assert collecting.send(headers(Kind.REQUEST, "large", NOON), b"x" * 200_000) == 413
     counted = collecting.metrics()
-    for line in ('_requests_total{result="logged"} 3', 'result="unknown_version"} 1', 'result="unreadable"} 1'):
+    for line in (
+        '_requests_total{result="logged"} 3',
+        'result="unknown_version"} 1',
+        'result="unreadable"} 1',
+        'result="no_texts"} 1',
+    ):
         assert line in counted
     assert "bert_multilabel_waiting_events 1.0" in counted
 
