@@ -1,10 +1,12 @@
 """HTTP side of the server: what all its interfaces share, health, metrics, and the routes."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -44,34 +46,43 @@ def http_app(service: Service, max_bytes: int) -> Starlette:
     model = "/v2/models/{name}"
     version = f"{model}/versions/{{version}}"
     return Starlette(
+        exception_handlers={HTTPException: _refuse},
+        # Each request is compared with one after the other, so those that are asked for most come first.
         routes=[
+            *(
+                each
+                for base in (model, version)
+                for each in (
+                    route(f"{base}/infer", open_inference.infer, "v2", "POST"),
+                    route(base, open_inference.metadata, "v2", "GET"),
+                    route(f"{base}/ready", open_inference.ready, "v2", "GET"),
+                )
+            ),
+            # TensorFlow Serving matches addresses in either case.
+            *(
+                route(f"/{prefix}/{{path:path}}", handler, "rest", method)
+                for prefix in ("v1", "V1")
+                for handler, method in ((rest.post, "POST"), (rest.get, "GET"))
+            ),
             Route("/healthz", live),
             Route("/readyz", ready),
             Route("/metrics", metrics),
             Route("/v2/health/live", live),
             Route("/v2/health/ready", ready),
+            route("/v2", open_inference.server, "v2", "GET"),
+            route("/v2/", open_inference.server, "v2", "GET"),
             route("/", page.show, "page", "GET"),
             route("/page/model", page.describe, "page", "GET"),
             route("/page/classify", page.classify, "page", "POST"),
-            # TensorFlow Serving matches addresses in either case.
-            *(
-                route(f"/{prefix}/{{path:path}}", handler, "rest", method)
-                for prefix in ("v1", "V1")
-                for handler, method in ((rest.get, "GET"), (rest.post, "POST"))
-            ),
-            route("/v2", open_inference.server, "v2", "GET"),
-            route("/v2/", open_inference.server, "v2", "GET"),
-            *(
-                each
-                for base in (model, version)
-                for each in (
-                    route(base, open_inference.metadata, "v2", "GET"),
-                    route(f"{base}/ready", open_inference.ready, "v2", "GET"),
-                    route(f"{base}/infer", open_inference.infer, "v2", "POST"),
-                )
-            ),
-        ]
+        ],
     )
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    """Answer what no route is for."""
+    assert isinstance(error, HTTPException)
+    message = f"Malformed request: {request.method} {request.url.path}"
+    return JSONResponse({"error": message}, status_code=error.status_code, headers=error.headers)
 
 
 def _endpoint(service: Service, handler: Handler, api: str, max_bytes: int) -> Callable[[Request], Awaitable[Response]]:
@@ -85,6 +96,8 @@ def _endpoint(service: Service, handler: Handler, api: str, max_bytes: int) -> C
             return JSONResponse({"error": error.message}, status_code=error.http_status)
         except ClientDisconnect:
             return Response(status_code=400)
+        except asyncio.CancelledError:  # it took longer than a stop may
+            return JSONResponse({"error": "the server has stopped"}, status_code=503)
         except Exception:
             _LOG.exception("%s %s: failed", request.method, request.url.path)
             return JSONResponse({"error": "internal error; the server's log has the details"}, status_code=500)

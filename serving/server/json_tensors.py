@@ -129,7 +129,17 @@ def render(outputs: Mapping[str, Array], *, is_row_format: bool) -> str:
 
 
 def flat_json(values: Array) -> str:
-    """Return the values of an array as one flat JSON list; strings that are not UTF-8 with replacement characters."""
+    """Return the values of an array as one flat JSON list; strings that are not UTF-8 with replacement characters.
+
+    Nine digits tell every float32 from all others. To look for fewer that do, as `render` has to, takes several times
+    as long.
+
+    Example:
+        >>> flat_json(np.array([[0.5, 0.1]], np.float32))
+        '[0.500000000, 0.100000001]'
+    """
+    if values.dtype == np.float32 and np.isfinite(values).all():
+        return f"[{', '.join([f'{value:#.9g}' for value in values.ravel().tolist()])}]"
     return f"[{', '.join(_tokens(values, as_bytes=False))}]"
 
 

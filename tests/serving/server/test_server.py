@@ -7,6 +7,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -91,7 +92,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
     registry = folder / "registry"
     first = push_model(folder / "model", registry).number
-    running = start(registry, folder / "log", "--max-request-mb", "0.1", "--queue", "500")
+    running = start(registry, folder / "log", "--max-request-mb", "0.1", "--queue", "500", "--grace-s", "10")
     running.first = first
     try:
         wait_until(lambda: running.get("/readyz").status_code == 200)
@@ -153,6 +154,8 @@ def test_rest_has_the_default_signature_and_the_others(server: Server, expected:
          "Unrecognized servable version label: stable"),
         ("/v1/models/default:explain", {"instances": ["a"]}, 400, "Malformed request: POST /v1/models/default:explain"),
         ("/v1/models/default:classify", {"examples": []}, 501, "classify is not served"),
+        ("/nothing", {}, 404, "Malformed request: POST /nothing"),
+        ("/healthz", {}, 405, "Malformed request: POST /healthz"),
         ("/v1/models/default:predict", {"instances": ["no example"]}, 400, "Could not parse example input"),
         ("/v1/models/default:predict", b"\0" * 200_000, 413, "the request is larger than 104857 bytes"),
         ("/v1/models/default:predict", {"signature_name": "serve_text", "instances": ["a"] * 501}, 413,
@@ -340,7 +343,9 @@ def test_versions_are_exchanged_without_dropping_a_request_and_a_broken_one_neve
 def test_sigterm_answers_what_was_accepted_and_writes_the_log(server: Server) -> None:
     """The last test of the module: it ends the server."""
     body = {"signature_name": "serve_text", "instances": ["x " * 50] * 400}
-    with concurrent.futures.ThreadPoolExecutor(4) as clients:
+    host, port = server.http.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as slow, concurrent.futures.ThreadPoolExecutor(4) as clients:
+        slow.sendall(b"POST /v1/models/default:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
         asked = [
             clients.submit(server.post, "/v1/models/default:predict", body, headers={"x-request-id": "last"})
             for _ in range(4)
@@ -348,7 +353,8 @@ def test_sigterm_answers_what_was_accepted_and_writes_the_log(server: Server) ->
         wait_until(lambda: server.metric("queue_rows") > 0 or all(each.done() for each in asked))
         server.process.send_signal(signal.SIGTERM)
         codes = [each.result().status_code for each in asked if not each.exception()]
-    assert server.process.wait(60) == 0
+        assert b" 503 " in slow.recv(20), "half a request is not waited for longer than --grace-s"
+        assert server.process.wait(60) == 0
     assert codes
     assert set(codes) <= {200, 429}
     rows = [row for file in read_requests(str(server.log)) for row in file.rows.to_pylist()]
@@ -365,8 +371,6 @@ def test_refuses_in_one_line_what_cannot_be_served(tmp_path: Path, capsys: pytes
     assert "there is no such folder" in refused_without(slow, "serve", "--model", str(tmp_path / "nothing"))
     assert "--queue: " in refused(capsys, "serve", "--model", str(tmp_path), "--queue", "0")
     export_model(tmp_path / "model")
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as taken:
         line = refused(capsys, "serve", "--model", str(tmp_path), "--port", str(taken.getsockname()[1]))
     assert "choose another --port" in line
