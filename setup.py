@@ -102,7 +102,7 @@ setup(
         **{top: ["py.typed"] for top in PACKAGES},
         "schema": ["py.typed", "*.pbtxt"],
         "serving.watch": ["templates/*"],
-        "serving.deploy": ["templates/*"],
+        "serving.deploy": ["templates/*", "templates/triton/*"],
         "components.report": ["templates/*", "templates/sections/*"],
         "serving.server": ["page.html"],
     },

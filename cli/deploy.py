@@ -1,8 +1,9 @@
 """The command `deploy`."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -13,6 +14,7 @@ class _Target(StrEnum):
     compose = "compose"
     kubernetes = "kubernetes"
     kserve = "kserve"
+    triton = "triton"
 
 
 @app.command()
@@ -43,17 +45,27 @@ def deploy(
     log_image: Annotated[
         str | None, typer.Option(help="kubernetes: image of this project, which writes the request log.")
     ] = None,
+    variant: Annotated[str, typer.Option(help="triton: the variant that is served, onnx or int8.")] = "onnx",
+    gpu: Annotated[bool, typer.Option("--gpu", help="triton: compute on a GPU.")] = False,
 ) -> None:
-    """Write manifests that serve a registry: by TensorFlow Serving on Docker Compose or Kubernetes, or on KServe."""
+    """Write what serves a registry: manifests for Compose, Kubernetes or KServe, or a model repository for Triton."""
     from components.common.files import write_whole
     from pipeline.console import PlainConsole
-    from serving.deploy.manifests import describe, render
+    from serving.deploy import manifests, triton
 
-    deployment = describe(
-        target.value, model, name=name, address=address, image=image, replicas=replicas, cpus=cpus, poll_s=poll_s,
-        canary=canary, request_log=request_log, log_image=log_image,
-    )  # fmt: skip
-    output.mkdir(parents=True, exist_ok=True)
-    for file, content in render(target.value, deployment).items():
-        write_whole(str(output / file), content.encode())
-        PlainConsole().print(f"Wrote {output / file}", soft_wrap=True)
+    files: Iterable[tuple[str, bytes]]
+    if target is _Target.triton:
+        described, folder = triton.describe(model, name=name, variant=variant, image=image, cpus=cpus, gpu=gpu)
+        files = triton.render(described, folder)
+    else:
+        of_manifests = cast("manifests.Target", target.value)
+        deployment = manifests.describe(
+            of_manifests, model, name=name, address=address, image=image, replicas=replicas, cpus=cpus, poll_s=poll_s,
+            canary=canary, request_log=request_log, log_image=log_image,
+        )  # fmt: skip
+        files = ((file, text.encode()) for file, text in manifests.render(of_manifests, deployment).items())
+    for file, content in files:
+        path = output / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(str(path), content)
+        PlainConsole().print(f"Wrote {path}", soft_wrap=True)
