@@ -167,7 +167,7 @@ def test_the_ensemble_answers_with_probabilities_and_labels(
     tokenizer, labels = (_load(models / f"tickets-{part}" / number, monkeypatch) for part in ("tokenizer", "labels"))
     requests = [{"texts": _column(TEXTS[:1])}, {"texts": _column(TEXTS[1:])}]
     encoded = tokenizer.execute(requests)
-    assert [each["input_ids"].shape for each in encoded] == [(1, 16), (3, 16)], "one length, so that Triton joins them"
+    assert [each["input_ids"].shape for each in encoded] == [(1, 12), (3, 12)], "one length, which the model reads"
     session = InferenceSession(str(models / "tickets-encoder" / number / "model.onnx"))
     probabilities = [session.run(["probabilities"], each)[0] for each in encoded]
     assert np.concatenate(probabilities).tolist() == [

@@ -7,7 +7,8 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from tokenizers import Tokenizer
 
-# Lengths are padded to a multiple of it, so that more requests have the same and are computed together.
+# Lengths are padded to a multiple of it, so that more requests have the same and are computed together; never beyond what
+# the model reads.
 _MULTIPLE = 16
 
 
@@ -18,6 +19,7 @@ class TritonPythonModel:
         """Load the tokenizer beside this file."""
         folder = Path(args["model_repository"]) / args["model_version"]
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.longest = (self.tokenizer.truncation or {}).get("max_length")
         self.tokenizer.enable_padding(**{**(self.tokenizer.padding or {}), "pad_to_multiple_of": _MULTIPLE})
 
     def execute(self, requests: list[Any]) -> list[Any]:
@@ -30,8 +32,12 @@ class TritonPythonModel:
             rows = encoded[start : start + len(column)]
             start += len(column)
             outputs = [
-                pb_utils.Tensor(name, np.array([getattr(row, part) for row in rows], np.int64).reshape(len(rows), -1))
+                pb_utils.Tensor(name, self.matrix([getattr(row, part) for row in rows]))
                 for name, part in (("input_ids", "ids"), ("attention_mask", "attention_mask"))
             ]
             responses.append(pb_utils.InferenceResponse(output_tensors=outputs))
         return responses
+
+    def matrix(self, rows: list[list[int]]) -> Any:
+        """Return rows of one length as int64 [n, length]."""
+        return np.array(rows, np.int64).reshape(len(rows), -1)[:, : self.longest]
