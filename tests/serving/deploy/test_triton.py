@@ -51,6 +51,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Version]:
     tokenizer = Tokenizer(WordPiece({"[PAD]": 0, "[UNK]": 1, "a": 2, "b": 3}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
     tokenizer.enable_padding(pad_id=0, pad_token="[PAD]")
+    tokenizer.enable_truncation(12)
     tokenizer.save(str(variant / "tokenizer.json"))
     _write_graph(variant / "model.onnx")
     record.write(str(variant))

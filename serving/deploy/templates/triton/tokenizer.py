@@ -7,8 +7,8 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from tokenizers import Tokenizer
 
-# Lengths are padded to a multiple of it, so that more requests have the same and are computed together; never beyond what
-# the model reads.
+# Lengths are padded to a multiple of it, so that more requests have the same and are computed together; never beyond
+# what the model reads.
 _MULTIPLE = 16
 
 
