@@ -75,9 +75,9 @@ def sign(
     from components.registry import sign_versions
     from pipeline.console import PlainConsole
 
-    signed = sign_versions(_registry(registry, config, runner).base, private_key)
-    numbers = ", ".join(str(version.number) for version in signed)
-    PlainConsole().print(f"Signed: {numbers or 'nothing, every version has a signature'}", soft_wrap=True)
+    base = _registry(registry, config, runner).base
+    names = ", ".join(version.path.removeprefix(f"{base.rstrip('/')}/") for version in sign_versions(base, private_key))
+    PlainConsole().print(f"Signed: {names or 'nothing, every version has a signature'}", soft_wrap=True)
 
 
 @app.command("rollback")

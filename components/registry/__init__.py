@@ -41,6 +41,7 @@ from components.registry.signatures import check_signatures, sign_versions
 from components.registry.store import (
     Incoming,
     Version,
+    check_saved_model,
     copy_model,
     find_model,
     find_record,
@@ -83,6 +84,7 @@ __all__ = [
     "check_export",
     "check_owner",
     "check_registry",
+    "check_saved_model",
     "check_signatures",
     "checksums",
     "content_id",

@@ -92,14 +92,24 @@ def find_model(model: str) -> str:
         model: Directory of a SavedModel, or a registry, which stands for its latest version; a path or a gs:// address.
 
     Raises:
-        Refused: There is no model.
+        Refused: There is no model, or it is an ONNX variant.
     """
-    if exists(_join(model, GRAPH)):
-        return model
     newest = latest(model)
-    if newest is None:
+    path = model if graph_of(model) else newest.path if newest else None
+    if path is None:
         raise Refused(f"{model}: there is no model; give the directory of a version, or a registry that has one")
-    return newest.path
+    check_saved_model(path)
+    return path
+
+
+def check_saved_model(path: str) -> None:
+    """Refuse the ONNX variant of a version, which TensorFlow cannot load.
+
+    Raises:
+        Refused: It is one.
+    """
+    if graph_of(path) not in (None, GRAPH):
+        raise Refused(f"{path}: an ONNX variant; use its client.py, or the version or its bfloat16 variant instead")
 
 
 def standing(base: str) -> list[Version]:

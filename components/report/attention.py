@@ -136,7 +136,7 @@ def _calibration(summary: Summary, bound: float) -> Iterator[Finding]:
 def _variants(summary: Summary) -> Iterator[Finding]:
     for variant in summary.variants.variants if summary.variants else ():
         if not variant.holds:
-            more = f", and {len(variant.reasons) - 1} more reasons" if len(variant.reasons) > 1 else ""
+            more = f", and {len(variant.reasons) - 1} more" if len(variant.reasons) > 1 else ""
             yield Finding(f"variant {variant.name} is left out: {variant.reasons[0]}{more}")
 
 

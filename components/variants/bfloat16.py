@@ -1,6 +1,7 @@
 """Variant bfloat16: a SavedModel with the full model's signatures, its matrices in bfloat16."""
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.canary.trial import Form
-from components.preprocessing.features import SEGMENT_IDS, TOKEN_IDS
 from components.trainer.bfloat16_classifier import BFloat16Classifier
-from components.trainer.export import export_classifier, zero_columns
+from components.trainer.export import export_classifier
 from components.variants.making import Predict, Probabilities, Source, in_batches
 from schema.features import TEXT, TEXT_PAIR
 
@@ -30,25 +30,17 @@ class BFloat16Maker:
 
     def predict_unfinished(self) -> Predict:
         """Return the function that thresholds are chosen for."""
-        source = self._source
-        classifier, layer = BFloat16Classifier(source.model), source.transform.transform_features_layer()
-
-        @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-        def infer(columns: dict[str, tf.Tensor]) -> tf.Tensor:
-            outputs = layer({name: column[:, tf.newaxis] for name, column in columns.items()})
-            names = (TOKEN_IDS, SEGMENT_IDS) if TEXT_PAIR in columns else (TOKEN_IDS,)
-            ids = [tf.RaggedTensor.from_sparse(outputs[name]) for name in names]
-            return zero_columns(classifier(*ids), source.labels.retired_indices)
-
-        def predict(texts: Sequence[str], pairs: Sequence[str]) -> Probabilities:
-            with tf.device("/CPU:0"):
-                probabilities: Probabilities = infer(_columns(texts, pairs)).numpy()
-            return probabilities
-
-        return in_batches(predict)
+        # Exported, so that it is tokenized and computed as it will be served; the graph has any thresholds.
+        record = self._source.record
+        with tempfile.TemporaryDirectory() as folder:
+            self._export(Path(folder, "model"), np.full(len(record.labels), 0.5, np.float32), {})
+            return self.load(Path(folder, "model"))
 
     def write(self, folder: Path, thresholds: NDArray[np.float32]) -> None:
         """Write the SavedModel into a folder, which must not exist."""
+        self._export(folder, thresholds, self._source.labels.ancestor_indices)
+
+    def _export(self, folder: Path, thresholds: NDArray[np.float32], ancestors: Mapping[int, Sequence[int]]) -> None:
         source = self._source
         export_classifier(
             source.model,
@@ -57,7 +49,7 @@ class BFloat16Maker:
             thresholds,
             str(folder),
             retired=source.labels.retired_indices,
-            ancestors=source.labels.ancestor_indices,
+            ancestors=ancestors,
             vocabulary=source.vocabulary if source.settings.training.export.explain else (),
             serving=BFloat16Classifier,
         )

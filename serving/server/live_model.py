@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from components.common.files import exists, is_remote
-from components.registry import Version, versions
+from components.registry import Version, check_saved_model, latest, versions
 from schema.errors import Refused
 from serving.server.batching import Batcher
 from serving.server.signatures import Model
@@ -58,8 +58,10 @@ def find_source(model: str) -> Callable[[], list[Version]]:
     """Return a function that lists the versions of a registry, oldest first, or the one of a model's directory.
 
     Raises:
-        Refused: There is no such folder.
+        Refused: There is no such folder, or it has ONNX variants.
     """
+    newest = latest(model)
+    check_saved_model(newest.path if newest else model)
     if exists(f"{model.rstrip('/')}/saved_model.pb"):
         name = model.rstrip("/").rpartition("/")[2]
         number = int(name) if name.isascii() and name.isdigit() else 1

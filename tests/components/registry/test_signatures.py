@@ -8,10 +8,20 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from components.registry import Version, check_registry, check_signatures, push, rollback, sign_versions, versions
+from components.registry import (
+    Version,
+    check_registry,
+    check_signatures,
+    push,
+    rollback,
+    sign_versions,
+    variant_path,
+    versions,
+)
 from components.registry.record import ModelRecord
 from schema.errors import Refused
 from tests.components.registry.test_registry import make_model, record_of
+from tests.components.registry.test_variants import make_variant
 from tests.end_to_end.command import command
 
 
@@ -63,6 +73,19 @@ def test_signs_what_has_no_signature_and_verifies_every_file(
     assert command("models", "verify", "--registry", base, "--public-key", str(public)) == 0
     _, other = write_keys(tmp_path)
     assert "its signature does not fit" in found(base, other)[str(copy.number)]
+
+
+def test_variants_have_signatures_of_their_own(
+    base: str, keys: tuple[Path, Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    private, public = keys
+    variant = make_variant(tmp_path / "int8", "quantized")
+    number = push(make_model(tmp_path / "full", "full"), base, record_of("full"), variants={"int8": variant}).number
+    assert command("models", "sign", "--registry", base, "--private-key", str(private)) == 0
+    assert capsys.readouterr().out == f"Signed: {number}, variants/int8/{number}\n"
+    assert found(base, public) == {}
+    Path(variant_path(base, "int8", number), "tokenizer.json").write_text("changed")
+    assert "its signature does not fit" in found(base, public)[f"variants/int8/{number}"]
 
 
 @pytest.mark.parametrize("name", [ModelRecord.FILE, "variables/variables.index", ".gitignore"])

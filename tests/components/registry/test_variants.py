@@ -9,6 +9,7 @@ from components.registry import (
     Incoming,
     ModelRecord,
     check_registry,
+    find_model,
     push,
     remove_leftovers,
     remove_versions,
@@ -19,6 +20,7 @@ from components.registry import (
     versions,
 )
 from schema.errors import Refused
+from serving.server.live_model import find_source
 from tests.components.registry.test_registry import make_model, record_of
 
 
@@ -140,3 +142,17 @@ def test_the_next_push_removes_what_a_killed_one_left(base: str, tmp_path: Path)
     last = add(base, tmp_path, "b", "int8")
     assert numbers(base) == {"int8": [last]}
     assert list(check_registry(base)) == []
+
+
+def test_commands_refuse_onnx_variants_and_read_bfloat16_ones(base: str, tmp_path: Path) -> None:
+    number = add(base, tmp_path, "a", "onnx")
+    for model in (f"{base}/variants/onnx", variant_path(base, "onnx", number)):
+        for find in (find_model, find_source):
+            with pytest.raises(Refused, match=rf"variants/onnx/{number}: an ONNX variant; use its client.py"):
+                find(model)
+    half = make_model(tmp_path / "half", "half")
+    others = {"bfloat16": Incoming(half, record_of("half"))}
+    number = push(make_model(tmp_path / "b", "b"), base, record_of("b"), variants=others).number
+    path = variant_path(base, "bfloat16", number)
+    assert find_model(f"{base}/variants/bfloat16") == path
+    assert [version.path for version in find_source(f"{base}/variants/bfloat16")()] == [path]

@@ -14,7 +14,6 @@ from tests.components.preprocessing.test_tokenizer import (
     _INTERESTING,
     _SETTINGS,
     _WORDS,
-    CASED,
     KINDS,
     UNCASED,
     ids,
@@ -54,18 +53,19 @@ def test_hard_texts_have_the_ids_of_the_graph(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(texts=st.lists(_TEXTS, min_size=1, max_size=16))
 def test_any_texts_have_the_ids_of_the_graph(kind: str, texts: list[str]) -> None:
     assert file_ids(kind, texts) == ids(kind, texts)
 
 
-@pytest.mark.parametrize("kind", [UNCASED, CASED])
-def test_every_character_has_the_ids_of_the_graph(kind: str) -> None:
-    codes = [*range(0xD800), *range(0xE000, 0x3_2400, 3), *range(0xE_0000, 0xE_0200), 0xF_0000, 0x10_FFFF]
+def test_characters_of_all_kinds_have_the_ids_of_the_graph() -> None:
+    # Every second one of those that differ in kind, and some of the planes that are Chinese or empty.
+    ranges = ((0, 0x3400, 2), (0xA000, 0xD800, 31), (0xF900, 0x1_4000, 2), (0x1_4000, 0x11_0000, 97))
+    codes = [code for each in ranges for code in range(*each)]
     texts = [f"a{chr(code)}b" for code in codes]
-    differing = [hex(c) for c, a, b in zip(codes, file_ids(kind, texts), ids(kind, texts), strict=True) if a != b]
-    assert differing == []
+    ours, theirs = file_ids(UNCASED, texts), ids(UNCASED, texts)
+    assert [hex(code) for code, a, b in zip(codes, ours, theirs, strict=True) if a != b] == []
 
 
 def test_keeps_the_head_of_a_long_text_and_pads_a_batch(tmp_path: Path) -> None:
