@@ -109,9 +109,8 @@ class Trial:
         """Return which rows have another text than the first row with their key."""
         line, first = self.edited[0]
         count = f"{_rows(len(self.edited))} {'has' if len(self.edited) == 1 else 'have'}"
-        return (
-            f"{count} another text than the first row with the same '{printable(key)}', such as line {line} ({first})"
-        )
+        same = f"the same '{printable(key)}'"
+        return f"{count} another text than the first row with {same}, such as line {line} than line {first}"
 
     def contradictory_texts(self) -> tuple[int, int]:
         """Return the number of texts that are in several rows, and of those whose rows have different labels."""

@@ -167,6 +167,22 @@ def test_says_which_columns_of_flags_say_no_in_every_row(tmp_path: Path) -> None
     assert "Warning: no row has the label 'threat'" in printed
 
 
+def test_merges_rows_in_long_form_by_their_ids(tmp_path: Path) -> None:
+    lines = [f"{n},{text},{label}" for n, text, given in ROWS for label in given]
+    lines[-1] = lines[-1].replace("text", "edited text")
+    examples, labels, printed = _init(tmp_path, "a.csv", "id,text,label\n" + "\n".join(lines))
+    assert (examples.copies, examples.merge_by) == ("merge", "id")
+    assert labels == list(LABELS)
+    assert "rows with the same 'id' become one example" in printed
+    assert (
+        f"1 row has another text than the first row with the same 'id', such as line {len(lines) + 1} than" in printed
+    )
+    (tmp_path / "out").rename(tmp_path / "first")
+    lines = [f"{n},{text}{' again' * (n % 4 == 3 and i)},{label}" for n, text, g in ROWS for i, label in enumerate(g)]
+    with pytest.raises(Refused, match=r"another text than the first row with the same 'id'.*; correct these texts"):
+        _init(tmp_path, "a.csv", "id,text,label\n" + "\n".join(lines))
+
+
 def test_refuses_rows_in_long_form_with_a_column_of_verdicts(tmp_path: Path) -> None:
     lines = [f"{text},{label},{int(label in given)}" for _, text, given in ROWS for label in LABELS]
     with pytest.raises(
