@@ -168,7 +168,7 @@ def test_says_which_columns_of_flags_say_no_in_every_row(tmp_path: Path) -> None
 
 
 def test_merges_rows_in_long_form_by_their_ids(tmp_path: Path) -> None:
-    lines = [f"{n},{text},{label}" for n, text, given in ROWS for label in given]
+    lines = [f"{n}{m},{text} {m},{label}" for m in "ab" for n, text, given in ROWS for label in given]
     lines[-1] = lines[-1].replace("text", "edited text")
     examples, labels, printed = _init(tmp_path, "a.csv", "id,text,label\n" + "\n".join(lines))
     assert (examples.copies, examples.merge_by) == ("merge", "id")
