@@ -129,8 +129,20 @@ def _columns_of_one_label_each(candidates: Sequence[Column]) -> LabelReading | N
         return _indicators(flags)
     for each in candidates:
         if numbered := _numbered(candidates, each):
-            return _columns(numbered)
-    return None
+            return _refuse_numbers(_columns(numbered))
+    ticked = [column for column in candidates if column.holds_its_name]
+    return _columns(ticked) if len(ticked) > 1 else None
+
+
+def _refuse_numbers(reading: LabelReading) -> LabelReading:
+    """Return the reading of several columns, unless they hold small numbers, which may stand for names."""
+    if not _are_positions(reading.names):
+        return reading
+    columns = ",".join(map(printable, reading.settings.label_columns))
+    raise Refused(
+        f"the columns {columns} hold only numbers ({', '.join(reading.names[:_FEW_LABELS])}): write the names of the"
+        f" labels in their place; or, if the numbers are the labels, say so by --labels {columns}"
+    )
 
 
 def _why_no_labels(candidates: Sequence[Column]) -> str:
@@ -190,6 +202,7 @@ def _read_values(column: Column, hints: Hints, file_format: Format) -> LabelRead
     if hints.label_kind == "list":
         return _read_list(column)
     if hints.delimiter is not None:
+        _refuse_split_lists(column, hints.delimiter)
         return split_at(column, hints.delimiter)
     if column.is_list and (column.longest != 1 or column.objects or column.printed or column.cut):
         return _read_list(column)
@@ -215,24 +228,33 @@ def _read_values(column: Column, hints: Hints, file_format: Format) -> LabelRead
     return replace(best[0], others=others)
 
 
+def _refuse_split_lists(column: Column, delimiter: str) -> None:
+    """Refuse a delimiter within printed lists, which would leave their brackets on the labels."""
+    printed = next((value for value in column.values if is_printed(value) and delimiter in value), None)
+    if printed is not None:
+        raise Refused(
+            f"--delimiter {delimiter!r}: column '{printable(column.name)}' holds printed lists, such as"
+            f" '{printable(printed)}'; leave it out, or write all labels in one way"
+        )
+
+
 def _refuse_joined(column: Column, reading: LabelReading) -> None:
     """Refuse labels of which many are others, joined by a mark: two marks are in use."""
     names = set(reading.names)
     for mark in STRONG_MARKS:
         joined = [name for name in names if len(parts := split_labels(name, mark)) > 1 and names.issuperset(parts)]
         if len(joined) > max(1, _FEW_JOINED * len(names)):
+            delimited = [] if column.printed else [(f"--delimiter {mark!r}", {"delimiter": mark})]
             raise AmbiguousError(
                 f"column '{printable(column.name)}': {len(joined)} labels look like others joined by {mark!r}, such as"
                 f" '{printable(joined[0])}'; write all labels in one way, or say how to read them",
-                [(f"--delimiter {mark!r}", {"delimiter": mark}), (reading.describe(), reading.options)],
+                [*delimited, (reading.describe(), reading.options)],
             )
 
 
 def _refuse_positions(column: Column, reading: LabelReading) -> None:
     """Refuse labels that are small numbers, which may be positions in a list of names; codes are large numbers."""
-    if not all(map(_is_number, reading.names)):
-        return
-    if max(map(len, reading.names)) > len(str(_MOST_PER_NAME * len(reading.names))):
+    if not _are_positions(reading.names):
         return
     shown = ", ".join(sorted(reading.names, key=lambda name: (len(name), name))[:_FEW_LABELS])
     kind = "list" if column.is_list else "delimited"
@@ -243,6 +265,12 @@ def _refuse_positions(column: Column, reading: LabelReading) -> None:
             (f"the labels themselves: --label-kind {kind}", {"label_kind": kind}),
         ],
     )
+
+
+def _are_positions(names: Sequence[str]) -> bool:
+    """Return whether labels are small numbers; codes are large ones."""
+    longest = len(str(_MOST_PER_NAME * len(names)))
+    return bool(names) and all(map(_is_number, names)) and max(map(len, names)) <= longest
 
 
 def _indicators(columns: Sequence[Column]) -> LabelReading:

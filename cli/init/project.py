@@ -47,6 +47,7 @@ _ABOUT_GATES = """\
 _ALWAYS_WRITTEN = ("format", "text", "labels", "inputs")
 _MOST_LABELS_SHOWN = 10
 _MOST_COLUMNS_SHOWN = 8
+_FEW_ROWS = 20  # fewer prove nothing
 _REMEDIES = {
     str(Reason.NOT_0_OR_1): "leave these rows out, correct them, or name the columns of the labels by --labels",
     str(Reason.INVALID_UTF8): "save the file as UTF-8, or name its encoding by --encoding",
@@ -132,7 +133,9 @@ class Project:
     def _describe_unknown(self) -> list[str]:
         """Return what is taken for unknown and for soft labels, and what to do if it means something else."""
         trial, settings = self.trial, self.labels.settings
-        left_out = f"{trial.unlabelled} rows without any known label are left out" if trial.unlabelled else ""
+        left_out = "1 row without any known label is left out" if trial.unlabelled == 1 else ""
+        if trial.unlabelled > 1:
+            left_out = f"{trial.unlabelled} rows without any known label are left out"
         if not isinstance(settings, UNCERTAIN):
             return [f"Unknown: {left_out}"] if left_out else []
         soft = (
@@ -256,6 +259,16 @@ def _names_in_use(labels: LabelReading, trial: Trial) -> Sequence[str]:
         if "*" in labels.names:
             raise Refused(STAR)
         return labels.names
+    if not trial.labels and trial.unlabelled and not trial.accepted:
+        raise Refused(
+            f"no row is labelled yet: column '{printable(labels.settings.label_columns[0])}' holds no annotation; name"
+            " another by --labels"
+        )
+    if len(trial.labels) == 1 and trial.labels.total() == trial.accepted >= _FEW_ROWS:
+        raise Refused(
+            f"every row has the only label, '{printable(next(iter(trial.labels)))}', so that there is nothing to learn;"
+            " add rows without it, or name another column by --labels"
+        )
     if not trial.labels:
         raise Refused(
             f"column '{printable(labels.settings.label_columns[0])}' holds no label; name another by --labels"

@@ -151,6 +151,12 @@ class Column:
         return is_flag and (self.has_both or self.has_unknown_only)
 
     @property
+    def holds_its_name(self) -> bool:
+        """True if every value is the name of the column or blank, as surveys export an option that was ticked."""
+        values = {value.strip() for value in self.values}
+        return self.is_in_every_row and values == {"", self.name.strip()}
+
+    @property
     def has_both(self) -> bool:
         """True if there are rows with yes, and rows with no."""
         return {parse_flag(value) for value in self.values} >= {True, False}

@@ -394,7 +394,7 @@ def test_takes_values_beside_flags_for_unknown_and_doubts_it(tmp_path: Path, val
     labels = load_configuration(path).examples.labels
     assert labels == IndicatorLabels(kind="indicators", columns=tuple(LABELS), unknown=(value,))
     assert f"Unknown: {shown} beside yes and no is taken for a label that nobody knows (login in 2 rows)" in printed
-    assert "1 rows without any known label are left out. If it means no, write 0" in printed
+    assert "1 row without any known label is left out. If it means no, write 0" in printed
 
 
 def test_proposes_soft_labels_where_columns_of_flags_have_fractions(tmp_path: Path) -> None:

@@ -123,11 +123,13 @@ def test_refuses_lists_that_were_cut_short(tmp_path: Path) -> None:
 
 
 def test_refuses_rows_that_an_annotator_rejected(tmp_path: Path) -> None:
-    rows = [{"text": text, "label": "spam", "answer": "accept" if given else "reject"} for _, text, given in ROWS]
+    rows = [
+        {"text": text, "label": LABELS[n % 3], "answer": "accept" if given else "reject"} for n, text, given in ROWS
+    ]
     content = "".join(json.dumps(row) + "\n" for row in rows)
     with pytest.raises(Refused, match=r"accept \(52\), reject \(8\); keep those that were accepted: jq"):
         _init(tmp_path, "a.jsonl", content)
-    assert _init(tmp_path, "a.jsonl", content, labels="label")[1] == ["spam"]
+    assert _init(tmp_path, "a.jsonl", content, labels="label")[1] == list(LABELS)
 
 
 @pytest.mark.parametrize("mark", ["::", " - ", " and ", "__", "\u00b7", "~", "<br>", "\\n", ">", "\x1f", "\u2022"])
@@ -250,3 +252,57 @@ def test_minus_one_of_hugging_face_is_no_label_that_is_known(tmp_path: Path) -> 
     assert labels == NAMED["names"]
     assert "45 rows" in printed
     assert "15 rows without any known label are left out" in printed
+
+
+def test_reads_fields_of_objects_in_parquet(tmp_path: Path) -> None:
+    data = [{"text": text, "lang": None if n % 5 else "en"} for n, text, _ in ROWS]
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"data": data, "labels": [given for *_, given in ROWS]}), path)
+    examples, labels, _ = _init(tmp_path, "a.parquet", path.read_bytes())
+    assert (examples.text, examples.slices, labels) == ("data.text", (), list(LABELS))
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        lambda given: "[" + "; ".join(given) + "]",
+        lambda given: "[" + "|".join(given) + "]",
+        lambda given: json.dumps(list(given)).replace('"', '""' * 2),  # doubled for CSV twice
+        lambda given: "{" + ",".join(f"'{label}'" if label == "login" else label for label in given) + "}",
+    ],
+)
+def test_reads_lists_that_few_tools_print(tmp_path: Path, show: Callable[[Given], str]) -> None:
+    assert _init(tmp_path, "a.csv", _csv(show))[1] == list(LABELS)
+
+
+def test_refuses_a_delimiter_within_printed_lists(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="--delimiter ',': column 'labels' holds printed lists"):
+        _init(tmp_path, "a.csv", _csv(lambda given: str(list(given))), delimiter=",")
+
+
+def test_reads_options_of_a_survey_that_were_ticked(tmp_path: Path) -> None:
+    lines = [f"{text},{','.join(label if label in given else '' for label in LABELS)}" for _, text, given in ROWS]
+    examples, labels, _ = _init(tmp_path, "a.csv", f"text,{','.join(LABELS)}\n" + "\n".join(lines))
+    assert (examples.labels.kind, labels) == ("columns", list(LABELS))
+
+
+def test_asks_for_the_names_of_numbers_in_numbered_columns(tmp_path: Path) -> None:
+    content = "text,label_1,label_2\n" + "".join(f"{text},{n % 4},{n % 3 or ''}\n" for n, text, _ in ROWS)
+    with pytest.raises(Refused, match=r"label_1,label_2 hold only numbers \(0, 1, 2, 3\): write the names"):
+        _init(tmp_path, "a.csv", content)
+    assert _init(tmp_path, "a.csv", content, labels="label_1,label_2")[1] == ["0", "1", "2", "3"]
+
+
+def test_refuses_one_label_that_every_row_has(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="every row has the only label, 'spam'"):
+        _init(tmp_path, "a.csv", "text,class\n" + "".join(f"{text},spam\n" for _, text, _ in ROWS))
+
+
+def test_ratings_and_spans_in_annotations_are_no_labels(tmp_path: Path) -> None:
+    tasks = [
+        {"annotations": [{"result": [
+            {"value": {"choices": given}}, {"value": {"rating": 3}}, {"value": {"start": 0, "labels": ["PER"]}},
+        ]}], "data": {"text": text}}
+        for _, text, given in ROWS
+    ]  # fmt: skip
+    assert _init(tmp_path, "tasks.json", json.dumps(tasks))[1] == list(LABELS)

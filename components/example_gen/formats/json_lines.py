@@ -157,6 +157,7 @@ _ROWS_UNDER_KEY = re.compile(r'"([^"]+)"\s*:\s*\[\s*[{\[]')
 # What each row of a file that is no JSON at all, but of something like it, begins and ends with.
 _LIKE_JSON = {
     re.compile(r"\{\s*'.*", re.DOTALL): "it is printed by Python; write each row by json.dumps",
+    re.compile(r"\{[^\n]*\}\s*\r\s*\{.*", re.DOTALL): "its lines end with only a carriage return; write LF or CRLF",
     re.compile(r"\{.*\},", re.DOTALL): "a comma ends each line; remove it: sed 's/,$//' FILE > FILE.jsonl",
     re.compile(r"\{\s*\w.*", re.DOTALL): "its keys are not in quotes; write each row by a JSON encoder",
     re.compile(r"<.*", re.DOTALL): "it is HTML or XML",

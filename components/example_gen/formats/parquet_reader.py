@@ -49,7 +49,7 @@ def read_table(stream: BinaryIO, options: FileOptions) -> Table:
             f"{options.name}: cannot be read as Parquet ({_one_line(error)}); it is cut short, damaged or of another"
             " format"
         ) from None
-    columns = tuple(_readable_columns(fields, options))
+    columns = (*_readable_columns(fields, options), *_nested_columns(fields, options))
     read = frozenset(columns)
     others = tuple(field.name for field in fields if field.name not in read)
     numbers = {field.name for field in fields if field.name in read and _holds_integers(field.type)}
@@ -73,6 +73,17 @@ def _readable_columns(fields: Sequence[pa.Field], options: FileOptions) -> Itera
                 f"{options.name}: column '{name}' is of type {printable(str(field.type))}, neither text nor a list of"
                 " texts; name another column"
             )
+
+
+def _nested_columns(fields: Sequence[pa.Field], options: FileOptions) -> Iterator[str]:
+    """Yield the paths of scalars in columns of objects, such as `data.text`."""
+    names = {field.name for field in fields}
+    for field in fields:
+        for inner in field.type if pa.types.is_struct(field.type) else ():
+            path = f"{field.name}.{inner.name}"
+            is_wanted = options.wanted is None or path in options.wanted
+            if is_wanted and path not in names and not _is_list(inner.type) and _is_readable(inner.type):
+                yield path
 
 
 def _is_readable(data_type: pa.DataType) -> bool:
@@ -120,8 +131,15 @@ def _batches(file: pq.ParquetFile, columns: Sequence[str]) -> Iterator[list[tupl
     """Yield batches of rows, with strings still undecoded, so that one that is not UTF-8 costs only its row."""
     for batch in file.iter_batches(_batch_rows(file.metadata), columns=list(columns), use_threads=False):
         # By name: if there are columns "a" and "a.b", asking for the first reads both.
-        values = [_values(batch.column(name)) for name in columns]
+        values = [_values(_column(batch, name)) for name in columns]
         yield list(zip(*values, strict=True)) if values else [()] * batch.num_rows
+
+
+def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
+    if name in batch.schema.names:
+        return batch.column(name)
+    outer, _, inner = name.rpartition(".")
+    return pc.struct_field(batch.column(outer), [inner])
 
 
 def _batch_rows(metadata: pq.FileMetaData) -> int:

@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 _PAIRS = {"[": "]", "(": ")", "{": "}"}
@@ -19,6 +20,7 @@ _OPENED = re.compile(r"[\[({]\s*[\"'{\[(]")
 _NAMES = ("choices", "label", "labels", "name", "category", "tag", "title")  # keys of an object that name a label
 _SCORES = ("score", "value", "probability", "prob", "confidence", "weight")  # keys beside them: how sure that is
 _CONTAINERS = ("annotations", "completions", "result", "value")  # keys under which Label Studio has its choices
+_RARE_MARKS = (";", "|")  # between the elements of a list without commas
 _NOTHING = ("None", "nan", "NaN", "null", "")
 _LEAST_SCORE = 0.5  # of a label in an object of scores
 
@@ -68,6 +70,9 @@ def parse_printed(text: str) -> Any:
         return [value] if isinstance(value, str) else value
     except (json.JSONDecodeError, RecursionError):
         pass
+    if '""' in text:
+        with suppress(json.JSONDecodeError):
+            return json.loads(text.replace('""', '"'))  # quotes that were doubled for CSV twice
     body = text if text[:1] in ("'", '"') else text[1:-1].strip()
     if not _is_nested(body):
         return _flat(body)
@@ -200,9 +205,16 @@ def _count_votes(annotations: list[dict[str, Any]]) -> Iterator[Judgement]:
     counted = [each["result"] for each in annotations if str(each.get("was_cancelled", False)).lower() != "true"]
     if not counted:
         raise UnlabelledError("no annotation")
-    votes = Counter(label for each in counted for label in dict.fromkeys(labels_of(each)))
+    chosen = [[answer for answer in each if _is_choice(answer)] for each in counted]
+    votes = Counter(label for each in chosen for label in dict.fromkeys(labels_of(each)))
     for label, count in votes.items():
         yield Judgement(label, count / len(counted))
+
+
+def _is_choice(answer: Any) -> bool:
+    """Return whether an answer in an annotation is about the whole text, and not a rating, a note or a span of it."""
+    value = answer.get("value") if isinstance(answer, dict) else None
+    return not isinstance(value, dict) or ("start" not in value and any(key in value for key in _NAMES))
 
 
 def _score(value: Any) -> float | None:
@@ -267,9 +279,12 @@ def _unquote(text: str) -> str:
 
 
 def _blank_separated(body: str) -> list[str]:
-    """Split at blanks if all parts are numbers, as NumPy prints them; a label may have blanks."""
+    """Split at blanks if all parts are numbers, as NumPy prints them, and else at ; or |; a label may have blanks."""
     parts = body.split()
-    return parts if all(is_number(part) for part in parts) else [body]
+    if all(is_number(part) for part in parts):
+        return parts
+    mark = next((mark for mark in _RARE_MARKS if mark in body), None)
+    return [body] if mark is None else body.split(mark)
 
 
 def is_number(text: str) -> bool:

@@ -47,7 +47,7 @@ def test_reads_only_wanted_columns() -> None:
 
 def test_reads_all_columns_that_cells_can_be_made_of() -> None:
     read = table(encoders.parquet([{"a": 1, "text": "t", "b": {"c": 1}, "d": [["x"]]}]), wanted=None)
-    assert (read.columns, read.others) == (("a", "text"), ("b", "d"))
+    assert (read.columns, read.others) == (("a", "text", "b.c"), ("b", "d"))
 
 
 _DAY = datetime.datetime(2024, 1, 2, 3, 4, 5)
