@@ -2,7 +2,8 @@
 
 It is built node by node, in operators of the standard alone, because exporters do not fit: Keras' own needs tf2onnx,
 whose last release knows no opset above 18, and both would write the graph of training. In this one, queries, keys and
-values are one product, and the last layer is computed for [CLS] alone, whose output is all that the head reads.
+values are one product, and with the pooling cls, the last layer is computed for [CLS] alone, whose output is all that
+the head reads.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,24 +37,30 @@ Array = NDArray[np.generic]
 
 
 def build_graph(
-    architecture: Architecture, weights: Mapping[str, Array], retired: Sequence[int] = ()
+    architecture: Architecture, weights: Mapping[str, Array], retired: Sequence[int] = (), pooling: str = "cls"
 ) -> onnx.ModelProto:
     """Build the graph of a classifier; `finish_graph` adds what depends on its thresholds.
 
     Args:
         architecture: Size of the encoder.
-        weights: The encoder's variables, float32, by the names of `bert_shapes`; and `head/kernel`, `head/bias`.
+        weights: The encoder's variables, float32, by the names of `bert_shapes`; `head/kernel`, `head/bias` and, for
+            the pooling attention, `pool/query`.
         retired: Columns of retired labels, whose probability is always 0.
+        pooling: How one vector is made of the outputs of a text's tokens: cls, BERT's pooler; mean, max or attention.
     """
     builder = _Builder(weights)
     tokens = _embed(builder, architecture)
-    masked = builder.node("Sub", builder.constant(1.0), builder.node("Cast", INPUTS[1], to=TensorProto.FLOAT))
-    mask = builder.node("Mul", masked, builder.constant(_MASKED_SCORE))
-    mask = builder.node("Unsqueeze", mask, builder.integers(1, 2))  # [n, 1, 1, longest]
+    is_token = builder.node("Cast", INPUTS[1], to=TensorProto.FLOAT)
+    masked = builder.node("Mul", builder.node("Sub", builder.constant(1.0), is_token), builder.constant(_MASKED_SCORE))
+    mask = builder.node("Unsqueeze", masked, builder.integers(1, 2))  # [n, 1, 1, longest]
     for index in range(architecture.layers):
-        tokens = _layer(builder, architecture, f"encoder/layer_{index}", tokens, mask, index == architecture.layers - 1)
-    first = builder.node("Squeeze", tokens, builder.integers(1))
-    pooled = builder.activation(architecture.pooler_activation, builder.dense("pooler/dense", first))
+        only_first = pooling == "cls" and index == architecture.layers - 1
+        tokens = _layer(builder, architecture, f"encoder/layer_{index}", tokens, mask, only_first=only_first)
+    if pooling == "cls":
+        first = builder.node("Squeeze", tokens, builder.integers(1))
+        pooled = builder.activation(architecture.pooler_activation, builder.dense("pooler/dense", first))
+    else:
+        pooled = _pool(builder, pooling, tokens, is_token, masked)
     kernel, bias = np.asarray(weights["head/kernel"]), np.asarray(weights["head/bias"])
     probabilities = builder.node("Sigmoid", builder.affine("head", pooled, kernel, bias))
     if retired:
@@ -170,11 +177,13 @@ def _embed(builder: _Builder, architecture: Architecture) -> str:
     return tokens
 
 
-def _layer(builder: _Builder, architecture: Architecture, name: str, tokens: str, mask: str, is_last: bool) -> str:
-    """Add an encoder layer, float32 [n, longest, hidden]; of the last one the first token, [n, 1, hidden]."""
+def _layer(
+    builder: _Builder, architecture: Architecture, name: str, tokens: str, mask: str, *, only_first: bool
+) -> str:
+    """Add an encoder layer, float32 [n, longest, hidden], or for the first token of each text, [n, 1, hidden]."""
     attention, epsilon = f"{name}/attention", architecture.epsilon
     parts = [f"{attention}/self/{part}" for part in ("query", "key", "value")]
-    if is_last:
+    if only_first:
         kept = builder.node("Slice", tokens, builder.integers(0), builder.integers(1), builder.integers(1))
         query = builder.dense(parts[0], kept)
         key, value = builder.split("Split", builder.dense(*parts[1:], tokens), axis=-1, num_outputs=2, outputs=2)
@@ -205,6 +214,30 @@ def _attend(builder: _Builder, architecture: Architecture, query: str, key: str,
     return builder.node(
         "Reshape", builder.node("Transpose", mixed, perm=(0, 2, 1, 3)), builder.integers(0, 0, architecture.hidden)
     )
+
+
+def _pool(builder: _Builder, pooling: str, tokens: str, is_token: str, masked: str) -> str:
+    """Add the pooling of the outputs of all tokens, float32 [n, hidden].
+
+    Args:
+        builder: The graph.
+        pooling: mean, max or attention.
+        tokens: Outputs of the last layer.
+        is_token: [n, longest], 1 for tokens and 0 for padding.
+        masked: [n, longest], 0 for tokens and a low number for padding.
+    """
+    if pooling == "max":
+        unmasked = builder.node("Add", tokens, builder.node("Unsqueeze", masked, builder.integers(2)))
+        return builder.node("ReduceMax", unmasked, builder.integers(1), keepdims=0)
+    if pooling == "mean":
+        shares = builder.node("Div", is_token, builder.node("ReduceSum", is_token, builder.integers(1), keepdims=1))
+    else:
+        scores = builder.node(
+            "ReduceSum", builder.node("Mul", tokens, builder.weight("pool/query")), builder.integers(2), keepdims=0
+        )
+        shares = builder.node("Softmax", builder.node("Add", scores, masked), axis=-1)
+    weighted = builder.node("MatMul", builder.node("Unsqueeze", shares, builder.integers(1)), tokens)
+    return builder.node("Squeeze", weighted, builder.integers(1))
 
 
 def _obey(

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -41,7 +42,8 @@ class OnnxMaker:
         self.equals_full = not quantized
         self._source = source
         retired = source.labels.retired_indices
-        self._graph = build_graph(source.checkpoint.architecture, _weights(source.model), retired)
+        weights = _weights(source.model)
+        self._graph = build_graph(source.checkpoint.architecture, weights, retired, source.pooling)
         if quantized:
             self._graph = _quantize(self._graph)
 
@@ -82,12 +84,13 @@ class OnnxMaker:
         shutil.copyfile(client.__file__, folder / Path(client.__file__).name)
 
 
-def _weights(model: object) -> dict[str, NDArray[np.generic]]:
+def _weights(model: Any) -> dict[str, NDArray[np.generic]]:
     """Return the weights of a classifier by the names and in the shapes that `build_graph` takes."""
-    variables = variables_by_name(model.backbone) | {  # type: ignore[attr-defined]
-        "head/kernel": model.output_dense.kernel,  # type: ignore[attr-defined]
-        "head/bias": model.output_dense.bias,  # type: ignore[attr-defined]
+    variables = variables_by_name(model.backbone) | {
+        "head/kernel": model.output_dense.kernel,
+        "head/bias": model.output_dense.bias,
     }
+    variables |= {f"pool/{each.name}": each for layer in model.layers if layer.name == "pool" for each in layer.weights}
     return {name: _two_dimensional(name, np.asarray(variable)) for name, variable in variables.items()}
 
 

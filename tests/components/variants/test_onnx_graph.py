@@ -12,6 +12,7 @@ from components.checkpoints.architecture import Architecture
 from components.checkpoints.backbone import build_backbone
 from components.trainer.bfloat16_classifier import BFloat16Classifier
 from components.trainer.decision_scores import obey_implications
+from components.trainer.input_pipeline import encoder_inputs
 from components.trainer.model import build_classifier
 from components.trainer.serving_classifier import ServingClassifier
 from components.variants.onnx_graph import OPSET, build_graph, finish_graph
@@ -53,6 +54,26 @@ def test_gives_the_probabilities_of_the_classifier(name: str) -> None:
     assert [(each.domain, each.version) for each in graph.opset_import] == [("", OPSET)]
     expected = ServingClassifier(model)(_ROWS).numpy() * [1, 1, 0, 1]
     np.testing.assert_allclose(run(graph), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max", "attention"])
+def test_pools_the_outputs_of_all_tokens_and_of_no_padding(pooling: str) -> None:
+    architecture = _ARCHITECTURES["bert"]
+    model = classifier(architecture)
+    query = np.random.default_rng(2).normal(0, 0.5, architecture.hidden).astype(np.float32)
+    weights = _weights(model) | {"pool/query": query}
+    outputs = [
+        model.backbone(encoder_inputs(_ROWS[row : row + 1]), training=False)["sequence_output"][0].numpy()
+        for row in range(_ROWS.nrows())
+    ]
+    attention = [np.exp(each @ query) / np.exp(each @ query).sum() for each in outputs]
+    pooled = {
+        "mean": [each.mean(axis=0) for each in outputs],
+        "max": [each.max(axis=0) for each in outputs],
+        "attention": [shares @ each for shares, each in zip(attention, outputs, strict=True)],
+    }[pooling]
+    expected = 1 / (1 + np.exp(-(np.stack(pooled) @ weights["head/kernel"] + weights["head/bias"])))
+    np.testing.assert_allclose(run(build_graph(architecture, weights, pooling=pooling)), expected, atol=1e-5)
 
 
 def test_int8_is_a_quarter_as_large_and_close() -> None:
