@@ -128,6 +128,7 @@ def create_pipeline(config: Configuration, locations: Locations | None = None) -
                     checkpoint=locations.checkpoint,
                     checkpoint_fingerprint=fingerprint,
                     soft_cut=config.examples.soft_cut,
+                    windows=config.long_texts.windows,
                 ),
             )
         ]
@@ -312,6 +313,8 @@ def _tracking(config: Configuration, trainer: BaseNode, report: Report, last: Tr
     """Return the step that logs the run to a tracker when all is decided and recorded."""
     assert config.tracking.mlflow is not None
     facts = {key: getattr(config, key) for key in ("checkpoint", "max_tokens", "truncation")}
+    windows = config.long_texts.windows
+    facts |= {f"long_texts.windows.{key}": value for key, value in windows.model_dump().items()} if windows else {}
     tracking = Tracking(
         model=trainer.outputs["model"],
         model_run=trainer.outputs["model_run"],
@@ -333,7 +336,7 @@ def _transform_config(
         checkpoint=locations.checkpoint,
         lower_case=checkpoint.tokenization.lower_case,
         strip_accents=checkpoint.tokenization.strip_accents,
-        max_tokens=config.max_tokens,
+        max_tokens=config.max_text_tokens,
         truncation=config.truncation,
         special_tokens=checkpoint.tokenization.special_tokens,
     )
@@ -361,5 +364,6 @@ def _trainer_config(
         start=find_start(locations.registry) if starts_warm else None,
         registry=locations.registry if locations.run_later else None,
         soft_cut=config.examples.soft_cut,
+        windows=config.long_texts.windows,
     )
     return {"trainer": settings.model_dump(mode="json")}

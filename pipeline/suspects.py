@@ -9,6 +9,7 @@ from rich.text import Text
 
 from components.common.memory import check_memory
 from components.example_gen.settings import ExamplesSettings
+from components.preprocessing.settings import LongTextSettings, WindowSettings
 from components.suspects.suspects import Suspects, check_table
 from pipeline.display import RunDisplay
 from pipeline.libraries import libraries_logged
@@ -52,7 +53,7 @@ def search_suspects(path: Path, console: Console, *, top: int, folds: int, outpu
 
         display.step_started(_STEP, 1, 1)
         source = SuspectSource(
-            outputs["examples"], outputs["transform_graph"], outputs["schema"], checkpoint, _soft_cut(run)
+            outputs["examples"], outputs["transform_graph"], outputs["schema"], checkpoint, *_soft_cut_and_windows(run)
         )
         found = find_suspects(source, folds=folds, most=top, table=output or str(run / "suspects.csv"))
     found.write(str(run))
@@ -61,9 +62,12 @@ def search_suspects(path: Path, console: Console, *, top: int, folds: int, outpu
     return found
 
 
-def _soft_cut(run: Path) -> float | None:
-    """Return the share of annotators from which on a label counts as given, as the run's configuration says."""
+def _soft_cut_and_windows(run: Path) -> tuple[float | None, WindowSettings | None]:
+    """Return the share of annotators from which on a label counts as given, and the windows of long texts."""
+    configuration = read_configuration(run)
     try:
-        return ExamplesSettings.model_validate(read_configuration(run).get("examples")).soft_cut
+        examples = ExamplesSettings.model_validate(configuration.get("examples"))
+        long_texts = LongTextSettings.model_validate(configuration.get("long_texts", {}))
     except ValidationError:
         raise Refused(f"{run}: its configuration.json is another release's, or damaged (examples); run again") from None
+    return examples.soft_cut, long_texts.windows

@@ -31,12 +31,12 @@ def measure(load: Callable[[], Predict], job: dict[str, Any]) -> dict[str, Any]:
     result["texts_per_s"] = round(rate, 1)
     f1 = _f1_by_label(probabilities, job["labels"], np.array(job["thresholds"]))
     result |= {"macro_f1": round(float(np.mean(f1)), 4), "f1_by_label": f1.tolist()}
-    result["memory_mb"] = _peak_mb()
+    result["memory_mb"] = peak_mb()
     if job["long_texts"]:
         long = _latency(predict, job["long_texts"], warm=2)
         result |= {f"long_{name}": value for name, value in long.items()}
         rate, _ = _throughput(predict, job["long_texts"], job["long_batch"])
-        result |= {"long_texts_per_s": round(rate, 2), "long_memory_mb": _peak_mb()}
+        result |= {"long_texts_per_s": round(rate, 2), "long_memory_mb": peak_mb()}
     return result | {"probabilities": probabilities[: job["compared"]].tolist()}
 
 
@@ -84,7 +84,7 @@ def _f1_by_label(probabilities: Any, labels: Sequence[Sequence[int]], thresholds
     return 2 * true_positives / np.maximum(actual.sum(axis=0) + predicted.sum(axis=0), 1)
 
 
-def _peak_mb() -> int:
+def peak_mb() -> int:
     # Not getrusage's ru_maxrss, which starts at the size of the process that started this one.
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.split("VmHWM:")[1].split()[0]) // 1024

@@ -2,15 +2,65 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from components.checkpoints.vocabulary import BERT_TOKENS, SpecialTokens
 from components.common.settings import Settings
 
 Truncation = Literal["head", "head_tail"]
+WindowPool = Literal["max", "mean", "attention"]
 
 # [CLS] a [SEP] b [SEP]: with fewer tokens, nothing of a second text would be left.
 LEAST_PAIR_TOKENS = 5
+
+
+class WindowSettings(Settings):
+    """Windows that a long text is read in: overlapping stretches of it that share one prediction."""
+
+    size: int = Field(128, ge=4, description="Tokens of a window, with [CLS] and [SEP]; max_tokens, if that is given.")
+    stride: PositiveInt = Field(
+        64, description="Word pieces from the beginning of a window to that of the next; at most size - 2."
+    )
+    most: int = Field(
+        32, ge=2, description="Windows of a text; a text that needs more is truncated first, as `truncation` says."
+    )
+    pool: WindowPool = Field(
+        "max",
+        description="How the logits of a label in the windows become one. max: the highest; mean: their mean;"
+        " attention: their mean by weights that are learned, for each label its own.",
+    )
+
+    @model_validator(mode="after")
+    def _check_stride(self) -> Self:
+        if self.stride > self.pieces:
+            raise ValueError(
+                f"the stride is {self.stride}, but a window of {self.size} tokens has {self.pieces} word pieces, so"
+                f" that those between two windows would not be read; lower stride to {self.pieces} or less"
+            )
+        return self
+
+    @property
+    def pieces(self) -> int:
+        """Word pieces of a window."""
+        return self.size - 2
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of the longest text that the windows can hold, [CLS] and [SEP] included.
+
+        Example:
+            >>> WindowSettings(size=128, stride=64, most=32).max_tokens
+            2112
+        """
+        return self.size + (self.most - 1) * self.stride
+
+
+class LongTextSettings(Settings):
+    """What is done with texts of more than `max_tokens` tokens, besides `truncation`."""
+
+    windows: WindowSettings | None = Field(
+        None, description="Read them in overlapping windows; null: truncate them to max_tokens."
+    )
 
 
 class TokenizerSettings(Settings):

@@ -1,6 +1,6 @@
 """Examples of a split as feature vectors: the pretrained encoder reads each text once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from components.common.progress import PROGRESS
 from components.example_gen.splitting import fold, stable_hash
 from components.preprocessing.features import LABELS as MULTI_HOT
 from components.preprocessing.features import SEGMENT_IDS, TOKEN_IDS
+from components.preprocessing.settings import WindowSettings
+from components.preprocessing.windows import cut_windows
 from components.trainer.decisions.scores import cut_soft_labels
 from components.trainer.input_pipeline import encoder_inputs
 from components.trainer.loop.pooled import Pooled
@@ -30,7 +32,7 @@ from schema.features import (
     UNKNOWN_LABELS,
 )
 
-# Examples that are sorted by length together, and examples that the encoder reads at a time.
+# Examples (of long texts, sequences) that are sorted by length together, and sequences that are encoded at a time.
 _WINDOW, _BATCH = 4_096, 128
 _LABEL_FEATURES = (LABELS, UNKNOWN_LABELS, SOFT_LABELS, SOFT_SCORES)
 
@@ -66,13 +68,18 @@ class NamedText:
 
 
 def encode_split(
-    backbone: Any, transform: tft.TFTransformOutput, folder: str, temporary: str, soft_cut: float | None = None
+    backbone: Any,
+    transform: tft.TFTransformOutput,
+    folder: str,
+    temporary: str,
+    soft_cut: float | None = None,
+    windows: WindowSettings | None = None,
 ) -> EncodedSplit:
     """Encode the examples of a split.
 
     A vector is BERT's pooled output beside the mean of the last layer's token vectors. The pooler of a checkpoint may
     never have been trained for anything like this: on GoEmotions (minilm-l6), the head's macro AUC is 0.79 on pooled
-    outputs, 0.87 on means, and 0.87 on both.
+    outputs, 0.87 on means, and 0.87 on both. The vector of a text in windows is the mean of theirs.
 
     Args:
         backbone: Encoder as it was pretrained. One that was trained on these labels would repeat their errors.
@@ -80,6 +87,7 @@ def encode_split(
         folder: Folder of the split's raw tf.Examples.
         temporary: Folder for what does not fit in memory.
         soft_cut: Share of annotators from which on a label counts as given; None if labels are yes or no.
+        windows: Windows that long texts are read in; None if they are truncated.
     """
     forward = tf.function(lambda inputs: encoder_vectors(backbone, inputs), reduce_retracing=True)
     n_labels = transform.transformed_feature_spec()[MULTI_HOT].shape[0]
@@ -87,12 +95,12 @@ def encode_split(
     labels = RowStore(n_labels, np.int8, temporary)
     text_keys, groups = [], []
     done = 0
-    for parsed, tokens in _windows(transform, folder):
+    for parsed, tokens in _portions(transform, folder, _WINDOW if windows is None else _WINDOW // windows.most):
         columns = [parsed[name].numpy()[:, 0] for name in (TEXT, TEXT_PAIR) if name in parsed]
         text_keys.append(np.array([_text_key(*texts) for texts in zip(*columns, strict=True)], np.uint64))
         groups.append(parsed[GROUP_KEY].numpy())
         labels.append(cut_soft_labels(tokens[MULTI_HOT].numpy(), soft_cut).astype(np.int8))
-        outputs.append(_encode_window(forward, tokens))
+        outputs.append(_encode_portion(forward, tokens, windows))
         done += len(groups[-1])
         PROGRESS.info("encoding every text once: %d done", done)
     return EncodedSplit(
@@ -142,20 +150,29 @@ def _records(folder: str) -> tf.data.Dataset:
     return tf.data.TFRecordDataset(list_files(f"{escape_glob(folder)}/*"), compression_type="GZIP")
 
 
-def _windows(transform: tft.TFTransformOutput, folder: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Yield raw and transformed features of examples, many at a time."""
+def _portions(
+    transform: tft.TFTransformOutput, folder: str, size: int
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield raw and transformed features of examples, `size` at a time."""
     raw = transform.raw_feature_spec()
     spec = {name: raw[name] for name in (TEXT, TEXT_PAIR, *_LABEL_FEATURES) if name in raw}
     spec[GROUP_KEY] = tf.io.FixedLenFeature([], tf.int64, NO_GROUP)
     layer = transform.transform_features_layer()
-    for records in _records(folder).batch(_WINDOW).prefetch(tf.data.AUTOTUNE):
+    for records in _records(folder).batch(max(size, 1)).prefetch(tf.data.AUTOTUNE):
         parsed = tf.io.parse_example(records, spec)
         yield parsed, layer({name: parsed[name] for name in spec if name != GROUP_KEY})
 
 
-def _encode_window(forward: Any, tokens: dict[str, Any]) -> NDArray[np.float32]:
+def _encode_portion(forward: Any, tokens: dict[str, Any], windows: WindowSettings | None) -> NDArray[np.float32]:
     """Encode examples in batches of similar length; return their vectors in the order of the examples."""
     ragged = [tf.RaggedTensor.from_sparse(tokens[name]) for name in (TOKEN_IDS, SEGMENT_IDS) if name in tokens]
+    if windows is None:
+        return _encode_sequences(forward, ragged)
+    cut = cut_windows(ragged[0], windows)
+    return np.asarray(tf.math.segment_mean(_encode_sequences(forward, [cut.tokens]), cut.texts))
+
+
+def _encode_sequences(forward: Any, ragged: Sequence[tf.RaggedTensor]) -> NDArray[np.float32]:
     by_length = np.argsort(ragged[0].row_lengths().numpy(), kind="stable")
     parts = []
     for start in range(0, len(by_length), _BATCH):

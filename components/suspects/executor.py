@@ -38,6 +38,7 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
             schema=uris[SCHEMA_KEY],
             checkpoint=config.checkpoint,
             soft_cut=config.soft_cut,
+            windows=config.windows,
         )
         folds = config.search.folds
         try:

@@ -9,6 +9,7 @@ import tensorflow_transform as tft
 
 from components.checkpoints.find import find_checkpoint, load_backbone
 from components.common.progress import PROGRESS
+from components.preprocessing.settings import WindowSettings
 from components.schema_import.schema_file import read_schema_file
 from components.suspects.encoding import encode_split, read_texts
 from components.suspects.folds import assign_folds
@@ -34,6 +35,7 @@ class SuspectSource:
         schema: URI of SchemaImport's Schema.
         checkpoint: Name or path of the pretrained BERT.
         soft_cut: Share of annotators from which on a label counts as given; None if labels are yes or no.
+        windows: Windows that long texts are read in; None if they are truncated.
     """
 
     examples: str
@@ -41,6 +43,7 @@ class SuspectSource:
     schema: str
     checkpoint: str
     soft_cut: float | None = None
+    windows: WindowSettings | None = None
 
 
 def find_suspects(source: SuspectSource, *, folds: int, most: int, table: str) -> Suspects:
@@ -61,8 +64,10 @@ def find_suspects(source: SuspectSource, *, folds: int, most: int, table: str) -
     PROGRESS.info("reading checkpoint %s", source.checkpoint)
     with tempfile.TemporaryDirectory() as folder, use_precision("float32"):
         backbone = load_backbone(find_checkpoint(source.checkpoint))
-        train = encode_split(backbone, transform, split, folder, source.soft_cut)
-        evaluation = encode_split(backbone, transform, f"{source.examples}/Split-eval", folder, source.soft_cut)
+        train, evaluation = (
+            encode_split(backbone, transform, each, folder, source.soft_cut, source.windows)
+            for each in (split, f"{source.examples}/Split-eval")
+        )
         n_examples = len(train.examples)
         _check_size(n_examples, len(labels.names), folds)
         fold_of = assign_folds(train.text_keys, train.groups, folds)

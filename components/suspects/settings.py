@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from components.common.settings import Settings
+from components.preprocessing.settings import WindowSettings
 
 FOLDS, TOP = 5, 20
 
@@ -24,9 +25,11 @@ class SuspectsConfig(Settings):
         checkpoint: Name or path for `components.checkpoints.find.find_checkpoint`.
         checkpoint_fingerprint: Fingerprint of the checkpoint's files, which makes changed weights a cache miss.
         soft_cut: Share of annotators from which on a label counts as given; None if labels are yes or no.
+        windows: Windows that long texts are read in; None if they are truncated.
     """
 
     search: SuspectsSettings
     checkpoint: str
     checkpoint_fingerprint: str
     soft_cut: float | None = None
+    windows: WindowSettings | None = None

@@ -19,7 +19,7 @@ A model of pairs also reads `text_pair` from the examples; its serve_text and ex
 and its transform_features returns segment_ids: int64 [n, longest] as well. A second text may be blank.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -33,6 +33,7 @@ from components.trainer.decision_scores import decision_scores, obey_implication
 from components.trainer.integrated_gradients import integrated_gradients
 from components.trainer.serving_classifier import ServingClassifier
 from components.trainer.warmup import write_warmup
+from components.trainer.windowed_serving import serving_classifier
 from schema.features import LABELS, SOFT_LABELS, SOFT_SCORES, TEXT, TEXT_PAIR, UNKNOWN_LABELS
 
 EXPLAIN = "explain"
@@ -48,12 +49,12 @@ def export_classifier(
     retired: Sequence[int] = (),
     ancestors: Mapping[int, Sequence[int]] | None = None,
     vocabulary: Sequence[str] = (),
-    serving: type[ServingClassifier] = ServingClassifier,
+    serving: Callable[[Any], ServingClassifier] = serving_classifier,
 ) -> None:
     """Write the SavedModel.
 
     Args:
-        model: Classifier from `components.trainer.model.build_classifier`.
+        model: Classifier from `components.trainer.model.build_classifier`, or a `WindowedClassifier` of one.
         transform: Transform graph. It becomes part of the export, so that serving tokenizes like training.
         labels: Label list.
         thresholds: float32 [n_labels].
@@ -61,7 +62,7 @@ def export_classifier(
         retired: Columns of retired labels, whose probability is always 0.
         ancestors: Columns of the labels that a label implies, directly or through others, by its column.
         vocabulary: Tokens in the order of their ids, for the signature explain; empty to leave that out.
-        serving: Form in which the model is served.
+        serving: Function from the model to the form in which it is served.
     """
     archive = keras.export.ExportArchive()
     # The Keras model is not tracked itself: Keras would store each of its weights twice.

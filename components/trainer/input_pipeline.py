@@ -16,8 +16,9 @@ from components.trainer.loop.label_counts import LabelCounts
 
 # Batches per sorted window. Longer windows save hardly any more padding.
 _WINDOW = 50
-# Serialized examples that are shuffled at a time; a million short ones take about 300 MB. With many labels there are
-# fewer, to fit in this number of bytes: an example has four of them for each label.
+# Serialized examples that are shuffled at a time; a million short ones take about 300 MB. With many labels or with long
+# texts, there are fewer, to fit in this number of bytes: an example has four of them for each label and three for each
+# token.
 _SHUFFLE_BUFFER, _SHUFFLE_BYTES = 200_000, 256 << 20
 _PAD_ID = 0  # [PAD] is line 0 of every published BERT vocabulary, and the padding mask hides it anyway.
 
@@ -73,6 +74,7 @@ def length_grouped_batches(
     shuffle_seed: int | None = None,
     yield_ids: bool = False,
     sort_by_id: bool = False,
+    max_tokens: int = 0,
 ) -> tf.data.Dataset:
     """Return a dataset of batches of (encoder inputs, multi-hot labels) from transformed examples.
 
@@ -85,6 +87,8 @@ def length_grouped_batches(
         yield_ids: Whether to yield the examples' ids instead of their labels.
         sort_by_id: Whether to start from an order by id, so that it does not matter how Beam divided the examples into
             files. All serialized examples are then held in memory.
+        max_tokens: Tokens of the longest texts, if they are read in windows; fewer examples are then shuffled at a
+            time.
 
     Returns:
         A dataset of ({token_ids, padding_mask, segment_ids}: int32 [n, longest], labels: float32 [n, n_labels] or
@@ -92,7 +96,7 @@ def length_grouped_batches(
     """
     records = _sort_by_id(_read_records(patterns)) if sort_by_id else _read_records(patterns)
     if shuffle_seed is not None:
-        buffer = min(_SHUFFLE_BUFFER, _SHUFFLE_BYTES // (300 + 4 * n_labels))
+        buffer = min(_SHUFFLE_BUFFER, _SHUFFLE_BYTES // (300 + 4 * n_labels + 3 * max_tokens))
         records = records.shuffle(buffer, seed=shuffle_seed, reshuffle_each_iteration=True)
 
     def batches_of_window(tokens: dict[str, tf.RaggedTensor], labels: tf.Tensor) -> tf.data.Dataset:

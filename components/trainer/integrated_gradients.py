@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from components.trainer.serving_classifier import PackedTexts, ServingClassifier
+from components.trainer.serving_classifier import ServingClassifier
 
 _NODES = 16
 _MOST_PARTS = 16
@@ -87,6 +87,8 @@ class _Line:
         nodes, weights = np.polynomial.legendre.leggauss(_NODES)  # on [-1, 1]
         self._nodes = tf.constant(nodes / 2 + 0.5, tf.float32)
         self._weights = tf.constant(weights / 2, tf.float32)
+        # A long text is read in many windows, of which as many are in memory at once as a short text has nodes.
+        self._at_once = tf.maximum(_NODES // classifier.passes(tf.size(token_ids)), 1)
 
     def attributions(self) -> tuple[tf.Tensor, ...]:
         """Compute the attributions [n_tokens], the logits of text and baseline, and the number of steps."""
@@ -114,12 +116,17 @@ class _Line:
 
     def _integrate(self, parts: tf.Tensor) -> tf.Tensor:
         width = 1.0 / tf.cast(parts, tf.float32)
+        n_points = parts * _NODES
 
-        def add(part: tf.Tensor, gradient: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return part + 1, gradient + self._mean_gradient((tf.cast(part, tf.float32) + self._nodes) * width) * width
+        def add(start: tf.Tensor, gradient: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            end = tf.minimum(start + self._at_once, n_points)
+            points = tf.range(start, end)
+            positions = (tf.cast(points // _NODES, tf.float32) + tf.gather(self._nodes, points % _NODES)) * width
+            weights = tf.gather(self._weights, points % _NODES)
+            return end, gradient + self._gradient(positions, weights) * width
 
         _, gradient = tf.while_loop(
-            lambda part, _: part < parts,
+            lambda start, _: start < n_points,
             add,
             (tf.constant(0), tf.zeros_like(self._difference)),
             shape_invariants=(tf.TensorShape([]), tf.TensorShape([None, self._difference.shape[1]])),
@@ -127,13 +134,13 @@ class _Line:
         )
         return tf.reduce_sum(gradient * self._difference, axis=-1)
 
-    def _mean_gradient(self, positions: tf.Tensor) -> tf.Tensor:
-        """Compute the weighted mean gradient of the logit at positions of the line, float32 [n_tokens, width]."""
-        points = self._points(positions)
+    def _gradient(self, positions: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        """Compute the weighted sum of the logit's gradients at positions of the line, float32 [n_tokens, width]."""
+        points, n = self._points(positions), tf.size(positions)
         with tf.GradientTape() as tape:
             tape.watch(points)
-            mean = tf.reduce_sum(self._weights * self._logits(points, _NODES))
-        gradients = tf.reshape(tape.gradient(mean, points), [_NODES, -1, points.shape[-1]])
+            total = tf.reduce_sum(weights * self._logits(points, n))
+        gradients = tf.reshape(tf.convert_to_tensor(tape.gradient(total, points)), [n, -1, points.shape[-1]])
         return tf.reduce_sum(gradients, axis=0)
 
     def _points(self, positions: tf.Tensor) -> tf.Tensor:
@@ -141,14 +148,12 @@ class _Line:
         points = self._baseline + positions[:, tf.newaxis, tf.newaxis] * self._difference
         return tf.reshape(points, [-1, self._difference.shape[1]])
 
-    def _logits(self, words: tf.Tensor, n: int) -> tf.Tensor:
+    def _logits(self, words: tf.Tensor, n: int | tf.Tensor) -> tf.Tensor:
         """Compute the label's logits, float32 [n], of n variants of the text."""
         segments = None if self._segments is None else _repeat(self._segments, n)
-        logits = self._classifier.logits_of_words(
-            words, PackedTexts(_repeat(self._ids, n), differentiable=True), segments
-        )
+        logits = self._classifier.logits_of_embedded_texts(words, _repeat(self._ids, n), segments)
         return tf.gather(logits, self._label, axis=1)
 
 
-def _repeat(row: tf.Tensor, n: int) -> tf.RaggedTensor:
+def _repeat(row: tf.Tensor, n: int | tf.Tensor) -> tf.RaggedTensor:
     return tf.RaggedTensor.from_row_lengths(tf.tile(row, [n]), tf.fill([n], tf.size(row, tf.int64)))

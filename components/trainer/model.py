@@ -6,6 +6,7 @@ import keras
 import keras_hub
 
 from components.trainer.cpu import optimize_for_cpu
+from components.trainer.windowed_classifier import WindowedClassifier
 
 
 def build_classifier(backbone: Any, n_labels: int, dropout: float) -> Any:
@@ -37,11 +38,15 @@ def plain_copy(model: Any) -> Any:
     """Copy a classifier into one with the same weights that computes in float32, without a distribution strategy.
 
     Args:
-        model: Classifier from `build_classifier`.
+        model: Classifier from `build_classifier`, or a `WindowedClassifier` of one.
 
     Returns:
-        Another classifier, as from `build_classifier`.
+        Another classifier of the same kind.
     """
+    if isinstance(model, WindowedClassifier):
+        windowed = WindowedClassifier(plain_copy(model.classifier), model.windows, model.batch_size)
+        windowed.set_weights(model.get_weights())
+        return windowed
     backbone = type(model.backbone).from_config(model.backbone.get_config() | {"dtype": "float32"})
     # KerasHub's configuration lacks what `components.checkpoints.backbone` changes.
     for old, new in zip(model.backbone._flatten_layers(), backbone._flatten_layers(), strict=True):

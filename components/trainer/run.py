@@ -16,6 +16,7 @@ from components.checkpoints.find import Checkpoint, find_checkpoint, load_backbo
 from components.checkpoints.vocabulary import read_vocabulary
 from components.common.progress import LASTING, PROGRESS
 from components.preprocessing.features import SEGMENT_IDS
+from components.preprocessing.settings import WindowSettings
 from components.registry import ModelRecord, checksums, content_id
 from components.trainer.cpu import optimize_training_for_cpu
 from components.trainer.decisions.decisions import decide
@@ -33,6 +34,7 @@ from components.trainer.loop.event_files import Notes, Samples
 from components.trainer.loop.fit import fit, predict
 from components.trainer.loop.label_counts import LabelCounts
 from components.trainer.loop.losses import multi_hot_loss, prior_bias
+from components.trainer.loop.parts import Parts
 from components.trainer.loop.pooled import head_over_pooled
 from components.trainer.loop.resume import TrainingState, fingerprint
 from components.trainer.loop.trainable import freeze
@@ -43,6 +45,8 @@ from components.trainer.settings import TrainerConfig, TrainingSettings, hyper_p
 from components.trainer.start import with_start
 from components.trainer.tuning.settings import tuned_values
 from components.trainer.warm_start import start_from
+from components.trainer.windowed_classifier import WindowedClassifier
+from components.trainer.windowed_head import windowed_head_over_pooled
 from schema.errors import Refused
 from schema.features import SOFT_LABELS, UNKNOWN_LABELS
 from schema.label_list import LabelList, label_list, read_schema
@@ -64,7 +68,7 @@ def run_fn(fn_args: FnArgs) -> None:
         found = tuned_values(fn_args.hyperparameters["values"])
         PROGRESS.info("with the values that were found: %s", found)
         config = config.model_copy(update={"training": with_values(config.training, found)})
-    data = Data(fn_args, config.training)
+    data = Data(fn_args, config.training, config.windows)
     trained = train(config, data)
     if is_chief(trained.strategy):
         PROGRESS.info("to look at the training: tensorboard --logdir %s", fn_args.model_run_dir, extra=LASTING)
@@ -107,9 +111,9 @@ def train(config: TrainerConfig, data: "Data") -> Trained:
     record = _new_record(config, data.labels)
     PROGRESS.info("reading checkpoint %s", config.checkpoint)
     checkpoint = find_checkpoint(config.checkpoint)
-    model = _build_model(checkpoint, len(data.labels.names), settings, strategy)
+    model = _build_model(checkpoint, len(data.labels.names), settings, config.windows, strategy)
     if settings.head_bias == "prior":
-        model.layers[-1].bias.assign(prior_bias(data.counts, settings.loss))
+        model.output_dense.bias.assign(prior_bias(data.counts, settings.loss))
     if settings.warm_start and start_from(model, config, record) and config.start is not None:
         record = record.model_copy(update={"started_from": config.start.path.rsplit("/", 1)[-1]})
     state = _training_state(config, data, record, is_writer=is_chief(strategy))
@@ -126,11 +130,11 @@ class Data:
         labels: Label list.
     """
 
-    def __init__(self, fn_args: FnArgs, settings: TrainingSettings) -> None:
+    def __init__(self, fn_args: FnArgs, settings: TrainingSettings, windows: WindowSettings | None) -> None:
         self.fn_args = fn_args
         self.transform = tft.TFTransformOutput(fn_args.transform_graph_path)
         self.labels: LabelList = label_list(read_schema(fn_args.schema_path))
-        self._settings = settings
+        self._settings, self._windows = settings, windows
 
     def at(self, fn_args: FnArgs, settings: TrainingSettings) -> "Data":
         """Return the same data for another training."""
@@ -177,6 +181,7 @@ class Data:
             self._settings.batch_size,
             pair=SEGMENT_IDS in self.transform.transformed_feature_spec(),
             sort_by_id=self._settings.deterministic,
+            max_tokens=self._windows.max_tokens if self._windows else 0,
             **options,
         )
 
@@ -199,12 +204,18 @@ def _new_record(config: TrainerConfig, labels: LabelList) -> ModelRecord:
 
 
 def _build_model(
-    checkpoint: Checkpoint, n_labels: int, settings: TrainingSettings, strategy: tf.distribute.Strategy
+    checkpoint: Checkpoint,
+    n_labels: int,
+    settings: TrainingSettings,
+    windows: WindowSettings | None,
+    strategy: tf.distribute.Strategy,
 ) -> Any:
     # Pooled outputs that are computed once are worth float32: the head learns from what it will see in serving.
     is_encoded_once = settings.trainable == "head" and settings.precision == "auto"
     with strategy.scope(), use_precision("float32" if is_encoded_once else settings.precision):
         model = build_classifier(load_backbone(checkpoint), n_labels, settings.dropout)
+        if windows is not None:
+            model = WindowedClassifier(model, windows, settings.batch_size)
     freeze(model, settings.trainable)
     return model
 
@@ -248,9 +259,11 @@ def _fit(
         ),
         notes=_notes(data, counts, checkpoint, settings),
     )
+    is_windowed = isinstance(model, WindowedClassifier)
     if settings.trainable == "head":
+        over_pooled = windowed_head_over_pooled if is_windowed else head_over_pooled
         with strategy.scope():
-            run(*head_over_pooled(model, data.train(), data.evaluation(), settings, log_dir, soft=data.may_be_soft))
+            run(*over_pooled(model, data.train(), data.evaluation(), settings, log_dir, soft=data.may_be_soft))
         return
     with optimize_training_for_cpu(
         model, lambda: occurring_token_ids(data.files, model.backbone.token_embedding.input_dim), xla=settings.xla
@@ -258,6 +271,7 @@ def _fit(
         run(
             model, data.train(), data.evaluation(),
             find_ids=lambda number: ids_of_batch(data.train(yield_ids=True), number),
+            parts=Parts(model.count, settings.batch_size) if is_windowed else None,
         )  # fmt: skip
 
 

@@ -72,7 +72,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     """
     config = TrainerConfig.model_validate(fn_args.custom_config["trainer"])
     tune = TuneSettings.model_validate(fn_args.custom_config["tune"])
-    data = Data(fn_args, config.training)
+    data = Data(fn_args, config.training, config.windows)
     store = _Store.of(fn_args.custom_config["registry"], config, tune, data)
     oracle = _Oracle(tune, config.training, store.is_complete(tune))
     return TunerFnResult(tuner=_Search(oracle, tune, config, data, store), fit_kwargs={"verbose": 0})
@@ -96,6 +96,7 @@ class _Store:
         name = fingerprint(
             training=config.training.model_dump(mode="json", exclude={"checkpoint_every", "export", "tune"}),
             checkpoint=config.checkpoint_fingerprint,
+            windows=config.windows and config.windows.model_dump(mode="json"),
             tune=tune.model_dump(mode="json", include={"over", "objective"}),
             labels=None if tune.retune == "never" else list(data.labels.names),
         )

@@ -50,10 +50,22 @@ class ServingClassifier(tf.Module):  # type: ignore[misc]  # TensorFlow ships no
         self.pooler = _Dense("pooler", backbone.pooled_dense.kernel, backbone.pooled_dense.bias)
         self._pooler_activation = _served(backbone.pooled_dense.activation)
         self.head = _Dense("head", model.output_dense.kernel, model.output_dense.bias)
-        self._n_labels = model.output_dense.units
+        self.n_outputs = model.output_dense.units
 
     def __call__(self, token_ids: tf.RaggedTensor, segment_ids: tf.RaggedTensor | None = None) -> tf.Tensor:
-        """Compute probabilities, of a large batch in chunks of texts of similar length.
+        """Compute probabilities.
+
+        Args:
+            token_ids: Ragged int [n, None]; n may be 0.
+            segment_ids: Ragged int [n, None], those of pairs.
+
+        Returns:
+            float32 [n, n_labels], in the order of the texts.
+        """
+        return tf.sigmoid(self.logits(token_ids, segment_ids))
+
+    def logits(self, token_ids: tf.RaggedTensor, segment_ids: tf.RaggedTensor | None = None) -> tf.Tensor:
+        """Compute logits, of a large batch in chunks of texts of similar length.
 
         The cost and the memory of a large request thus depend on its tokens, not on its size times its longest text.
 
@@ -65,12 +77,11 @@ class ServingClassifier(tf.Module):  # type: ignore[misc]  # TensorFlow ships no
             float32 [n, n_labels], in the order of the texts.
         """
         longest = tf.reduce_max(tf.concat([token_ids.row_lengths(), tf.zeros([1], tf.int64)], axis=0))
-        logits = tf.cond(
+        return tf.cond(
             token_ids.nrows() * longest <= _CHUNK_TOKENS,
             lambda: self._logits(token_ids, segment_ids),
             lambda: self._logits_by_length(token_ids, segment_ids),
         )
-        return tf.sigmoid(logits)
 
     def _logits_by_length(self, token_ids: tf.RaggedTensor, segment_ids: tf.RaggedTensor | None) -> tf.Tensor:
         by_length = tf.argsort(token_ids.row_lengths(), stable=True)
@@ -88,8 +99,8 @@ class ServingClassifier(tf.Module):  # type: ignore[misc]  # TensorFlow ships no
         _, logits = tf.while_loop(
             lambda start, _: start < n_rows,
             predict_chunk,
-            (tf.constant(0), tf.zeros([0, self._n_labels])),
-            shape_invariants=(tf.TensorShape([]), tf.TensorShape([None, self._n_labels])),
+            (tf.constant(0), tf.zeros([0, self.n_outputs])),
+            shape_invariants=(tf.TensorShape([]), tf.TensorShape([None, self.n_outputs])),
             parallel_iterations=1,
         )
         return tf.gather(logits, tf.math.invert_permutation(by_length))
@@ -126,7 +137,30 @@ class ServingClassifier(tf.Module):  # type: ignore[misc]  # TensorFlow ships no
         for layer in self.layers[:-1]:
             tokens = layer(tokens, batch)
         first = self.layers[-1].first_tokens(tokens, batch)
-        return self.head(self._pooler_activation(self.pooler(first)))
+        return self.outputs(self._pooler_activation(self.pooler(first)))
+
+    def outputs(self, pooled: tf.Tensor) -> tf.Tensor:
+        """Compute the outputs of the head, float32 [n, n_outputs]: the logits."""
+        return self.head(pooled)
+
+    def logits_of_embedded_texts(
+        self, words: tf.Tensor, token_ids: tf.RaggedTensor, segment_ids: tf.RaggedTensor | None = None
+    ) -> tf.Tensor:
+        """Compute logits of texts from their word embeddings, through which gradients pass.
+
+        Args:
+            words: float32 [n_tokens, width of the embeddings], packed.
+            token_ids: Ragged int [n, None].
+            segment_ids: Ragged int [n, None], those of pairs.
+
+        Returns:
+            float32 [n, n_labels].
+        """
+        return self.logits_of_words(words, PackedTexts(token_ids, differentiable=True), segment_ids)
+
+    def passes(self, n_tokens: tf.Tensor) -> tf.Tensor:
+        """Return the number of sequences that a text of so many tokens is read in, of the tensor's type."""
+        return tf.ones_like(n_tokens)
 
 
 class PackedTexts:

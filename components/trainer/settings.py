@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from components.common.record import Value
 from components.common.settings import Settings
 from components.evaluation.gates.gate import VariantGate, parse_gate
+from components.preprocessing.settings import WindowSettings
 from components.trainer.decisions.settings import DecisionSettings
 from components.trainer.loop.settings import LoopSettings
 from components.trainer.tuning.settings import TuneSettings
@@ -113,6 +114,7 @@ class TrainerConfig(Settings):
             run later; None otherwise.
         soft_cut: Share of annotators from which on a label counts as given when thresholds are chosen; None if labels
             are yes or no.
+        windows: Windows that long texts are read in; None if they are truncated.
     """
 
     training: TrainingSettings
@@ -122,6 +124,7 @@ class TrainerConfig(Settings):
     start: WarmStart | None = None
     registry: str | None = None
     soft_cut: float | None = None
+    windows: WindowSettings | None = None
 
 
 def with_values(settings: TrainingSettings, values: Mapping[str, Any]) -> TrainingSettings:

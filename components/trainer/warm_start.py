@@ -5,6 +5,8 @@ push copies and every server holds. Those of the encoder are used as they are, t
 that a label may have moved, been renamed, or be new. A new label starts as it would without a warm start.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,8 @@ from components.common.progress import PROGRESS
 from components.registry import ModelRecord, differences
 from components.trainer.serving_classifier import keras_weights
 from components.trainer.settings import TrainerConfig, WarmStart
+from components.trainer.windowed_classifier import WindowedClassifier, window_classifier
+from components.trainer.windowed_serving import window_scores
 from schema.errors import Refused
 
 
@@ -23,7 +27,8 @@ def start_from(model: Any, config: TrainerConfig, candidate: ModelRecord) -> boo
     """Set the model's weights to those of `config.start`, or log why they stay as they are.
 
     Args:
-        model: Classifier from `build_classifier`, with a head that is initialized for all labels.
+        model: Classifier from `build_classifier`, or a `WindowedClassifier` of one, with a head that is initialized
+            for all labels.
         config: Configuration with the version to start from, and the checkpoint that the model was read from.
         candidate: Record of the model; labels, retired, renamed and checkpoint_fingerprint are used.
 
@@ -59,29 +64,59 @@ def _copy_weights(model: Any, start: WarmStart, candidate: ModelRecord) -> list[
     if record.checkpoint_fingerprint != candidate.checkpoint_fingerprint:
         # Token ids may stand for other words, even if all shapes are equal.
         raise Refused(f"{start.path} was trained from another checkpoint, {record.checkpoint}")
-    *encoder, kernel, bias = model.weights
-    *old_encoder, old_kernel, old_bias = _read_weights(start.path, model.backbone.num_heads)
+    classifier = window_classifier(model)
+    *encoder, kernel, bias = classifier.weights
+    old = _read_weights(start.path, classifier.backbone.num_heads)
+    *old_encoder, old_kernel, old_bias = old.classifier
     if [tuple(weight.shape) for weight in encoder] != [weight.shape for weight in old_encoder]:
         raise Refused(f"{start.path} has an encoder of another architecture")
     outputs = match_outputs(record, candidate)
-    new_kernel, new_bias = np.array(kernel), np.array(bias)
-    for old_column, label in enumerate(outputs):
-        if label is not None:
-            column = candidate.labels.index(label)
-            new_kernel[:, column], new_bias[column] = old_kernel[:, old_column], old_bias[old_column]
-    model.set_weights([*old_encoder, new_kernel, new_bias])
+    columns = {candidate.labels.index(label): column for column, label in enumerate(outputs) if label is not None}
+    classifier.set_weights([*old_encoder, *(_matched(each, was, columns) for each, was in (
+        (kernel, old_kernel), (bias, old_bias)
+    ))])  # fmt: skip
+    if isinstance(model, WindowedClassifier) and model.head.scores is not None and old.window_scores is not None:
+        model.head.scores.set_weights([_matched(model.head.scores.kernel, old.window_scores, columns)])
     return missing_labels(outputs, candidate)
 
 
-def _read_weights(model_dir: str, n_heads: int) -> list[np.ndarray]:
-    """Read the weights of an exported model, in the order of its Keras model; the head's two are the last.
+def _matched(weight: Any, old: np.ndarray, columns: Mapping[int, int]) -> np.ndarray:
+    """Return a weight with the columns of another one.
+
+    Args:
+        weight: [..., n_labels].
+        old: Weight of the other model, [..., its number of labels].
+        columns: The other model's column by column.
+    """
+    matched = np.array(weight)
+    for column, old_column in columns.items():
+        matched[..., column] = old[..., old_column]
+    return matched
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """Weights of an exported model.
+
+    Attributes:
+        classifier: Those of its Keras classifier, in its order; the head's two are the last.
+        window_scores: Kernel of the windows' scores; None if it has none.
+    """
+
+    classifier: list[np.ndarray]
+    window_scores: np.ndarray | None
+
+
+def _read_weights(model_dir: str, n_heads: int) -> _Weights:
+    """Read the weights of an exported model.
 
     Raises:
         Refused: The model cannot be loaded or has no head.
     """
     try:
         exported = tf.saved_model.load(model_dir)
-        weights = keras_weights(exported.signatures["serve_text"].variables, n_heads)
+        variables = exported.signatures["serve_text"].variables
+        weights = keras_weights(variables, n_heads)
         if weights is None:
             # An older export, whose graph was that of the Keras model. The seeds of its dropout layers are variables as
             # well, of an integer type.
@@ -91,4 +126,4 @@ def _read_weights(model_dir: str, n_heads: int) -> list[np.ndarray]:
         raise Refused(f"{model_dir} cannot be loaded: {reason}") from error
     if len(weights) < 2 or weights[-2].ndim != 2:
         raise Refused(f"{model_dir} has no head of its own")
-    return weights
+    return _Weights(weights, window_scores(variables))

@@ -1,15 +1,15 @@
 """The configuration, composed of the settings that each component declares beside its code."""
 
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from components.canary.settings import CanarySettings, InfraValidatorSettings
 from components.common.settings import Settings
 from components.data_gate.settings import DataGateSettings
 from components.evaluation.settings import EvaluationSettings
 from components.example_gen.settings import ExamplesSettings
-from components.preprocessing.settings import Truncation
+from components.preprocessing.settings import LongTextSettings, Truncation
 from components.report.settings import ReportSettings
 from components.suspects.settings import SuspectsSettings
 from components.tracking.settings import TrackingSettings
@@ -68,12 +68,17 @@ class Configuration(Settings):
         " kaggle://..., or the name of one of KerasHub's presets.",
     )
     max_tokens: int = Field(
-        128, ge=3, description="Longest text in tokens, with [CLS] and [SEP]; longer texts are truncated."
+        128,
+        ge=3,
+        description="Longest text in tokens, with [CLS] and [SEP]; longer texts are truncated, or read in windows.",
     )
     truncation: Truncation = Field(
         "head",
         description="Which part of a truncated text is kept. head: its beginning; head_tail: a quarter of the tokens"
         " from its beginning, the others from its end.",
+    )
+    long_texts: LongTextSettings = Field(
+        LongTextSettings(), description="What is done with longer texts, besides truncation."
     )
     training: TrainingSettings = Field(TrainingSettings(), description="How the model is trained.")
     evaluation: EvaluationSettings = Field(description="Slices, and the gates that a model must pass.")
@@ -109,6 +114,43 @@ class Configuration(Settings):
     notify: NotifySettings | None = Field(
         None, description="Webhook that is called when a run ends; null: nobody is notified."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _set_max_tokens(cls, values: Any) -> Any:
+        """Let `max_tokens` follow the size of windows, unless it is given itself."""
+        try:
+            size = values["long_texts"]["windows"]["size"]
+        except (KeyError, TypeError):
+            return values
+        return {"max_tokens": size, **values} if isinstance(size, int) else values
+
+    @model_validator(mode="after")
+    def _check_windows(self) -> Self:
+        windows = self.long_texts.windows
+        if windows is None:
+            return self
+        key = "long_texts.windows"
+        if windows.size != self.max_tokens:
+            raise ValueError(
+                f"{key}.size is {windows.size}, but max_tokens is {self.max_tokens}: a window is the longest sequence"
+                f" that the model reads; write {key}.size: {self.max_tokens}, or leave max_tokens out"
+            )
+        if self.examples.text_pair is not None:
+            raise ValueError(f"{key}: pairs of texts have no windows; leave examples.text_pair or {key} out")
+        if self.training.export.variants:
+            raise ValueError(f"{key}: variants of a model have no windows; leave training.export.variants or {key} out")
+        if self.training.xla:
+            raise ValueError(
+                f"{key}: training.xla compiles fixed shapes, and texts differ in their windows; set it to false"
+            )
+        return self
+
+    @property
+    def max_text_tokens(self) -> int:
+        """Tokens of a text that are read, [CLS] and [SEP] included."""
+        windows = self.long_texts.windows
+        return self.max_tokens if windows is None else windows.max_tokens
 
     @field_validator("checkpoint")
     @classmethod

@@ -233,9 +233,14 @@ def test_a_bad_model_is_not_pushed_and_never_becomes_the_baseline(
     assert " of 3 labels fail: f1[" in outcomes["f1[*] >= 0.8 where support >= 10"]["note"]
     assert bad["baseline"]["macro_f1"] == first[1]["metrics"]["macro_f1"]
 
-    status, good = run(project, "training.seed=1")
+    # One that reads its texts in windows of four word pieces; every step and command takes it like any other.
+    windows = "long_texts.windows={size: 6, stride: 2, most: 6, pool: max}"
+    status, good = run(project, "training.seed=1", "max_tokens=6", windows)
     assert status == 0
     assert good["pushed"] not in (None, first[1]["pushed"])
+    assert good["canary"]["findings"]["largest_difference"] <= 1e-5
+    (prediction,) = predict_texts(good["pushed"], ["the slow login is not to my and it is a refund"])
+    assert sorted(prediction.as_json()["labels"]) == ["account", "refund"]
     # The baseline is the first model, which is served, and not the bad one in between.
     assert good["baseline"]["macro_f1"] == first[1]["metrics"]["macro_f1"]
     assert Path(first[1]["pushed"]).is_dir()

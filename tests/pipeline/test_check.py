@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipeline.check import check_configuration
+from pipeline.config.configuration import Configuration
 from pipeline.config.loading import load_configuration
 from schema.errors import Refused
 from schema.infer import infer_schema, schema_text
@@ -69,6 +71,36 @@ def test_refuses_a_checkpoint_with_one_segment_for_text_pairs(project: Project) 
     path = project.folder / "bert" / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"type_vocab_size": 1}))
     assert "has 1 segment embedding" in _refused(project, _PAIR)
+
+
+def test_a_window_is_as_long_as_the_model_reads(project: Project) -> None:
+    _write_schema(project, pair=False)
+    content = yaml.safe_load(project.configuration.read_text())
+    del content["max_tokens"]
+    project.configuration.write_text(yaml.safe_dump(content))
+    config = load_configuration(project.configuration, ["long_texts.windows={size: 64, stride: 60}"])
+    check_configuration(config)
+    assert (config.max_tokens, config.max_text_tokens) == (64, 64 + 31 * 60)
+    assert Configuration.model_validate(config.model_dump(mode="json")) == config
+    assert "max_tokens is 65, but checkpoint" in _refused(project, "long_texts.windows={size: 65, stride: 8}")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["max_tokens=32"], "long_texts.windows.size is 16, but max_tokens is 32"),
+        (["max_tokens=16", _PAIR], "long_texts.windows: pairs of texts have no windows"),
+        (["max_tokens=16", "training.export.variants=[bfloat16]"], "long_texts.windows: variants of a model have no"),
+        (["max_tokens=16", "training.xla=true"], "long_texts.windows: training.xla compiles fixed shapes"),
+        (["long_texts.windows.stride=15"], "key 'long_texts.windows': the stride is 15, but a window of 16 tokens has"),
+        (
+            ["long_texts.windows.pool=sum"],
+            "key 'long_texts.windows.pool': Input should be 'max', 'mean' or",
+        ),
+    ],
+)
+def test_refuses_what_windows_cannot_be_combined_with(project: Project, overrides: list[str], message: str) -> None:
+    assert message in _refused(project, "long_texts.windows={size: 16, stride: 8}", *overrides)
 
 
 def test_refuses_an_unknown_truncation(project: Project) -> None:

@@ -62,7 +62,7 @@ def decide(
     calibration = None
     if settings.calibration == "platt":
         calibration = fit_platt(probabilities, labels, retired)
-        calibrate_head(calibration, model.layers[-1])
+        calibrate_head(calibration, model.output_dense)
         stages["after"] = cross_fitted(probabilities, labels, retired)
         probabilities = calibration(probabilities)
     active = [column for column in range(len(names)) if column not in retired]

@@ -13,6 +13,7 @@ from components.trainer.loop.callbacks import ReportProgress, StopOnNaN, WriteEv
 from components.trainer.loop.distribution import is_chief
 from components.trainer.loop.event_files import Notes
 from components.trainer.loop.optimizer import WarmupLinearDecay, build_optimizer
+from components.trainer.loop.parts import Parts
 from components.trainer.loop.plan import Plan
 from components.trainer.loop.resume import TrainingState
 from components.trainer.loop.settings import LoopSettings
@@ -35,6 +36,7 @@ def fit(
     find_ids: Callable[[int], Sequence[str]] | None = None,
     scorer: Scorer | None = None,
     notes: Notes | None = None,
+    parts: Parts | None = None,
 ) -> None:
     """Fit the model in place, to the weights of the epoch with the lowest eval loss.
 
@@ -52,6 +54,7 @@ def fit(
         scorer: Function that scores the predictions on the eval split after each epoch, for history.json; None to leave
             that out.
         notes: What TensorBoard shows besides the numbers; None for nothing.
+        parts: Division of batches whose gradient cannot be computed at once; None for none.
 
     Raises:
         FloatingPointError: The loss is not a number.
@@ -65,7 +68,7 @@ def fit(
             loss=loss,
             metrics=[],
         )
-    steps = Steps(model, model.loss, strategy, settings.accumulate, xla=settings.xla, eval_loss=eval_loss)
+    steps = Steps(model, model.loss, strategy, settings.accumulate, xla=settings.xla, eval_loss=eval_loss, parts=parts)
     loop = TrainingLoop(model, steps, plan, settings.patience, state, scorer)
     done = loop.progress.step
     if done:

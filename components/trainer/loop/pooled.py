@@ -58,8 +58,7 @@ class Pooled:
         epochs = itertools.count()
 
         def groups() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-            seed = None if shuffle_seed is None else (shuffle_seed, next(epochs))
-            for group in _groups(len(self), batch_size, seed):
+            for group in groups_of_rows(len(self), batch_size, shuffle_seed, epochs):
                 rows = group if self.rows is None else self.rows[group]
                 yield self.outputs[rows], self.labels[rows].astype(np.float32)
 
@@ -145,8 +144,18 @@ def encode(
     return Pooled(outputs.to_array(), labels.to_array())
 
 
-def _groups(n: int, batch_size: int, seed: tuple[int, int] | None) -> Iterator[NDArray[np.int64]]:
-    """Yield all row numbers once, in groups of whole batches except for one group with the remaining rows."""
+def groups_of_rows(
+    n: int, batch_size: int, shuffle_seed: int | None, epochs: Iterator[int]
+) -> Iterator[NDArray[np.int64]]:
+    """Yield all row numbers once, in groups of whole batches except for one group with the remaining rows.
+
+    Args:
+        n: Number of rows.
+        batch_size: Rows of a batch.
+        shuffle_seed: Seed of the order; None keeps the order of the rows.
+        epochs: Numbers of the epochs to come, of which one is taken if the order is random.
+    """
+    seed = None if shuffle_seed is None else (shuffle_seed, next(epochs))
     length = batch_size * _RUN_BATCHES
     starts = np.arange(math.ceil(n / length)) * length
     shuffle: Callable[[NDArray[np.int64]], NDArray[np.int64]] = lambda values: values  # noqa: E731

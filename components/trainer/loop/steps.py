@@ -16,6 +16,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from components.trainer.loop.parts import Parts
+
 # Encoder inputs, labels, and the number of rows that count: all rows, or 0 for the row of a replica that got none.
 Share = tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]
 
@@ -48,6 +50,7 @@ class Steps:
         accumulate: Batches per update.
         xla: Whether to compile with XLA.
         eval_loss: Loss that the eval split is measured by; None if it is the same.
+        parts: Division of batches whose gradient cannot be computed at once; None for none.
 
     Attributes:
         gradient_norm: Global norm of the last update's gradient before it was clipped, a tensor; None before the first.
@@ -62,7 +65,9 @@ class Steps:
         *,
         xla: bool,
         eval_loss: keras.losses.Loss | None = None,
+        parts: Parts | None = None,
     ) -> None:
+        self._parts = parts
         self._model, self._loss, self._strategy = model, loss, strategy
         self._eval_loss = eval_loss or loss
         self.gradient_norm: tf.Tensor | None = None
@@ -178,6 +183,12 @@ class Steps:
         return loss, means
 
     def _gradients(self, inputs: Any, labels: tf.Tensor, weight: tf.Tensor) -> tuple[tf.Tensor, list[Any]]:
+        if self._parts is None:
+            return self._gradients_at_once(inputs, labels, weight)
+        shapes = [each.shape for each in self._weights]
+        return self._parts.add_up(self._gradients_at_once, inputs, labels, weight, shapes)
+
+    def _gradients_at_once(self, inputs: Any, labels: tf.Tensor, weight: tf.Tensor) -> tuple[tf.Tensor, list[Any]]:
         with tf.GradientTape() as tape:
             loss = weight * self._mean_loss(self._loss, labels, self._model(inputs, training=True))
         gradients = tape.gradient(loss, [weight.value for weight in self._weights])

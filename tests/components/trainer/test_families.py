@@ -57,6 +57,7 @@ _MULTILINGUAL_TEXTS = (
     ("family", "language", "training"),
     [
         ("bert", "chinese", {"trainable": "all", "export": {"explain": True}}),
+        ("bert", "multilingual", {"trainable": "all"}),
         ("distilbert", "multilingual", {"trainable": "all"}),
         ("electra", "chinese", {"trainable": "head", "epochs": 3}),
     ],

@@ -11,12 +11,14 @@ import pytest
 import tensorflow as tf
 
 from components.checkpoints.find import find_checkpoint, load_backbone
+from components.preprocessing.settings import WindowSettings
 from components.registry import ModelRecord, push
 from components.trainer.export import export_classifier
 from components.trainer.model import build_classifier
 from components.trainer.settings import TrainerConfig, TrainingSettings, WarmStart
 from components.trainer.start import find_start, with_start
 from components.trainer.warm_start import _read_weights, start_from
+from components.trainer.windowed_classifier import WindowedClassifier
 from tests.components.trainer.test_export import WordsAreIds
 from tests.support.tiny_bert import write_tiny_bert
 
@@ -85,13 +87,30 @@ def test_the_head_is_matched_by_label_name(
     np.testing.assert_array_equal(bias[[0, 2]], before[-1][[0, 2]])
 
 
+def test_the_scores_of_windows_are_matched_by_label_name(bert: Path, tmp_path: Path) -> None:
+    windows = WindowSettings(size=12, stride=5, most=4, pool="attention")
+    old, model = (WindowedClassifier(_build(bert, n_labels), windows, 8) for n_labels in (3, 2))
+    assert old.head.scores is not None
+    assert model.head.scores is not None
+    scores = np.random.default_rng(0).normal(0, 1, (16, 3)).astype(np.float32)
+    old.head.scores.set_weights([scores])
+    export_classifier(old, WordsAreIds(), _OLD, np.full(3, 0.5, np.float32), str(tmp_path / "exported"))
+    push(str(tmp_path / "exported"), str(tmp_path / "registry"), _record(_OLD, "one"))
+    config = _config(find_start(str(tmp_path / "registry")))
+    assert start_from(model, config, _record(("d", "b")))
+    np.testing.assert_array_equal(model.head.scores.kernel, np.stack([np.zeros(16), scores[:, 1]], axis=1))
+    np.testing.assert_array_equal(model.output_dense.kernel[:, 1], old.output_dense.kernel[:, 1])
+    # A model that reads no windows takes the rest.
+    assert start_from(_build(bert, 2), config, _record(("d", "b")))
+
+
 def test_reads_the_weights_of_an_older_export(blessed: tuple[Any, str], tmp_path: Path) -> None:
     model = blessed[0]
     archive = keras.export.ExportArchive()
     archive.track(model)  # as `export_classifier` did before it had a graph of its own
     archive.add_endpoint("serve_text", lambda row: model.layers[-1].bias[row], [tf.TensorSpec([], tf.int32)])
     archive.write_out(str(tmp_path / "model"), verbose=False)
-    for one, other in zip(_read_weights(str(tmp_path / "model"), 2), model.get_weights(), strict=True):
+    for one, other in zip(_read_weights(str(tmp_path / "model"), 2).classifier, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
 

@@ -21,7 +21,8 @@ def start(folder: Path, bert: Path, name: str, **task: Any) -> "subprocess.Popen
         bert: Checkpoint.
         name: Name of this training.
         **task: `training`, TrainingSettings; `dropout`, whether to keep dropout; `resume`, folder of the saved state;
-            `slow`, seconds to wait before each batch; `cpus`, number of logical CPUs; `tf_config`, TF_CONFIG.
+            `slow`, seconds to wait before each batch; `cpus`, number of logical CPUs; `tf_config`, TF_CONFIG;
+            `windows`, WindowSettings.
     """
     tf_config = task.pop("tf_config", None)
     task_json = json.dumps({"out": str(folder / name), "bert": str(bert), **task})
@@ -74,33 +75,39 @@ def train(task: dict[str, Any]) -> None:
     import numpy as np
 
     from components.checkpoints.find import find_checkpoint, load_backbone
+    from components.preprocessing.settings import WindowSettings
     from components.trainer.cpu import optimize_training_for_cpu
     from components.trainer.decisions.scores import Scorer
     from components.trainer.loop.distribution import choose_strategy, is_chief, wait_for_all
     from components.trainer.loop.event_files import Notes, Samples
     from components.trainer.loop.fit import fit
     from components.trainer.loop.losses import multi_hot_loss
+    from components.trainer.loop.parts import Parts
     from components.trainer.loop.resume import TrainingState
     from components.trainer.model import build_classifier, plain_copy
     from components.trainer.numerics import set_seeds, use_precision
     from components.trainer.settings import TrainingSettings
+    from components.trainer.windowed_classifier import WindowedClassifier
 
     settings = TrainingSettings.model_validate({"batch_size": BATCH_SIZE, "precision": "float32"} | task["training"])
     strategy = choose_strategy(settings)
     set_seeds(settings)
     with strategy.scope(), use_precision(settings.precision):
         model = build_classifier(load_backbone(find_checkpoint(task["bert"])), 2, dropout=0.1)
+        if windows := task.get("windows"):
+            model = WindowedClassifier(model, WindowSettings.model_validate(windows), settings.batch_size)
     if not task.get("dropout", True):
         disable_dropout(model)
-    batches = examples(EXAMPLES).batch(settings.batch_size)
+    batches = examples(EXAMPLES).batch(settings.batch_size).map(_trim)
     if seconds := task.get("slow"):
         batches = _slow_down(batches, seconds)
     every = settings.checkpoint_every
     state = TrainingState(task["resume"], every, is_writer=is_chief(strategy)) if every else None
-    evaluation = examples(EXAMPLES, shuffle=False).take(20).batch(16)
+    evaluation = examples(EXAMPLES, shuffle=False).take(20).batch(16).map(_trim)
     with optimize_training_for_cpu(model, lambda: np.ones(model.backbone.vocabulary_size, bool)):
         fit(
             model, batches, evaluation, settings, EXAMPLES, task["out"], loss=multi_hot_loss(), state=state,
+            parts=Parts(model.count, settings.batch_size) if windows else None,
             scorer=Scorer(["first", "second"]), notes=Notes(samples=Samples(range(20), list("abcdefghijklmnopqrst"))),
         )  # fmt: skip
     print(f"replicas {strategy.num_replicas_in_sync} chief {is_chief(strategy)}", flush=True)  # noqa: T201
@@ -108,6 +115,14 @@ def train(task: dict[str, Any]) -> None:
     if state:
         state.delete()
     wait_for_all(strategy)
+
+
+def _trim(inputs: Any, labels: Any) -> Any:
+    """Drop the columns that are padding in every row of a batch, as the Trainer's batches have none."""
+    import tensorflow as tf
+
+    longest = tf.reduce_max(tf.reduce_sum(inputs["padding_mask"], axis=1))
+    return {name: values[:, :longest] for name, values in inputs.items()}, labels
 
 
 def _slow_down(batches: Any, seconds: float) -> Any:

@@ -36,6 +36,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     task: dict[str, Any] = {"training": _TRAINING | {"checkpoint_every": 4}, "resume": str(folder / "resume")}
     killed = start(folder, bert, "killed", **task, slow=1.0)
     uninterrupted = {name: start(folder, bert, name, training=_TRAINING) for name in ("first", "second")}
+    # A window holds the longest text.
+    windows = {"size": 12, "stride": 5, "pool": "attention"}
+    uninterrupted["windows"] = start(folder, bert, "windows", training=_TRAINING, windows=windows)
     state = folder / "resume" / "state.npz"
     try:
         # Until the second of three epochs of seven batches.
@@ -58,6 +61,13 @@ def test_two_deterministic_trainings_are_equal(trained: Path) -> None:
     first, second = (_weights(trained, name) for name in ("first", "second"))
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_texts_that_fit_one_window_train_to_the_same_weights_as_without_windows(trained: Path) -> None:
+    *weights, scores = _weights(trained, "windows")
+    for one, other in zip(_weights(trained, "first"), weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert not scores.any(), "of one window, which has all the weight"
 
 
 def test_a_killed_training_resumes_and_ends_with_the_same_weights(trained: Path) -> None:
