@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import apache_beam as beam
 import pytest
@@ -22,9 +23,13 @@ from pipeline.beam import beam_arguments
 from pipeline.code import pack_code
 from pipeline.config.configuration import Configuration
 from pipeline.config.loading import load_configuration
+from pipeline.config.score import score_configuration
+from pipeline.console import PlainConsole
 from pipeline.running import Observers
+from pipeline.score import score
 from runners.beam.flink import check_cluster
 from runners.local import runner as local
+from tests.serving.scoring.scored import push, rows_of
 from tests.support.small_project import Project, make_project
 
 _ROOT = Path(__file__).parents[3]
@@ -128,6 +133,47 @@ def test_examples_are_those_of_the_local_run(cluster: Cluster) -> None:
     assert IngestReport.read(on_flink["quarantine"]).accepted == 200
     assert _content(on_flink["examples"]) == _content(in_process["examples"])
     assert _content(on_flink["quarantine"]).keys() == _content(in_process["quarantine"]).keys()
+
+
+def test_scores_on_the_cluster_and_after_a_kill_only_what_is_missing(cluster: Cluster) -> None:
+    folder = cluster.project.folder
+    version = push(folder / "registry", folder / "exported")
+    rows, output = folder / "rows.csv", folder / "scored"
+    rows.write_text("id,text\n" + "".join(f"r{number},refund {number}\n" for number in range(3000)))
+    flink = {"address": cluster.address, "job_server_jar": str(cluster.folder / "beam-flink-job.jar")}
+    overrides = ["scoring.rows_per_shard=5", *(f"beam.flink.{key}={value}" for key, value in flink.items())]
+    settings = [part for override in overrides for part in ("--set", override)]
+    arguments = ["--model", version.path, "--input", str(rows), "--output", str(output), "--quiet"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "score", *arguments, "--beam", "flink", "--workers", "2", *settings]
+    )
+    until = time.monotonic() + 300
+    while len(list(output.glob("scores/*"))) < 3:
+        assert process.poll() is None, "it ended by itself"
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+    # A job goes on without whoever submitted it.
+    (job,) = [job for job in _jobs(cluster) if job["name"] == "score"]
+    requests.patch(f"{cluster.address}/jobs/{job['jid']}", timeout=10).raise_for_status()
+    while any(job["state"] != "CANCELED" for job in _jobs(cluster) if job["name"] == "score"):
+        time.sleep(0.2)
+    first = {shard.name: shard.stat().st_mtime_ns for shard in (output / "scores").iterdir()}
+    assert len(first) < 600, "it was killed in the middle"
+
+    beam_settings = {"runner": "flink", "workers": 2}
+    configuration = score_configuration(None, overrides, {"output": str(output)}, [str(rows)], beam_settings)
+    record = score(configuration, version.path, PlainConsole(quiet=True))
+    assert record.rows is not None
+    assert (record.rows.read, record.rows.scored, record.shards) == (3000, 3000, 600)
+    assert [row["id"] for row in rows_of(output)] == [f"r{number}" for number in range(3000)]
+    assert first.items() <= {shard.name: shard.stat().st_mtime_ns for shard in (output / "scores").iterdir()}.items()
+
+
+def _jobs(cluster: Cluster) -> list[dict[str, Any]]:
+    jobs: list[dict[str, Any]] = requests.get(f"{cluster.address}/jobs/overview", timeout=10).json()["jobs"]
+    return jobs
 
 
 def test_a_job_survives_a_taskmanager(cluster: Cluster) -> None:
