@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from components.common.secrets import LEFT_OUT, is_secret
+from components.common.secrets import without_secret_value
 from components.report.summary import Provenance
 
 _ROOT = Path(__file__).parents[1]
@@ -38,9 +38,8 @@ def _command(arguments: Sequence[str]) -> str:
     program = Path(arguments[0]).name if arguments else ""
     words = [f"python -m {Path(arguments[0]).parent.name}" if program == "__main__.py" else shlex.quote(program)]
     for word in arguments[1:]:
-        key, separator, _ = word.removeprefix("--set=").partition("=")
-        secret = separator and is_secret(key.rpartition(".")[2])
-        words.append(shlex.quote(f"{word[: word.index(key)]}{key}={LEFT_OUT}" if secret else word))
+        option = "--set=" if word.startswith("--set=") else ""
+        words.append(shlex.quote(option + without_secret_value(word.removeprefix(option))))
     return " ".join(words)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from components.checkpoints.find import is_path
+from components.common.secrets import without_secret_value
 from components.common.validation import explain
 from components.common.yaml_text import InvalidYamlError, parse_yaml
 from pipeline.config.configuration import Configuration
@@ -78,14 +79,15 @@ def replace_key(content: dict[str, Any], override: str) -> None:
     Raises:
         Refused: It is no such assignment.
     """
+    shown = in_one_line(without_secret_value(override))
     key, separator, text = override.partition("=")
     if not separator or not key:
-        raise Refused(f"--set {in_one_line(override)}: write it as key=value, for example --set training.epochs=1")
+        raise Refused(f"--set {shown}: write it as key=value, for example --set training.epochs=1")
     try:
         value = parse_yaml(text)
     except InvalidYamlError:
         raise Refused(
-            f"--set {in_one_line(override)}: the value is not YAML; quote texts with special characters, for example"
+            f"--set {shown}: the value is not YAML; quote texts with special characters, for example"
             """ --set 'evaluation.gates=["f1[*] >= 0.3"]'"""
         ) from None
     *parents, last = key.split(".")
@@ -93,7 +95,7 @@ def replace_key(content: dict[str, Any], override: str) -> None:
     for parent in parents:
         target = target.setdefault(parent, {})
         if not isinstance(target, dict):
-            raise Refused(f"--set {in_one_line(override)}: {parent} has no keys below it")
+            raise Refused(f"--set {shown}: {parent} has no keys below it")
     target[last] = value
     if key in _PATH_KEYS:
         _make_absolute(content, Path.cwd(), (key,))

@@ -17,6 +17,10 @@ from pipeline.provenance import find_provenance
         (["/code/pipeline/__main__.py", "run"], "python -m pipeline run"),
         (["bert-multilabel", "run", "--set", "notify.url=https://hooks/T0", "--set=a.token=x", "--set", "a.b=1=2"],
          "bert-multilabel run --set 'notify.url=(left out)' '--set=a.token=(left out)' --set a.b=1=2"),
+        (["bert-multilabel", "run", "--set", "notify={url: https://hooks/T0}", "--set=a={b: {'api_token' : x}}"],
+         "bert-multilabel run --set 'notify=(left out)' '--set=a=(left out)'"),
+        (["bert-multilabel", "run", "--set", "notify.url =https://hooks/T0", "--set", "notify={url_from: HOOK}"],
+         "bert-multilabel run --set 'notify.url =(left out)' --set 'notify={url_from: HOOK}'"),
     ],
 )  # fmt: skip
 def test_records_the_command_without_what_grants_access(arguments: list[str], command: str) -> None:

@@ -52,6 +52,13 @@ def test_set_replaces_any_key(configuration: Path) -> None:
     assert config.beam.pipeline_args == ["--direct_num_workers=2"]
 
 
+@pytest.mark.parametrize("override", ["notify={url: https://hooks/T0SECRET, [", "notify.url.x: {token: T0SECRET=1"])
+def test_messages_about_a_replaced_key_leave_out_what_grants_access(configuration: Path, override: str) -> None:
+    with pytest.raises(Refused) as refused:
+        load_configuration(configuration, [override])
+    assert "T0SECRET" not in str(refused.value) or "=" not in override.partition("T0SECRET")[0]
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
