@@ -1,8 +1,12 @@
 """Changes of the label list in the schema's file, and what the next run makes of them."""
 
-from collections.abc import Sequence
+import fcntl
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
+from typing import Concatenate, ParamSpec
 
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +20,8 @@ from components.example_gen.parsing.settings import IndicatorLabels
 from schema.errors import Refused
 from schema.label_edits import Edit, edit_schema, plan_add, plan_imply, plan_rename, plan_retire
 from schema.label_list import LabelList, label_list, read_schema
+
+_Arguments = ParamSpec("_Arguments")
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,30 @@ class _Consequences:
 
     change: str
     next_run: str
+
+
+def _alone(
+    change: Callable[Concatenate[Console, Target, _Arguments], None],
+) -> Callable[Concatenate[Console, Target, _Arguments], None]:
+    """Let one process at a time change a schema: of two that read it before either writes, one change would be lost.
+
+    The lock is on the schema's folder, and so leaves no file.
+    """
+
+    @wraps(change)
+    def change_alone(console: Console, target: Target, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
+        try:
+            folder = os.open(target.schema.resolve().parent, os.O_RDONLY)
+        except OSError:  # reading the schema says what is wrong
+            change(console, target, *args, **kwargs)
+            return
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            change(console, target, *args, **kwargs)
+        finally:
+            os.close(folder)
+
+    return change_alone
 
 
 def find_target(schema: Path | None, config: Path | None) -> Target:
@@ -77,6 +107,7 @@ def show_labels(console: Console, target: Target) -> None:
     console.print(table)
 
 
+@_alone
 def add_label(console: Console, target: Target, name: str) -> None:
     """Add a label after the others, or bring a retired label back; print what it means.
 
@@ -100,6 +131,7 @@ def add_label(console: Console, target: Target, name: str) -> None:
     _apply(console, target, edit, _Consequences(change, f"{rows}; {gates}"))
 
 
+@_alone
 def rename_label(console: Console, target: Target, old: str, new: str) -> None:
     """Rename a label at its index; print what it means.
 
@@ -116,6 +148,7 @@ def rename_label(console: Console, target: Target, old: str, new: str) -> None:
     _apply(console, target, edit, _Consequences(change, next_run))
 
 
+@_alone
 def retire_label(console: Console, target: Target, name: str) -> None:
     """Take a label out of use; print what it means.
 
@@ -128,6 +161,7 @@ def retire_label(console: Console, target: Target, name: str) -> None:
     _apply(console, target, edit, _Consequences(change, next_run))
 
 
+@_alone
 def imply_label(console: Console, target: Target, name: str, implied: str, *, remove: bool) -> None:
     """Record that a label implies another, or remove that record; print what it means.
 

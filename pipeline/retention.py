@@ -29,7 +29,7 @@ from pipeline.work_dir import WorkDir
 from schema.errors import Refused
 
 # Files of a run's folder that are removed; the summary, the model card and the configuration stay for the history.
-_LARGE_FILES = ("log.txt", "report.html", "slices.parquet", "suspects.csv", "suspects.json")
+_LARGE_FILES = ("log.txt", "report.html", "watch.html", "slices.parquet", "suspects.csv", "suspects.json")
 # Newest entries of the log of what was trained on that stay: a span may be trained on again long after.
 _ENTRIES = 30
 _PARTIAL = "*.partial"  # what a process that was killed while it wrote a file left
@@ -209,10 +209,20 @@ def retention_here(config: Configuration, base: str) -> RetentionSettings:
     return config.retention.model_copy(update={"keep_models": None})
 
 
-def clean_up_after_run(config: Configuration, console: Console) -> None:
-    """Remove what the configuration says, at the end of a run, and say so; an error never changes how the run ended."""
+def clean_up_after_run(config: Configuration, console: Console, work_dir: WorkDir | None = None) -> None:
+    """Remove what the configuration says, at the end of a run, and say so; an error never changes how the run ended.
+
+    Args:
+        config: The configuration.
+        console: Where it is said.
+        work_dir: Working directory of a run that trains nothing and so removes no version; None: the configuration's,
+            of a run that trains.
+    """
+    settings = retention_here(config, config.registry)
+    if work_dir is not None:
+        settings = settings.model_copy(update={"keep_models": None})
     try:
-        plan = clean_up(retention_here(config, config.registry), WorkDir(config.work_dir), config.registry)
+        plan = clean_up(settings, work_dir or WorkDir(config.work_dir), config.registry)
     except (Refused, OSError) as error:
         console.print(Text(f"Not cleaned up: {describe(error)}"), soft_wrap=True)
         return

@@ -10,6 +10,7 @@ from pipeline.config.configuration import Configuration
 from pipeline.display import show_account
 from pipeline.errors import termination_raised
 from pipeline.notify import notified
+from pipeline.retention import clean_up_after_run
 from pipeline.run import failure_summarized, run_steps
 from pipeline.run_folder import RunFolder
 from pipeline.running import Runner, RunResult
@@ -66,6 +67,7 @@ def run_scoring(
                 scored = ScoringResult.read(result.artifacts[STEP]["inference_result"])
                 run.summary = summary = summarize(scored, result)
                 summary.write(str(folder.path))
+            clean_up_after_run(config, console, WorkDir(config.work_dir))
         for batch in scored.batches:
             show_scores(console, batch.output, batch.record)
         show_account(console, summary)

@@ -15,6 +15,7 @@ from pipeline.config.configuration import Configuration
 from pipeline.errors import StepFailed, describe, outcome_of, termination_raised
 from pipeline.libraries import libraries_logged
 from pipeline.notify import notified
+from pipeline.retention import clean_up_after_run
 from pipeline.work_dir import WorkDir
 from schema.errors import Refused
 from serving.watch.page import PAGE_FILE, build_page
@@ -66,6 +67,7 @@ def watch(
         write_whole(str(folder / PAGE_FILE), build_page(config.name, result, earlier).encode())
         run.summary = summary = summarize(result)
         summary.write(str(folder))
+        clean_up_after_run(config, console, work_dir)
     show(console, summary, result)
     console.print(Text(f"Page: {folder / PAGE_FILE}"), soft_wrap=True)
     return summary, result

@@ -8,6 +8,7 @@
     <base>/.lock                        held by whatever changes the registry
     <base>/.owner.json                  the pipeline that the registry belongs to
     <base>/.signatures/1764000000.sig   signature of a version, if somebody signs them
+    <base>/.profiles/<model id>/        what the model answers on its eval split, for `watch`
     <base>/.vertex/1764000000/1/        second copy of a version, as TensorFlow Serving on Vertex AI needs it
 
 A version is complete or absent: it is written under a name that TensorFlow Serving skips, as it does any name that is
@@ -16,6 +17,7 @@ TensorFlow nor TFX for local paths. Import from here, not from the modules below
 """
 
 from components.registry.integrity import (
+    PROFILES,
     SERVING_COPIES,
     Finding,
     check_export,
@@ -64,6 +66,7 @@ from components.registry.store import (
 )
 
 __all__ = [
+    "PROFILES",
     "SERVING_COPIES",
     "SERVING_FOLDER",
     "BlessedBy",

@@ -20,6 +20,8 @@ VARIANTS_FOLDER = "variants"
 INCOMING = ".incoming-"
 SERVING_COPIES = ".vertex"
 """Folder of second copies, each named like its version, as TensorFlow Serving on Vertex AI needs them."""
+PROFILES = ".profiles"
+"""Folder with a folder for each model that has a profile, by its id: `serving.watch.profile`."""
 LEAVING = ".removing-"
 # TensorFlow Serving reads a version number into an int64 and skips a name that does not fit.
 GREATEST_VERSION = 2**63 - 1

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from components.common.files import exists, is_remote, remove_file, remove_folder
+from components.common.files import exists, is_remote, list_folder, remove_file, remove_folder
 from components.common.record import Value
 from components.registry.integrity import (
     GRAPH,
     GREATEST_VERSION,
     INCOMING,
     LEAVING,
+    PROFILES,
     SERVING_COPIES,
     VARIANTS_FOLDER,
     checksums,
@@ -432,10 +433,16 @@ def _remove_orphans(base: str) -> None:
 
 
 def _remove_rest(base: str, in_use: Collection[int]) -> None:
-    """Remove the second copies of removed versions, and what killed removals left; the caller holds the lock."""
+    """Remove what went with removed versions, and what killed removals left; the caller holds the lock."""
     if not is_remote(base):
         _remove_incoming(base)
-    gone = RemovedVersions.find(base).records.keys() - {version.number for version in versions(base)} - set(in_use)
+    removed, present = RemovedVersions.find(base).records, versions(base)
+    gone = removed.keys() - {version.number for version in present} - set(in_use)
+    models = {removed[number].model_id for number in gone}
+    models -= {record.model_id for version in present if (record := find_record(version))}
+    for name in list_folder(_join(base, PROFILES)):
+        if name.rstrip("/") in models:
+            remove_folder(_join(_join(base, PROFILES), name.rstrip("/")))
     for folder in (base, _join(base, SERVING_COPIES)):
         for number, name in numbered(folder):
             if number in gone:

@@ -18,9 +18,9 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components.common.files import make_folder, make_private_folder, read_bytes, write_whole
 from components.common.record import Record
+from components.registry import PROFILES
 from schema.errors import Refused
 
-_FOLDER = ".profiles"
 _STATISTICS_FILE = "FeatureStats.pb"
 
 
@@ -51,7 +51,7 @@ def write_profile(
         rows: Number of texts.
         statistics: Their statistics, from `serving.watch.statistics.statistics_of`.
     """
-    make_private_folder(f"{registry.rstrip('/')}/{_FOLDER}")
+    make_private_folder(f"{registry.rstrip('/')}/{PROFILES}")
     folder = _folder(registry, model_id)
     make_folder(folder)
     write_whole(f"{folder}/{_STATISTICS_FILE}", statistics.SerializeToString(deterministic=True))
@@ -79,4 +79,4 @@ def read_profile(registry: str, model_id: str) -> statistics_pb2.DatasetFeatureS
 
 
 def _folder(registry: str, model_id: str) -> str:
-    return f"{registry.rstrip('/')}/{_FOLDER}/{model_id}"
+    return f"{registry.rstrip('/')}/{PROFILES}/{model_id}"

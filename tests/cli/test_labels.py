@@ -1,19 +1,23 @@
 """Tests of `labels` and, for retired labels and remote registries, of `predict`."""
 
+import io
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from cli.label_columns import add_column
+from cli.label_list import Target, add_label
 from cli.main import app
 from cli.prediction import predict_texts
 from components.example_gen.parsing.settings import IndicatorLabels
 from components.registry.store import copy_model
 from pipeline.config.loading import load_configuration
+from pipeline.console import PlainConsole
 from schema.errors import Refused
 from schema.infer import infer_schema, schema_text
 from schema.label_list import LabelList, label_list, read_schema
@@ -53,6 +57,14 @@ def test_records_and_removes_an_implication(schema: Path) -> None:
     assert isinstance(result.exception, Refused | SystemExit)
     assert "'refund' no longer implies 'billing'." in _run("imply", "refund", "billing", "--remove", "--schema", schema)
     assert _labels(schema).implies == {}
+
+
+def test_of_two_changes_at_once_none_is_lost(schema: Path) -> None:
+    console = PlainConsole(file=io.StringIO())
+    names = [f"label {number}" for number in range(20)]
+    with ThreadPoolExecutor(len(names)) as pool:  # locks of descriptors of their own, as processes have
+        list(pool.map(lambda name: add_label(console, Target(schema), name), names))
+    assert sorted(_labels(schema).names[3:]) == sorted(names)
 
 
 _LINES = "    columns:\n    # what the agents tick\n    - billing\n    - refund  # money\n{}  slices: [x]\n"

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from components import registry
-from components.common.files import exists, read_bytes
+from components.common.files import exists, list_folder, make_folder, read_bytes, write_whole
 from components.registry import (
     BlessedBy,
     ModelRecord,
@@ -511,12 +511,16 @@ _ANY_AGE = datetime.max.replace(tzinfo=UTC)
 def test_removes_versions_but_those_that_are_needed(tmp_path: Path, base: str, is_remote: bool) -> None:
     base = "ram://registry/removal" if is_remote else base
     first, second, third, fourth = pushed(tmp_path, base, "abcd")
+    for model_id in "abc":
+        make_folder(f"{base}/.profiles/{model_id}")
+        write_whole(f"{base}/.profiles/{model_id}/profile.json", b"{}")
     assert removable(base, 2, datetime.now(UTC) - timedelta(hours=1)) == []
     assert removable(base, 2, _ANY_AGE) == [first, second]
     assert remove_versions(base, 2, _ANY_AGE) == [first, second]
     assert remove_versions(base, 1, _ANY_AGE) == [], "the newest is live, and a rollback returns to the other"
     assert versions(base) == [third, fourth]
     assert not any(exists(version.path) for version in (first, second))
+    assert [name.rstrip("/") for name in list_folder(f"{base}/.profiles")] == ["c"], "profiles go with their models"
     assert {number: record.model_id for number, record in RemovedVersions.find(base).records.items()} == {
         first.number: "a", second.number: "b",
     }  # fmt: skip

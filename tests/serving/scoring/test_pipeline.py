@@ -32,7 +32,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         "format": "jsonl",
         "output": "scored",
     }
-    project.configure(scoring=scoring)
+    project.configure(scoring=scoring, retention={"keep_runs": 1, "older_than": "0h"})
     return project
 
 
@@ -66,6 +66,7 @@ def test_each_span_is_scored_once_by_the_model_that_is_live(
     versions = [rows_of(scored / day)[0]["model_version"] for day in ("2026-11-03", "2026-11-04")]
     assert versions == [first.number, second.number]
     runs = sorted((project.folder / "work" / "score" / "runs").iterdir())
+    assert [(run / "log.txt").exists() for run in runs] == [False, False, True], "beyond retention.keep_runs"
     assert [Summary.read(str(run)).outcome for run in runs] == ["scored", "no_new_data", "scored"]
 
 

@@ -112,9 +112,13 @@ def test_finds_what_has_drifted_from_training_and_from_the_window_before(project
 
 
 def test_does_not_judge_few_answers(project: Project) -> None:
+    project.configure(retention={"keep_runs": 1, "older_than": "0h"})
     summary, result = _look(_configure(project, log="empty"))
+    project.configure(retention={})
     assert (summary.outcome, summary.reasons) == ("no_new_data", ["nothing was answered in the window"])
     assert result.models == []
+    pages = sorted((project.folder / "work" / "watch" / "runs").glob("*/watch.html"))
+    assert len(pages) == 1, "older ones are beyond retention.keep_runs"
     _log(project.folder / "few", _version(project), ["hello"] * 20, _END - timedelta(hours=1))
     summary, _ = _look(_configure(project, log="few"))
     assert summary.outcome == "no_new_data"
