@@ -61,7 +61,7 @@ def _alone(
     """
 
     @wraps(change)
-    def change_alone(console: Console, target: Target, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
+    def change_alone(console: Console, target: Target, /, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
         try:
             folder = os.open(target.schema.resolve().parent, os.O_RDONLY)
         except OSError:  # reading the schema says what is wrong
