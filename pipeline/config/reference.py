@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from components.evaluation.gates.gate import Gate
+from components.evaluation.gates.gate import Gate, VariantGate
 from pipeline.config.configuration import Configuration
 
 _NAMES = {
@@ -25,6 +25,7 @@ _NAMES = {
     date: "date",
     SecretStr: "text",
     Gate: "text",
+    VariantGate: "text",
 }
 _PLURALS = {
     "text": "texts",
