@@ -94,7 +94,13 @@ def check_rows(config: Configuration, sources: Sources) -> tuple[FirstPass | Non
     if found is None:
         return None, []
     against = unknown_labels(found.report, labels)
-    return found, against + (shares_above_bounds(found.report, config.data_gate) if found.is_complete else [])
+    if not found.is_complete:
+        return found, against
+    first: dict[str, str] = {}
+    for file, row in found.rejects:
+        example = f"such as {row.detail}" if row.detail else "the first"
+        first.setdefault(row.reason, f"{example} at {file}:{row.line}")
+    return found, against + shares_above_bounds(found.report, config.data_gate, first)
 
 
 def behavioural_tests(config: Configuration, labels: LabelList) -> BehaviourTests:

@@ -1,6 +1,6 @@
 """Reasons against data, one sentence each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
@@ -17,8 +17,16 @@ _MOST_NAMED = 3
 _STRAY_QUOTES = "if these quotes are ordinary characters, set examples.quoting to false"
 
 
-def shares_above_bounds(report: IngestReport, settings: DataGateSettings) -> list[str]:
-    """Return one sentence for each share of rows that is above its bound."""
+def shares_above_bounds(
+    report: IngestReport, settings: DataGateSettings, first: Mapping[str, str] | None = None
+) -> list[str]:
+    """Return one sentence for each share of rows that is above its bound.
+
+    Args:
+        report: ExampleGen's report.
+        settings: The bounds.
+        first: Words about the first row of a reason, by reason; None if it is not at hand.
+    """
     sentences = []
     blank = report.share_of(Reason.BLANK_TEXT)
     if blank > settings.blank_texts:
@@ -27,7 +35,10 @@ def shares_above_bounds(report: IngestReport, settings: DataGateSettings) -> lis
             f" ({settings.blank_texts:.2%})"
         )
     if report.unusable_share > settings.quarantined:
-        commonest = ", ".join(f"{count} {reason}" for reason, count in list(report.reasons.items())[:_MOST_NAMED])
+        commonest = ", ".join(
+            f"{count} {reason}" + (f", {first[reason]}" if first and reason in first else "")
+            for reason, count in list(report.reasons.items())[:_MOST_NAMED]
+        )
         sentences.append(
             f"{report.unusable_share:.2%} of the rows are quarantined ({commonest}), more than data_gate.quarantined"
             f" allows ({settings.quarantined:.2%}); {_remedy(report)}see bert-multilabel quarantine"

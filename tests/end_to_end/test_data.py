@@ -186,7 +186,7 @@ def test_check_shows_the_data_and_trains_nothing(tmp_path: Path, capfd: pytest.C
 
     status, summary = run(project, "data_gate.quarantined=0.001", *_TRIAL)
     assert status == 2
-    assert "0.49% of the rows are quarantined (1 blank text)" in summary["reasons"][0]
+    assert "0.49% of the rows are quarantined (1 blank text, the first at rows.csv:204)" in summary["reasons"][0]
     assert f"bert-multilabel quarantine {sorted(project.runs.iterdir())[-1]}" in capfd.readouterr().out
 
 

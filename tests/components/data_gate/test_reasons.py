@@ -87,6 +87,9 @@ def test_names_share_and_bound_of_too_many_blank_or_quarantined_rows() -> None:
     assert blank == ["1.10% of the rows have a blank text, more than data_gate.blank_texts allows (1.00%)"]
     (quarantined,) = shares_above_bounds(_quarantined(blank_text=5, invalid_UTF=6), DataGateSettings())
     assert quarantined.startswith("1.10% of the rows are quarantined (5 blank text, 6 invalid UTF), more than")
+    first = {"invalid UTF": "such as byte 0xff at a.csv:7"}
+    (quarantined,) = shares_above_bounds(_quarantined(blank_text=5, invalid_UTF=6), DataGateSettings(), first)
+    assert "(5 blank text, 6 invalid UTF, such as byte 0xff at a.csv:7), more than" in quarantined
 
 
 def test_duplicates_in_other_splits_do_not_count_as_unusable() -> None:
