@@ -9,7 +9,7 @@ from pathlib import Path
 from cli.init.hints import KINDS, Hints
 from cli.init.reading import AmbiguousError, LabelReading
 from cli.init.survey import MOST_VALUES, Column, may_mean_unknown
-from cli.init.values import STRONG_MARKS, read_values, single_labels, split_at
+from cli.init.values import STRONG_MARKS, rare_marks, read_values, single_labels, split_at
 from components.example_gen.formats.format import Format
 from components.example_gen.formats.formats import format_named
 from components.example_gen.formats.values import printable
@@ -126,6 +126,7 @@ def _columns_of_one_label_each(candidates: Sequence[Column]) -> LabelReading | N
     """Return the reading of columns of 0 and 1, or of numbered ones; None if there are none."""
     flags = [column for column in candidates if column.is_indicator or column.is_nearly_indicator]
     if any(column.has_both for column in flags) and (len(flags) > 1 or flags[0].is_indicator):
+        _refuse_others_alike(candidates, flags)
         return _indicators(flags)
     for each in candidates:
         if numbered := _numbered(candidates, each):
@@ -147,22 +148,46 @@ def _refuse_numbers(reading: LabelReading) -> LabelReading:
 
 def _why_no_labels(candidates: Sequence[Column]) -> str:
     """Return why there are no labels: at best, which columns are nearly of 0 and 1."""
+    columns = _columns_alike(candidates)
+    if columns:
+        return f"{_describe_alike(columns)}; else name the column with the labels by --labels"
+    shares = [column for column in candidates if column.is_share]
+    if len(shares) > 1:
+        return (
+            f"columns {join_names(shares)} hold numbers from 0 to 1: if they say how sure labels are, name them by"
+            f" --labels {','.join(printable(column.name) for column in shares)}"
+        )
+    return f"the columns are {join_names(candidates)}: name the one with the labels by --labels"
+
+
+def _columns_alike(candidates: Sequence[Column]) -> list[Column]:
+    """Return the most columns that hold the same two values, or the same one; none if there are no two such columns."""
     alike = defaultdict(list)
     for column in candidates:
         if 0 < len(column.values) <= _FEW_VALUES and not column.is_list:
             alike[tuple(sorted(column.values))].append(column)
-    values, columns = max(alike.items(), key=lambda item: len(item[1]), default=((), []))
-    if len(columns) > 1:
-        shown = ", ".join(f"'{printable(value)}'" for value in values)
-        found = f"columns {join_names(columns)} hold only {shown}: if they are labels, write 1 for yes and 0 for no"
-        return f"{found}; else name the column with the labels by --labels"
-    return f"the columns are {join_names(candidates)}: name the one with the labels by --labels"
+    columns = max(alike.values(), key=len, default=[])
+    return columns if len(columns) > 1 else []
+
+
+def _describe_alike(columns: Sequence[Column]) -> str:
+    shown = ", ".join(f"'{printable(value)}'" for value in sorted(columns[0].values))
+    return f"columns {join_names(columns)} hold only {shown}: if they are labels, write 1 for yes and 0 for no"
+
+
+def _refuse_others_alike(candidates: Sequence[Column], flags: Sequence[Column]) -> None:
+    """Refuse columns of flags beside which others hold two values in common, as flags in other words do."""
+    others = [column for column in candidates if column not in flags and column.values.keys() - {""}]
+    columns = [column for column in _columns_alike(others) if len(column.values) == _FEW_VALUES]
+    if columns:
+        named = ",".join(printable(column.name) for column in flags)
+        raise Refused(f"{_describe_alike(columns)}; else take the columns of 0 and 1 by --labels {named}")
 
 
 def _read_several(columns: Sequence[Column], hints: Hints) -> LabelReading:
     if not columns:
         raise Refused("--label-kind: name the columns by --labels, with commas between")
-    are_flags = all(column.is_indicator or column.is_nearly_indicator for column in columns)
+    are_flags = all(column.is_indicator or column.is_nearly_indicator or column.is_share for column in columns)
     if hints.label_kind == "indicators" or (are_flags and hints.label_kind != "columns"):
         return _indicators(columns)
     return _columns(columns)
@@ -241,7 +266,7 @@ def _refuse_split_lists(column: Column, delimiter: str) -> None:
 def _refuse_joined(column: Column, reading: LabelReading) -> None:
     """Refuse labels of which many are others, joined by a mark: two marks are in use."""
     names = set(reading.names)
-    for mark in STRONG_MARKS:
+    for mark in (*STRONG_MARKS, *rare_marks(reading.names)):
         joined = [name for name in names if len(parts := split_labels(name, mark)) > 1 and names.issuperset(parts)]
         if len(joined) > max(1, _FEW_JOINED * len(names)):
             delimited = [] if column.printed else [(f"--delimiter {mark!r}", {"delimiter": mark})]
@@ -276,7 +301,7 @@ def _are_positions(names: Sequence[str]) -> bool:
 def _indicators(columns: Sequence[Column]) -> LabelReading:
     names = [column.name for column in columns]
     for column in columns:
-        if not column.flags:
+        if not column.flags and not column.is_share:
             raise Refused(f"column '{printable(column.name)}' holds no 0 or 1; name the columns that do by --labels")
         if column.name != column.name.strip():
             raise Refused(f"column '{printable(column.name)}' has blanks at its ends, which a label cannot; rename it")
@@ -388,7 +413,7 @@ def _positional(column: Column, hints: Hints, settings: ExamplesSettings) -> Lab
     labels = IndexedLabels(kind="indices", column=column.name, delimiter=delimiter, names=path)
     names = read_label_names(labels, settings.input_base)
     for index in (index for value in column.values for index in split_labels(value, delimiter)):
-        if not (_is_index(index) and int(index) < len(names)):
+        if not (_is_index(index) and int(index) < len(names)) and not (column.label_names and index in names):
             raise Refused(
                 f"column '{printable(column.name)}' holds '{printable(index)}', not a line number of {file}; see"
                 " --labels"

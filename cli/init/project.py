@@ -49,6 +49,7 @@ _MOST_LABELS_SHOWN = 10
 _MOST_COLUMNS_SHOWN = 8
 _FEW_ROWS = 20  # fewer prove nothing
 _REMEDIES = {
+    f"{Reason.NOT_0_OR_1}: '' in": "if a blank means no, write 0 in its place",
     str(Reason.NOT_0_OR_1): "leave these rows out, correct them, or name the columns of the labels by --labels",
     str(Reason.INVALID_UTF8): "save the file as UTF-8, or name its encoding by --encoding",
     str(Reason.WRONG_FIELDS): "correct these rows, or name the character between fields by --separator",

@@ -147,8 +147,9 @@ class Column:
     @property
     def is_nearly_indicator(self) -> bool:
         """True if most rows say yes or no; the others are to be looked at, or say that nobody knows."""
-        is_flag = not self.is_list and self.flags >= _NEARLY * (self.rows + self.missing) and self._is_both_or_number
-        return is_flag and (self.has_both or self.has_unknown_only)
+        if self.is_list or not self.flags or not self._is_both_or_number:
+            return False
+        return self.has_unknown_only or (self.has_both and self.flags >= _NEARLY * (self.rows + self.missing))
 
     @property
     def holds_its_name(self) -> bool:

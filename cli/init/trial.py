@@ -24,6 +24,7 @@ _MOST_CHARACTERS = 160  # of an explanation
 _MOST_NAMED = 3
 _LONG_FORM = 0.05  # share of rows that are copies with another single label, from which on it is no accident
 _LEAST_LONG = 5
+_MANY_CONTRADICTORY = 0.2  # share of the texts in several rows
 
 
 @dataclass
@@ -144,6 +145,9 @@ class Trial:
         merged = examples.copies == "merge"
         copied, contradictory = (0, 0) if merged else self.contradictory_texts()
         found = describe_oddities(self.labels, len(self.copies) if merged else self.accepted, copied, contradictory)
+        is_told = any("several rows" in each for each in found)
+        if contradictory >= max(_LEAST_LONG, _MANY_CONTRADICTORY * copied) and not is_told:
+            found += [f"{contradictory} of {copied} texts that are in several rows have other labels in some of them"]
         if examples.merge_by is not None and self.edited:
             found.append(f"{self.describe_edited(examples.merge_by)}, and would be left out")
         if absent := [name for name in names if not self.labels[name]]:

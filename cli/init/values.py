@@ -20,6 +20,7 @@ _RARE = re.compile(
     r"|\s+[^\w\s]+\s+|[^\w\s.'()\[\]{}\"-]+\s?|[\x01-\x08\x0b-\x1f]"
 )
 _MOST_MARKS = 5
+_ODD = re.compile(r".*[,;]|and|or|und|oder|et|ou|[-&+/|,;.\u2013\u2014]")  # what no label is that ends at a blank
 _DEFAULT = "|"
 _CONJUNCTIONS = ("and ", "or ", "und ", "oder ", "et ", "ou ", "y ", "e ")
 _MANY = 5  # values with a mark: fewer prove nothing
@@ -56,7 +57,7 @@ class _Split:
 def read_values(column: Column) -> list[LabelReading]:
     """Return the readings of a column of texts that its values do not contradict, the most likely first."""
     values = [value for value in column.values if value.strip()]
-    marks = (*STRONG_MARKS, *_WEAK, *_rare_marks(values))
+    marks = (*STRONG_MARKS, *_WEAK, *rare_marks(values))
     found = [reading for mark in marks if (reading := _delimited(column, values, mark)) is not None]
     # The delimiter with the fewest distinct labels; of several, the first in the order above.
     found.sort(key=lambda reading: (-reading.support, len(reading.names)))
@@ -92,7 +93,7 @@ def _reading(column: Column, mark: str, names: Sequence[str], support: int) -> L
     return LabelReading(settings, names, support, {"delimiter": mark}, f"labels separated by {mark!r}")
 
 
-def _rare_marks(values: Sequence[str]) -> list[str]:
+def rare_marks(values: Sequence[str]) -> list[str]:
     """Return further marks between words of the values, the most frequent first: signs, "and", <br> and such."""
     found = Counter(match for value in values for match in dict.fromkeys(_RARE.findall(value)))
     known = (*STRONG_MARKS, *_WEAK)
@@ -119,6 +120,8 @@ def _support(evidence: _Split) -> int:
         return 2 if recurring > 0 or len(evidence.several) < _MANY else 0
     if not recurring:
         return 1 if evidence.mark == "," and len(evidence.several) == 1 and evidence.values <= 2 else 0
+    if evidence.mark == " " and any(_ODD.fullmatch(part.lower()) for part in evidence.parts):
+        return 0  # "a, b and c"
     within = {part for value in evidence.several for part in value}
     alone = sum(1 for _ in _alone(evidence))
     if evidence.mark != ",":

@@ -306,3 +306,56 @@ def test_ratings_and_spans_in_annotations_are_no_labels(tmp_path: Path) -> None:
         for _, text, given in ROWS
     ]  # fmt: skip
     assert _init(tmp_path, "tasks.json", json.dumps(tasks))[1] == list(LABELS)
+
+
+@pytest.mark.parametrize(
+    ("yes", "no", "message"),
+    [
+        (
+            "ja",
+            "nein",
+            "columns login, refund hold only 'ja', 'nein': .*; else take the columns of 0 and 1 by --labels b",
+        ),
+        ("1", "", "neither 0 nor 1: '' in column 'login'.*; if a blank means no, write 0 in its place"),
+    ],
+)
+def test_columns_of_flags_in_other_words_do_not_vanish(tmp_path: Path, yes: str, no: str, message: str) -> None:
+    lines = [
+        f"{text},{int('billing' in g)},{','.join(yes if x in g else no for x in LABELS[1:])}" for _, text, g in ROWS
+    ]
+    with pytest.raises(Refused, match=message):
+        _init(tmp_path, "a.csv", f"text,{','.join(LABELS)}\n" + "\n".join(lines))
+
+
+def test_asks_about_labels_joined_in_two_ways(tmp_path: Path) -> None:
+    def show(given: list[str]) -> str:
+        return ", ".join(given[:-1]) + " and " * (len(given) > 1) + "".join(given[-1:])
+
+    names = (*LABELS, "praise", "shipping")
+    shown = [show([name for i, name in enumerate(names) if n >> i & 1]) for n, *_ in ROWS]
+    content = "text,labels\n" + "".join(f'{text},"{shown[n]}"\n' for n, text, _ in ROWS)
+    with pytest.raises(AmbiguousError, match="look like others joined by ' and '"):
+        _init(tmp_path, "a.csv", content)
+
+
+def test_takes_fractions_for_soft_labels_where_a_person_names_them(tmp_path: Path) -> None:
+    content = "text,toxic,insult\n" + "".join(f"{text},0.{n:02},0.{99 - n}\n" for n, text, _ in ROWS)
+    with pytest.raises(Refused, match=r"toxic, insult hold numbers from 0 to 1: .* by --labels toxic,insult"):
+        _init(tmp_path, "a.csv", content)
+    examples, labels, _ = _init(tmp_path, "a.csv", content, labels="toxic,insult")
+    assert examples.soft_cut == 0.5
+    assert labels == ["toxic", "insult"]
+
+
+def test_warns_of_annotators_that_disagree(tmp_path: Path) -> None:
+    lines = [f"{text},{LABELS[(n * who) % 3]}" for n, text, _ in ROWS for who in (1, 1, 2)]
+    printed = _init(tmp_path, "a.csv", "text,label\n" + "\n".join(lines))[2]
+    assert "Warning: 40 of 60 texts that are in several rows have other labels in some of them" in printed
+
+
+def test_label_names_may_repeat_what_the_file_says(tmp_path: Path) -> None:
+    column = [[LABELS.index(label) for label in given] for *_, given in ROWS]
+    content = _hugging_face(tmp_path, column, [NAMED])
+    examples, labels, printed = _init(tmp_path, "a.parquet", content, label_names=_names(tmp_path))
+    assert (examples.labels.kind, labels) == ("indices", list(LABELS))
+    assert "refund (28)" in printed
