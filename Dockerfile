@@ -34,13 +34,15 @@ COPY --from=project /project /project
 ENV PATH=/venv/bin:$PATH
 # TensorFlow enables oneDNN by default only on some Intel processors; NVIDIA's runtime mounts what is named here.
 ENV TF_ENABLE_ONEDNN_OPTS=1 NVIDIA_DRIVER_CAPABILITIES=compute,utility
-# The user is a number, so that Kubernetes can verify that it is not root. Kubeflow's launcher puts copies into the folders.
+COPY image/imports.py /project/
+# The imports write the bytecode that is still missing, which the image's user could not. The user is a number, so that
+# Kubernetes can verify that it is not root. Kubeflow's launcher puts copies into the folders.
 RUN pip install --no-cache-dir --no-deps --no-index /project/*.whl \
+    && HOME=/tmp/home python /project/imports.py --project && rm -rf /tmp/* \
     && useradd --uid 1000 --create-home bert \
     && install --directory --owner=bert /gcs /minio /s3
 USER 1000
 WORKDIR /home/bert
-COPY image/imports.py /project/
 RUN bert-multilabel --help >/dev/null && python /project/imports.py --project
 ENTRYPOINT ["bert-multilabel"]
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from components.common import files
@@ -29,7 +29,7 @@ _LEFTOVERS = frozenset({"log.txt"})
 _ID = "id"
 _KEY = re.compile(r"\bexamples\.(?=\w)")
 _BEAM_SUFFIX = re.compile(r" \[while running .*\]$", re.DOTALL)
-_PACKAGES = ("tensorflow", "tensorflow-text", "apache-beam")
+_PACKAGES = ("tensorflow-text", "apache-beam")
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def begin(settings: ScoringSettings, model: ScoredWith, sources: Sources) -> Sco
         input_base=settings.input_base,
         options=_options(settings),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions={package: version(package) for package in _PACKAGES},
+        versions={"tensorflow": _tensorflow_version(), **{package: version(package) for package in _PACKAGES}},
     )
     try:
         existing = ScoringRecord.read(settings.output.rstrip("/"))
@@ -194,6 +194,14 @@ def _remove_all(output: str) -> None:
     for name in (shards.UNFINISHED, shards.SCORES, QUARANTINE):
         files.remove_folder(f"{output}/{name}")
     files.remove_file(f"{output}/{ScoringRecord.FILE}")
+
+
+def _tensorflow_version() -> str:
+    """Return the release of TensorFlow, whose package in the container image is the one without GPU kernels."""
+    try:
+        return version("tensorflow")
+    except PackageNotFoundError:
+        return version("tensorflow-cpu")
 
 
 def _options(settings: ScoringSettings) -> dict[str, str]:

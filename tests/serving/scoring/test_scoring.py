@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,21 @@ def test_a_runner_that_repeats_the_job_keeps_the_plan_that_shards_were_written_f
     again = write_plan(0, [Part(0, chunks=[Chunk(path="c", rows=1)]), Part(0, chunks=[Chunk(path="d", rows=2)])], job)
     assert [each.chunk.path for each in again] == ["b"]
     assert remaining(Plan.read(job.unfinished), job) == again
+
+
+def test_scores_where_tensorflow_is_the_package_without_gpu_kernels(
+    version: Version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The container image has `tensorflow-cpu`."""
+
+    def version_of(package: str) -> str:
+        if package == "tensorflow":
+            raise PackageNotFoundError(package)
+        return f"of {package}"
+
+    monkeypatch.setattr("serving.scoring.run.version", version_of)
+    record = score_files(version.path, tmp_path / "out", [str(_write(tmp_path / "rows.csv"))])
+    assert record.versions["tensorflow"] == "of tensorflow-cpu"
 
 
 def test_scores_rows_of_bigquery(version: Version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
