@@ -26,6 +26,7 @@ INSTALL_REQUIRES = [
     "ml-metadata>=1.21,<1.22",
     "numpy>=2,<3",
     "prometheus-client>=0.22,<1",  # metrics of `serve`
+    "py3langid>=0.4,<0.5",  # languages of texts for the request log and `watch`: numpy alone, 14 microseconds a text
     "pydantic>=2.14,<3",
     "pyarrow>=18,<19",
     "pyyaml>=6,<7",
@@ -61,9 +62,13 @@ ONNX_REQUIRES = [
     "tokenizers>=0.22,<1",
 ]
 
+# For `watch.evidently`, whose reports some teams read already. It brings two dozen packages, among them a server.
+EVIDENTLY_REQUIRES = ["evidently>=0.7.23,<0.8"]
+
 DEV_REQUIRES = [
     *SIGNING_REQUIRES,
     *ONNX_REQUIRES,
+    *EVIDENTLY_REQUIRES,
     "axe-playwright-python>=0.1.7,<1",  # axe-core: faults of the report for screen readers and weak eyes
     "boto3>=1.40,<2",  # uploads and downloads in tests as Kubeflow's launcher does
     "flask>=3,<4",  # moto's server is one of flask's; its own extra for that brings a dozen packages more
@@ -109,6 +114,7 @@ setup(
     install_requires=INSTALL_REQUIRES,
     extras_require={
         "dev": DEV_REQUIRES,
+        "evidently": EVIDENTLY_REQUIRES,
         "mlflow": MLFLOW_REQUIRES,
         "onnx": ONNX_REQUIRES,
         "signing": SIGNING_REQUIRES,

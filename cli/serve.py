@@ -33,6 +33,10 @@ def serve(
     ] = None,
     log_sample: Annotated[float, typer.Option(help="Share of the requests that is logged.")] = 1.0,
     log_texts: Annotated[bool, typer.Option("--log-texts", help="Log the texts too, not their lengths only.")] = False,
+    log_languages: Annotated[bool, typer.Option(help="Log the language of each text.")] = True,
+    log_slices: Annotated[
+        bool, typer.Option(help="Log the model's slice columns that clients send in the header X-Slices.")
+    ] = True,
     log_max_mb: Annotated[int, typer.Option(help="Size of the log, in MB; above it, the oldest files go.")] = 1024,
 ) -> None:
     """Serve the newest version of a registry, as TensorFlow Serving would: REST, gRPC, and a page to try texts on.
@@ -54,7 +58,14 @@ def serve(
         log = (
             None
             if request_log is None
-            else RequestLogSettings(folder=request_log, sample=log_sample, texts=log_texts, max_mb=log_max_mb)
+            else RequestLogSettings(
+                folder=request_log,
+                sample=log_sample,
+                texts=log_texts,
+                languages=log_languages,
+                slices=log_slices,
+                max_mb=log_max_mb,
+            )
         )
         settings = ServerSettings(
             model=model, name=name, host=host, port=port, grpc_port=grpc_port, max_batch=max_batch,

@@ -47,6 +47,10 @@ def watch(
     """
     if config.watch is None:
         raise Refused("watch: the configuration has no watch; give it the folder of the request log (docs/serving.md)")
+    if config.watch.evidently:
+        from serving.watch.evidently_report import check_evidently  # imports pyarrow
+
+        check_evidently()
     name = f"{config.name}-watch"
     work_dir = WorkDir(f"{config.work_dir}/watch")
     with (
@@ -133,7 +137,7 @@ def _compare(config: Configuration, folder: Path, end: datetime, *, verbose: boo
         from serving.watch.compare import compare
 
         try:
-            return compare(config.registry, config.watch, end)
+            return compare(config.registry, config.watch, end, str(folder))
         except (Refused, OSError):
             raise
         except Exception as error:

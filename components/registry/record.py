@@ -158,6 +158,7 @@ class ModelRecord(Record):
         retired: Those of `labels` that are no longer in use: their outputs are always 0, and they are never given.
         renamed: Present name by former name, of the labels that were renamed.
         implies: Labels that a label implies directly, by that label, which is never given without them.
+        slices: Columns beside the text by which the model was evaluated.
         calibration: Calibration of the model; None if its probabilities come from the head as they are.
         checkpoint_fingerprint: Fingerprint of the files of `checkpoint`; None in records older than this attribute.
         started_from: Version of the registry that training started from; None if it started from the checkpoint.
@@ -184,6 +185,7 @@ class ModelRecord(Record):
     retired: list[str] = Field(default=[])
     renamed: dict[str, str] = Field(default={})
     implies: dict[str, list[str]] = Field(default={})
+    slices: list[str] = Field(default=[])
     calibration: CalibrationRecord | None = None
     checkpoint_fingerprint: str | None = None
     started_from: str | None = None

@@ -48,7 +48,7 @@ from components.trainer.warm_start import start_from
 from components.trainer.windowed_classifier import WindowedClassifier
 from components.trainer.windowed_head import windowed_head_over_pooled
 from schema.errors import Refused
-from schema.features import SOFT_LABELS, UNKNOWN_LABELS
+from schema.features import FEATURES, SOFT_LABELS, UNKNOWN_LABELS
 from schema.label_list import LabelList, label_list, read_schema
 
 _SAMPLE_TEXTS = 8
@@ -108,7 +108,7 @@ def train(config: TrainerConfig, data: "Data") -> Trained:
     settings = config.training
     strategy = choose_strategy(settings)
     set_seeds(settings)
-    record = _new_record(config, data.labels)
+    record = _new_record(config, data.labels, data.slices)
     PROGRESS.info("reading checkpoint %s", config.checkpoint)
     checkpoint = find_checkpoint(config.checkpoint)
     model = _build_model(checkpoint, len(data.labels.names), settings, config.windows, strategy)
@@ -128,12 +128,15 @@ class Data:
         fn_args: Arguments of `run_fn`.
         transform: Transform graph.
         labels: Label list.
+        slices: Columns beside the text.
     """
 
     def __init__(self, fn_args: FnArgs, settings: TrainingSettings, windows: WindowSettings | None) -> None:
         self.fn_args = fn_args
         self.transform = tft.TFTransformOutput(fn_args.transform_graph_path)
-        self.labels: LabelList = label_list(read_schema(fn_args.schema_path))
+        schema = read_schema(fn_args.schema_path)
+        self.labels: LabelList = label_list(schema)
+        self.slices = [feature.name for feature in schema.feature if feature.name not in FEATURES]
         self._settings, self._windows = settings, windows
 
     def at(self, fn_args: FnArgs, settings: TrainingSettings) -> "Data":
@@ -186,7 +189,7 @@ class Data:
         )
 
 
-def _new_record(config: TrainerConfig, labels: LabelList) -> ModelRecord:
+def _new_record(config: TrainerConfig, labels: LabelList, slices: list[str]) -> ModelRecord:
     """Return the record of the model before it is trained."""
     return ModelRecord(
         model_id="",
@@ -199,6 +202,7 @@ def _new_record(config: TrainerConfig, labels: LabelList) -> ModelRecord:
         retired=[label for label in labels.names if label in labels.retired],
         renamed=dict(labels.aliases),
         implies={label: list(implied) for label, implied in labels.implies.items()},
+        slices=slices,
         checkpoint_fingerprint=config.checkpoint_fingerprint,
     )
 

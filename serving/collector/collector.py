@@ -3,13 +3,15 @@
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from enum import StrEnum
 
 from serving.collector.events import Event
 from serving.collector.pairs import Pairs
-from serving.collector.payloads import read_request, read_response
+from serving.collector.payloads import Asked, read_request, read_response
 from serving.collector.versions import Versions
 from serving.request_log.rows import LoggedAnswer
+from serving.request_log.slices import Slices, parse_slices
 from serving.request_log.writer import RequestLog
 from serving.server.errors import RequestError
 
@@ -94,6 +96,17 @@ class Collector:
                 texts=asked.texts,
                 pairs=asked.pairs,
                 probabilities=answered.probabilities,
+                slices=_slices(request, asked, header.slices) if self._log.keeps_slices else {},
             )
         )
         return Result.LOGGED, ""
+
+
+def _slices(request: Event, asked: Asked, columns: Sequence[str]) -> Slices:
+    """Return the slice columns of a request, from its examples or its header."""
+    sent = parse_slices(request.slices, columns, len(asked.texts))
+    if not asked.examples or not columns:
+        return sent
+    from serving.examples import slices_of_examples  # needs TensorFlow
+
+    return {**slices_of_examples(asked.examples, columns), **sent}

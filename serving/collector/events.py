@@ -19,6 +19,7 @@ from cloudevents.core.bindings.http import HTTPMessage, from_http
 from cloudevents.core.exceptions import BaseCloudEventException
 from cloudevents.core.formats.json import JSONFormat
 
+from serving.request_log.slices import HEADER
 from serving.server.errors import invalid
 
 
@@ -40,6 +41,7 @@ class Event:
         model: Name of the InferenceService; empty if the event does not say.
         request_id: Id that the client gave it in a header that the logger passes on; None if there is none.
         body: Body of the request or of the answer.
+        slices: The client's header that names its slices; None if the logger does not pass it on.
     """
 
     kind: Kind
@@ -48,6 +50,7 @@ class Event:
     model: str
     request_id: str | None
     body: bytes
+    slices: str | None = None
 
 
 class _Bodies(JSONFormat):
@@ -77,8 +80,9 @@ def read_event(headers: Mapping[str, str], body: bytes) -> Event:
         key=f"{event.get_source()} {event.get_id()}",
         time=moment.timestamp() if isinstance(moment, datetime) else time.time(),
         model=str(event.get_extension("inferenceservicename") or ""),
-        request_id=_request_id(event.get_extension("metadata")),
+        request_id=_header(event.get_extension("metadata"), "x-request-id"),
         body=_bytes(event.get_data()),
+        slices=_header(event.get_extension("metadata"), HEADER),
     )
 
 
@@ -88,10 +92,10 @@ def _bytes(data: Any) -> bytes:
     return b"" if data is None else (data if isinstance(data, str) else json.dumps(data)).encode("utf-8", "replace")
 
 
-def _request_id(metadata: Any) -> str | None:
-    """Return the client's X-Request-Id, if the logger's `metadataHeaders` lists it."""
+def _header(metadata: Any, wanted: str) -> str | None:
+    """Return a header of the client, if the logger's `metadataHeaders` lists it; in lower case."""
     with suppress(ValueError, TypeError):
         for name, values in dict(json.loads(metadata)).items():
-            if name.lower() == "x-request-id" and values:
+            if name.lower() == wanted and values:
                 return str(values[0])
     return None

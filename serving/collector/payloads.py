@@ -25,11 +25,13 @@ class Asked:
         texts: The texts, UTF-8.
         pairs: The second texts; None for models of single texts.
         request_id: Id in the body; None if there is none.
+        examples: The serialized tf.Examples that the texts are from; empty if they were sent as texts.
     """
 
     texts: Sequence[bytes]
     pairs: Sequence[bytes] | None
     request_id: str | None = None
+    examples: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def _asked(columns: Mapping[str, Sequence[bytes]], request_id: str | None = None
         # Examples need TensorFlow to be read, texts do not.
         from serving.examples import texts_of_examples
 
-        return Asked(*texts_of_examples(columns[_EXAMPLES]), request_id)
+        return Asked(*texts_of_examples(columns[_EXAMPLES]), request_id, columns[_EXAMPLES])
     raise invalid(f"the request has neither {_TEXTS} nor {_EXAMPLES}")
 
 

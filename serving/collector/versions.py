@@ -65,6 +65,7 @@ class Versions:
                     labels=tuple(record.labels),
                     thresholds=tuple(record.thresholds),
                     retired=tuple(record.retired),
+                    slices=tuple(record.slices),
                 )
         newest = found[-1].number if found else None
         self.current = newest if self._answering is None else self._answering() or self.current

@@ -75,7 +75,7 @@ def _read(path: str) -> LogFile:
         with open_seekable(path) as file:
             table = pq.read_table(file)
         header = LogHeader.model_validate_json((table.schema.metadata or {})[HEADER_KEY])
-        rows = table.select(SCHEMA.names).cast(SCHEMA)
+        rows = _with_all_columns(table).select(SCHEMA.names).cast(SCHEMA)
         _check_labels(header, rows)
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
@@ -96,6 +96,14 @@ def _check_labels(header: LogHeader, rows: pa.Table) -> None:
     counts = pc.unique(pc.list_value_length(rows["probabilities"])).to_pylist()
     if len(header.thresholds) != n_labels or set(counts) - {n_labels}:
         raise ValueError(f"labels, thresholds and probabilities differ in number: {n_labels}, {counts}")
+
+
+def _with_all_columns(table: pa.Table) -> pa.Table:
+    """Return a table with the columns that earlier releases did not write, all null."""
+    for each in SCHEMA:
+        if each.nullable and each.name not in table.column_names:
+            table = table.append_column(each, pa.nulls(table.num_rows, each.type))
+    return table
 
 
 def _within(rows: pa.Table, window: Window) -> pa.Table:

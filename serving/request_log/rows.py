@@ -7,7 +7,7 @@ with spans. Each row is one text. What holds for all rows of a file is in its `L
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -16,6 +16,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from components.common.record import Value
+from serving.request_log.language import languages_of
+from serving.request_log.slices import Slices
 
 HEADER_KEY = b"bert_multilabel"
 """Key of the header in a file's metadata, as JSON."""
@@ -35,6 +37,8 @@ SCHEMA = pa.schema([
     pa.field("is_cut", pa.bool_()),  # the text has as many pieces as the model reads, so it was probably cut
     pa.field("probabilities", pa.list_(pa.float32()), nullable=False),  # of `LogHeader.labels`, in that order
     pa.field("labels", pa.list_(pa.string()), nullable=False),  # those above their thresholds
+    pa.field("language", pa.string()),  # ISO 639-1 code; null if it is not known, or not logged
+    pa.field("slices", pa.map_(pa.string(), pa.string())),  # by column, as the client sent them; null if it sent none
 ])  # fmt: skip
 
 
@@ -49,6 +53,7 @@ class LogHeader(Value):
         labels: Label of each probability.
         thresholds: Threshold of each label; a label is given if its probability is above it.
         retired: Those of `labels` that are no longer in use.
+        slices: Slice columns that the model was evaluated by, whose values are logged where clients send them.
         sample: Share of the requests that was logged.
         dropped: Rows that were dropped, and are in no file, since the process wrote its previous file.
     """
@@ -60,6 +65,7 @@ class LogHeader(Value):
     labels: tuple[str, ...]
     thresholds: tuple[float, ...]
     retired: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
     sample: float = 1.0
     dropped: int = 0
 
@@ -93,6 +99,7 @@ class LoggedAnswer:
         pairs: The second texts; None for models of single texts.
         probabilities: float32 [n, n_labels].
         count_pieces: Counter of word pieces; None if there is none.
+        slices: Values of each text by slice column, as far as the client sent them.
     """
 
     header: LogHeader
@@ -104,15 +111,19 @@ class LoggedAnswer:
     pairs: Sequence[bytes] | None
     probabilities: NDArray[np.float32]
     count_pieces: PieceCounter | None = None
+    slices: Slices = field(default_factory=dict)
 
 
-def table_of(answers: Sequence[LoggedAnswer], requests: Sequence[str], *, texts: bool) -> pa.Table:
+def table_of(
+    answers: Sequence[LoggedAnswer], requests: Sequence[str], *, texts: bool, languages: bool = True
+) -> pa.Table:
     """Return the rows of answers of one version.
 
     Args:
         answers: At least one answer, all of one version.
         requests: The id that each is logged under.
         texts: Whether the texts themselves are kept.
+        languages: Whether the languages of the texts are.
     """
     columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
     for answer, request in zip(answers, requests, strict=True):
@@ -133,6 +144,8 @@ def table_of(answers: Sequence[LoggedAnswer], requests: Sequence[str], *, texts:
         columns["is_cut"] += [None] * n if counted is None else counted.is_cut
         columns["probabilities"] += answer.probabilities.tolist()
         columns["labels"] += given_labels(answer.header, answer.probabilities)
+        columns["language"] += languages_of(first) if languages else [None] * n
+        columns["slices"] += _by_row(answer.slices, n)
     return pa.table(columns, schema=SCHEMA)
 
 
@@ -151,6 +164,15 @@ def given_labels(header: LogHeader, probabilities: NDArray[np.float32]) -> list[
     # In float32, as the model's own `labels` output compares them.
     is_given = probabilities > np.asarray(header.thresholds, np.float32)
     return [[header.labels[index] for index in np.flatnonzero(row)] for row in is_given]
+
+
+def _by_row(slices: Slices, rows: int) -> list[list[tuple[str, str]] | None]:
+    """Return the slice columns of each row, as Arrow's maps take them; None for a row that has none."""
+    found = []
+    for row in range(rows):
+        values = [(name, value) for name, of_rows in slices.items() if (value := of_rows[row]) is not None]
+        found.append(values or None)
+    return found
 
 
 def _decoded(texts: Sequence[bytes]) -> list[str]:

@@ -94,6 +94,10 @@ class RequestLog:
         with self._lock:
             return LogCounts(self._written, self._dropped, self._waiting, self._bytes)
 
+    @property
+    def keeps_slices(self) -> bool:
+        return self._settings.slices
+
     def takes(self) -> bool:
         """Return whether the next answer is of the sample."""
         return self._settings.sample >= 1 or random.random() < self._settings.sample
@@ -142,7 +146,10 @@ class RequestLog:
             dropped, self._reported_dropped = self._dropped - self._reported_dropped, self._dropped
         update = {"sample": self._settings.sample, "dropped": dropped}
         header = answers[0].header.model_copy(update=update)
-        table = table_of(answers, [self._logged_id(answer) for answer in answers], texts=self._settings.texts)
+        table = table_of(
+            answers, [self._logged_id(answer) for answer in answers], texts=self._settings.texts,
+            languages=self._settings.languages,
+        )  # fmt: skip
         buffer = io.BytesIO()
         metadata = {HEADER_KEY: header.model_dump_json().encode()}
         pq.write_table(table.replace_schema_metadata(metadata), buffer, compression="zstd")

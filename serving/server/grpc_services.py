@@ -21,6 +21,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from serving.request_log.slices import HEADER
 from serving.server.errors import RequestError, invalid
 from serving.server.live_model import Served
 from serving.server.model_protos import signature_map, status_response
@@ -97,7 +98,8 @@ class _ModelService(model_service_pb2_grpc.ModelServiceServicer):  # type: ignor
 async def _answered(service: Service, context: Any, answer: Callable[[Origin], Awaitable[Any]]) -> Any:
     metadata = dict(context.invocation_metadata() or ())
     request_id = str(metadata.get("x-request-id", ""))[:_MOST_ID_CHARACTERS]
-    origin = Origin("grpc", request_id or None, time.monotonic())
+    slices = metadata.get(HEADER)
+    origin = Origin("grpc", request_id or None, time.monotonic(), slices if isinstance(slices, str) else None)
     try:
         with service.counted(origin):
             return await answer(origin)

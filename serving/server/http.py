@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from serving.request_log.slices import HEADER
 from serving.server import open_inference, page, rest
 from serving.server.body import read_body
 from serving.server.errors import RequestError
@@ -88,7 +89,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
 def _endpoint(service: Service, handler: Handler, api: str, max_bytes: int) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         request_id = request.headers.get("x-request-id", "")[:_MOST_ID_CHARACTERS]
-        origin = Origin(api, request_id or None, time.monotonic())
+        origin = Origin(api, request_id or None, time.monotonic(), request.headers.get(HEADER))
         try:
             with service.counted(origin):
                 return await handler(service, request, await read_body(request, max_bytes), origin)

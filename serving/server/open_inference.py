@@ -6,6 +6,7 @@ signatures: requests are answered by `serve_text`, or by the one that the parame
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -64,7 +65,7 @@ async def infer(service: Service, request: Request, body: bytes, origin: Origin)
         raise invalid("'id' must be a string")
     columns = dict(_column(each) for each in _objects(content, "inputs"))
     only = [_name(each) for each in _objects(content, "outputs")] if content.get("outputs") else []
-    origin = Origin(origin.api, request_id or origin.request_id, origin.arrived)
+    origin = replace(origin, request_id=request_id or origin.request_id)
     outputs = await service.predict(served, signature, columns, origin, only)
     tensors = ", ".join(
         f'{{"name": "{name}", "shape": {list(values.shape)}, "datatype": "{_TYPES[signature.outputs[name].dtype]}",'

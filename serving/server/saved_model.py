@@ -93,6 +93,7 @@ def _load(version: Version, model_dir: str, name: str) -> SavedModel:
         labels=tuple(record.labels),
         thresholds=tuple(record.thresholds),
         retired=tuple(record.retired),
+        slices=tuple(record.slices),
     )
     try:
         model = SavedModel(model_dir, header)

@@ -13,7 +13,7 @@ from functools import partial
 import grpc
 
 from schema.errors import Refused
-from serving.examples import texts_of_examples
+from serving.examples import rows_of_examples
 from serving.request_log.writer import RequestLog
 from serving.server.batching import Batcher
 from serving.server.grpc_services import add_services
@@ -78,7 +78,7 @@ class _Server:
     async def run(self, live: LiveModel, listener: socket.socket, started: Callable[[Addresses], None]) -> None:
         settings = self._settings
         self._metrics = Metrics(live, self._log)
-        service = Service(settings.name, live, self._metrics, self._log, texts_of_examples)
+        service = Service(settings.name, live, self._metrics, self._log, rows_of_examples)
         http = HttpServer(http_app(service, settings.max_request_bytes), settings.grace_s)
         options = [
             ("grpc.max_receive_message_length", settings.max_request_bytes),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from grpc import StatusCode
 
 from serving.request_log.rows import LoggedAnswer
+from serving.request_log.slices import Slices, parse_slices
 from serving.request_log.writer import RequestLog
 from serving.server.errors import RequestError, invalid
 from serving.server.live_model import LiveModel, Served
@@ -18,7 +19,7 @@ DEFAULT_SIGNATURE = "serving_default"
 TEXT_SIGNATURE = "serve_text"
 _PROBABILITIES, _TEXTS, _PAIRS, _EXAMPLES = "probabilities", "texts", "text_pairs", "examples"
 
-ExampleReader = Callable[[Sequence[bytes]], tuple[list[bytes], list[bytes] | None]]
+ExampleReader = Callable[[Sequence[bytes], Sequence[str]], tuple[list[bytes], list[bytes] | None, Slices]]
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,13 @@ class Origin:
         api: Interface: rest, grpc, v2 or page.
         request_id: Id that the client gave it; None if it gave none.
         arrived: When it arrived, in seconds of the monotonic clock.
+        slices: The header that names its slices; None if there was none.
     """
 
     api: str
     request_id: str | None
     arrived: float
+    slices: str | None = None
 
 
 class Service:
@@ -44,7 +47,7 @@ class Service:
         live: The version that answers.
         metrics: Counters.
         log: The request log; None if there is none.
-        read_examples: Returns the texts of serialized tf.Examples, for the log.
+        read_examples: Returns the texts of serialized tf.Examples, and their slice columns, for the log.
     """
 
     def __init__(
@@ -116,8 +119,11 @@ class Service:
         assert self._log is not None
         if not self._log.takes():
             return
-        texts, pairs = (
-            (columns[_TEXTS], columns.get(_PAIRS)) if _TEXTS in columns else self._read_examples(columns[_EXAMPLES])
+        names = served.model.header.slices if self._log.keeps_slices else ()
+        texts, pairs, slices = (
+            (columns[_TEXTS], columns.get(_PAIRS), {})
+            if _TEXTS in columns
+            else self._read_examples(columns[_EXAMPLES], names)
         )
         self._log.offer(
             LoggedAnswer(
@@ -130,6 +136,7 @@ class Service:
                 pairs=pairs,
                 probabilities=probabilities,
                 count_pieces=served.model.count_pieces,
+                slices={**slices, **parse_slices(origin.slices, names, len(texts))},
             )
         )
 

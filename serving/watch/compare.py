@@ -3,27 +3,29 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+import pyarrow as pa
 from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatisticsList as Statistics
 
 from components.data_gate.verdict import Drift
 from schema.features import LABELS, TEXT_LENGTH
 from serving.request_log.reader import Window
-from serving.watch.profile import read_profile
+from serving.watch.profile import read_profile, read_profile_rows
 from serving.watch.result import BEFORE, TRAINING, Distance, WatchedModel, WatchResult
-from serving.watch.rows import BLANK, CUT, SLICE, UNKNOWN_PIECES, Answered, answered
+from serving.watch.rows import BLANK, CUT, LANGUAGE, SLICE, UNKNOWN_PIECES, Answered, answered
 from serving.watch.settings import WatchSettings
 from serving.watch.statistics import changed_most, drift_between, means, rates, statistics_of
 
 _WORDS = {UNKNOWN_PIECES: "of a text's word pieces are unknown", BLANK: "of texts are blank", CUT: "of texts are cut"}
 
 
-def compare(registry: str, settings: WatchSettings, end: datetime) -> WatchResult:
+def compare(registry: str, settings: WatchSettings, end: datetime, folder: str) -> WatchResult:
     """Compare a window, and each model's answers in it.
 
     Args:
         registry: Registry of the versions, with their profiles.
         settings: Sources, windows and bounds.
         end: End of the window, with a time zone.
+        folder: Folder for the reports of other tools.
 
     Raises:
         Refused: The log, scores or a profile cannot be read.
@@ -37,11 +39,13 @@ def compare(registry: str, settings: WatchSettings, end: datetime) -> WatchResul
     return WatchResult(
         start=(end - length).isoformat(timespec="seconds"),
         end=end.isoformat(timespec="seconds"),
-        models=[_compare_model(registry, settings, each, before.get(each.model_id)) for each in now],
+        models=[_compare_model(registry, settings, each, before.get(each.model_id), folder) for each in now],
     )
 
 
-def _compare_model(registry: str, settings: WatchSettings, now: Answered, before: Answered | None) -> WatchedModel:
+def _compare_model(
+    registry: str, settings: WatchSettings, now: Answered, before: Answered | None, folder: str
+) -> WatchedModel:
     statistics = statistics_of(now.rows)
     found = means(statistics)
     watched = WatchedModel(
@@ -69,7 +73,22 @@ def _compare_model(registry: str, settings: WatchSettings, now: Answered, before
         notes.append("the window before has too few rows to be compared with")
     else:
         distances += _distances(statistics, statistics_of(before.rows), BEFORE, settings)
+        if settings.evidently:
+            _write_evidently(folder, now, before.rows, BEFORE)
+    if settings.evidently:
+        rows = read_profile_rows(registry, now.model_id)
+        if rows is not None:
+            _write_evidently(folder, now, rows, TRAINING)
+        elif profile is not None:
+            notes.append("no report of Evidently beside the training data: an earlier release made the profile")
     return watched.model_copy(update={"distances": distances, "notes": notes})
+
+
+def _write_evidently(folder: str, now: Answered, reference: pa.Table, compared_with: str) -> None:
+    from serving.watch.evidently_report import write_evidently
+
+    model = f"version-{now.version}" if now.version is not None else now.model_id[:12]
+    write_evidently(f"{folder}/evidently-{model}-{compared_with.replace(' ', '-')}.html", now.rows, reference)
 
 
 def _distances(
@@ -99,10 +118,10 @@ def _distances(
 def _words(drift: Drift, now: Statistics, reference: Statistics, compared_with: str) -> str:
     """Return what is behind a distance: the value whose share changed most, or the means."""
     other = _name(compared_with)
-    if drift.feature == LABELS or drift.feature.startswith(SLICE):
+    if drift.feature in (LABELS, LANGUAGE) or drift.feature.startswith(SLICE):
         shares, before = rates(now, drift.feature), rates(reference, drift.feature)
         value = changed_most(shares, before)
-        verb = "is given to" if drift.feature == LABELS else "is the value of"
+        verb = {LABELS: "is given to", LANGUAGE: "is the language of"}.get(drift.feature, "is the value of")
         share, share_before = shares.get(value or "", 0), before.get(value or "", 0)
         return f"'{value}' {verb} {share:.1%} of texts, {share_before:.1%} in the {other}"
     unit = " characters" if drift.feature == TEXT_LENGTH else ""

@@ -20,6 +20,7 @@ from components.pusher.push_result import PushResult
 from components.registry import ModelRecord
 from schema.features import ID, LABELS, SPAN, TEXT, TEXT_LENGTH, TEXT_PAIR
 from serving.pieces import SIGNATURE, piece_counter
+from serving.request_log.language import languages_of
 from serving.request_log.rows import Pieces
 from serving.scoring.model import TextModel
 from serving.watch.profile import read_profile, write_profile
@@ -55,8 +56,8 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
             write_profile(registry, model_id, rows, statistics)
 
 
-def profile_of(model_dir: str, split: str, size: int) -> tuple[int, Statistics]:
-    """Return the number of texts, and the statistics of a model's answers to them.
+def profile_of(model_dir: str, split: str, size: int) -> tuple[pa.Table, Statistics]:
+    """Return a model's answers to texts of a split, a table of `serving.watch.rows`, and their statistics.
 
     Args:
         model_dir: Directory of the SavedModel.
@@ -64,8 +65,8 @@ def profile_of(model_dir: str, split: str, size: int) -> tuple[int, Statistics]:
         size: Number of texts to draw.
     """
     examples = _sample(split, size)
-    model = TextModel(model_dir)
-    return len(examples), statistics_of(_answers(model, examples))
+    rows = _answers(TextModel(model_dir), examples)
+    return rows, statistics_of(rows)
 
 
 def _answers(model: TextModel, examples: Sequence[tf.train.Example]) -> pa.Table:
@@ -87,6 +88,7 @@ def _answers(model: TextModel, examples: Sequence[tf.train.Example]) -> pa.Table
         characters=[len(text.decode()) + len((pair or b"").decode()) for text, pair in zip(texts, pairs, strict=True)],
         unknown=None if pieces is None else np.divide(pieces.unknown, np.maximum(pieces.pieces, 1)).astype(np.float32),
         cut=None if pieces is None else np.asarray(pieces.is_cut),
+        languages=languages_of([text.decode() for text in texts]),
         slices={
             name: [None if value is None else value.decode() for value in _column(examples, name)] for name in names
         },

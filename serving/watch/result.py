@@ -13,7 +13,7 @@ class Distance(Value):
     """Distance of one feature of the answers from the same feature of something else.
 
     Attributes:
-        feature: labels, text_length, `probability of LABEL`, `slice COLUMN`, unknown_pieces, blank or cut.
+        feature: labels, text_length, `probability of LABEL`, `slice COLUMN`, language, unknown_pieces, blank or cut.
         compared_with: training, or window before.
         measure: l_infinity, jensen_shannon, or rise (of a mean share).
         value: The distance.

@@ -1,8 +1,8 @@
 """Rows that are compared: one per answered text, from the request log, from scores, or from a version's eval split.
 
 A table of rows has the columns `labels` (those given), `text_length` in characters, `unknown_pieces` (share of a text's
-word pieces), `blank` and `cut` (0 or 1), `probability of LABEL` for each label in use, and one string column per slice.
-A column that a source does not know is missing or null.
+word pieces), `blank` and `cut` (0 or 1), `language`, `probability of LABEL` for each label in use, and one string
+column per slice. A column that a source does not know is missing or null.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from components.common.files import is_remote, list_files, list_folder, open_seekable
 from schema.errors import Refused
 from schema.features import LABELS, TEXT_LENGTH
+from serving.request_log.language import languages_of
 from serving.request_log.reader import Window, read_requests
 from serving.scoring.record import ScoringRecord
 from serving.scoring.shards import SCORES
 
-UNKNOWN_PIECES, BLANK, CUT = "unknown_pieces", "blank", "cut"
+UNKNOWN_PIECES, BLANK, CUT, LANGUAGE = "unknown_pieces", "blank", "cut", "language"
 PROBABILITY, SLICE = "probability of ", "slice "
 _SEED = 0
 _MOST_CHARACTERS = 200  # of an error of pyarrow, which may quote the file
@@ -54,6 +55,7 @@ def table_of(
     characters: Any = None,
     unknown: Any = None,
     cut: Any = None,
+    languages: Any = None,
     slices: Mapping[str, Any] | None = None,
 ) -> pa.Table:
     """Return a table of rows.
@@ -64,6 +66,7 @@ def table_of(
         characters: Length of each text; 0 for a blank one; None if it is not known.
         unknown: Share of unknown word pieces of each text; None if it is not known.
         cut: Whether each text was cut; None if it is not known.
+        languages: Language of each text; None if no text is known.
         slices: Value of each row by slice column.
     """
     columns: dict[str, Any] = {LABELS: pa.array(labels, pa.list_(pa.string()))}
@@ -74,6 +77,8 @@ def table_of(
         columns[UNKNOWN_PIECES] = pa.array(unknown, pa.float32())
     if cut is not None:
         columns[CUT] = pa.array(cut, pa.bool_()).cast(pa.int64())
+    if languages is not None:
+        columns[LANGUAGE] = pa.array(languages, pa.string())
     for label, values in probabilities.items():
         columns[f"{PROBABILITY}{label}"] = pa.array(values, pa.float32())
     for name, values in (slices or {}).items():
@@ -142,8 +147,16 @@ def _logged(folder: str, window: Window) -> Iterator[Answered]:
             characters=characters.combine_chunks(),
             unknown=pc.divide(unknown.cast(pa.float32()), pieces.cast(pa.float32())).combine_chunks(),
             cut=rows["is_cut"].combine_chunks(),
+            languages=rows["language"].combine_chunks(),
+            slices=_logged_slices(rows["slices"], header.slices),
         )
         yield Answered(header.model_id or f"version {header.version}", header.version, table, n)
+
+
+def _logged_slices(slices: pa.ChunkedArray, columns: Sequence[str]) -> dict[str, list[str | None]]:
+    """Return the values by slice column, of those that clients have sent."""
+    by_row = [dict(values or ()) for values in slices.to_pylist()]
+    return {name: [values.get(name) for values in by_row] for name in columns}
 
 
 def _scored(folder: str, window: Window) -> Iterator[Answered]:
@@ -187,8 +200,14 @@ def _of_scores(scores: pa.Table, record: ScoringRecord) -> Answered:
     if "slices" in scores.column_names:
         struct = scores["slices"].combine_chunks()
         slices = {field.name: struct.field(field.name) for field in struct.type}
-    characters = _characters(scores) if "text" in scores.column_names else None
-    table = table_of(probabilities, labels or [[]] * scores.num_rows, characters=characters, slices=slices)
+    has_texts = "text" in scores.column_names
+    table = table_of(
+        probabilities,
+        labels or [[]] * scores.num_rows,
+        characters=_characters(scores) if has_texts else None,
+        languages=languages_of(scores["text"].to_pylist()) if has_texts else None,
+        slices=slices,
+    )
     return Answered(record.model.model_id, record.model.version, table, scores.num_rows)
 
 

@@ -36,7 +36,13 @@ class WatchSettings(Settings):
         default=0.1,
         gt=0,
         le=1,
-        description="Greatest change of the share of any value of a slice column (of scores); null: not measured.",
+        description="Greatest change of the share of any value of a slice column; null: not measured.",
+    )
+    language_drift: float | None = Field(
+        default=0.1,
+        gt=0,
+        le=1,
+        description="Greatest change of the share of any language of the texts; null: not measured.",
     )
     unknown_pieces: float | None = Field(
         default=0.02, gt=0, le=1, description="Greatest rise of the share of unknown word pieces; null: not measured."
@@ -46,6 +52,11 @@ class WatchSettings(Settings):
     )
     cut_texts: float | None = Field(
         default=0.05, gt=0, le=1, description="Greatest rise of the share of texts that were cut; null: not measured."
+    )
+    evidently: bool = Field(
+        default=False,
+        description="Whether to write Evidently's drift reports besides, which decide nothing; needs the extra"
+        " evidently.",
     )
     profile_texts: PositiveInt = Field(
         default=2_000, description="Texts of the eval split that a version's profile is made of, when it is pushed."

@@ -13,7 +13,7 @@ from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatistics
 from components.data_gate.drift import measure_drift
 from components.data_gate.verdict import Drift
 from schema.features import LABELS, TEXT_LENGTH
-from serving.watch.rows import PROBABILITY, SLICE
+from serving.watch.rows import LANGUAGE, PROBABILITY, SLICE
 from serving.watch.settings import WatchSettings
 
 _MOST_VALUES = 1_000  # of a slice column, or labels
@@ -92,6 +92,9 @@ def _add_comparator(schema: schema_pb2.Schema, name: str, settings: WatchSetting
     elif name.startswith(SLICE) and settings.slice_drift is not None:
         comparator = schema.feature.add(name=name, type=schema_pb2.BYTES).drift_comparator
         comparator.infinity_norm.threshold = settings.slice_drift
+    elif name == LANGUAGE and settings.language_drift is not None:
+        comparator = schema.feature.add(name=name, type=schema_pb2.BYTES).drift_comparator
+        comparator.infinity_norm.threshold = settings.language_drift
     elif name == TEXT_LENGTH and settings.length_drift is not None:
         comparator = schema.feature.add(name=name, type=schema_pb2.INT).drift_comparator
         comparator.jensen_shannon_divergence.threshold = settings.length_drift

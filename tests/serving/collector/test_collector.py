@@ -4,6 +4,7 @@ The events are as KServe 0.20.0 sends them: pkg/logger/worker.go, lines 87-169, 
 1.0 in binary mode; docs/serving.md says what was tried with KServe's own agent.
 """
 
+import base64
 import json
 import os
 import select
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
+from tensorflow.core.example import example_pb2
 
 from components.registry import ModelRecord, checksums, content_id, push
 from schema.errors import Refused
@@ -25,6 +27,7 @@ from serving.collector.events import Event, Kind, read_event
 from serving.collector.pairs import Pairs
 from serving.collector.payloads import read_request, read_response
 from serving.collector.versions import Versions, available_version
+from serving.examples import slices_of_examples
 from serving.request_log.reader import LogFile, read_requests
 from serving.server.errors import RequestError
 from serving.server.json_tensors import render
@@ -34,6 +37,7 @@ NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 PROBABILITIES = np.array([[0.75, 0.25], [0.125, 1 / 3]], np.float32)
 TEXTS = ["my refund", "naïve 你好"]
 ASKED_1 = json.dumps({"signature_name": "serve_text", "instances": TEXTS}).encode()
+SLICES = json.dumps({"channel": ["chat", None], "user": "17"})
 LABELS = np.array([[b"a", b""], [b"", b"b"]], object)
 ANSWERED_1 = render({"probabilities": PROBABILITIES, "labels": LABELS}, is_row_format=True).encode()
 
@@ -69,7 +73,7 @@ def push_record(folder: Path, registry: Path, labels: list[str]) -> int:
     (folder / "saved_model.pb").write_bytes(folder.name.encode())
     record = ModelRecord(
         model_id=content_id(checksums(str(folder))), labels=labels, thresholds=[0.5, 0.25], checkpoint="none",
-        created="2026-01-01T00:00:00+00:00", versions={},
+        created="2026-01-01T00:00:00+00:00", versions={}, slices=["channel"],
     )  # fmt: skip
     record.write(str(folder))
     return push(str(folder), str(registry), record).number
@@ -122,7 +126,7 @@ def test_requests_and_answers_become_rows_in_any_order_and_protocol(collecting: 
     later = NOON + timedelta(milliseconds=40)
     exchanges = [
         (asked_2(id="user-17"), answered_2(str(version)), {}),
-        (ASKED_1, ANSWERED_1, {"Ce-Metadata": json.dumps({"X-Request-Id": ["user-17"]})}),
+        (ASKED_1, ANSWERED_1, {"Ce-Metadata": json.dumps({"X-Request-Id": ["user-17"], "X-Slices": [SLICES]})}),
         (ASKED_1, ANSWERED_1, {}),
         (asked_2(), answered_2("7"), {}),  # a version that the registry does not have
         (b"\0", ANSWERED_1, {}),
@@ -154,6 +158,7 @@ def test_requests_and_answers_become_rows_in_any_order_and_protocol(collecting: 
     assert [row["text"] for row in rows] == TEXTS * 3
     assert [row["labels"] for row in rows] == [["a"], ["b"]] * 3
     assert {row["api"] for row in rows} == {"kserve"}
+    assert [row["slices"] for row in rows] == [None, None, [("channel", "chat")], None, None, None]
     assert rows[0]["latency_ms"] == pytest.approx(40)
     assert rows[0]["time"] == later
     assert [row["probabilities"] for row in rows[2:4]] == [pytest.approx(row) for row in PROBABILITIES.tolist()]
@@ -172,6 +177,16 @@ def test_requests_and_answers_become_rows_in_any_order_and_protocol(collecting: 
 def test_reads_every_form_of_a_request(body: Any, texts: list[bytes], pairs: list[bytes] | None) -> None:
     asked = read_request(json.dumps(body).encode())
     assert (list(asked.texts), asked.pairs) == (texts, pairs)
+
+
+def test_slices_of_examples_are_those_of_the_model() -> None:
+    example = example_pb2.Example()
+    for name, value in (("text", b"a"), ("channel", b"chat"), ("user", b"17")):
+        example.features.feature[name].bytes_list.value.append(value)
+    body = {"instances": [{"b64": base64.b64encode(example.SerializeToString()).decode()}]}
+    asked = read_request(json.dumps(body).encode())
+    assert list(asked.texts) == [b"a"]
+    assert slices_of_examples(asked.examples, ["channel", "language"]) == {"channel": ["chat"]}
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from schema.errors import Refused
 from serving.request_log.reader import LogFile, Window, read_requests
 from serving.request_log.rows import LoggedAnswer, LogHeader, Pieces
 from serving.request_log.settings import RequestLogSettings
+from serving.request_log.slices import parse_slices
 from serving.request_log.writer import RequestLog
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -63,6 +64,7 @@ def test_rows_are_read_back_with_their_version_probabilities_and_decisions(tmp_p
         "id": f"{first['request']}-0", "request": first["request"], "time": NOON, "api": "rest", "latency_ms": 1.5,
         "text": "my refund", "text_pair": None, "characters": 9, "pair_characters": None,
         "pieces": 2, "unknown_pieces": 0, "is_cut": False, "probabilities": [0.75, 0.25], "labels": ["a"],
+        "language": None, "slices": None,
     }  # fmt: skip
     assert (second["text"], second["id"], second["is_cut"]) == ("what on earth", f"{first['request']}-1", True)
     assert (log.counts.written, log.counts.dropped, log.counts.waiting) == (2, 0, 0)
@@ -185,3 +187,46 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     pq.write_table(table.replace_schema_metadata({b"bert_multilabel": newer}), path)
     with pytest.raises(Refused, match="newer format"):
         rows(tmp_path)
+
+
+def test_languages_and_slices_are_kept_without_the_texts(tmp_path: Path) -> None:
+    text = "Wo bleibt meine Bestellung? Ich warte seit zwei Wochen auf das Paket."
+    sent = {"channel": ["chat", None], "a [b] <c>": ["x/y", "z"]}
+    write(tmp_path / "log", answer(text, "ok", slices=sent))
+    first, second = rows(tmp_path / "log")
+    assert (first["text"], first["language"], dict(first["slices"])) == (
+        None,
+        "de",
+        {"channel": "chat", "a [b] <c>": "x/y"},
+    )
+    assert (second["language"], dict(second["slices"])) == (None, {"a [b] <c>": "z"})
+    write(tmp_path / "without", answer(text), languages=False)
+    assert [row["language"] for row in rows(tmp_path / "without")] == [None]
+
+
+def test_files_of_earlier_releases_are_read(tmp_path: Path) -> None:
+    write(tmp_path, answer("a"))
+    (path,) = tmp_path.rglob("*.parquet")
+    table = pq.read_table(path)
+    pq.write_table(table.drop_columns(["language", "slices"]), path)
+    assert [(row["labels"], row["language"], row["slices"]) for row in rows(tmp_path)] == [(["a"], None, None)]
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        (None, {}),
+        ("", {}),
+        ("no JSON", {}),
+        ("[1]", {}),
+        ("[" * 100_000, {}),
+        ('{"other": "x"}', {}),
+        ('{"channel": "chat", "size": 3, "other": "x"}', {"channel": ["chat"] * 2, "size": ["3"] * 2}),
+        ('{"channel": ["chat", null], "size": [1]}', {"channel": ["chat", None]}),
+        ('{"channel": {"a": 1}}', {"channel": [None, None]}),
+    ],
+)
+def test_a_header_with_slices_never_fails_a_request(header: str | None, found: dict[str, list[str | None]]) -> None:
+    assert parse_slices(header, ["channel", "size"], 2) == found
+    long = parse_slices('{"channel": "' + "x" * 10_000 + '"}', ["channel"], 1)
+    assert long == {"channel": ["x" * 200]}

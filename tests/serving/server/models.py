@@ -59,6 +59,7 @@ def export_model(model_dir: Path, bias: float = 0.0) -> ModelRecord:
         checkpoint="none",
         created="2026-01-01T00:00:00+00:00",
         versions={},
+        slices=["channel"],
     )
     record.write(str(model_dir))
     return record

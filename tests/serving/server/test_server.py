@@ -260,6 +260,29 @@ def test_open_inference_protocol_answers(server: Server, expected: Any) -> None:
     assert "shape must be [1]" in server.post("/v2/models/default/infer", wrong).json()["error"]
 
 
+def test_slices_of_a_request_may_be_sent_over_every_interface(server: Server) -> None:
+    """What is logged of them, the last test of the module looks at."""
+    import base64
+
+    header = {"X-Slices": json.dumps({"channel": "\u00fcber REST", "user": "17"})}
+    rest = {"signature_name": "serve_text", "instances": ["a slice"]}
+    assert server.post("/v1/models/default:predict", rest, headers=header).status_code == 200
+    assert server.post("/v1/models/default:predict", rest, headers={"X-Slices": "{"}).status_code == 200
+    body = {"inputs": [{"name": "texts", "shape": [2], "datatype": "BYTES", "data": ["a slice", "a slice"]}]}
+    two = {"X-Slices": json.dumps({"channel": ["v2", None]})}
+    assert server.post("/v2/models/default/infer", body, headers=two).status_code == 200
+    features = {
+        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+        for name, value in (("text", b"a slice"), ("channel", b"example"), ("user", b"17"))
+    }
+    sent = tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    encoded = {"b64": base64.b64encode(sent).decode()}
+    assert server.post("/v1/models/default:predict", {"instances": [encoded]}).status_code == 200
+    with grpc.insecure_channel(server.grpc) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        stub.Predict(predict_request(["a slice"]), timeout=30, metadata=[("x-slices", '{"channel": "gRPC"}')])
+
+
 @pytest.mark.skipif(_CHROMIUM is None, reason="no chromium here: apt-get install chromium")
 def test_the_page_shows_labels_as_bars_with_their_thresholds(server: Server, expected: Any) -> None:
     from playwright.sync_api import sync_playwright
@@ -364,6 +387,10 @@ def test_sigterm_answers_what_was_accepted_and_writes_the_log(server: Server) ->
     assert {row["unknown_pieces"] for row in rows if row["text"] == "naïve 你好"} == {1}
     assert sum(row["is_cut"] for row in rows if row["text"] == "x " * 50) == codes.count(200) * 400
     assert {file.header.labels for file in read_requests(str(server.log))} == {LABELS}
+    slices = [dict(row["slices"] or ()) for row in rows if row["text"] == "a slice"]
+    assert sorted(slices, key=str) == sorted(
+        [{}, {}, *({"channel": value} for value in ("über REST", "v2", "example", "gRPC"))], key=str
+    )
 
 
 def test_refuses_in_one_line_what_cannot_be_served(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

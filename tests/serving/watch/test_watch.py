@@ -49,11 +49,13 @@ def _version(project: Project) -> Version:
     return Version(number=int(folder.name), path=str(folder))
 
 
-def _log(folder: Path, version: Version, texts: Sequence[str], when: datetime, unknown: int = 0) -> None:
+def _log(
+    folder: Path, version: Version, texts: Sequence[str], when: datetime, unknown: int = 0, channel: str = "mail"
+) -> None:
     record = ModelRecord.read(version.path)
     header = LogHeader(
         model="m", version=version.number, model_id=record.model_id, labels=tuple(record.labels),
-        thresholds=tuple(record.thresholds), retired=tuple(record.retired),
+        thresholds=tuple(record.thresholds), retired=tuple(record.retired), slices=("channel",),
     )  # fmt: skip
     probabilities = np.array(
         [[0.9 if label in text and label != "gone" else 0.1 for label in record.labels] for text in texts], np.float32
@@ -65,7 +67,7 @@ def _log(folder: Path, version: Version, texts: Sequence[str], when: datetime, u
             LoggedAnswer(
                 header=header, time=when.timestamp(), api="rest", request_id=None, latency_ms=1.0,
                 texts=[text.encode() for text in texts], pairs=None, probabilities=probabilities,
-                count_pieces=lambda *_: Pieces([10] * n, [unknown] * n, [False] * n),
+                count_pieces=lambda *_: Pieces([10] * n, [unknown] * n, [False] * n), slices={"channel": [channel] * n},
             )
         )  # fmt: skip
 
@@ -93,6 +95,7 @@ def test_finds_what_has_drifted_from_training_and_from_the_window_before(project
     assert ("probability of refund", "training") in compared
     assert ("unknown_pieces", "window before") in compared, "the log counts pieces"
     assert ("probability of gone", "training") not in compared, "it is retired"
+    assert ("slice channel", "window before") in compared
 
     _log(log, version, ["please refund " + "me " * 40] * 900 + [""] * 100, _END - timedelta(hours=2), unknown=3)
     summary, result = _look(_configure(project))
@@ -109,6 +112,44 @@ def test_finds_what_has_drifted_from_training_and_from_the_window_before(project
     assert page.count("<svg") >= 4
     assert "<script" not in page
     assert json.loads((run / "watch.json").read_text())["models"][0]["rows"] == 1600
+
+
+_GERMAN = "Wo bleibt meine Bestellung? Ich warte seit zwei Wochen auf das Paket."
+_FRENCH = "Où est ma commande ? J'attends le colis depuis deux semaines déjà, et rien."
+_ENGLISH = "Where is my order? I have been waiting for the parcel for two weeks."
+
+
+def test_languages_and_slices_of_logged_requests_are_compared_and_evidently_shows_them(project: Project) -> None:
+    odd = "</script><script>document.title='taken'</script>"
+    version, log = _version(project), project.folder / "languages"
+    _log(log, version, [_ENGLISH] * 150, _END - timedelta(hours=30))
+    texts = [_ENGLISH] * 90 + [_GERMAN] * 60 + [_FRENCH] * 30
+    _log(log, version, texts, _END - timedelta(hours=2), channel=odd)
+    summary, result = _look(_configure(project, log="languages", evidently=True))
+    drifted = {(each.feature, each.compared_with): each for each in result.drifted}
+    language = drifted["language", "window before"]
+    assert language.words == "'en' is the language of 50.0% of texts, 100.0% in the window before"
+    assert language.value == pytest.approx(0.5)
+    assert ("slice channel", "window before") in drifted
+    assert any("</script>" in reason for reason in summary.reasons)
+    run = sorted((project.folder / "work" / "watch" / "runs").iterdir())[-1]
+    assert "<script" not in (run / "watch.html").read_text()
+    reports = {path.name: path.read_text() for path in run.glob("evidently-*.html")}
+    assert set(reports) == {
+        f"evidently-version-{version.number}-training.html", f"evidently-version-{version.number}-window-before.html",
+    }  # fmt: skip
+    for report in reports.values():
+        assert "probability of refund" in report
+        assert odd not in report
+    assert "slice channel" in reports[f"evidently-version-{version.number}-window-before.html"]
+
+
+def test_refuses_reports_of_evidently_where_it_is_not_installed(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.watch.evidently_report.find_spec", lambda _: None)
+    with pytest.raises(Refused, match=r"watch.evidently: the package is not installed; pip install"):
+        _look(_configure(project, evidently=True))
 
 
 def test_does_not_judge_few_answers(project: Project) -> None:
