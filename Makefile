@@ -65,6 +65,10 @@ image: ## Build the container image with Docker or Podman; VARIANT=cpu, cuda or 
 test-image: .venv/.ready ## Build the image and use it as a cluster would; needs root and Podman or Docker, takes minutes
 	@TEST_IMAGE=$(VARIANT) .venv/bin/python -m pytest tests/image -s
 
+.PHONY: test-label-studio
+test-label-studio: .venv/.ready ## Take a review through Label Studio itself, in an environment of its own; takes minutes
+	@TEST_LABEL_STUDIO=1 .venv/bin/python -m pytest -q tests/serving/review/test_label_studio_server.py
+
 .PHONY: test-kubeflow
 test-kubeflow: .venv/.ready ## Run the sample on a real Kubeflow: ENDPOINT=http://... IMAGE=... (docs/kubeflow.md)
 	@TEST_KUBEFLOW_ENDPOINT="$(ENDPOINT)" TEST_KUBEFLOW_IMAGE="$(if $(ENDPOINT),$(IMAGE))" TEST_KUBEFLOW_CLAIM="$(CLAIM)" \

@@ -3,8 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from components.common.files import write_whole
 from schema.errors import Refused
@@ -24,6 +24,7 @@ class Reviewed:
         text_pair: The second text; None where single texts are classified.
         labels: Labels that the text has.
         asked: Labels about which it is known whether the text has them.
+        slices: Values by slice column.
     """
 
     row: str
@@ -31,6 +32,7 @@ class Reviewed:
     text_pair: str | None
     labels: tuple[str, ...]
     asked: tuple[str, ...]
+    slices: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def combine(answers: Iterable[Answer]) -> tuple[list[Reviewed], int]:
@@ -58,12 +60,12 @@ def combine(answers: Iterable[Answer]) -> tuple[list[Reviewed], int]:
         disagreements += len(said) - len(known)
         given = tuple(label for label, is_given in known.items() if is_given)
         if known:
-            reviewed.append(Reviewed(row, text, pair, given, tuple(known)))
+            reviewed.append(Reviewed(row, text, pair, given, tuple(known), of_row[0].slices))
     return reviewed, disagreements
 
 
 def write_source(path: str, rows: Sequence[Reviewed], delimiter: str = "|") -> None:
-    """Write texts as a source of the pipeline, with the columns id, text, labels and asked.
+    """Write texts as a source of the pipeline, with the columns id, text, labels and asked, and their slice columns.
 
     Args:
         path: File to write: .jsonl, in which labels are lists, or .csv, in which they are delimited.
@@ -71,11 +73,13 @@ def write_source(path: str, rows: Sequence[Reviewed], delimiter: str = "|") -> N
         delimiter: Text between two labels in CSV.
 
     Raises:
-        Refused: The file's name ends in neither, or a label contains the delimiter.
+        Refused: The file's name ends in neither, a label contains the delimiter, or a slice column has a taken name.
     """
     if not path.endswith(_SUFFIXES):
         raise Refused(f"{path}: the file's name must end in {' or '.join(_SUFFIXES)}, which says its format")
     has_pairs = any(row.text_pair is not None for row in rows)
+    slices = list(dict.fromkeys(name for row in rows for name in row.slices))
+    _check_columns(path, slices)
     table = [
         {
             "id": row.row,
@@ -83,6 +87,7 @@ def write_source(path: str, rows: Sequence[Reviewed], delimiter: str = "|") -> N
             **({"text_pair": row.text_pair or ""} if has_pairs else {}),
             "labels": list(row.labels),
             ASKED: list(row.asked),
+            **{name: row.slices.get(name, "") for name in slices},
         }
         for row in rows
     ]
@@ -93,7 +98,7 @@ def write_source(path: str, rows: Sequence[Reviewed], delimiter: str = "|") -> N
         if label is not None:
             raise Refused(f"{path}: label '{label}' contains the delimiter '{delimiter}'; write .jsonl, or --delimiter")
         stream = io.StringIO(newline="")
-        names = ["id", "text", *(["text_pair"] if has_pairs else []), "labels", ASKED]
+        names = ["id", "text", *(["text_pair"] if has_pairs else []), "labels", ASKED, *slices]
         writer = csv.DictWriter(stream, names)
         writer.writeheader()
         for row in table:
@@ -101,3 +106,9 @@ def write_source(path: str, rows: Sequence[Reviewed], delimiter: str = "|") -> N
             writer.writerow(row | joined)
         content = stream.getvalue()
     write_whole(path, content.encode("utf-8", "replace"), private=True)
+
+
+def _check_columns(path: str, slices: Sequence[str]) -> None:
+    taken = [name for name in slices if name in ("id", "text", "text_pair", "labels", ASKED)]
+    if taken:
+        raise Refused(f"{path}: the slice column '{taken[0]}' has the name of another column of the source; rename it")

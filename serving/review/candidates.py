@@ -47,6 +47,7 @@ class Candidates:
         texts: The texts.
         pairs: The second texts; None where single texts are classified.
         probabilities: float64 [n, n_labels], in the order of the judge's labels.
+        slices: Values of each text by slice column; blank where it has none. All texts have the same columns.
     """
 
     judge: Judge
@@ -54,6 +55,7 @@ class Candidates:
     texts: Sequence[str]
     pairs: Sequence[str | None]
     probabilities: NDArray[np.float64]
+    slices: Sequence[Mapping[str, str]]
 
 
 def judge_of(model: str) -> Judge:
@@ -125,7 +127,8 @@ def read_log(folder: str, window: Window) -> Iterator[Candidates]:
             flat = rows["probabilities"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
             probabilities = flat.reshape(rows.num_rows, -1)[:, kept].astype(np.float64)
             ids, texts, pairs = (rows[name].to_pylist() for name in ("id", "text", "text_pair"))
-            yield Candidates(judge, ids, texts, pairs, probabilities)
+            slices = [_filled(dict(values or ()), header.slices) for values in rows["slices"].to_pylist()]
+            yield Candidates(judge, ids, texts, pairs, probabilities, slices)
 
 
 def _read_file(path: str, judge: Judge) -> Iterator[Candidates]:
@@ -158,14 +161,24 @@ def _to_candidates(rows: Sequence[Mapping[str, Any]], judge: Judge) -> Candidate
         [row["text"] for row in rows],
         [row.get("text_pair") for row in rows],
         np.array([[row["probabilities"][label] for label in judge.labels] for row in rows], np.float64),
+        [_filled(row.get("slices") or {}) for row in rows],
     )
+
+
+def _filled(values: Mapping[str, str | None], columns: Sequence[str] = ()) -> dict[str, str]:
+    """Return values by slice column, blank for those that are missing."""
+    return {name: values.get(name) or "" for name in columns or values}
 
 
 def _parquet_rows(path: str) -> Iterator[Mapping[str, Any]]:
     try:
         with open_seekable(path) as stream:
             file = pq.ParquetFile(stream)
-            names = [name for name in ("id", "text", "text_pair", "probabilities") if name in file.schema_arrow.names]
+            names = [
+                name
+                for name in ("id", "text", "text_pair", "probabilities", "slices")
+                if name in file.schema_arrow.names
+            ]
             for batch in file.iter_batches(_ROWS_AT_ONCE, columns=names):
                 yield from batch.to_pylist()
     except pa.ArrowException as error:

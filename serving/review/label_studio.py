@@ -8,7 +8,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
@@ -16,7 +16,7 @@ from components.common.files import read_bytes
 from schema.errors import Refused
 from serving.review.sampling import Chosen
 
-_CONTROL, _OBJECT = "labels", "text"
+_CONTROL, _OBJECT, _SLICES = "labels", "text", "slices"
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Answer:
         text_pair: The second text; None where single texts are classified.
         asked: Labels that the person was asked about.
         given: Labels that the person gave, also others than those.
+        slices: Values of the text by slice column.
     """
 
     row: str
@@ -36,6 +37,20 @@ class Answer:
     text_pair: str | None
     asked: tuple[str, ...]
     given: tuple[str, ...]
+    slices: Mapping[str, str] = field(default_factory=dict)
+
+
+def variables_of(labels: Sequence[str]) -> dict[str, str]:
+    """Return a variable of the tasks for each label with a `$`, by the variable's name.
+
+    Label Studio replaces `$name` in the value of a choice by the task's data of that name, once. Such a label is
+    therefore data itself.
+
+    Example:
+        >>> variables_of(["joy", "US$text"])
+        {'label_1': 'US$text'}
+    """
+    return {f"label_{index}": label for index, label in enumerate(labels) if "$" in label}
 
 
 def labelling_configuration(labels: Sequence[str], *, pairs: bool) -> str:
@@ -45,14 +60,20 @@ def labelling_configuration(labels: Sequence[str], *, pairs: bool) -> str:
         labels: Labels to choose from.
         pairs: Whether pairs of texts are classified.
     """
-    choices = "\n".join(f"    <Choice value={quoteattr(label)}/>" for label in labels)
+    variable_of = {label: name for name, label in variables_of(labels).items()}
+    choices = "\n".join(
+        f'    <Choice value="${variable_of[label]}" alias={quoteattr(label)}/>'
+        if label in variable_of
+        else f"    <Choice value={quoteattr(label)}/>"
+        for label in labels
+    )
     second = '  <Text name="text_pair" value="$text_pair"/>\n' if pairs else ""
     return (
         "<View>\n"
         f'  <Text name="{_OBJECT}" value="$text"/>\n'
         f"{second}"
         '  <Header value="$question"/>\n'
-        f'  <Filter toName="{_CONTROL}" minlength="0"/>\n'
+        f'  <Filter name="search" toName="{_CONTROL}" minlength="0"/>\n'
         f'  <Choices name="{_CONTROL}" toName="{_OBJECT}" choice="multiple" showInline="true">\n'
         f"{choices}\n"
         "  </Choices>\n"
@@ -60,8 +81,13 @@ def labelling_configuration(labels: Sequence[str], *, pairs: bool) -> str:
     )
 
 
-def to_task(text: Chosen) -> dict[str, Any]:
-    """Return the task of a text, with the labels that the model gives as a prediction."""
+def to_task(text: Chosen, variables: Mapping[str, str]) -> dict[str, Any]:
+    """Return the task of a text, with the labels that the model gives as a prediction.
+
+    Args:
+        text: The text.
+        variables: Labels that the labelling configuration takes from the task, from `variables_of`.
+    """
     question = f"Which of these apply? {', '.join(text.asked)}. Labels that are not in question may be added."
     data = {
         "row": text.id,
@@ -70,6 +96,8 @@ def to_task(text: Chosen) -> dict[str, Any]:
         "question": question,
         "asked": list(text.asked),
         "probabilities": text.probabilities,
+        **({_SLICES: dict(text.slices)} if text.slices else {}),
+        **variables,
     }
     result = {
         "from_name": _CONTROL, "to_name": _OBJECT, "type": "choices", "value": {"choices": list(text.given)},
@@ -127,8 +155,14 @@ def _answers_of(row: Mapping[str, Any]) -> Iterator[Answer]:
 def _answer(data: Mapping[str, Any], chosen: Sequence[str]) -> Answer:
     return Answer(
         str(data["row"]), data["text"], data.get("text_pair") or None, tuple(_as_list(data["asked"])),
-        tuple(dict.fromkeys(chosen)),
+        tuple(dict.fromkeys(chosen)), _as_values(data.get(_SLICES)),
     )  # fmt: skip
+
+
+def _as_values(slices: Any) -> dict[str, str]:
+    """Return the values by slice column; an export as CSV has them as JSON."""
+    values = json.loads(slices) if isinstance(slices, str) and slices else slices or {}
+    return {str(name): str(value) for name, value in values.items()}
 
 
 def _as_list(value: Any) -> list[str]:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from components.common.files import make_private_folder, write_whole
 from components.common.record import Record
 from schema.errors import Refused
-from serving.review.label_studio import labelling_configuration, to_task
+from serving.review.label_studio import labelling_configuration, to_task, variables_of
 from serving.review.sampling import Chosen
 
 TASKS_FILE, CONFIGURATION_FILE, TABLE_FILE = "tasks.json", "labelling.xml", "tasks.csv"
@@ -46,7 +46,8 @@ def write_review(folder: str, chosen: Sequence[Chosen]) -> Review:
     labels = sorted({label for text in chosen for label in text.judge.labels})
     configuration = labelling_configuration(labels, pairs=any(text.text_pair is not None for text in chosen))
     make_private_folder(folder)
-    tasks = [to_task(text) for text in chosen]
+    variables = variables_of(labels)
+    tasks = [to_task(text, variables) for text in chosen]
     write_whole(
         f"{folder}/{TASKS_FILE}",
         json.dumps(tasks, ensure_ascii=False, indent=1).encode("utf-8", "replace"),
@@ -70,11 +71,16 @@ def write_review(folder: str, chosen: Sequence[Chosen]) -> Review:
 def _table(chosen: Sequence[Chosen]) -> str:
     stream = io.StringIO(newline="")
     has_pairs = any(text.text_pair is not None for text in chosen)
-    names = ["row", "text", *(["text_pair"] if has_pairs else []), "asked", "labels", "probabilities", "done"]
+    has_slices = any(text.slices for text in chosen)
+    names = ["row", "text", *(["text_pair"] if has_pairs else []), *(["slices"] if has_slices else []), "asked"]
+    names += ["labels", "probabilities", "done"]
     writer = csv.DictWriter(stream, names, extrasaction="ignore")
     writer.writeheader()
     for text in chosen:
-        as_json = {"asked": list(text.asked), "labels": list(text.given), "probabilities": text.probabilities}
+        as_json = {
+            "asked": list(text.asked), "labels": list(text.given), "probabilities": text.probabilities,
+            "slices": dict(text.slices),
+        }  # fmt: skip
         columns = {name: json.dumps(value, ensure_ascii=False) for name, value in as_json.items()}
         writer.writerow({"row": text.id, "text": text.text, "text_pair": text.text_pair, "done": "", **columns})
     return stream.getvalue()

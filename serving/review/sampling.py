@@ -3,8 +3,8 @@
 import hashlib
 import heapq
 import itertools
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +32,7 @@ class Chosen:
         asked: Labels in question, that whose threshold is nearest first.
         given: Labels that the model gives.
         probabilities: Probability of each label in `asked` and `given`.
+        slices: Values by slice column, which a source of the pipeline needs as well.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Chosen:
     asked: tuple[str, ...]
     given: tuple[str, ...]
     probabilities: dict[str, float]
+    slices: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Near(NamedTuple):
@@ -112,7 +114,7 @@ def _describe(part: Candidates, row: int, distances: NDArray[np.float64], band: 
     given = tuple(judge.labels[column] for column in np.flatnonzero(probabilities > judge.thresholds))
     of_labels = dict(zip(judge.labels, probabilities.tolist(), strict=True))
     shown = {label: round(of_labels[label], 6) for label in (*asked, *given)}
-    return Chosen(part.ids[row], part.texts[row], part.pairs[row], judge, asked, given, shown)
+    return Chosen(part.ids[row], part.texts[row], part.pairs[row], judge, asked, given, shown, part.slices[row])
 
 
 def _order(text: Chosen, seed: int) -> bytes:

@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def _candidates(rows: ArrayLike, texts: Sequence[str] = (), judge: Judge = _JUDG
     probabilities = np.array(rows)
     n = len(probabilities)
     return Candidates(judge, [f"r{row}" for row in range(n)], texts or [f"text {row}" for row in range(n)], [None] * n,
-                      probabilities)  # fmt: skip
+                      probabilities, [{"channel": "chat"}] * n)  # fmt: skip
 
 
 def test_the_nearest_texts_are_drawn_and_asked_about_the_labels_that_are_near() -> None:
@@ -50,6 +51,7 @@ def test_the_nearest_texts_are_drawn_and_asked_about_the_labels_that_are_near() 
     (second,) = (text for text in chosen if text.id == "r2")
     assert second.given == ("anger", _LABELS[2])
     assert second.probabilities == {"anger": 0.32, "joy": 0.45, _LABELS[2]: 0.9}
+    assert second.slices == {"channel": "chat"}
 
 
 def test_rare_labels_have_their_turn_and_memory_does_not_grow_with_the_texts() -> None:
@@ -84,12 +86,16 @@ def test_scores_of_a_folder_are_judged_by_its_model(tmp_path: Path) -> None:
     )  # fmt: skip
     record.write(str(tmp_path))
     (tmp_path / "scores").mkdir()
-    rows = [{"id": f"a:{n}", "text": f"t{n}", "probabilities": {"joy": 0.5, "anger": n / 10}} for n in range(3)]
+    rows = [
+        {"id": f"a:{n}", "text": f"t{n}", "probabilities": {"joy": 0.5, "anger": n / 10}, "slices": {"channel": None}}
+        for n in range(3)
+    ]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "scores" / "scores-00000-of-00001.parquet")
     (part,) = read_scores(str(tmp_path))
     assert (part.judge.name, part.judge.labels, part.judge.thresholds.tolist()) == ("17", ("joy", "anger"), [0.5, 0.3])
     assert part.probabilities.tolist() == [[0.5, 0.0], [0.5, 0.1], [0.5, 0.2]]
     assert list(part.texts) == ["t0", "t1", "t2"]
+    assert list(part.slices) == [{"channel": ""}] * 3
 
 
 @pytest.mark.parametrize(
@@ -134,21 +140,33 @@ def test_logged_requests_are_read_with_the_thresholds_of_the_version_that_answer
     folder = tmp_path / "2026-11-28" / "05"
     folder.mkdir(parents=True)
     header = LogHeader(
-        model="m", version=9, labels=("joy", "old", "anger"), thresholds=(0.5, 1.0, 0.3), retired=("old",)
+        model="m",
+        version=9,
+        labels=("joy", "old", "anger"),
+        thresholds=(0.5, 1.0, 0.3),
+        retired=("old",),
+        slices=("channel", "kanal"),
     )
     row = {
         "id": "q-0", "request": "q", "time": datetime(2026, 11, 28, 5, 1, tzinfo=UTC), "api": "rest", "text": "a text",
         "characters": 6, "probabilities": [0.5, 0.0, 0.25], "labels": [],
+        "slices": [("channel", "chat")],
     }  # fmt: skip
     table = pa.Table.from_pylist([row, row | {"id": "q-1", "text": None}], schema=SCHEMA)
     pq.write_table(table.replace_schema_metadata({HEADER_KEY: header.model_dump_json()}), folder / "1-x.parquet")
     (part,) = read_log(str(tmp_path), Window())
     assert (part.judge.name, part.judge.labels) == ("9", ("joy", "anger"))
     assert (list(part.ids), list(part.texts), part.probabilities.tolist()) == (["q-0"], ["a text"], [[0.5, 0.25]])
+    assert list(part.slices) == [{"channel": "chat", "kanal": ""}], "a source has all columns"
+
+
+_SLICES = {"kanal, [1]": '"chat"', "b": ""}
 
 
 def _chosen(row: str, asked: Sequence[str], given: Sequence[str], text: str = "") -> Chosen:
-    return Chosen(row, text or f"text of {row}", None, _JUDGE, tuple(asked), tuple(given), dict.fromkeys(asked, 0.5))
+    return Chosen(
+        row, text or f"text of {row}", None, _JUDGE, tuple(asked), tuple(given), dict.fromkeys(asked, 0.5), _SLICES
+    )
 
 
 @pytest.fixture
@@ -192,6 +210,7 @@ def test_label_studio_accepts_the_tasks_and_its_exports_are_read_back(review: Pa
         assert [(answer.row, answer.asked, answer.given) for answer in answers][: len(_EXPECTED)] == _EXPECTED, export
         assert len(answers) == len(_EXPECTED), export
         assert answers[0].text == '"quoted", and\nlines <b> $text'
+        assert [answer.slices for answer in answers] == [_SLICES] * len(answers), export
 
 
 def test_the_table_is_read_back_once_somebody_has_filled_it_in(review: Path) -> None:
@@ -209,6 +228,7 @@ def test_the_table_is_read_back_once_somebody_has_filled_it_in(review: Path) -> 
         writer.writeheader()
         writer.writerows(rows)
     assert [(answer.row, answer.asked, answer.given) for answer in read_answers(str(path))] == _EXPECTED
+    assert {str(answer.slices) for answer in read_answers(str(path))} == {str(_SLICES)}
 
 
 def test_a_review_counts_its_questions(review: Path) -> None:
@@ -257,6 +277,15 @@ def test_what_people_disagree_about_is_unknown_and_silence_is_too(tmp_path: Path
     ]
     write_source(str(tmp_path / "reviewed.csv"), reviewed, "|")
     assert (tmp_path / "reviewed.csv").read_text().splitlines() == ["id,text,labels,asked", "1,a,joy,joy", "2,b,,joy"]
+    sliced = [replace(row, slices=_SLICES) for row in reviewed[:1]] + reviewed[1:]
+    write_source(str(tmp_path / "sliced.csv"), sliced)
+    with (tmp_path / "sliced.csv").open(newline="", encoding="utf-8") as file:
+        assert [(row["id"], row["kanal, [1]"], row["b"]) for row in csv.DictReader(file)] == [
+            ("1", '"chat"', ""),
+            ("2", "", ""),
+        ]
+    with pytest.raises(Refused, match=r"the slice column 'asked' has the name of another column"):
+        write_source(str(tmp_path / "sliced.csv"), [replace(reviewed[0], slices={"asked": "x"})])
     with pytest.raises(Refused, match=r"label 'joy' contains the delimiter 'o'"):
         write_source(str(tmp_path / "reviewed.csv"), reviewed, "o")
 
