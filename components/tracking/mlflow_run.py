@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -24,8 +25,11 @@ Value = TypeVar("Value")
 
 # Limits of one request (mlflow 3.17, utils/validation.py, lines 67 and 68).
 _METRICS, _PARAMS = 1000, 100
-# Characters of a label that the name of a metric cannot have, the slash among them as it divides names.
-_NOT_IN_NAMES = re.compile(r"[^\w\-. :]|^\.+$")
+# Characters of a label that the name of a metric cannot have, the slash among them as it divides names; and underscores
+# that would read as the beginning of such a character's code.
+_NOT_IN_NAMES = re.compile(r"[^\w\-. :]|^\.+$|_(?=[0-9a-f]+(?:_|[^\w\-. :]))")
+# A name has 250 characters at most, and a file store keeps each part of it as a file, whose name has 255 bytes.
+_MOST_BYTES = 200
 # Files beside the curves, by the artifact that has them.
 _REPORT_FILES = ("report.html", "model_card.md", "summary.json")
 _TRAINING_FILES = ("history.json", "calibration.json")
@@ -191,11 +195,17 @@ def _files_below(folder: str) -> Iterator[str]:
 def label_name(label: str) -> str:
     """Return a label as part of a metric's name, which may have letters, digits and `_-. :`; others become their code.
 
+    Different labels have different names. Of one that is too long, the end is replaced by a digest.
+
     Example:
-        >>> label_name("refund"), label_name("R&D/退款")
-        ('refund', 'R_26_D_2f_退款')
+        >>> label_name("refund"), label_name("R&D/退款"), label_name("R_26_D")
+        ('refund', 'R_26_D_2f_退款', 'R_5f_26_D')
     """
-    return _NOT_IN_NAMES.sub(lambda match: "".join(f"_{ord(each):x}_" for each in match[0]), label)
+    name = _NOT_IN_NAMES.sub(lambda match: "".join(f"_{ord(each):x}_" for each in match[0]), label)
+    encoded = name.encode("utf-8", "replace")
+    if len(encoded) <= _MOST_BYTES:
+        return name
+    return f"{encoded[: _MOST_BYTES - 20].decode(errors='ignore')}... {sha256(label.encode()).hexdigest()[:16]}"
 
 
 def _local_store(uri: str) -> str | None:

@@ -272,7 +272,7 @@ class _Parser:
         return self._position
 
     def _take(self, pattern: str) -> str | None:
-        match = re.compile(pattern).match(self._text, self._position)
+        match = re.compile(pattern, re.DOTALL).match(self._text, self._position)  # a label may have several lines
         if match is None:
             return None
         self._position = match.end()

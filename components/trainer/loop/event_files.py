@@ -8,6 +8,8 @@ They are written with TensorBoard's own writer: Keras's callback drops the value
 happen to record, and an eager TensorFlow operation a value takes longer. Reading needs no TensorFlow.
 """
 
+import html
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +23,9 @@ from components.example_gen.formats.framing import read_records
 BATCH_LOSS, LEARNING_RATE, GRADIENT_NORM = "batch_loss", "learning_rate", "gradient_norm"
 EPOCH_LOSS, MACRO_F1, LABEL_F1 = "epoch_loss", "epoch_macro_f1", "f1/"
 TRAIN, VALIDATION = "train", "validation"
+
+# What has a meaning in a cell of a table of Python-Markdown, which TensorBoard renders texts with, besides HTML.
+_MARKS = re.compile(r"([\\`*_\[\]!|])")
 
 HyperParameters = Mapping[str, str | int | float | bool]
 Points = list[tuple[int, float]]
@@ -178,4 +183,5 @@ def samples_table(
 
 
 def _escape(cell: str) -> str:
-    return " ".join(cell.replace("\\", "\\\\").replace("|", "\\|").split())
+    """Return a text that TensorBoard's Markdown shows as it is, in one line."""
+    return _MARKS.sub(r"\\\1", " ".join(html.escape(cell, quote=False).split()))

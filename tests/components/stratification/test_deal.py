@@ -1,10 +1,13 @@
 """Deals: files, weights, and what a registry remembers."""
 
+import uuid
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from components.common.entries import numeric_names
+from components.common.files import exists, remove_file
 from components.stratification import memory
 from components.stratification.deal import BUCKETS, Deal, Weights, bucket_of, reduced
 from components.stratification.stratify import UNDEALT
@@ -56,10 +59,10 @@ def test_weights_are_the_same_without_a_common_factor() -> None:
     assert reduced((80, 10, 10)) == reduced((16, 2, 2)) == (8, 1, 1)
 
 
-@pytest.fixture
-def registry(tmp_path: Path) -> str:
-    (tmp_path / "registry").mkdir()
-    return str(tmp_path / "registry")
+@pytest.fixture(params=["local", "remote"])
+def registry(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A registry in a folder, and one behind TensorFlow's file systems, as one in gs:// is."""
+    return str(tmp_path / "registry") if request.param == "local" else f"ram://{uuid.uuid4().hex}/registry"
 
 
 def _remember(registry: str, tmp_path: Path, deal: Deal, inputs: str) -> None:
@@ -89,19 +92,15 @@ def test_inputs_are_dealt_out_again_beside_what_they_were_dealt_out_beside_befor
 
 def test_nothing_is_written_if_nothing_is_new_and_old_entries_go(registry: str, tmp_path: Path) -> None:
     memory.remember(registry, str(tmp_path))  # splits by hash leave no deal
-    assert not (Path(registry) / ".splits").exists()
+    assert not exists(f"{registry}/.splits")
     for day in range(6):
         _remember(registry, tmp_path, _deal(**{f"b{day}": 0}), f"day {day}")
     _remember(registry, tmp_path, _deal(b0=1), "day 7")
-    assert [path.name for path in sorted((Path(registry) / ".splits").iterdir())] == [
-        "00000004",
-        "00000005",
-        "00000006",
-    ]
+    assert sorted(numeric_names(f"{registry}/.splits")) == ["00000004", "00000005", "00000006"]
 
 
 def test_a_lost_deal_is_refused(registry: str, tmp_path: Path) -> None:
     _remember(registry, tmp_path, _deal(b0=0), "monday")
-    (Path(registry) / ".splits" / "00000001" / "deal.bin").unlink()
+    remove_file(f"{registry}/.splits/00000001/deal.bin")
     with pytest.raises(Refused, match=r"deal.bin: is gone; restore it, or delete .*: rows may then change their split"):
         memory.read_remembered(registry, 1)

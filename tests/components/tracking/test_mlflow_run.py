@@ -190,7 +190,8 @@ def test_a_server_that_is_down_is_a_notice_and_is_tried_again_by_the_next_run(
 
 
 def test_names_of_labels_stay_apart() -> None:
-    labels = ["a b", "a&b", "a/b", "退款", "..", "a_26_b"]
-    assert len({label_name(label) for label in labels[:5]}) == 5
+    labels = ["a b", "a&b", "a/b", "退款", "..", "a_26_b", "a_2&", "a\x0226_", "a_", "x" * 300, "x" * 301, "退" * 100]
+    assert len({label_name(label) for label in labels}) == len(labels)
+    assert all(len(label_name(label).encode()) <= 200 for label in labels)
     assert label_name("退款") == "退款"
     assert "." not in label_name("..")

@@ -128,3 +128,8 @@ def test_a_gate_is_text_outside_python_and_a_gate_inside() -> None:
 def test_pydantic_refuses_what_is_no_gate(value: object, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         TypeAdapter(Gate).validate_python(value)
+
+
+def test_a_label_may_have_several_lines() -> None:
+    gate = parse_gate("f1[two\nlines] >= baseline - 0.1")
+    assert (gate.label, gate.bound, gate.against_baseline) == ("two\nlines", -0.1, True)
