@@ -28,7 +28,7 @@ from components.evaluation.metrics.catalogue import (
     lower_is_better,
     macro_average,
 )
-from components.evaluation.metrics.slicing import SliceKey, slice_name
+from components.evaluation.metrics.slicing import SliceKey, slice_name, split_slice_name
 from schema.errors import Refused
 from schema.nearest import nearest
 
@@ -195,8 +195,7 @@ class _Parser:
             return ()
         start = self._skip_blanks()
         text = self._take(rf".+?(?=\s*(?:>=|<=)\s*(?:{self._reference}\b|[\d.]))") or self._take(r"[^<>]+") or ""
-        pairs = [part.partition("=") for part in re.split(r",\s*(?=[^=,]+=)", text.strip())]
-        key = tuple(sorted((column.strip(), value.strip()) for column, _, value in pairs))
+        key = tuple(sorted(split_slice_name(text.strip())))
         if not all(column and value for column, value in key):
             self._refuse(start, "expected a slice such as language=zh, or channel=mail, language=zh")
         return key

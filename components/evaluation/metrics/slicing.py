@@ -8,6 +8,7 @@
 In the name of a slice, columns are in alphabetical order, as TFMA sorts them. Needs no TensorFlow.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,6 +61,19 @@ def split_columns(text: str) -> tuple[str, ...]:
 def slice_name(key: SliceKey) -> str:
     """Return the name of a slice, such as `channel=mail, language=zh`; empty for all examples."""
     return ", ".join(f"{column}={value}" for column, value in key)
+
+
+def split_slice_name(name: str) -> list[tuple[str, str]]:
+    """Return the columns of a slice with their values, from its name.
+
+    A comma in a value divides it only where a column's name and `=` follow.
+
+    Example:
+        >>> split_slice_name("channel=mail, language=zh"), split_slice_name("labels=toys, games")
+        ([('channel', 'mail'), ('language', 'zh')], [('labels', 'toys, games')])
+    """
+    parts = [part.partition("=") for part in re.split(r",\s*(?=[^=,]+=)", name)]
+    return [(column.strip(), value.strip()) for column, _, value in parts]
 
 
 def bucket_names(lengths: Sequence[int]) -> list[str]:

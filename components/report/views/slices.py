@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Container
 from dataclasses import dataclass
 
+from components.evaluation.metrics.slicing import split_slice_name
 from components.evaluation.metrics.values import Metrics
 from components.report.drawing.tables import Cell, Head, Table, change, count, number, text
 from components.report.summary import Summary
@@ -37,7 +38,7 @@ def slices_view(summary: Summary) -> SlicesView | None:
     """Return the content of the section; None if there are no slices."""
     by_feature: dict[str, list[str]] = defaultdict(list)
     for name in summary.slices:
-        by_feature[" × ".join(part.partition("=")[0] for part in name.split(", "))].append(name)
+        by_feature[" × ".join(column for column, _ in split_slice_name(name))].append(name)
     left, tables = _MOST_SLICES, []
     for feature, names in by_feature.items():
         shown, left = names[:left], max(0, left - len(names))
@@ -75,7 +76,7 @@ def _labels_table(feature: str, slices: dict[str, dict[str, Metrics]], small: Co
     rows = []
     for name, models in slices.items():
         metrics, baseline = models[_CANDIDATE], models.get(_BASELINE)
-        label = next(part.partition("=")[2] for part in name.split(", ") if part.startswith(f"{LABELS}="))
+        label = next(value for column, value in split_slice_name(name) if column == LABELS)
         recall = _recall(metrics, label)
         row = [_name(name, metrics, small), number(recall)]
         row += [change(recall, None if baseline is None else _recall(baseline, label))] if has_baseline else []
@@ -89,7 +90,7 @@ def _recall(metrics: Metrics, label: str) -> float | None:
 
 
 def _name(name: str, metrics: Metrics, small: Container[str]) -> Cell:
-    values = ", ".join(part.partition("=")[2] for part in name.split(", "))
+    values = ", ".join(value for _, value in split_slice_name(name))
     return text(values, "never" if name in small else "few" if metrics.examples < FEW else "")
 
 

@@ -31,3 +31,14 @@ def test_the_slice_of_a_label_shows_how_often_it_is_found() -> None:
     for table in view.tables:
         assert [head.name for head in table.heads][1:] == ["recall", "rows"]
         assert [cell.shown for cell in table.rows[0]][1:] == ["0.250", "100"]
+
+
+def test_a_comma_in_a_value_divides_nothing() -> None:
+    run = material()
+    models = run.summary.slices["language=en"]
+    slices = {"labels=toys, games": models, "channel=mail [x] a=b, c": models}
+    view = slices_view(run.summary.model_copy(update={"slices": slices}))
+    assert view is not None
+    assert [(table.heads[0].name, str(table.rows[0][0].shown)) for table in view.tables] == [
+        ("labels", "toys, games"), ("channel", "mail [x] a=b, c"),
+    ]  # fmt: skip
