@@ -1,5 +1,6 @@
 """Classifier of long texts: the encoder reads windows, whose logits are pooled before loss and sigmoid."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -76,6 +77,9 @@ class WindowedClassifier(keras.Model):  # type: ignore[misc]
         super().__init__(name="windowed_classifier", dtype="float32")
         self.classifier, self.windows, self.batch_size = classifier, windows, batch_size
         self.head = WindowHead(classifier, windows)
+        pooled = keras.Model(classifier.input, classifier.output_dropout.input)
+        # Within a function, so that Keras does not track the encoder's layers a second time.
+        self._pooled: Callable[..., tf.Tensor] = lambda inputs, training: pooled(inputs, training=training)
         self.built = True
 
     @property
@@ -131,7 +135,7 @@ class WindowedClassifier(keras.Model):  # type: ignore[misc]
         return pooled
 
     def _encode(self, tokens: tf.RaggedTensor, *, training: bool) -> tf.Tensor:
-        return tf.cast(self.backbone(encoder_inputs(tokens), training=training)["pooled_output"], tf.float32)
+        return tf.cast(self._pooled(encoder_inputs(tokens), training), tf.float32)
 
 
 def window_classifier(model: Any) -> Any:
