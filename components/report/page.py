@@ -31,7 +31,7 @@ from components.report.views.labels import labels_view as all_labels_view
 from components.report.views.material import Material
 from components.report.views.metrics import averages_table
 from components.report.views.run import run_view
-from components.report.views.short import cut_lines, short_gates, short_labels, short_run
+from components.report.views.short import cut_lines, more_lines, short_gates, short_labels, short_run
 from components.report.views.slices import slices_view
 from components.report.views.suspects import suspects_view
 from components.report.views.training import training_charts
@@ -132,6 +132,10 @@ def build_page(material: Material, *, short: bool = False) -> str:
         "trend": trend_chart(material.past, summary, material.when),
         "baseline_note": summary.baseline_note,
         "sections": list(_shown_sections(material, _SHORT_SECTIONS if short else SECTIONS)),
+        # What is printed of the whole report, unless a box on the page asks for all of it.
+        "brief": [] if short else list(_shown_sections(material, _SHORT_SECTIONS)),
+        "more_reasons": more_lines(verdict.reasons),
+        "more_attention": more_lines(attention),
         "few": FEW,
         "texts": material.texts,
         "short": short,

@@ -1,4 +1,4 @@
-"""The short report: what a manager reads, on two printed pages."""
+"""The short report: what a manager reads, on two printed pages. The whole report prints it too."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,9 @@ from components.report.views.labels import labels_table
 from components.report.views.material import Material
 from components.report.views.run import core_hours
 
-_MOST_GATES, _MOST_LABELS, _MOST_LINES = 12, 14, 6
+_MOST_GATES, _MOST_LABELS = 12, 14
+MOST_LINES = 6
+"""Number of reasons, and of what needs attention, that the short report shows."""
 _GATE_COLUMNS = ("gate", "status", "value", "bound")
 _LABEL_COLUMNS = ("label", "F1", "", "baseline", "change", "rows", "precision", "recall")
 
@@ -66,8 +68,14 @@ def cut_lines(lines: Sequence[str]) -> list[str]:
         >>> cut_lines(["a"] * 8)[-1]
         'and 2 more, in the whole report'
     """
-    more = len(lines) - _MOST_LINES
-    return [*lines[:_MOST_LINES], *([f"and {more} more, in the whole report"] if more > 0 else [])]
+    more = more_lines(lines)
+    return [*lines[:MOST_LINES], *([more] if more else [])]
+
+
+def more_lines(lines: Sequence[str]) -> str:
+    """Return how many lines the short report leaves out, in words; empty if it shows all."""
+    more = len(lines) - MOST_LINES
+    return f"and {more} more, in the whole report" if more > 0 else ""
 
 
 def _facts(material: Material) -> Iterator[tuple[str, str]]:
@@ -96,4 +104,6 @@ def _columns(table: Table, names: Sequence[str]) -> Table:
     """Return a table with some of its columns only."""
     kept = [column for column, head in enumerate(table.heads) if head.name in names]
     heads = [table.heads[column] for column in kept]
-    return replace(table, heads=heads, rows=[[row[column] for column in kept] for row in table.rows], sortable=False)
+    rows = [[row[column] for column in kept] for row in table.rows]
+    # Without a name, which another table of the page may have.
+    return replace(table, heads=heads, rows=rows, name="", sortable=False)

@@ -161,6 +161,7 @@ def test_print_unfolds_sections_and_hides_navigation(open_page: Open, tmp_path: 
     page = open_page()
     folded = page.locator("#label-1 > div")
     assert not folded.is_visible()
+    page.get_by_label("print every section").check()
     page.emulate_media(media="print")
     assert folded.is_visible()
     assert not page.locator("nav").is_visible()
@@ -168,8 +169,9 @@ def test_print_unfolds_sections_and_hides_navigation(open_page: Open, tmp_path: 
     assert (tmp_path / "report.pdf").stat().st_size > 50_000
 
 
+@pytest.mark.parametrize("short", [True, False], ids=["short", "whole"])
 @pytest.mark.parametrize("n_labels", [3, 300])
-def test_the_short_report_fits_two_printed_pages(open_page: Open, tmp_path: Path, n_labels: int) -> None:
+def test_a_report_is_two_printed_pages(open_page: Open, tmp_path: Path, n_labels: int, short: bool) -> None:
     run = material([f"label_{number}" for number in range(n_labels)], rows=100)
     findings = [
         f"language=xx{number} falls behind: micro F1 0.300 on 900 examples, 0.620 overall" for number in range(9)
@@ -177,10 +179,27 @@ def test_the_short_report_fits_two_printed_pages(open_page: Open, tmp_path: Path
     summary = run.summary.model_copy(
         update={"reasons": run.summary.reasons * 9, "attention": findings, "gates": run.summary.gates * 9}
     )
-    path = tmp_path / "short.html"
-    path.write_text(build_page(replace(run, summary=summary), short=True))
-    pdf = open_page(path.as_uri()).pdf(format="A4")
-    assert len(re.findall(rb"/Type\s*/Page[^s]", pdf)) <= 2
+    path = tmp_path / "report.html"
+    path.write_text(build_page(replace(run, summary=summary), short=short))
+    page = open_page(path.as_uri())
+    assert _printed_pages(page) <= 2
+    page.emulate_media(media="print")
+    assert page.get_by_text("more, in the whole report").nth(0).is_visible()
+    assert not page.locator("#each").is_visible()
+
+
+def test_a_box_prints_every_section(open_page: Open) -> None:
+    page = open_page()
+    assert not page.locator(".brief").is_visible(), "on the screen"
+    page.get_by_label("print every section").check()
+    assert _printed_pages(page) > 10
+    page.emulate_media(media="print")
+    assert not page.locator(".brief").is_visible()
+    assert page.locator("#each").is_visible()
+
+
+def _printed_pages(page: Page) -> int:
+    return len(re.findall(rb"/Type\s*/Page[^s]", page.pdf(format="A4")))
 
 
 _LOOKS = [
