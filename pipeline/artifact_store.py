@@ -11,10 +11,12 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from components.common.files import remove_tree, write_whole
+from pipeline.kept_runs import EndedRun, choose_kept
 from pipeline.work_dir import WorkDir
 from schema.errors import Refused
 
@@ -205,23 +207,27 @@ class ArtifactStore:
         assert self._store is not None
         trainers = {each.id for each in self._store.get_execution_types() if each.name.rsplit(".", 1)[-1] == _TRAINER}
         of_pushes = self._runs_that_pushed(pushed)
-        kept: set[int] = set()
-        trained = ended_before = 0
-        for context in sorted(self._store.get_contexts_by_type(_RUN_TYPE), key=lambda each: -each.id):
-            started = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=context.create_time_since_epoch)
-            is_kept = started >= before or context.id in of_pushes
-            if trained >= keep and not is_kept:
-                continue
-            executions = self._store.get_executions_by_context(context.id)
-            has_model = any(each.type_id in trainers and _has_completed(each) for each in executions)
-            is_counted = trained < keep and (has_model or ended_before < keep)
-            if has_model:
-                trained += 1
-            else:
-                ended_before += 1
-            if is_counted or is_kept:
-                kept.update(each.id for each in executions)
-        return kept
+        executions: dict[int, list[Any]] = {}
+
+        def read(context: int) -> list[Any]:
+            if context not in executions:
+                assert self._store is not None
+                executions[context] = self._store.get_executions_by_context(context)
+            return executions[context]
+
+        def has_model(context: int) -> bool:
+            return any(each.type_id in trainers and _has_completed(each) for each in read(context))
+
+        runs = (
+            EndedRun(
+                key=context.id,
+                started=datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=context.create_time_since_epoch),
+                is_needed=context.id in of_pushes,
+                has_model=partial(has_model, context.id),
+            )
+            for context in sorted(self._store.get_contexts_by_type(_RUN_TYPE), key=lambda each: -each.id)
+        )
+        return {each.id for run in choose_kept(runs, keep, before) for each in read(cast(int, run))}
 
     def _runs_that_pushed(self, versions: Collection[str]) -> set[int]:
         """Return the context of the newest run that has the push of any of these versions among its outputs."""

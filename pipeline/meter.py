@@ -9,6 +9,7 @@ from components.report.summary import StepCost
 _PROCESS = Path("/proc/self")
 _RESET_PEAK = "5"  # proc(5), clear_refs: reset the peak resident set size to the current one
 _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
+_USAGES = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 
 class Meter:
@@ -23,8 +24,17 @@ class Meter:
         return StepCost(cpu_s=round(_cpu_s() - self._cpu_s, 2), peak_memory_mb=_peak_mb() if self._resets else None)
 
 
+def cost_of_process() -> StepCost:
+    """Return what this process has taken since it began, with the processes that it started and waited for.
+
+    The memory is that of the largest of these.
+    """
+    largest_kb = max(resource.getrusage(who).ru_maxrss for who in _USAGES)
+    return StepCost(cpu_s=round(_cpu_s(), 2), peak_memory_mb=largest_kb // 1024)
+
+
 def _cpu_s() -> float:
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    usages = [resource.getrusage(who) for who in _USAGES]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 

@@ -16,20 +16,22 @@ _ROOT = Path(__file__).parents[1]
 _GIT_TIMEOUT_S = 5
 
 
-def find_provenance(arguments: Sequence[str] | None = None) -> Provenance:
+def find_provenance(arguments: Sequence[str] | None = None, *, runner: str = "") -> Provenance:
     """Return what is known of this process.
 
     Args:
         arguments: The command line; None: this process's.
+        runner: Service that runs the steps, and the image that it runs; empty: this machine.
     """
     commit = _git("rev-parse", "HEAD")
     return Provenance(
         command=_command(sys.argv if arguments is None else arguments),
         host=socket.gethostname(),
         user=_user(),
-        cores=len(os.sched_getaffinity(0)),
+        cores=None if runner else len(os.sched_getaffinity(0)),
         commit=commit,
         is_modified=bool(commit and _git("status", "--porcelain", "--untracked-files=no")),
+        runner=runner,
     )
 
 

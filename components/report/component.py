@@ -34,6 +34,8 @@ class ReportSpec(ComponentSpec):  # type: ignore[misc]
         "configuration": ExecutionParameter(type=str),
         "chosen": ExecutionParameter(type=str),
         "registry": ExecutionParameter(type=str),
+        # Known only when a run starts, so that the runner adds it where the local launcher does not know better.
+        "provenance": ExecutionParameter(type=str, optional=True),
     }
     INPUTS: ClassVar = {
         "quarantine": ChannelParameter(type=Quarantine),

@@ -1,6 +1,7 @@
 """Executor of the Report."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,9 @@ from components.report.card import write_card
 from components.report.gather import gather_summary
 from components.report.page import write_page
 from components.report.settings import ReportSettings
+from components.report.summary import Provenance, merge_measured, with_measured
 from components.report.summary.cut import write_slices
+from components.report.summary.measured import PROPERTY
 from components.report.views.material import gather_material
 from components.report.views.trend import registry_results
 
@@ -43,7 +46,11 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
         )
         settings = ReportSettings.model_validate_json(exec_properties["settings"])
         summary = with_attention(summary, read_eval_positives(uris["model_run"]), settings.attention)
+        summary = with_measured(summary, merge_measured(_properties(input_dict)))
         summary.write(folder)
+        provenance = _provenance(exec_properties)
+        if provenance is not None:
+            provenance.write(folder)
         if summary.slices_note:
             write_slices(folder, slices)
         material = gather_material(
@@ -56,6 +63,17 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
             slice_drop=settings.attention.slice_drop,
             past=registry_results(exec_properties["registry"]),
             chosen=json.loads(exec_properties["chosen"]),
+            provenance=provenance,
         )
         write_page(folder, material)
         write_card(folder, material)
+
+
+def _properties(inputs: Artifacts) -> list[str]:
+    """Return what each input says that steps took; empty where it says nothing, as on one machine."""
+    return [str(artifact.get_string_custom_property(PROPERTY)) for listed in inputs.values() for artifact in listed]
+
+
+def _provenance(exec_properties: Mapping[str, Any]) -> Provenance | None:
+    text = exec_properties.get("provenance")
+    return Provenance.model_validate_json(text) if text else None

@@ -1,19 +1,20 @@
-"""Removal of old versions from the registry of remote runs: by the last step, or by the first one where there is none.
+"""Removal of what nobody needs after a remote run: by the last step, or by the first one where there is none.
 
-The artifacts are the service's: its cache answers from them without asking whether they exist, and cannot be told that
-one is gone.
+Old versions go from the registry, and artifacts of past runs from the object store (`pipeline.remote_runs`).
 """
 
 import json
 import sys
+from collections.abc import Callable
 
 from components.registry import Claimant, check_owner
 from pipeline.config.retention import RetentionSettings
+from pipeline.remote_retention import clean_up_remote_runs
 from pipeline.retention import clean_up
 
 
-def clean_up_registry(settings: str, registry: str, pipeline: str, vertex: str = "") -> None:
-    """Remove what the configuration's retention says from a registry, and say so in one line; never fail.
+def clean_up_after_run(settings: str, registry: str, pipeline: str, vertex: str = "") -> None:
+    """Remove what the configuration's retention says, and say so in a line or two; never fail.
 
     Args:
         settings: The retention settings, as JSON; empty: another step does it.
@@ -24,15 +25,29 @@ def clean_up_registry(settings: str, registry: str, pipeline: str, vertex: str =
     """
     if not settings:
         return
+    _try_to_remove(f"from {registry}", lambda: _clean_up_registry(settings, registry, pipeline, vertex))
+    _try_to_remove("of past runs", lambda: _clean_up_runs(settings, registry, pipeline))
+
+
+def _try_to_remove(what: str, remove: Callable[[], str]) -> None:
     try:
-        check_owner(registry, Claimant(pipeline=pipeline))
-        in_use = _find_numbers_in_use(vertex) if vertex else ()
-        plan = clean_up(RetentionSettings.model_validate_json(settings), None, registry, in_use)
+        words = remove()
     except Exception as error:  # it must not change how the run ends
         sys.stderr.write(f"not cleaned up: {type(error).__name__}: {error}\n")
         return
-    if words := plan.in_words():
-        sys.stdout.write(f"Removed from {registry}: {words}\n")
+    if words:
+        sys.stdout.write(f"Removed {what}: {words}\n")
+
+
+def _clean_up_registry(settings: str, registry: str, pipeline: str, vertex: str) -> str:
+    check_owner(registry, Claimant(pipeline=pipeline))
+    in_use = _find_numbers_in_use(vertex) if vertex else ()
+    return clean_up(RetentionSettings.model_validate_json(settings), None, registry, in_use).in_words()
+
+
+def _clean_up_runs(settings: str, registry: str, pipeline: str) -> str:
+    check_owner(registry, Claimant(pipeline=pipeline))
+    return clean_up_remote_runs(RetentionSettings.model_validate_json(settings), registry).in_words()
 
 
 def _find_numbers_in_use(vertex: str) -> set[int]:

@@ -31,7 +31,7 @@ from pipeline.registry import claimant
 from runners.kfp.steps import NEW_DATA, NOTIFY
 
 Spec = dict[str, Any]
-_READER = "TextExampleGen"
+_READER, _SCHEMA_IMPORT, _REPORT = "TextExampleGen", "SchemaImport", "Report"
 # Keys below which a task's name means something else.
 _UNRELATED = ("runtimeValue", "container", "pipelineInfo")
 
@@ -49,9 +49,10 @@ class Frame:
         locations: Where containers find what the configuration names.
         only_new: Whether a run ends that finds nothing new to train on.
         pages: Address to which a run's ID is appended to get the page of the run; may be empty.
-        retention: What is kept in the registry.
+        retention: What is kept in the registry, and of past runs.
         vertex: Where on Vertex AI the models are as well, as JSON {settings, target}; empty: nowhere.
         prepare: Called with each task and the name of its step, to give the task what kfp can express.
+        provenance: What starts the runs, as JSON, unless a run's parameter `PROVENANCE` says otherwise; may be empty.
     """
 
     config: Configuration
@@ -61,6 +62,7 @@ class Frame:
     retention: RetentionSettings
     vertex: str = ""
     prepare: Callable[[Any, str], None] = _leave
+    provenance: str = ""
 
 
 def build_frame(frame: Frame, steps: Sequence[str]) -> list[Spec]:
@@ -84,7 +86,7 @@ def build_frame(frame: Frame, steps: Sequence[str]) -> list[Spec]:
         return task
 
     @dsl.pipeline(name=frame.config.name)  # type: ignore[untyped-decorator]
-    def pipeline() -> None:
+    def pipeline(provenance: str = frame.provenance) -> None:
         with _exit_handler(frame, add):
             if frame.config.pipeline == "score":  # whose step finds out by itself whether there is anything new
                 for step in steps:
@@ -94,8 +96,12 @@ def build_frame(frame: Frame, steps: Sequence[str]) -> list[Spec]:
             with dsl.If(new_data.outputs["new"] == True, name="Train"):  # noqa: E712 - kfp overloads the operator
                 for step in steps:
                     if step == _READER:
-                        found = {SPANS_KEY: "spans", FINGERPRINT_KEY: "fingerprint"}
+                        found = {SPANS_KEY: "spans", FINGERPRINT_KEY: "fingerprint", "generation": "generation"}
                         add(step, _reader, **{key: new_data.outputs[output] for key, output in found.items()})
+                    elif step == _SCHEMA_IMPORT:
+                        add(step, _schema_import, generation=new_data.outputs["generation"])
+                    elif step == _REPORT:
+                        add(step, _report, provenance=provenance)
                     else:
                         add(step, _empty_step(step))
 
@@ -158,6 +164,8 @@ def _new_data(
     new: dsl.OutputPath(bool),  # type: ignore[valid-type]
     spans: dsl.OutputPath(str),  # type: ignore[valid-type]
     fingerprint: dsl.OutputPath(str),  # type: ignore[valid-type]
+    generation: dsl.OutputPath(str),  # type: ignore[valid-type]
+    record: dsl.Output[dsl.Artifact],
 ) -> dsl.ContainerSpec:
     return dsl.ContainerSpec(
         image="none",
@@ -165,7 +173,8 @@ def _new_data(
         args=[
             "--settings", settings, "--project", project, "--registry", registry, "--claimant", claimant,
             "--only_new", only_new, "--retention", retention, "--vertex", vertex, "--new", new, "--spans", spans,
-            "--fingerprint", fingerprint,
+            "--fingerprint", fingerprint, "--generation", generation, "--record", record.path,
+            "--address", record.uri,
         ],
     )  # fmt: skip
 
@@ -185,7 +194,22 @@ def _notify(
 
 
 @dsl.container_component  # type: ignore[untyped-decorator]
-def _reader(spans: str, input_fingerprint: str) -> dsl.ContainerSpec:  # noqa: ARG001 - TFX's executor reads them
+def _reader(
+    spans: str,  # noqa: ARG001 - TFX's executor reads it, and the next one
+    input_fingerprint: str,  # noqa: ARG001
+    generation: str,  # noqa: ARG001 - part of the cache's key
+) -> dsl.ContainerSpec:
+    return dsl.ContainerSpec(image="none", command=["true"])
+
+
+# Besides the one above, this is the only step without input artifacts.
+@dsl.container_component  # type: ignore[untyped-decorator]
+def _schema_import(generation: str) -> dsl.ContainerSpec:  # noqa: ARG001 - part of the cache's key
+    return dsl.ContainerSpec(image="none", command=["true"])
+
+
+@dsl.container_component  # type: ignore[untyped-decorator]
+def _report(provenance: str) -> dsl.ContainerSpec:  # noqa: ARG001 - TFX's executor reads it
     return dsl.ContainerSpec(image="none", command=["true"])
 
 

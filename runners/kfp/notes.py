@@ -23,12 +23,11 @@ from components.common.record import Record, Value
 from components.pusher.push_result import PushResult
 from components.report.summary import Rows, Summary, failed_summary
 from pipeline.errors import StepFailed
+from runners.kfp.steps import RUN_VARIABLE, STEP_VARIABLE
 from schema.errors import Refused
 from schema.visible import in_one_line
 
 FOLDER_VARIABLE = "BERT_MULTILABEL_NOTES"
-STEP_VARIABLE = "BERT_MULTILABEL_STEP"
-RUN_VARIABLE = "KUBEFLOW_RUN_ID"
 
 
 class Note(Value):
@@ -121,14 +120,13 @@ class Notes:
         remove_folder(self.folder)
 
 
-def notes_environment(step: str, registry: str) -> dict[str, str]:
-    """Return the environment variables that let a step leave notes, besides `RUN_VARIABLE`.
+def notes_environment(registry: str) -> dict[str, str]:
+    """Return the environment variables that let a step leave notes, besides those of `step_environment`.
 
     Args:
-        step: Name of the step.
         registry: The push destination, as the step's container sees it.
     """
-    return {FOLDER_VARIABLE: f"{registry.rstrip('/')}/.runs", STEP_VARIABLE: step}
+    return {FOLDER_VARIABLE: f"{registry.rstrip('/')}/.runs"}
 
 
 def notes_of_this_run() -> Notes | None:

@@ -13,6 +13,7 @@ import json
 import os
 import runpy
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,11 @@ from components.common.files import is_remote, read_bytes, write_whole
 from components.example_gen.report import IngestReport
 from components.pusher.push_result import PushResult
 from components.report.summary import Summary, summarize_rows
+from pipeline.remote_runs import record_push
 from pipeline.run_scoring import summarize
-from runners.kfp.notes import STEP_VARIABLE, noted, notes_of_this_run, optional
+from runners.kfp.costs import keep_costs_of_this_run, record_costs
+from runners.kfp.notes import noted, notes_of_this_run, optional
+from runners.kfp.steps import REGISTRY_VARIABLE, RUN_VARIABLE, STEP_VARIABLE
 from schema.errors import Refused
 from serving.scoring.record import ScoringResult
 
@@ -143,11 +147,13 @@ def main(copies: Mapping[str, str] = COPIES) -> None:
 
 
 def _run(copies: Mapping[str, str]) -> None:
+    started = time.monotonic()
     arguments = _without(FINGERPRINT, sys.argv[1:])
     index = arguments.index(_INVOCATION) + 1
     invocation = json.loads(arguments[index])
     inputs_spec = json.loads(arguments[arguments.index(_INPUTS_SPEC) + 1])
     addresses = complete(invocation, inputs_spec, copies)
+    before = keep_costs_of_this_run(_artifacts(invocation.get("inputs", {})))
     arguments[index] = json.dumps(invocation)
     sys.argv[1:] = arguments
     check_inputs(arguments[arguments.index(_CLASS) + 1], invocation)
@@ -157,9 +163,12 @@ def _run(copies: Mapping[str, str]) -> None:
     except SystemExit as ended:  # absl exits when its main returns
         if ended.code:
             raise
-    record_digests(invocation["outputs"]["outputFile"], invocation)
+    output_file = invocation["outputs"]["outputFile"]
+    record_digests(output_file, invocation)
+    record_costs(output_file, before, time.monotonic() - started)
     if addresses:
-        restore(Path(invocation["outputs"]["outputFile"]), addresses)
+        restore(Path(output_file), addresses)
+    _record_push(invocation)
     _note_push(invocation)
     _note_summary(invocation)
     note_scores(invocation)
@@ -172,6 +181,14 @@ def _note_rows(invocation: Json) -> None:
         with optional():
             (quarantine,) = invocation["inputs"]["artifacts"][_QUARANTINE]["artifacts"]
             notes.write_rows(summarize_rows(IngestReport.read(quarantine["uri"])))
+
+
+def _record_push(invocation: Json) -> None:
+    """Record in the registry what this run trained, if this step is the Pusher (`pipeline.remote_runs`)."""
+    registry, run = os.environ.get(REGISTRY_VARIABLE), os.environ.get(RUN_VARIABLE)
+    pushed = invocation["outputs"].get("artifacts", {}).get(_PUSHED)
+    if registry and run and pushed is not None:
+        record_push(registry, run, PushResult.read(pushed["artifacts"][0]["uri"]))
 
 
 def _note_push(invocation: Json) -> None:

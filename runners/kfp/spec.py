@@ -8,14 +8,12 @@ from typing import Any
 from pipeline.config.configuration import Configuration
 from pipeline.config.steps import StepSettings
 from runners.kfp.frame import Frame, build_frame, executor_label
+from runners.kfp.protection import protect_parameters
 from runners.kfp.steps import ALWAYS_RUN, NEW_DATA, NOTIFY, check_steps
 from schema.errors import Refused
 
 # Linux takes 128 KiB in one argument. All parameters of a step travel in one, with the addresses of its artifacts.
 _MAX_PARAMETERS = 112 * 1024
-
-# The parameter that is a protocol buffer in text format: step and name.
-_TEXT_FORMAT = ("SchemaImport", "text")
 
 Spec = dict[str, Any]
 
@@ -83,36 +81,6 @@ def build_documents(of_tfx: Spec, frame: Frame, containers: Containers) -> list[
     return [spec, *platform]
 
 
-def protect_parameters(step: str, task: Spec) -> None:
-    """Spell the parameters of a step so that Kubernetes and Argo leave them as they are, in place.
-
-    Kubeflow passes parameters in the command of a pod, in which Kubernetes replaces `$$` and `$(NAME)`
-    (kubeflow/pipelines at 2.16.1, backend/src/v2/driver/driver.go, lines 283-304), and in templates of Argo, which
-    replaces `{{workflow.name}}` and others (Argo 3.7.8, util/template/template.go). JSON and the text format of
-    protocol buffers have another spelling of these characters.
-
-    Args:
-        step: Name of the step.
-        task: Its task.
-
-    Raises:
-        Refused: A parameter that is neither would be changed.
-    """
-    for name, source in task.get("inputs", {}).get("parameters", {}).items():
-        value = source.get("runtimeValue", {}).get("constant")
-        if not isinstance(value, str):
-            continue
-        if _is_json(value):
-            value = value.replace("$", "\\u0024").replace("{{", "\\u007b\\u007b")
-        elif (step, name) == _TEXT_FORMAT:
-            value = value.replace("$", "\\044").replace("{{", "\\173\\173")
-        elif any(replaced in value for replaced in ("$$", "$(", "{{")):
-            raise Refused(
-                f"step {step}: {name} {value}: Kubeflow would replace $$, $(...) and {{{{...}}}} in it; rename it"
-            )
-        source["runtimeValue"]["constant"] = value
-
-
 def check_sizes(tasks: Spec) -> None:
     """Check that the parameters of each step fit into an argument of a command line.
 
@@ -129,13 +97,6 @@ def check_sizes(tasks: Spec) -> None:
                 f"step {name}: {size >> 10} KiB of parameters, and a container's argument takes "
                 f"{_MAX_PARAMETERS >> 10}; have fewer labels, slices or behavioural tests"
             )
-
-
-def _is_json(value: str) -> bool:
-    try:
-        return isinstance(json.loads(value), dict | list)
-    except ValueError:
-        return False
 
 
 def _reads_registry(config: Configuration) -> set[str]:

@@ -10,14 +10,32 @@ NEW_DATA = "NewData"
 """The first step: resolves spans, and says whether there is anything new."""
 NOTIFY = "Notify"
 """The last step: tells the webhook how the run ended."""
+PUSHER = "RegistryPusher"
+
+RUN_VARIABLE = "KUBEFLOW_RUN_ID"
+"""Environment variable that has the service's ID of the run."""
+STEP_VARIABLE = "BERT_MULTILABEL_STEP"
+"""Environment variable that has the name of the step."""
+REGISTRY_VARIABLE = "BERT_MULTILABEL_REGISTRY"
+"""Environment variable of the Pusher that has the push destination."""
 
 # The services' caches compare inputs and parameters only, and no driver runs there that would look further. These steps
 # look at data files or at the registry.
 ALWAYS_RUN = frozenset({
-    *(NEW_DATA, "DataGate", "RegistryBaseline", "RegistryPusher", "TrainingRecord", NOTIFY),
+    *(NEW_DATA, "DataGate", "RegistryBaseline", PUSHER, "TrainingRecord", NOTIFY),
     "TextScorer",  # the one step of the scoring pipeline
     "ModelProfile",
 })  # fmt: skip
+
+
+def step_environment(step: str, registry: str) -> dict[str, str]:
+    """Return the environment variables that tell a container which step it is, besides `RUN_VARIABLE`.
+
+    Args:
+        step: Name of the step.
+        registry: The push destination, as the step's container sees it.
+    """
+    return {STEP_VARIABLE: step} | ({REGISTRY_VARIABLE: registry} if step == PUSHER else {})
 
 
 def check_steps(

@@ -5,7 +5,7 @@ from typing import Any
 from kfp import kubernetes
 
 from pipeline.config.kubeflow import KubeflowSettings, KubeflowStep
-from runners.kfp.notes import RUN_VARIABLE
+from runners.kfp.steps import RUN_VARIABLE
 
 _BACKOFF = "60s"
 # Kubeflow's API server labels each pod of a run with its ID: backend/src/apiserver/template, SetPodMetadataLabels.
@@ -20,8 +20,8 @@ def prepare_pod(task: Any, settings: KubeflowSettings, step: KubeflowStep) -> No
         kubernetes.set_image_pull_secrets(task, settings.image_pull_secrets)
 
 
-def give_notes(task: Any, environment: dict[str, str]) -> None:
-    """Give a task of kfp what its step needs to leave notes for the last step."""
+def give_variables(task: Any, environment: dict[str, str]) -> None:
+    """Give a task of kfp environment variables, and the ID of the run as another one."""
     for variable, value in environment.items():
         task.set_env_variable(variable, value)
     kubernetes.use_field_path_as_env(task, RUN_VARIABLE, _RUN_LABEL)

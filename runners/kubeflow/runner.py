@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from pipeline.config.configuration import Configuration
+from runners.kfp.provenance import PROVENANCE, provenance_text
 from runners.kubeflow.locations import kubeflow_settings, locations_in_containers
 from runners.remote.output import write_output
 from runners.remote.remote import RemoteRun, RemoteSchedule
@@ -31,13 +32,18 @@ def compile(config: Configuration, output: Path) -> None:  # noqa: A001 - the na
     Raises:
         Refused: The configuration asks for what a container cannot have, or the file cannot be written.
     """
-    write_output(output, (".yaml", ".yml"), "the kfp SDK reads YAML", lambda: _specification(config).decode())
+    write_output(
+        output,
+        (".yaml", ".yml"),
+        "the kfp SDK reads YAML",
+        lambda: _specification(config, _provenance(config)).decode(),
+    )
 
 
 def submit(config: Configuration) -> RemoteRun:
     """Upload the pipeline, if it has changed, and start a run."""
     with _pipeline(config) as (pipeline, specification):
-        return pipeline.run(pipeline.upload(specification()))
+        return pipeline.run(pipeline.upload(specification()), _parameters(config))
 
 
 def runs(config: Configuration) -> Sequence[RemoteRun]:
@@ -61,7 +67,7 @@ def cancel(config: Configuration, run: str) -> RemoteRun:
 def set_schedule(config: Configuration, cron: str) -> RemoteSchedule:
     """Create the recurring run, or change the existing one to what the configuration says now."""
     with _pipeline(config) as (pipeline, specification):
-        return pipeline.schedule(pipeline.upload(specification()), cron)
+        return pipeline.schedule(pipeline.upload(specification()), cron, _parameters(config))
 
 
 def find_schedule(config: Configuration) -> RemoteSchedule | None:
@@ -93,10 +99,24 @@ def _pipeline(config: Configuration) -> Iterator[tuple["Pipeline", Callable[[], 
         yield Pipeline(client, config, settings), partial(_specification, config)
 
 
-def _specification(config: Configuration) -> bytes:
+def _parameters(config: Configuration) -> dict[str, str]:
+    """Return the parameters of a run that starts now. They are not in the specification, which would change with them.
+
+    A pipeline's version is named after its specification, and so an unchanged pipeline stays one version.
+    """
+    return {PROVENANCE: _provenance(config)}
+
+
+def _provenance(config: Configuration) -> str:
+    settings = kubeflow_settings(config)
+    where = f" at {settings.endpoint}" if settings.endpoint else ""
+    return provenance_text(f"Kubeflow Pipelines{where}, image {settings.image}")
+
+
+def _specification(config: Configuration, provenance: str = "") -> bytes:
     settings = kubeflow_settings(config)
     locations = locations_in_containers(config, settings)
     from runners.kubeflow.spec import build_specification  # imports TFX, which takes seconds
 
-    documents = build_specification(config, settings, locations)
+    documents = build_specification(config, settings, locations, provenance)
     return yaml.safe_dump_all(documents, sort_keys=True, width=120).encode()

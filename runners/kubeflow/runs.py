@@ -6,7 +6,7 @@ pipeline's name, and are called <pipeline>-<time in UTC>; the recurring run has 
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -78,8 +78,13 @@ class Pipeline:
 
         return Version(pipeline.pipeline_id, find_or_create(find, create).pipeline_version_id)
 
-    def run(self, version: Version) -> RemoteRun:
-        """Start a run."""
+    def run(self, version: Version, parameters: Mapping[str, str] | None = None) -> RemoteRun:
+        """Start a run.
+
+        Args:
+            version: What it runs.
+            parameters: Parameters of the run; those that are left out have their defaults.
+        """
         experiment = self._create_experiment()
         name = f"{self._name}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
 
@@ -89,7 +94,8 @@ class Pipeline:
 
         def create() -> Any:
             return self._client.run_pipeline(
-                experiment, name, pipeline_id=version.pipeline_id, version_id=version.version_id,
+                experiment, name, params=dict(parameters or {}),
+                pipeline_id=version.pipeline_id, version_id=version.version_id,
                 pipeline_root=self._settings.pipeline_root, service_account=self._settings.service_account,
             )  # fmt: skip
 
@@ -132,11 +138,12 @@ class Pipeline:
         self._client.terminate_run(run)
         return self.find_run(run)
 
-    def schedule(self, version: Version, cron: str) -> RemoteSchedule:
+    def schedule(self, version: Version, cron: str, parameters: Mapping[str, str] | None = None) -> RemoteSchedule:
         """Create the recurring run, or replace the existing one, since the API cannot change it.
 
         The new one is created before the old one is deleted: a kill in between leaves two for a while rather than none
-        unnoticed for ever, and the next call deletes the old one. What is paused stays paused.
+        unnoticed for ever, and the next call deletes the old one. What is paused stays paused. Other parameters alone
+        do not make it another one.
         """
         fields = " ".join(parse_cron(cron).fields)
         parts = (version.version_id, fields, self._settings.service_account or "", self._settings.pipeline_root or "")
@@ -147,7 +154,8 @@ class Pipeline:
             if current is None:
                 current = self._client.create_recurring_run(
                     self._create_experiment(), self._name, description, cron_expression=f"0 {fields}",
-                    max_concurrency=1, no_catchup=True, pipeline_id=version.pipeline_id, version_id=version.version_id,
+                    params=dict(parameters or {}), max_concurrency=1, no_catchup=True,
+                    pipeline_id=version.pipeline_id, version_id=version.version_id,
                     pipeline_root=self._settings.pipeline_root, service_account=self._settings.service_account,
                     enabled=not existing or _is_enabled(existing[0]),
                 )  # fmt: skip

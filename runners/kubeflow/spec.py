@@ -15,14 +15,23 @@ from runners.kfp.frame import Frame
 from runners.kfp.notes import notes_environment
 from runners.kfp.run_executor import FINGERPRINT
 from runners.kfp.spec import Containers, Spec, build_documents
-from runners.kubeflow.pods import give_notes, prepare_pod
+from runners.kfp.steps import step_environment
+from runners.kubeflow.pods import give_variables, prepare_pod
 
 # TFX's entry point, after what open-source Kubeflow leaves to it.
 COMMAND = ["python", "-m", "runners.kfp.run_executor"]
 
 
-def build_specification(config: Configuration, settings: KubeflowSettings, locations: Locations) -> list[Spec]:
+def build_specification(
+    config: Configuration, settings: KubeflowSettings, locations: Locations, provenance: str = ""
+) -> list[Spec]:
     """Build the documents of the YAML file: a PipelineSpec and a PlatformSpec.
+
+    Args:
+        config: The configuration.
+        settings: Its `runner.kubeflow`.
+        locations: Where containers find what the configuration names.
+        provenance: What starts the runs, as JSON, unless a run says otherwise; may be empty.
 
     Raises:
         Refused: The configuration does not fit the pipeline.
@@ -30,8 +39,8 @@ def build_specification(config: Configuration, settings: KubeflowSettings, locat
 
     def prepare(task: Any, step: str) -> None:
         prepare_pod(task, settings, settings.of_step(step))
-        if config.notify is not None:
-            give_notes(task, notes_environment(step, locations.registry))
+        notes = notes_environment(locations.registry) if config.notify is not None else {}
+        give_variables(task, step_environment(step, locations.registry) | notes)
 
     def complete(name: str, task: Spec, container: Spec) -> None:  # noqa: ARG001 - as `Containers` calls it
         step = settings.of_step(name)
@@ -50,6 +59,7 @@ def build_specification(config: Configuration, settings: KubeflowSettings, locat
             retention=retention_here(config, locations.registry),
             pages=f"{address.rstrip('/')}/#/runs/details/" if address else "",
             prepare=prepare,
+            provenance=provenance,
         ),
         Containers("kubeflow", settings.steps, settings.of_step, complete),
     )

@@ -17,9 +17,9 @@ from components.common.digest import Digests
 from components.common.outcome import Untried
 from components.report.summary import StepCost
 from pipeline.errors import StepFailed
+from pipeline.meter import Meter
 from pipeline.running import Observer, RunResult
 from runners.local.launcher import CheckedLauncher
-from runners.local.meter import Meter
 from schema.errors import Refused
 
 

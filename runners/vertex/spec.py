@@ -17,8 +17,10 @@ from pipeline.config.vertex import VertexSettings, VertexStep
 from pipeline.create import create_pipeline
 from pipeline.locations import Locations
 from runners.kfp.frame import Frame
-from runners.kfp.notes import RUN_VARIABLE, notes_environment
+from runners.kfp.notes import notes_environment
+from runners.kfp.provenance import PROVENANCE, provenance_text
 from runners.kfp.spec import Containers, Spec, build_documents
+from runners.kfp.steps import RUN_VARIABLE, step_environment
 from runners.vertex.limits import check_variables, gigabytes, processors
 from runners.vertex.pages import CONSOLE
 from runners.vertex.push import labels_of, push_destination
@@ -48,9 +50,9 @@ def assemble_job(
     def complete(name: str, task: Spec, container: Spec) -> None:
         step = settings.of_step(name)
         container |= container_of(step)
-        container["command"] = [*_prefix(step, notes=config.notify is not None), *container["command"]]
-        if config.notify is not None:
-            container["env"] += _variables(notes_environment(name, locations.registry))
+        container["command"] = [*_prefix(step), *container["command"]]
+        notes = notes_environment(locations.registry) if config.notify is not None else {}
+        container["env"] += _variables(step_environment(name, locations.registry) | notes)
         check_variables(name, container["env"])
         if step.retries:
             task["retryPolicy"] = {"maxRetryCount": step.retries} | _BACKOFF
@@ -70,8 +72,10 @@ def assemble_job(
     )
     spec["defaultPipelineRoot"] = settings.pipeline_root
     job["pipelineSpec"] = spec
+    runner = f"Vertex AI, project {settings.project}, {settings.location}, image {settings.image}"
     job["runtimeConfig"] = {
         "gcsOutputDirectory": settings.pipeline_root, "failurePolicy": _FAILURE_POLICY[settings.failure_policy],
+        "parameterValues": {PROVENANCE: provenance_text(runner)},
     }  # fmt: skip
     return {key: value for key, value in (job | _job_settings(settings)).items() if value}
 
@@ -111,10 +115,10 @@ def check_accelerator(name: str) -> None:
         raise Refused(f"runner.vertex: Vertex AI has no accelerator {name}; {nearest(name, known)}")
 
 
-def _prefix(step: VertexStep, *, notes: bool) -> list[str]:
+def _prefix(step: VertexStep) -> list[str]:
     """Return the prefix of a step's command: `env` and `timeout`."""
     # Vertex AI fills the placeholder with the run's ID.
-    environment = ["env", f"{RUN_VARIABLE}={{{{$.pipeline_job_name}}}}"] if notes else []
+    environment = ["env", f"{RUN_VARIABLE}={{{{$.pipeline_job_name}}}}"]
     timed = ["timeout", f"--kill-after={_GRACE_S}", str(step.timeout_s)] if step.timeout_s is not None else []
     return [*environment, *timed]
 

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from runners.local.meter import Meter
+from pipeline.meter import Meter
 
 
 def test_measures_processor_time_and_not_time_that_passes() -> None:

@@ -3,6 +3,7 @@
 Import from here, not from the modules below.
 """
 
+from components.report.summary.measured import MeasuredStep, MeasuredSteps, merge_measured, with_measured
 from components.report.summary.provenance import Provenance
 from components.report.summary.summary import (
     DataSummary,
@@ -22,6 +23,8 @@ __all__ = [
     "DataSummary",
     "DiskUse",
     "LabelSummary",
+    "MeasuredStep",
+    "MeasuredSteps",
     "MetricsSummary",
     "PartlyKnownLabel",
     "Provenance",
@@ -29,6 +32,8 @@ __all__ = [
     "StepCost",
     "Summary",
     "failed_summary",
+    "merge_measured",
     "summarize_data",
     "summarize_rows",
+    "with_measured",
 ]

@@ -93,8 +93,8 @@ class StepCost(Value):
     """What a step took, besides its duration.
 
     Attributes:
-        cpu_s: Processor time of the run's process and of the processes that it started and waited for, in seconds.
-        peak_memory_mb: Peak memory of the run's process during the step, in MiB; None where it cannot be measured.
+        cpu_s: Processor time of the process that ran it, and of processes that it started and waited for, in seconds.
+        peak_memory_mb: Peak memory of that process during the step, in MiB; None where it cannot be measured.
     """
 
     cpu_s: float
@@ -124,10 +124,11 @@ class Summary(Record):
         slices: Metrics by slice, such as `language=zh`, then by model (candidate, baseline); only of labels that an
             example of the slice has or was given.
         slices_note: Which of the slices are left out, since there are too many labels; empty if none are.
-        durations_s: Durations by component, in seconds.
-        costs: Processor time and memory by component; empty for runs on a cluster and of older versions.
+        durations_s: Durations by component, in seconds. Where each step runs in a container of its own, of the steps
+            before the Report that the service's cache did not answer.
+        costs: Processor time and memory of the same components; empty for runs of older versions.
         scores: Folders of scores that a run of the scoring pipeline wrote; `rows.accepted` were scored.
-        peak_memory_mb: Peak memory of the run's process, in MiB; None if it was not measured.
+        peak_memory_mb: Peak memory of the run's process, or of the largest step's, in MiB; None if it was not measured.
         disk: Disk that the run took; None if it was not measured, as of a run that failed.
         versions: Versions of the packages that trained the model.
         calibration: Calibration of the candidate; None if it was not calibrated.

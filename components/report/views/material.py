@@ -35,7 +35,7 @@ class Material:
         slice_drop: How far a slice's micro F1 may be below that of all examples before it is named.
         configuration: Configuration as YAML, without secrets; empty if it is not known.
         chosen: The part of it that differs from the defaults; empty if that is not known.
-        provenance: What started the run; None if it is not known, as in a run on a cluster.
+        provenance: What started the run; None if it is not known.
         ingest: Report of the ingestion; None if the run ended before it, or if it was deleted.
         model: Record of the candidate; None as above.
         training: Losses and calibration; None as above.

@@ -63,8 +63,11 @@ def _facts(material: Material) -> Iterator[tuple[str, str]]:
 def _origin(provenance: Provenance) -> Iterator[tuple[str, str]]:
     if provenance.commit is not None:
         yield "git commit", f"{provenance.commit[:12]}{', with changes' if provenance.is_modified else ''}"
-    yield "host", f"{provenance.host} ({provenance.cores} core{'s' * (provenance.cores != 1)})"
+    cores = "" if provenance.cores is None else f" ({provenance.cores} core{'s' * (provenance.cores != 1)})"
+    yield "submitted from" if provenance.runner else "host", f"{provenance.host}{cores}"
     yield "user", provenance.user
+    if provenance.runner:
+        yield "ran on", provenance.runner
 
 
 def _tables(summary: Summary) -> Iterator[Table]:
@@ -77,7 +80,8 @@ def _tables(summary: Summary) -> Iterator[Table]:
 
 def _steps_table(summary: Summary) -> Table:
     heads = [Head("step", False), Head("seconds")]
-    heads += [Head("core-hours"), Head("memory, MiB", full="peak memory of the run's process")] if summary.costs else []
+    memory = Head("memory, MiB", full="peak memory of the process that ran the step")
+    heads += [Head("core-hours"), memory] if summary.costs else []
     rows = []
     for step, seconds in summary.durations_s.items():
         row = [text(step), Cell(f"{seconds:,.1f}", seconds)]

@@ -13,9 +13,11 @@ from components.pusher.push_result import PushResult
 from components.registry import Claimant, adopt, push, versions
 from components.report.summary import Rows, Summary, failed_summary
 from pipeline.config.retention import RetentionSettings
+from pipeline.remote_runs import read_runs
 from runners.kfp import new_data, notify
-from runners.kfp.clean_up import clean_up_registry
-from runners.kfp.notes import FOLDER_VARIABLE, RUN_VARIABLE, STEP_VARIABLE, Note, Notes, noted, notes_of_this_run
+from runners.kfp.clean_up import clean_up_after_run
+from runners.kfp.notes import FOLDER_VARIABLE, Note, Notes, noted, notes_of_this_run
+from runners.kfp.steps import RUN_VARIABLE, STEP_VARIABLE
 from schema.errors import Refused
 from tests.components.registry.test_registry import make_model, record_of
 from tests.support.hook import Hook
@@ -204,7 +206,9 @@ def test_the_first_step_finds_whether_anything_is_new(
     trained.mkdir(parents=True)
     entry = {"digest": "d", "spans": [{"span": 3, "version": None, "rows": 1}], "labels": {}, "known": [], "rows": 1}
     (trained / "entry.json").write_text(json.dumps(entry))
-    files = [word for name in ("new", "spans", "fingerprint") for word in (f"--{name}", str(tmp_path / name))]
+    names = ("new", "spans", "fingerprint", "generation", "record")
+    files = [word for name in names for word in (f"--{name}", str(tmp_path / name))]
+    files += ["--address", "minio://bucket/root/small/run-7/NewData/b1a7/record"]
     base, retention = _push_three(tmp_path)
     given = ["--settings", json.dumps(settings), "--project", "", "--registry", base]
     if only_new == "true":  # without a last step
@@ -216,7 +220,13 @@ def test_the_first_step_finds_whether_anything_is_new(
     new_data.main()
     assert (tmp_path / "new").read_text() == new
     assert json.loads((tmp_path / "spans").read_text()) == [[3, None]]
-    assert len((tmp_path / "fingerprint").read_text()) == 64
+    inputs = (tmp_path / "fingerprint").read_text()
+    assert len(inputs) == 64
+    assert (tmp_path / "generation").read_text() == "run-7"
+    (run,) = read_runs(base)
+    assert json.loads((tmp_path / "record").read_text()) == run.record.model_dump()
+    assert run.record.folder == "minio://bucket/root/small/run-7"
+    assert run.record.inputs == (inputs if new == "true" else "")
     assert len(versions(base)) == (2 if only_new == "true" else 3)
     printed = capsys.readouterr().out
     assert ("Nothing new: no span is newer than 3" in printed) == (new == "false")
@@ -227,7 +237,7 @@ def test_the_first_step_finds_whether_anything_is_new(
     with pytest.raises(SystemExit, match="2"):
         new_data.main()
     assert "belongs to pipeline 'billing' with labels b, not to 'small'" in capsys.readouterr().err
-    clean_up_registry(RetentionSettings(keep_models=1, older_than="0h").model_dump_json(), base, "small")
+    clean_up_after_run(RetentionSettings(keep_models=1, older_than="0h").model_dump_json(), base, "small")
     assert "not cleaned up: Refused" in capsys.readouterr().err
     assert len(versions(base)) == (2 if only_new == "true" else 3)
 

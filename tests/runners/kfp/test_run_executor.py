@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from components.report.summary import Rows
-from runners.kfp.notes import FOLDER_VARIABLE, RUN_VARIABLE, notes_of_this_run
+from runners.kfp.notes import FOLDER_VARIABLE, notes_of_this_run
 from runners.kfp.notify import find_outcome
 from runners.kfp.run_executor import check_inputs, complete, note_scores, record_digests, restore
+from runners.kfp.steps import RUN_VARIABLE
 from schema.errors import Refused
 from serving.scoring.record import ScoredBatch, ScoredRows, ScoredWith, ScoringRecord, ScoringResult
 

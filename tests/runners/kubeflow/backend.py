@@ -34,6 +34,7 @@ _EXECUTOR_INPUT = "{{$}}"
 _INPUT = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
 _OUTPUT = re.compile(r"\{\{\$\.outputs\.parameters\['([^']+)'\]\.output_file\}\}")
 _PATH = re.compile(r"\{\{\$\.outputs\.artifacts\['([^']+)'\]\.path\}\}")
+_URI = re.compile(r"\{\{\$\.outputs\.artifacts\['([^']+)'\]\.uri\}\}")
 _CONDITION = re.compile(r"inputs\.parameter_values\['([^']+)'\] == (.+)")
 _VARIABLE = re.compile(r"\$\$|\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)")
 _RUN_LABEL = "metadata.labels['pipeline/runid']"
@@ -105,6 +106,7 @@ class Backend:
         pipeline_root: Address below which artifacts are. Those below a path are left alone: nothing is copied.
         publish_logs: Whether the driver adds an output artifact for the log to each step, as it does by default.
         broken_drivers: Tasks whose driver fails, as it does where the API server or the metadata store is away.
+        parameters: Parameters of the runs; those that are left out have their defaults.
     """
 
     root: Path
@@ -113,6 +115,7 @@ class Backend:
     pipeline_root: str = DEFAULT_ROOT
     publish_logs: bool = True
     broken_drivers: Collection[str] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     _cache: dict[str, int] = field(default_factory=dict)
 
     def run(self, package: Path, *until: str) -> Run:
@@ -180,13 +183,22 @@ class _Pipeline:
         self._objects, self._metadata = backend.services.objects, backend.services.metadata
         if run.context is None:
             root, name = backend.pipeline_root, self._spec["pipelineInfo"]["name"]
-            run.context = self._metadata.start_run(name, run.id, root, session_info(root))
+            inputs = self._root_inputs()
+            run.context = self._metadata.start_run(name, run.id, root, session_info(root), inputs)
         self._context = run.context
         self._lock = threading.RLock()
         self._free = threading.Semaphore(_MAX_CONTAINERS)
 
     def run(self) -> None:
         self._run_dag(self._spec["root"]["dag"], self._context.execution)
+
+    def _root_inputs(self) -> Json:
+        """Return the parameters of the run (compiler/argocompiler/argo.go:91-100, driver/root_dag.go:130-134)."""
+        declared = self._spec["root"].get("inputDefinitions", {}).get("parameters", {})
+        given = self._backend.parameters
+        assert set(given) <= set(declared), "apiserver/template/v2_template.go:503: refuses others"
+        defaults = {name: each["defaultValue"] for name, each in declared.items() if "defaultValue" in each}
+        return {"parameterValues": {**defaults, **given}, "artifacts": {}}
 
     # === The compiler and Argo: which tasks run when ===
 
@@ -442,7 +454,7 @@ class _Pipeline:
         return dict(self._spec["deploymentSpec"]["executors"][label]["container"])
 
     def _environment(self, label: str, container: Json) -> dict[str, str]:
-        variables = {each["name"]: each["value"] for each in container.get("env", ())}
+        variables = self._metadata.environment | {each["name"]: each["value"] for each in container.get("env", ())}
         pod = self._kubernetes.get(label, {})
         for each in pod.get("fieldPathAsEnv", ()):
             assert each["fieldPath"] == _RUN_LABEL
@@ -541,6 +553,7 @@ def _filled(word: str, executor_input: Json, root: str) -> str:
 
     word = _OUTPUT.sub(lambda match: str(outputs[match[1]]["outputFile"]), word)
     word = _PATH.sub(lambda match: path(match[1]), word)
+    word = _URI.sub(lambda match: str(artifacts[match[1]]["uri"]), word)
     return _INPUT.sub(lambda match: _as_text(executor_input["inputs"]["parameterValues"][match[1]]), word)
 
 

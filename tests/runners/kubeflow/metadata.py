@@ -51,12 +51,24 @@ class Metadata:
 
     Args:
         store: A connected client of ml-metadata.
+        port: Port of the store on this machine.
     """
 
-    def __init__(self, store: MetadataStore) -> None:
+    def __init__(self, store: MetadataStore, port: int) -> None:
         self._store = store
+        self._port = port
 
-    def start_run(self, pipeline: str, run: str, pipeline_root: str, session: str) -> RunContext:
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment variables that every pod of a step has (compiler/argocompiler/container.go:560)."""
+        return {"METADATA_GRPC_SERVICE_HOST": "127.0.0.1", "METADATA_GRPC_SERVICE_PORT": str(self._port)}
+
+    def artifacts(self, run: str) -> list[Any]:
+        """Return the artifacts of a run, those that came from the cache included."""
+        context = self._store.get_context_by_type_and_name(_RUN, run)
+        return list(self._store.get_artifacts_by_context(context.id))
+
+    def start_run(self, pipeline: str, run: str, pipeline_root: str, session: str, inputs: Json) -> RunContext:
         """Record a run and the execution of its root DAG (client.go:369-430, driver/root_dag.go:84-170)."""
         root = f"{pipeline_root.rstrip('/')}/{pipeline}/{run}"
         properties = {
@@ -70,6 +82,7 @@ class Metadata:
             type_id=self._store.put_execution_type(mlmd.ExecutionType(name=DAG)), name=f"run/{run}",
             last_known_state=RUNNING,
         )  # fmt: skip
+        _set_struct(execution.custom_properties["inputs"], inputs["parameterValues"])
         number, *_ = self._store.put_execution(execution, [], contexts)
         return RunContext(contexts, root, session, number)
 
@@ -235,5 +248,5 @@ def serve_metadata() -> Iterator[Metadata]:
         assert process.stdin is not None
         assert process.stdout is not None
         port = int(process.stdout.readline())
-        yield Metadata(MetadataStore(mlmd.MetadataStoreClientConfig(host="127.0.0.1", port=port)))
+        yield Metadata(MetadataStore(mlmd.MetadataStoreClientConfig(host="127.0.0.1", port=port)), port)
         process.stdin.close()

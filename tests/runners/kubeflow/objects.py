@@ -15,6 +15,7 @@ DEFAULT_ROOT = "minio://mlpipeline/v2/artifacts"
 """Where artifacts are unless a run says otherwise (config/env.go:38)."""
 BUCKETS = ("mlpipeline", "bucket")
 """Buckets of the store; Kubeflow's installation has the first."""
+_KEY, _SECRET = "minio", "minio123"
 # component/launcher_v2.go:1208-1222, LocalPathForURI.
 _FOLDERS = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/"}
 
@@ -24,10 +25,21 @@ class Objects:
 
     Args:
         client: A client of boto3.
+        endpoint: Address of the API.
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, endpoint: str) -> None:
         self._client = client
+        self._endpoint = endpoint
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment variables by which clients of Amazon's find the store."""
+        return {
+            "AWS_ENDPOINT_URL": self._endpoint,
+            "AWS_ACCESS_KEY_ID": _KEY,
+            "AWS_SECRET_ACCESS_KEY": _SECRET,
+        }
 
     def upload(self, path: Path, address: str) -> None:
         """Upload a file, or the files of a folder; nothing if there is neither (objectstore/object_store.go:92-125)."""
@@ -87,12 +99,12 @@ def serve_objects() -> Iterator[Objects]:
     try:
         host, port = server.get_host_and_port()
         client = boto3.client(
-            "s3", endpoint_url=f"http://{host}:{port}", aws_access_key_id="minio", aws_secret_access_key="minio123",
+            "s3", endpoint_url=f"http://{host}:{port}", aws_access_key_id=_KEY, aws_secret_access_key=_SECRET,
             region_name="us-east-1",
         )  # fmt: skip
         for bucket in BUCKETS:
             client.create_bucket(Bucket=bucket)
-        yield Objects(client)
+        yield Objects(client, f"http://{host}:{port}")
     finally:
         server.stop()
 

@@ -3,18 +3,25 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from hashlib import sha256
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from components.example_gen.report import IngestReport
-from components.report.summary import Summary, summarize_rows
+from components.report.summary import Provenance, Summary, summarize_rows
 from components.schema_import.schema_file import SCHEMA_FILE
+from pipeline.remote_runs import read_runs
+from runners.kfp.protection import protect_json
+from runners.kfp.provenance import PROVENANCE
+from tests.end_to_end.command import command
 from tests.runners.kubeflow.backend import Backend, Run
 from tests.runners.kubeflow.installation import CACHED
+from tests.runners.kubeflow.objects import DEFAULT_ROOT
 from tests.runners.kubeflow.services import Services
 from tests.runners.kubeflow.test_spec import compile_project
 from tests.runners.kubeflow.warm_backend import WarmBackend
@@ -33,6 +40,13 @@ _AGAIN = (
     "TextExampleGen", "StatisticsGen", "SchemaImport", "ExampleValidator", "DataGate", "RegistryBaseline", "Blessing",
     "Canary", "RegistryPusher", "TrainingRecord", "Report", "Notify",
 )  # fmt: skip
+# How the last step reaches the object store, to remove artifacts from it.
+_STORE = {
+    "name": "store",
+    "env": {name: name for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")},
+}
+# Steps that are after the Report, or leave nothing that it gets.
+_NOT_MEASURED = {"NewData", "Report", "TrainingRecord", "Notify"}
 # Steps whose outputs depend on the registry, on durations or on the time.
 _NOT_REPEATABLE = {"DataGate", "RegistryBaseline", "Canary", "Report", "Notify"}
 
@@ -46,9 +60,11 @@ class Cluster:
     backend: Backend
     hook: Hook
     last: Run = field(default_factory=lambda: Run(""))
+    first: Run = field(default_factory=lambda: Run(""))
 
     def run(self, *until: str) -> Run:
         self.last = self.backend.run(self.package, *until)
+        self.first = self.first if self.first.id else self.last
         return self.last
 
     def compile(self, *changes: str) -> None:
@@ -102,11 +118,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, services: Services) -> Ite
             "image": "bert-multilabel",
             "ui": "https://kubeflow.example",
             "volumes": [{"claim": "project", "mount_path": str(project.folder)}],
-            "steps": {"Notify": {"secrets": [{"name": "hook", "env": {"HOOK": "url"}}]}},
+            "steps": {"Notify": {"secrets": [{"name": "hook", "env": {"HOOK": "url"}}, _STORE]}},
         }},
     )  # fmt: skip
     with Hook() as hook:
-        backend = WarmBackend(folder / "disks", services, {"hook": {"url": hook.url}})
+        secrets = {"hook": {"url": hook.url}, "store": services.objects.environment}
+        provenance = {"command": "submit", "host": "desk", "user": "ada", "commit": "a" * 40, "runner": "Kubeflow"}
+        parameters = {PROVENANCE: protect_json(json.dumps(provenance))}
+        backend = WarmBackend(folder / "disks", services, secrets, parameters=parameters)
         cluster = Cluster(project, folder / "pipeline.yaml", backend, hook)
         cluster.compile()
         yield cluster
@@ -118,9 +137,17 @@ def test_a_first_run_pushes(cluster: Cluster) -> None:
     assert not run.cached
     assert len(run.executed) == 17
     assert "labels" in Path(cluster.download("SchemaImport", "schema"), SCHEMA_FILE).read_text()
-    summary = Summary.read(cluster.download("Report", "report"))
+    report = cluster.download("Report", "report")
+    summary = Summary.read(report)
     assert summary.pushed is not None
     assert (Path(summary.pushed) / "saved_model.pb").is_file()
+    measured = set(run.executed) - _NOT_MEASURED
+    assert set(summary.costs) == set(summary.durations_s) == measured
+    assert all(cost.cpu_s > 0 and cost.peak_memory_mb for cost in summary.costs.values())
+    assert Provenance.read(report).user == "ada"
+    page = Path(report, "report.html").read_text()
+    assert all(f'<bdi dir="auto">{shown}</bdi>' in page for shown in ("a" * 12, "desk", "ada", "Kubeflow"))
+    assert "Configuration: what differs from the defaults" in page
     notification = cluster.notification()
     assert notification["outcome"] == "blessed"
     assert notification["run"] == f"https://kubeflow.example/#/runs/details/{run.id}"
@@ -165,6 +192,8 @@ def test_a_model_that_is_not_blessed_is_not_pushed(cluster: Cluster) -> None:
     assert set(run.cached) == {"TextExampleGen", "StatisticsGen", "SchemaImport", "ExampleValidator", "Transform"}
     summary = Summary.read(cluster.download("Report", "report"))
     assert summary.baseline is not None
+    assert "Trainer" in summary.costs
+    assert not set(summary.costs) & set(run.cached), "what came from the cache costs this run nothing"
     assert [gate.passed for gate in summary.gates] == [False, True]
     assert (summary.blessed, summary.pushed) == (False, None)
     notification = cluster.notification()
@@ -215,6 +244,53 @@ def test_a_data_gate_that_stops_a_run_changes_nothing_and_notifies(cluster: Clus
     assert "rude" in notification["reasons"][0]
     assert notification["reasons"][0] in cluster.page()
     assert cluster.registry() == before
+
+
+def test_artifacts_that_are_removed_do_not_come_back_from_the_cache(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stopped, folder = cluster.last, cluster.project.folder / "data" / "span-2"
+    assert cluster.run("SchemaImport").cached == ["SchemaImport"], "the run before this one made it, on the same data"
+    shared, rows = cluster.last, (folder / "rows.csv").read_text()
+    write_rows(folder / "rows.csv", 60, seed=7)
+    assert cluster.run("SchemaImport").executed == ["NewData", "SchemaImport"]
+    other = cluster.last
+    for known in read_runs(str(cluster.project.registry)):
+        old = known.record.model_copy(update={"started": (known.record.start - timedelta(days=9)).isoformat()})
+        old.write(f"{cluster.project.registry}/.remote_runs/{old.run}")
+
+    for name, value in cluster.backend.services.objects.environment.items():
+        monkeypatch.setenv(name, value)
+    bounds = ("--keep-runs", "1", "--older-than", "0h")
+    arguments = ("clean", "--runner", "kubeflow", "--config", str(cluster.project.configuration), *bounds)
+    assert command(*arguments, "--dry-run") == 0
+    listed = capsys.readouterr().out
+    assert stopped.id in listed
+    assert shared.id in listed
+    assert other.id not in listed
+
+    # The last step does it, also of a run that fails: here there is nothing to read.
+    for span in (1, 2):
+        (cluster.project.folder / "data" / f"span-{span}" / "rows.csv").rename(folder / f"hidden-{span}")
+    cluster.compile("retention={keep_runs: 1, keep_models: null, older_than: 0h}")
+    run = cluster.run()
+    assert run.executed == ["Notify"]
+    assert "Removed of past runs: artifacts of " in run.printed["Notify"]
+    assert cluster.notification()["outcome"] == "refused"
+    objects, metadata = cluster.backend.services.objects, cluster.backend.services.metadata
+    root = f"{DEFAULT_ROOT}/small"
+    assert not objects.digests(f"{root}/{stopped.id}/")
+    assert objects.digests(f"{root}/{other.id}/")
+    states = {each.state for each in metadata.artifacts(stopped.id)}
+    assert states == {mlmd.Artifact.DELETED}, "ML Metadata says so, too"
+    assert {each.state for each in metadata.artifacts(other.id)} == {mlmd.Artifact.LIVE}
+    summary = Summary.read(str(cluster.backend.download(cluster.first, "Report", "report", folder / "downloads")))
+    assert summary.blessed, "what the live model needs is there"
+
+    for span in (1, 2):
+        (folder / f"hidden-{span}").rename(cluster.project.folder / "data" / f"span-{span}" / "rows.csv")
+    (folder / "rows.csv").write_text(rows)
+    assert cluster.run("SchemaImport").executed == ["NewData", "SchemaImport"], "Kubeflow would return what is gone"
 
 
 def test_missing_inputs_are_notified(cluster: Cluster) -> None:

@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from components.report.summary import Provenance
 from pipeline.config.configuration import Configuration
 from pipeline.config.loading import load_configuration
 from runners.kubeflow import runner as kubeflow
@@ -105,6 +106,9 @@ def test_submits_shows_and_cancels_runs(
     assert command("submit", *arguments) == 0
     assert len(server.versions) == 1  # the pipeline has not changed
     new = list(server.runs)[1]
+    provenance = Provenance.model_validate_json(server.runs[new]["runtime_config"]["parameters"]["provenance"])
+    assert provenance.runner == f"Kubeflow Pipelines at {server.url}, image bert"
+    assert provenance.user
     assert command("cancel", new, *arguments) == 0
     assert f"Run {new}: cancelling" in capsys.readouterr().out
     assert command("status", *arguments) == 0

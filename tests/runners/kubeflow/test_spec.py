@@ -20,7 +20,8 @@ from tfx.utils import import_utils
 
 from pipeline.config.loading import load_configuration
 from pipeline.create import create_pipeline
-from runners.kfp.spec import check_sizes, protect_parameters
+from runners.kfp.protection import protect_parameters
+from runners.kfp.spec import check_sizes
 from schema.errors import Refused
 from tests.end_to_end.command import command
 from tests.runners.kubeflow.backend import expand_variables
@@ -166,7 +167,15 @@ def test_a_step_that_looks_at_more_than_its_inputs_always_runs(compiled: Compile
     assert {node.id for node in nodes if node.driver_class is not BaseDriver} - always == {"TextExampleGen"}
     read = compiled.tasks["TextExampleGen"]["inputs"]["parameters"]
     given = {name: source["componentInputParameter"] for name, source in read.items() if "runtimeValue" not in source}
-    assert set(given) == {"spans", "input_fingerprint"}
+    assert set(given) == {"spans", "input_fingerprint", "generation"}
+
+
+def test_every_step_without_input_artifacts_has_the_generation_in_its_cache_key(compiled: Compiled) -> None:
+    """All others have artifacts of these among their inputs, directly or through others, and the key has their IDs."""
+    for step, task in compiled.tasks.items():
+        inputs = task.get("inputs", {})
+        if task["cachingOptions"]["enableCache"] and not inputs.get("artifacts"):
+            assert "componentInputParameter" in inputs["parameters"]["generation"], step
 
 
 def test_parameters_name_nothing_of_this_machine(compiled: Compiled) -> None:

@@ -72,8 +72,14 @@ def _of_kfp(folder: Path) -> Shape:
     """Return the shape of a pipeline that has what the frame has: a condition, an exit handler, parameters, a page."""
 
     @dsl.container_component  # type: ignore[untyped-decorator]
-    def first(text: str, flag: bool, is_new: dsl.OutputPath(bool)) -> dsl.ContainerSpec:  # type: ignore[valid-type]
-        return dsl.ContainerSpec(image="none", command=["true"], args=[text, flag, is_new])
+    def first(
+        text: str,
+        flag: bool,
+        is_new: dsl.OutputPath(bool),  # type: ignore[valid-type]
+        record: dsl.Output[dsl.Artifact],
+    ) -> dsl.ContainerSpec:
+        arguments = [text, flag, is_new, record.path, record.uri]
+        return dsl.ContainerSpec(image="none", command=["true"], args=arguments)
 
     @dsl.container_component  # type: ignore[untyped-decorator]
     def second(flag: bool) -> dsl.ContainerSpec:
@@ -84,9 +90,9 @@ def _of_kfp(folder: Path) -> Shape:
         return dsl.ContainerSpec(image="none", command=["true"], args=[status, text, page.path])
 
     @dsl.pipeline(name="peer", pipeline_root="gs://bucket/root")  # type: ignore[untyped-decorator]
-    def peer() -> None:
+    def peer(text: str = "") -> None:
         with dsl.ExitHandler(last(text="a")):
-            news = first(text="a", flag=True)
+            news = first(text=text, flag=True)
             news.set_cpu_limit("1").set_memory_limit("1G").set_retry(2, "60s", 2.0, "3600s")
             news.set_accelerator_type("NVIDIA_L4").set_accelerator_limit(1).set_env_variable("A", "b")
             with dsl.If(news.outputs["is_new"] == True):  # noqa: E712 - kfp's own language

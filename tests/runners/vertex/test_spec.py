@@ -14,6 +14,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.utils import import_utils
 
+from components.report.summary import Provenance
 from pipeline.config.loading import load_configuration
 from pipeline.config.vertex import VertexSettings
 from pipeline.create import create_pipeline
@@ -119,6 +120,9 @@ def test_vertex_ai_and_kubeflow_know_every_field(compiled: Compiled) -> None:
     assert message.encryption_spec.kms_key_name.endswith("/cryptoKeys/k")
     assert message.runtime_config.gcs_output_directory == "gs://bucket/root"
     assert message.runtime_config.failure_policy.name == "PIPELINE_FAILURE_POLICY_FAIL_SLOW"
+    provenance = Provenance.model_validate_json(message.runtime_config.parameter_values["provenance"])
+    assert provenance.runner == f"Vertex AI, project my-project, europe-west4, image {IMAGE}"
+    assert provenance.cores is None
     assert message.labels["team"] == "support"
     assert message.labels["bert-multilabel"] == "small"
     assert message.display_name == "small"
@@ -147,9 +151,11 @@ def test_every_step_is_a_container_and_none_has_a_hook(compiled: Compiled) -> No
         container = compiled.container(step)
         assert "lifecycle" not in container
         seconds = "86400" if step == "Trainer" else "3600"
-        assert container["command"][:3] == ["timeout", "--kill-after=30", seconds]
+        named = ["env", "KUBEFLOW_RUN_ID={{$.pipeline_job_name}}"]
+        assert container["command"][:5] == [*named, "timeout", "--kill-after=30", seconds]
+        assert {"name": "BERT_MULTILABEL_STEP", "value": step} in container["env"]
         if step != "NewData":
-            assert container["command"][3:] == ["python", "-m", "runners.vertex.run_executor"]
+            assert container["command"][5:] == ["python", "-m", "runners.vertex.run_executor"]
             assert "{{$}}" in container["args"]
 
 
@@ -158,8 +164,11 @@ def test_nothing_is_read_or_trained_without_a_new_span(compiled: Compiled) -> No
     (train,) = set(root) - {"NewData"}
     assert "NewData" in root[train]["dependentTasks"]
     assert "== true" in root[train]["triggerPolicy"]["condition"]
-    for parameter in ("spans", "input_fingerprint"):
-        given = compiled.tasks["TextExampleGen"]["inputs"]["parameters"][parameter]
+    for step, parameter in (
+        ("TextExampleGen", "spans"), ("TextExampleGen", "input_fingerprint"), ("TextExampleGen", "generation"),
+        ("SchemaImport", "generation"), ("Report", "provenance"),
+    ):  # fmt: skip
+        given = compiled.tasks[step]["inputs"]["parameters"][parameter]
         assert set(given) == {"componentInputParameter"}, parameter
     parameters = root["NewData"]["inputs"]["parameters"]
     assert parameters["registry"]["runtimeValue"]["constant"] == "gs://bucket/registry"
@@ -189,7 +198,8 @@ def test_the_last_step_notifies_however_the_others_ended(project: Project) -> No
 def test_machines_are_what_is_configured(compiled: Compiled) -> None:
     gate, trainer = compiled.container("DataGate"), compiled.container("Trainer")
     assert (gate["image"], trainer["image"]) == (IMAGE, f"{IMAGE}-cuda")
-    assert gate["env"] == [{"name": "TF_CPP_MIN_LOG_LEVEL", "value": "1"}]
+    variables = {each["name"]: each["value"] for each in gate["env"]}
+    assert variables == {"TF_CPP_MIN_LOG_LEVEL": "1", "BERT_MULTILABEL_STEP": "DataGate"}
     assert trainer["resources"]["accelerator"] == {"type": "NVIDIA_TESLA_T4", "count": "2"}
     with_gpu = {step for step in compiled.tasks if "accelerator" in compiled.container(step)["resources"]}
     assert with_gpu == {"Trainer"}
