@@ -13,7 +13,7 @@ from pipeline.remote_retention import clean_up_remote_runs
 from pipeline.retention import clean_up
 
 
-def clean_up_after_run(settings: str, registry: str, pipeline: str, vertex: str = "") -> None:
+def clean_up_after_remote_run(settings: str, registry: str, pipeline: str, vertex: str = "") -> None:
     """Remove what the configuration's retention says, and say so in a line or two; never fail.
 
     Args:

@@ -19,7 +19,7 @@ from components.example_gen.sources.sources import find_sources
 from components.registry import Claimant
 from components.training_log.news import why_nothing_is_new
 from pipeline.remote_runs import RunRecord, join_generation
-from runners.kfp.clean_up import clean_up_after_run
+from runners.kfp.clean_up import clean_up_after_remote_run
 from runners.kfp.notes import Note, noted, notes_of_this_run
 from runners.kfp.steps import NEW_DATA, RUN_VARIABLE
 
@@ -49,7 +49,7 @@ def main() -> None:
         claimant = Claimant.model_validate_json(arguments.claimant)
         registry.check_owner(arguments.registry, claimant)
         registry.prepare(arguments.registry)
-        clean_up_after_run(arguments.retention, arguments.registry, claimant.pipeline, arguments.vertex)
+        clean_up_after_remote_run(arguments.retention, arguments.registry, claimant.pipeline, arguments.vertex)
         settings = ExamplesSettings.model_validate_json(arguments.settings)
         sources = find_sources(settings)
         arguments.spans.write_text(json.dumps(sources.spans), encoding="utf-8")

@@ -14,7 +14,7 @@ from components.report.summary import Summary
 from pipeline.config.notify import NotifySettings
 from pipeline.console import PlainConsole
 from pipeline.notify import Notification, send
-from runners.kfp.clean_up import clean_up_after_run
+from runners.kfp.clean_up import clean_up_after_remote_run
 from runners.kfp.notes import Notes, notes_of_this_run
 
 _NO_NOTE = (
@@ -45,7 +45,7 @@ def main() -> None:
     _try_write_page(arguments.output, arguments.pipeline, summary)
     send(NotifySettings.model_validate_json(arguments.settings), PlainConsole(), notification)
     notes.remove_all()
-    clean_up_after_run(arguments.retention, arguments.registry, arguments.pipeline, arguments.vertex)
+    clean_up_after_remote_run(arguments.retention, arguments.registry, arguments.pipeline, arguments.vertex)
 
 
 def find_outcome(notes: Notes) -> tuple[Outcome, list[str]]:

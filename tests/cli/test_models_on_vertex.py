@@ -14,7 +14,7 @@ from components.vertex_push.upload import alias_of, deploy, upload
 from pipeline.config.loading import load_configuration
 from pipeline.config.retention import RetentionSettings
 from pipeline.retention import retention_here
-from runners.kfp.clean_up import clean_up_after_run
+from runners.kfp.clean_up import clean_up_after_remote_run
 from runners.registry import registry_of
 from tests.cli.test_models import row_of
 from tests.components.registry.test_registry import make_model, record_of
@@ -235,6 +235,6 @@ def test_the_last_step_removes_nothing_if_vertex_ai_does_not_answer(
     target = VertexTarget(project="my-project", location="europe-west4", api_endpoint="http://127.0.0.1:1")
     vertex = json.dumps({"settings": settings.model_dump(mode="json"), "target": target.model_dump(mode="json")})
     retention = RetentionSettings(keep_models=1, older_than="0h").model_dump_json()
-    clean_up_after_run(retention, served.base, "small", vertex)
+    clean_up_after_remote_run(retention, served.base, "small", vertex)
     assert "not cleaned up: Refused: " in capsys.readouterr().err
     assert len(versions(served.base)) == 3

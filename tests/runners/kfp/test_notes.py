@@ -15,7 +15,7 @@ from components.report.summary import Rows, Summary, failed_summary
 from pipeline.config.retention import RetentionSettings
 from pipeline.remote_runs import read_runs
 from runners.kfp import new_data, notify
-from runners.kfp.clean_up import clean_up_after_run
+from runners.kfp.clean_up import clean_up_after_remote_run
 from runners.kfp.notes import FOLDER_VARIABLE, Note, Notes, noted, notes_of_this_run
 from runners.kfp.steps import RUN_VARIABLE, STEP_VARIABLE
 from schema.errors import Refused
@@ -237,7 +237,7 @@ def test_the_first_step_finds_whether_anything_is_new(
     with pytest.raises(SystemExit, match="2"):
         new_data.main()
     assert "belongs to pipeline 'billing' with labels b, not to 'small'" in capsys.readouterr().err
-    clean_up_after_run(RetentionSettings(keep_models=1, older_than="0h").model_dump_json(), base, "small")
+    clean_up_after_remote_run(RetentionSettings(keep_models=1, older_than="0h").model_dump_json(), base, "small")
     assert "not cleaned up: Refused" in capsys.readouterr().err
     assert len(versions(base)) == (2 if only_new == "true" else 3)
 
