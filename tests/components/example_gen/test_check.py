@@ -116,7 +116,11 @@ JSON_LINES = encoders.encode(ROWS, "jsonl")
         ("csv", JSON_LINES, "x.csv: no column 'text' (it has: {"),
         ("jsonl", b"", "x.csv: the file is empty; remove it or fill it"),
         ("jsonl", b"\n\n", "x.csv: the file is empty; remove it or fill it"),
-        ("jsonl", b'\xef\xbb\xbf\n [{"text": "a"}]', "x.csv: is a JSON array; write its objects one per line"),
+        (
+            "jsonl",
+            b'\xef\xbb\xbf\n [["a", "joy"]]',
+            "x.csv:2: neither this row nor one after it can be read (not a JSON",
+        ),
         ("jsonl", JSON_LINES.decode().encode("utf-16"), "x.csv: is UTF-16; set examples.encoding to utf-16"),
         ("jsonl", JSON_LINES.decode().encode("utf-16-be"), "x.csv: is UTF-16 or binary"),
         ("jsonl", gzip.compress(JSON_LINES), "x.csv: is compressed with gzip; give it a name that ends in .gz"),
