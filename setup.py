@@ -34,6 +34,7 @@ INSTALL_REQUIRES = [
     "rich>=15,<16",
     "safetensors>=0.6,<1",  # keras-hub reads Hugging Face checkpoints with it, but does not depend on it
     "scikit-learn>=1.5,<2",
+    "scipy>=1.14,<2",  # confidence intervals; scikit-learn depends on it too
     "starlette>=0.48,<2",  # the HTTP side of `serve`
     "tenacity>=9,<10",
     "tensorboard>=2.20,<3",  # training writes its event files; TensorFlow no longer depends on it

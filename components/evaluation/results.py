@@ -14,6 +14,7 @@ from components.evaluation.metrics.catalogue import (
     label_rate_names,
 )
 from components.evaluation.metrics.multi_label_metrics import EXAMPLES, array_key, compared_key
+from components.evaluation.metrics.proportions import proportion_interval
 from components.evaluation.metrics.scores import SUPPORT, UNKNOWN
 from components.evaluation.metrics.slicing import slice_name
 from components.evaluation.metrics.values import Compared, Evaluation, Interval, LabelMetrics, Metrics
@@ -60,7 +61,7 @@ def read_evaluation(evaluation_uri: str, labels: Sequence[str], missing: Sequenc
     if overall is None:
         raise Refused(f"{evaluation_uri}: nothing was measured: the test split has no rows")
     return Evaluation(
-        candidate=overall[tfma.CANDIDATE_KEY],
+        candidate=_with_share_intervals(overall[tfma.CANDIDATE_KEY]),
         baseline=overall.get(tfma.BASELINE_KEY),
         slices=dict(sorted(slices.items())),
         compared=compared,
@@ -127,6 +128,18 @@ def _metrics(model: _Model, labels: Sequence[str], missing: Sequence[str]) -> Me
         intervals=_intervals(values, columns),
         change_intervals=_intervals(model.changes, columns),
     )
+
+
+def _with_share_intervals(metrics: Metrics) -> Metrics:
+    """Return metrics with the intervals of each label's recall and precision, unless a gate has given it one."""
+    shares: dict[str, Interval | None] = {}
+    for label, each in metrics.per_label.items():
+        # Evaluations of older releases have no counts; a label that the model gave no number for has no recall.
+        if each.recall is not None and each.true_positives is not None and each.false_positives is not None:
+            shares[f"recall[{label}]"] = proportion_interval(each.true_positives, each.support)
+            n_predicted = each.true_positives + each.false_positives
+            shares[f"precision[{label}]"] = proportion_interval(each.true_positives, n_predicted)
+    return metrics.model_copy(update={"intervals": _drop_none(shares) | metrics.intervals})
 
 
 def _intervals(items: Mapping[str, Any], columns: Sequence[tuple[int, str]]) -> dict[str, Interval]:

@@ -55,7 +55,8 @@ class Metrics(_Values):
     Attributes:
         examples: Number of examples.
         per_label: Label -> its metrics.
-        intervals: Confidence intervals of the gated values, by name: `macro_f1`, `f1[refund]`.
+        intervals: Confidence intervals of the gated values, by name: `macro_f1`, `f1[refund]`; over all
+            examples, of the candidate's recall and precision of every label too.
         change_intervals: Confidence intervals of their changes from the baseline, by the same names; for the candidate
             only.
     """

@@ -19,8 +19,9 @@ from components.baseline.record import BaselineRecord
 from components.blessing.judge import judge_gates
 from components.evaluation.gates.gate import parse_gate
 from components.evaluation.metrics.catalogue import average_names, label_rate_names
+from components.evaluation.metrics.proportions import proportion_interval
 from components.evaluation.metrics.values import Evaluation, LabelMetrics, Metrics
-from components.evaluation.results import read_evaluation
+from components.evaluation.results import _with_share_intervals, read_evaluation
 from components.evaluation.settings import EvaluationSettings
 from components.trainer.decisions.reliability import expected_calibration_error
 from schema.errors import Refused
@@ -189,6 +190,22 @@ def test_does_not_bless_a_model_that_fails_a_gate_and_explains_why(
     assert shy == "f1[shy] is 0, below the bound of 0.1"
     assert recall.startswith("recall[refund] is 1, the baseline's is 0.8")
     assert never == "auc[never] of the candidate is undefined on the test split, so auc[never] >= 0.1 fails"
+
+
+def test_recall_and_precision_have_an_interval_without_a_gate(evaluation: Evaluation) -> None:
+    gated = evaluation.candidate.model_copy(update={"intervals": {"recall[refund]": (0.1, 0.2)}})
+    intervals = _with_share_intervals(gated).intervals
+    assert intervals["recall[refund]"] == (0.1, 0.2), "that of the gate"
+    for label, measured in gated.per_label.items():
+        if measured.recall is None:
+            assert f"precision[{label}]" not in intervals
+            continue
+        right = measured.true_positives or 0
+        given = right + (measured.false_positives or 0)
+        assert intervals.get(f"precision[{label}]") == proportion_interval(right, given)
+        if label != "refund":
+            assert intervals.get(f"recall[{label}]") == proportion_interval(right, measured.support)
+    assert "precision[refund]" in intervals
 
 
 def test_gated_metrics_have_the_interval_of_the_jackknife(evaluation: Evaluation) -> None:
