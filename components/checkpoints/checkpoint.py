@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.checkpoints.architecture import Architecture
+from components.checkpoints.pooling import Pooling
 from components.checkpoints.vocabulary import BERT_TOKENS, SpecialTokens
 
 
@@ -32,11 +33,12 @@ class Checkpoint:
         format: Key of its format in `components.checkpoints.find.FORMATS`.
         folder: Folder of its files.
         weights: Files of the variables; of Google's, the .index file is the first.
-        settings: Files of its size and its tokenization.
+        settings: Files of its size, its tokenization and its pooling.
         vocabulary: A vocab.txt, or a tokenizer.json with the vocabulary in it.
         architecture: Its size.
         tokenization: How texts become its tokens.
         sha256: Expected SHA-256 of the only file of weights; None if it is not pinned.
+        pooling: How it was trained to make one vector of a text.
     """
 
     source: str
@@ -48,6 +50,7 @@ class Checkpoint:
     architecture: Architecture
     tokenization: Tokenization
     sha256: str | None = None
+    pooling: Pooling = "cls"
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of all that a run depends on: weights, configuration and vocabulary."""

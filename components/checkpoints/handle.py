@@ -46,7 +46,7 @@ def fetch(source: str) -> Path:
         raise Refused(f"checkpoint {source}: no {hugging_face.CONFIG} there; give a BERT of Hugging Face or KerasHub")
     module = preset if preset.is_preset_config(config) else hugging_face
     module.check_supported(config.parent, source)
-    for name in module.TOKENIZER_FILES:
+    for name in module.OTHER_FILES:
         _fetch_file(source, name)
     if _fetch_file(source, module.WEIGHTS) is None and (shards := _fetch_file(source, module.SHARDS)) is not None:
         for name in shard_names(shards):

@@ -17,6 +17,7 @@ from components.checkpoints.architecture import (
 from components.checkpoints.checkpoint import Checkpoint
 from components.checkpoints.config_files import read_json
 from components.checkpoints.format import CheckpointFormat
+from components.checkpoints.pooling import POOLING_FILE, read_pooling
 from components.checkpoints.tokenization import (
     SPECIAL_TOKENS_FILE,
     TOKENIZER_CONFIG_FILE,
@@ -31,7 +32,7 @@ from schema.errors import Refused
 
 CONFIG, VOCABULARY = "config.json", "vocab.txt"
 WEIGHTS, SHARDS = "model.safetensors", "model.safetensors.index.json"
-TOKENIZER_FILES = (TOKENIZER_CONFIG_FILE, TOKENIZER_FILE, SPECIAL_TOKENS_FILE, VOCABULARY)
+OTHER_FILES = (TOKENIZER_CONFIG_FILE, TOKENIZER_FILE, SPECIAL_TOKENS_FILE, VOCABULARY, POOLING_FILE)
 _OTHER_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack")
 # Heads that were trained on the encoder, and a constant in old files.
 _IGNORED = re.compile(
@@ -91,10 +92,11 @@ class HuggingFaceFormat(CheckpointFormat):
             format="hugging_face",
             folder=folder,
             weights=weight_files(folder, source, WEIGHTS, SHARDS),
-            settings=(folder / CONFIG, *tokenizer_files(folder)),
+            settings=(folder / CONFIG, *tokenizer_files(folder), *_pooling_files(folder)),
             vocabulary=vocabulary,
             architecture=_read_architecture(folder / CONFIG, family),
             tokenization=read_tokenization(folder, vocabulary),
+            pooling=read_pooling(folder),
         )
 
     def load(self, checkpoint: Checkpoint) -> Any:
@@ -140,6 +142,11 @@ class HuggingFaceFormat(CheckpointFormat):
         if "pooler/dense/kernel" not in names:
             PROGRESS.warning("checkpoint %s has no pooler: it is initialised at random", checkpoint.source)
         return backbone
+
+
+def _pooling_files(folder: Path) -> tuple[Path, ...]:
+    path = folder / POOLING_FILE
+    return (path,) if path.is_file() else ()
 
 
 def check_supported(folder: Path, source: str) -> Family:

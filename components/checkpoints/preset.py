@@ -17,7 +17,7 @@ from schema.errors import Refused
 
 CONFIG, TOKENIZER, VOCABULARY = "config.json", "tokenizer.json", "assets/tokenizer/vocabulary.txt"
 WEIGHTS, SHARDS = "model.weights.h5", "model.weights.json"
-TOKENIZER_FILES = (TOKENIZER, VOCABULARY)
+OTHER_FILES = (TOKENIZER, VOCABULARY)
 _FAMILIES: dict[str, Family] = {
     "BertBackbone": "bert", "DistilBertBackbone": "distilbert", "ElectraBackbone": "electra"
 }  # fmt: skip
@@ -60,7 +60,7 @@ class PresetFormat(CheckpointFormat):
     def missing(self, folder: Path) -> list[str]:
         config = [] if is_preset_config(folder / CONFIG) else [CONFIG]
         weights = [] if any((folder / name).is_file() for name in (WEIGHTS, SHARDS)) else [WEIGHTS]
-        return config + weights + [name for name in TOKENIZER_FILES if not (folder / name).is_file()]
+        return config + weights + [name for name in OTHER_FILES if not (folder / name).is_file()]
 
     def find(self, folder: Path, source: str) -> Checkpoint:
         return Checkpoint(

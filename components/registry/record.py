@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, ValidationError
 
+from components.checkpoints.pooling import Pooling
 from components.common.files import exists, make_folder, read_bytes, write_whole
 from components.common.record import Record, Value
 from components.example_gen.report import SpanCount
@@ -161,6 +162,7 @@ class ModelRecord(Record):
         slices: Columns beside the text by which the model was evaluated.
         calibration: Calibration of the model; None if its probabilities come from the head as they are.
         checkpoint_fingerprint: Fingerprint of the files of `checkpoint`; None in records older than this attribute.
+        pooling: How one vector is made of the outputs of a text's tokens.
         started_from: Version of the registry that training started from; None if it started from the checkpoint.
         variant: Which variant of another model it is, such as `int8`; None for a model as it was trained.
         variant_of: Id of that other model.
@@ -188,6 +190,7 @@ class ModelRecord(Record):
     slices: list[str] = Field(default=[])
     calibration: CalibrationRecord | None = None
     checkpoint_fingerprint: str | None = None
+    pooling: Pooling = "cls"
     started_from: str | None = None
     variant: str | None = None
     variant_of: str | None = None

@@ -13,6 +13,7 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.checkpoints.find import Checkpoint, find_checkpoint, load_backbone
+from components.checkpoints.pooling import Pooling
 from components.checkpoints.vocabulary import read_vocabulary
 from components.common.progress import LASTING, PROGRESS
 from components.preprocessing.features import SEGMENT_IDS
@@ -108,9 +109,9 @@ def train(config: TrainerConfig, data: "Data") -> Trained:
     settings = config.training
     strategy = choose_strategy(settings)
     set_seeds(settings)
-    record = _new_record(config, data.labels, data.slices)
     PROGRESS.info("reading checkpoint %s", config.checkpoint)
     checkpoint = find_checkpoint(config.checkpoint)
+    record = _new_record(config, data.labels, data.slices, settings.pooling_of(checkpoint))
     model = _build_model(checkpoint, len(data.labels.names), settings, config.windows, strategy)
     if settings.head_bias == "prior":
         model.output_dense.bias.assign(prior_bias(data.counts, settings.loss))
@@ -189,7 +190,7 @@ class Data:
         )
 
 
-def _new_record(config: TrainerConfig, labels: LabelList, slices: list[str]) -> ModelRecord:
+def _new_record(config: TrainerConfig, labels: LabelList, slices: list[str], pooling: Pooling) -> ModelRecord:
     """Return the record of the model before it is trained."""
     return ModelRecord(
         model_id="",
@@ -204,6 +205,7 @@ def _new_record(config: TrainerConfig, labels: LabelList, slices: list[str]) -> 
         implies={label: list(implied) for label, implied in labels.implies.items()},
         slices=slices,
         checkpoint_fingerprint=config.checkpoint_fingerprint,
+        pooling=pooling,
     )
 
 
@@ -217,7 +219,7 @@ def _build_model(
     # Pooled outputs that are computed once are worth float32: the head learns from what it will see in serving.
     is_encoded_once = settings.trainable == "head" and settings.precision == "auto"
     with strategy.scope(), use_precision("float32" if is_encoded_once else settings.precision):
-        model = build_classifier(load_backbone(checkpoint), n_labels, settings.dropout)
+        model = build_classifier(load_backbone(checkpoint), n_labels, settings.dropout, settings.pooling_of(checkpoint))
         if windows is not None:
             model = WindowedClassifier(model, windows, settings.batch_size)
     freeze(model, settings.trainable)

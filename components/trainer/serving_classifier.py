@@ -2,7 +2,7 @@
 
 Queries, keys and values are one matrix product. Matrices have two dimensions and are written so that oneDNN, which
 TensorFlow uses on most CPUs, fuses a product with its bias, its GELU or the residual. Padding takes part in attention
-alone, and the last layer is computed for [CLS] alone, whose output is all that the head reads.
+alone, and with pooling cls, the last layer is computed for [CLS] alone, whose output is all that the head reads.
 
 Each layer is computed in two independent halves, of its attention heads and of its inner units, whose outputs are
 summed. TensorFlow computes a product with few tokens on one core; the halves are thus on two.
@@ -17,6 +17,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.trainer.cpu import exact_gelu
+from components.trainer.pooling import PackedPool
 
 # Added to the attention scores of padding: low enough for a weight of 0.
 _MASKED_SCORE = -3e4
@@ -47,8 +48,10 @@ class ServingClassifier(tf.Module):  # type: ignore[misc]  # TensorFlow ships no
         self.layers = [
             _EncoderLayer(f"layers/{index}", layer) for index, layer in enumerate(backbone.transformer_layers)
         ]
-        self.pooler = _Dense("pooler", backbone.pooled_dense.kernel, backbone.pooled_dense.bias)
-        self._pooler_activation = _served(backbone.pooled_dense.activation)
+        self.pool = None if model.pool is None else PackedPool(model.pool)
+        if self.pool is None:
+            self.pooler = _Dense("pooler", backbone.pooled_dense.kernel, backbone.pooled_dense.bias)
+            self._pooler_activation = _served(backbone.pooled_dense.activation)
         self.head = _Dense("head", model.output_dense.kernel, model.output_dense.bias)
         self.n_outputs = model.output_dense.units
 
@@ -136,8 +139,14 @@ class ServingClassifier(tf.Module):  # type: ignore[misc]  # TensorFlow ships no
             tokens = self.projection(tokens)
         for layer in self.layers[:-1]:
             tokens = layer(tokens, batch)
+        return self.outputs(self._pooled(tokens, batch))
+
+    def _pooled(self, tokens: tf.Tensor, batch: "PackedTexts") -> tf.Tensor:
+        """Compute the last layer and one vector of each text from the outputs of the layer before it."""
+        if self.pool is not None:
+            return self.pool(self.layers[-1](tokens, batch), batch.rows, batch.n_rows)
         first = self.layers[-1].first_tokens(tokens, batch)
-        return self.outputs(self._pooler_activation(self.pooler(first)))
+        return self._pooler_activation(self.pooler(first))
 
     def outputs(self, pooled: tf.Tensor) -> tf.Tensor:
         """Compute the outputs of the head, float32 [n, n_outputs]: the logits."""
@@ -171,6 +180,7 @@ class PackedTexts:
         longest: Number of tokens of the longest text.
         starts: Index of each text's first token among the packed ones, int [n].
         columns: Position of each packed token in its text, int [n_tokens].
+        rows: Text of each packed token, int [n_tokens].
         mask: float32 [n, 1, 1, longest], to be added to attention scores.
         differentiable: Whether gradients pass through what is computed with it, which is then a little slower.
     """
@@ -188,6 +198,7 @@ class PackedTexts:
         last = tf.size(token_ids.flat_values, tf.int64) - 1
         self._token_of_slot = tf.reshape(tf.minimum(self.starts[:, tf.newaxis] + columns, last), [-1])
         self.columns = self._slot_of_token % tf.maximum(self.longest, 1)
+        self.rows = self._slot_of_token // tf.maximum(self.longest, 1)
         self.mask = tf.where(is_token, 0.0, _MASKED_SCORE)[:, tf.newaxis, tf.newaxis, :]
 
     def pack(self, values: tf.RaggedTensor) -> tf.Tensor:
@@ -429,4 +440,9 @@ def keras_weights(variables: Sequence[tf.Variable], n_heads: int) -> list[NDArra
             weights += read(f"{layer}/{norm}/gamma", f"{layer}/{norm}/beta")
         weights += [np.concatenate(parts(units, "kernel"), axis=1), np.concatenate(parts(units, "bias"))]
         weights += [np.concatenate(parts(units, "outer")), *read(f"{layer}/bias")]
-    return weights + read("pooler/kernel", "pooler/bias", "head/kernel", "head/bias")
+    # The Keras model has a pooler even where another pooling leaves it unused.
+    width = weights[-1].shape[0]
+    unused = [np.zeros([width, width], np.float32), np.zeros([width], np.float32)]
+    weights += read("pooler/kernel", "pooler/bias") if "pooler/kernel" in by_name else unused
+    query = read("pool/query") if "pool/query" in by_name else []
+    return [*weights, *query, *read("head/kernel", "head/bias")]

@@ -5,6 +5,8 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from components.checkpoints.checkpoint import Checkpoint
+from components.checkpoints.pooling import Pooling
 from components.common.record import Value
 from components.common.settings import Settings
 from components.evaluation.gates.gate import VariantGate, parse_gate
@@ -51,6 +53,12 @@ class TrainingSettings(DecisionSettings, LoopSettings):
     The defaults are BERT's own recipe at a learning rate that suits a small encoder.
     """
 
+    pooling: Literal["auto"] | Pooling = Field(
+        "auto",
+        description="How one vector is made of the outputs of a text's tokens. cls: the pooler on [CLS], as BERT was "
+        "pretrained; mean, max; attention: their mean, weighted by a trained query. auto: what the checkpoint was "
+        "trained with, which is mean for most sentence-transformers and cls for others.",
+    )
     dropout: float = Field(0.1, ge=0, lt=1, description="Dropout rate between the pooled output and the head.")
     head_bias: Literal["prior", "zeros"] = Field(
         "prior",
@@ -87,6 +95,18 @@ class TrainingSettings(DecisionSettings, LoopSettings):
                 (name, value), first = next(iter(values.items())), error.errors()[0]
                 raise ValueError(f"tune.over.{name}: {value:g} is not allowed ({first['msg']})") from None
         return self
+
+    @model_validator(mode="after")
+    def _check_pooling(self) -> Self:
+        if self.trainable == "head" and self.pooling == "attention":
+            raise ValueError(
+                "pooling: attention has a query to train, and trainable: head trains the last layer alone; choose mean"
+            )
+        return self
+
+    def pooling_of(self, checkpoint: Checkpoint) -> Pooling:
+        """Return the pooling of a classifier that is trained from a checkpoint."""
+        return checkpoint.pooling if self.pooling == "auto" else self.pooling
 
 
 class WarmStart(Value):

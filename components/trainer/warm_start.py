@@ -30,7 +30,8 @@ def start_from(model: Any, config: TrainerConfig, candidate: ModelRecord) -> boo
         model: Classifier from `build_classifier`, or a `WindowedClassifier` of one, with a head that is initialized
             for all labels.
         config: Configuration with the version to start from, and the checkpoint that the model was read from.
-        candidate: Record of the model; labels, retired, renamed and checkpoint_fingerprint are used.
+        candidate: Record of the model; labels, retired, renamed, pooling and
+            checkpoint_fingerprint are used.
 
     Returns:
         Whether the model starts from the version.
@@ -64,6 +65,10 @@ def _copy_weights(model: Any, start: WarmStart, candidate: ModelRecord) -> list[
     if record.checkpoint_fingerprint != candidate.checkpoint_fingerprint:
         # Token ids may stand for other words, even if all shapes are equal.
         raise Refused(f"{start.path} was trained from another checkpoint, {record.checkpoint}")
+    if record.pooling != candidate.pooling:
+        raise Refused(
+            f"{start.path} was trained with pooling {record.pooling}, and this one is with {candidate.pooling}"
+        )
     classifier = window_classifier(model)
     *encoder, kernel, bias = classifier.weights
     old = _read_weights(start.path, classifier.backbone.num_heads)

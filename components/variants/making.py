@@ -39,7 +39,6 @@ class Source:
         labels: Label list.
         transform: Transform graph.
         settings: Settings of the step.
-        pooling: How the model makes one vector of the outputs of a text's tokens.
     """
 
     model: Any
@@ -48,7 +47,6 @@ class Source:
     labels: LabelList
     transform: tft.TFTransformOutput
     settings: VariantsSettings
-    pooling: str = "cls"
 
     @classmethod
     def read(
@@ -56,14 +54,13 @@ class Source:
     ) -> Self:
         """Read the weights of an exported model back into a Keras model."""
         checkpoint, record = find_checkpoint(settings.checkpoint), ModelRecord.read(model_dir)
-        pooling: str = record.model_dump().get("pooling", "cls")  # records of models without the choice lack it
-        options: dict[str, Any] = {} if pooling == "cls" else {"pooling": pooling}
-        model = build_classifier(load_backbone(checkpoint), len(record.labels), settings.training.dropout, **options)
+        backbone = load_backbone(checkpoint)
+        model = build_classifier(backbone, len(record.labels), settings.training.dropout, record.pooling)
         exported = tf.saved_model.load(model_dir)
         weights = keras_weights(exported.signatures["serve_text"].variables, model.backbone.num_heads)
         assert weights is not None  # it was exported by the same code
         model.set_weights(weights)
-        return cls(model, record, checkpoint, labels, transform, settings, pooling)
+        return cls(model, record, checkpoint, labels, transform, settings)
 
     @property
     def vocabulary(self) -> list[str]:

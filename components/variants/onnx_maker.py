@@ -43,7 +43,7 @@ class OnnxMaker:
         self._source = source
         retired = source.labels.retired_indices
         weights = _weights(source.model)
-        self._graph = build_graph(source.checkpoint.architecture, weights, retired, source.pooling)
+        self._graph = build_graph(source.checkpoint.architecture, weights, retired, source.record.pooling)
         if quantized:
             self._graph = _quantize(self._graph)
 

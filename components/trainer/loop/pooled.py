@@ -128,7 +128,7 @@ def encode(
     """
     dtype = np.float32 if soft else np.int8
     forward = tf.function(
-        lambda inputs: tf.cast(model.backbone(inputs, training=False)["pooled_output"], tf.float32),
+        lambda inputs: tf.cast(model.pooled(inputs), tf.float32),
         reduce_retracing=True,
     )
     outputs = RowStore(model.backbone.hidden_dim, np.float32, folder, limit)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.checkpoints.find import find_checkpoint, load_backbone
+from components.checkpoints.pooling import Pooling
 from components.preprocessing import features as transformed
 from components.trainer.decision_scores import decision_scores, obey_implications
 from components.trainer.export import _labels_above, export_classifier
@@ -62,6 +63,27 @@ def test_an_export_keeps_every_weight_of_its_model(model: Any, n_heads: int) -> 
     for weight, expected in zip(found, weights, strict=True):
         np.testing.assert_array_equal(weight, expected)
     ids = tf.RaggedTensor.from_row_lengths(tf.constant([2, 7, 8, 3, 2, 3], tf.int64), tf.constant([4, 2], tf.int64))
+    expected = tf.sigmoid(model(encoder_inputs(ids), training=False))
+    np.testing.assert_allclose(tf.function(classifier)(ids), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max", "attention"])
+def test_an_export_pools_as_its_model(model: Any, pooling: Pooling) -> None:
+    model = build_classifier(type(model.backbone).from_config(model.backbone.get_config()), 3, 0.1, pooling)
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(0, 0.5, weight.shape).astype(np.float32) for weight in model.get_weights()]
+    model.set_weights(weights)
+    model = plain_copy(model)
+    classifier = ServingClassifier(model)
+    found = keras_weights(classifier.variables, 2)
+    assert found is not None
+    n_unused = 0
+    for weight, expected in zip(found, weights, strict=True):
+        assert weight.shape == expected.shape
+        n_unused += not np.array_equal(weight, expected)
+    assert n_unused == 2, "the pooler is not exported"
+    rows = [[2, *rng.integers(5, 20, length), 3] for length in (3, 0, 9)]
+    ids = tf.ragged.constant(rows, tf.int64)
     expected = tf.sigmoid(model(encoder_inputs(ids), training=False))
     np.testing.assert_allclose(tf.function(classifier)(ids), expected, atol=1e-5)
 

@@ -17,6 +17,7 @@ from cli.explanation import explain_texts
 from components.behaviour.tests_file import read_tests
 from components.canary.reference import Reference
 from components.checkpoints.find import find_checkpoint
+from components.registry import ModelRecord
 from components.trainer.settings import TrainerConfig, TrainingSettings
 from schema.errors import Refused
 from schema.infer import infer_schema
@@ -56,10 +57,10 @@ _MULTILINGUAL_TEXTS = (
 @pytest.mark.parametrize(
     ("family", "language", "training"),
     [
-        ("bert", "chinese", {"trainable": "all", "export": {"explain": True}}),
-        ("bert", "multilingual", {"trainable": "all"}),
-        ("distilbert", "multilingual", {"trainable": "all"}),
-        ("electra", "chinese", {"trainable": "head", "epochs": 3}),
+        ("bert", "chinese", {"trainable": "all", "export": {"explain": True}, "pooling": "attention"}),
+        ("bert", "multilingual", {"trainable": "all", "pooling": "auto"}),
+        ("distilbert", "multilingual", {"trainable": "all", "pooling": "max"}),
+        ("electra", "chinese", {"trainable": "head", "epochs": 3, "pooling": "mean"}),
     ],
 )
 def test_is_trained_and_served(tmp_path: Path, family: str, language: str, training: dict[str, Any]) -> None:
@@ -94,6 +95,8 @@ def test_is_trained_and_served(tmp_path: Path, family: str, language: str, train
     known = [id_ for text in texts for id_ in reference.encode(text).ids if id_ != vocabulary.index("[UNK]")]
     assert len(set(known)) > 10, "the vocabulary fits the texts"
 
+    pooling = "cls" if training["pooling"] == "auto" else training["pooling"]
+    assert ModelRecord.read(str(model)).pooling == pooling
     # What the trained model predicted is what is served.
     predicted = Reference.read(str(tmp_path / "trained"))
     probabilities = served["serve_text"](texts=tf.constant(predicted.texts))["probabilities"]

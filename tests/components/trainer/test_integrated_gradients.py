@@ -18,10 +18,12 @@ _POINTS, _STEP = 100, 1e-2
 _IDS = [2, 5, 10, 7, 3, 14, 3]  # [CLS] ... [SEP] ... [SEP]
 
 
-@pytest.fixture(scope="module")
-def classifier() -> ServingClassifier:
+@pytest.fixture(scope="module", params=["cls", "attention"])
+def classifier(request: pytest.FixtureRequest) -> ServingClassifier:
     keras.utils.set_random_seed(0)
-    model = build_classifier(load_backbone(find_checkpoint(str(_ELECTRA))), 3, dropout=0.1)
+    model = build_classifier(load_backbone(find_checkpoint(str(_ELECTRA))), 3, dropout=0.1, pooling=request.param)
+    if model.pool is not None:
+        model.pool.query.assign(np.random.default_rng(1).normal(0, 1, 16))
     model.layers[-1].kernel.assign(np.random.default_rng(0).normal(0, 1, (16, 3)))
     return ServingClassifier(model)
 

@@ -129,6 +129,7 @@ def test_a_version_that_does_not_fit_is_reported_in_one_line_and_not_used(
         (start, _record(_OLD, checkpoint_fingerprint="other"), "was trained from another checkpoint"),
         (broken, _record(_OLD), "cannot be loaded"),
         (old, _record(_OLD), "was exported before models recorded"),
+        (start, _record(_OLD, pooling="mean"), "was trained with pooling cls, and this one is with mean"),
     ):
         model = _build(bert, 3)
         before = model.get_weights()

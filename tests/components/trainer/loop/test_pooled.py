@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from components.checkpoints.find import find_checkpoint, load_backbone
+from components.checkpoints.pooling import Pooling
 from components.trainer.loop.fit import fit, predict
 from components.trainer.loop.losses import multi_hot_loss
 from components.trainer.loop.pooled import Pooled, encode, head_alone, head_over_pooled
@@ -26,9 +27,9 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_bert(tmp_path_factory.mktemp("bert"))
 
 
-def _build(bert: Path, dropout: float) -> Any:
+def _build(bert: Path, dropout: float, pooling: Pooling = "cls") -> Any:
     keras.utils.set_random_seed(0)
-    model = build_classifier(load_backbone(find_checkpoint(str(bert))), 2, dropout)
+    model = build_classifier(load_backbone(find_checkpoint(str(bert))), 2, dropout, pooling)
     freeze(model, "head")
     return model
 
@@ -51,10 +52,11 @@ def _fit(model: Any, train: tf.data.Dataset, evaluation: tf.data.Dataset, folder
     return losses
 
 
-def test_equals_training_the_whole_model_with_a_frozen_encoder(bert: Path, tmp_path: Path) -> None:
-    whole = _build(bert, dropout=0.0)
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_equals_training_the_whole_model_with_a_frozen_encoder(bert: Path, tmp_path: Path, pooling: Pooling) -> None:
+    whole = _build(bert, dropout=0.0, pooling=pooling)
     expected_losses = _fit(whole, _batches(), _batches(), tmp_path)
-    model = _build(bert, dropout=0.0)
+    model = _build(bert, dropout=0.0, pooling=pooling)
     pooled = encode(model, _batches(), str(tmp_path))
     losses = _fit(head_alone(model), pooled.batches(_BATCH), pooled.batches(_BATCH), tmp_path)
     np.testing.assert_allclose(losses, expected_losses, rtol=1e-5)
