@@ -47,7 +47,11 @@ def main() -> None:
 
 def _measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     settings = TrainingSettings(
-        trainable="head", epochs=arguments.epochs, learning_rate=arguments.learning_rate, patience=arguments.epochs
+        trainable="head",
+        epochs=arguments.epochs,
+        learning_rate=arguments.learning_rate,
+        patience=arguments.epochs,
+        pooling=arguments.pooling,
     )
     keras.utils.set_random_seed(settings.seed)
     n_labels = len(read_labels(arguments.data))
@@ -57,7 +61,7 @@ def _measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     train, evaluation = ([str(folder / f"{split}.gz")] for split in ("train", "dev"))
     counts = count_labels(train, n_labels)
 
-    model = build_classifier(load_backbone(checkpoint), n_labels, settings.dropout)
+    model = build_classifier(load_backbone(checkpoint), n_labels, settings.dropout, settings.pooling_of(checkpoint))
     freeze(model, settings.trainable)
     model.layers[-1].bias.assign(prior_bias(counts, settings.loss))
     started_at = time.perf_counter()
@@ -99,6 +103,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--texts", type=int, help="number of texts of each split; all by default")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--learning-rate", type=float, help="instead of the default for the head alone")
+    parser.add_argument("--pooling", default="auto", help="auto, cls, mean or max")
     return parser.parse_args()
 
 

@@ -185,7 +185,7 @@ def _train(job: dict[str, Any]) -> dict[str, Any]:
     files = [f"{job['folder']}/examples.gz"]
     batches = length_grouped_batches(files, job["labels"], job["batch_size"], shuffle_seed=job["seed"])
     with optimize_training_for_cpu(model, partial(occurring_token_ids, files, backbone.vocabulary_size)):
-        model.compile(optimizer=build_optimizer(settings, plan.updates, {}), loss=multi_hot_loss())
+        model.compile(optimizer=build_optimizer(settings, plan, {}), loss=multi_hot_loss())
         steps = Steps(model, model.loss, model.distribute_strategy, 1, xla=False)
         iterator = iter(share_batches(batches, model.distribute_strategy))
         meter = Meter(job)

@@ -52,6 +52,7 @@ _SLOW_MODULES: dict[str, set[str]] = {
         "integrated_gradients",
         "model",
         "numerics",
+        "pooling",
         "reference",
         "run",
         "search",

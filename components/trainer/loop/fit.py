@@ -64,7 +64,7 @@ def fit(
     strategy = model.distribute_strategy
     with strategy.scope():
         model.compile(
-            optimizer=build_optimizer(settings, plan.updates, rate_factors(model, settings.layer_decay)),
+            optimizer=build_optimizer(settings, plan, rate_factors(model, settings.layer_decay)),
             loss=loss,
             metrics=[],
         )

@@ -1,20 +1,26 @@
 """BERT's optimizer: AdamW with warmup, linear decay and clipping, in as few passes over memory as TensorFlow allows."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from components.trainer.loop.plan import Plan
 from components.trainer.loop.settings import LoopSettings
 
 # A single decay takes about a millionth off each weight, yet reads and writes all of them: half of an update's memory
 # traffic again. So the decay of eight updates is applied at once.
 _UPDATES_PER_DECAY = 8
+# The average of the weights takes as much, and changes as little. Until there are many updates, it is over fewer of
+# them: after t, mainly over the last tenth.
+_UPDATES_PER_AVERAGE = 8
+_SLOW_START = 10.0
 
 
 def build_optimizer(
-    settings: LoopSettings, total_steps: int, rate_factors: Mapping[str, float] | None = None
+    settings: LoopSettings, plan: Plan, rate_factors: Mapping[str, float] | None = None
 ) -> keras.optimizers.Optimizer:
     """Build AdamW as BERT was trained with: warmup, linear decay to zero, clipping by global norm.
 
@@ -22,18 +28,21 @@ def build_optimizer(
 
     Args:
         settings: Recipe.
-        total_steps: Number of updates after which the learning rate is 0.
+        plan: Length of the training, at whose end the learning rate is 0.
         rate_factors: Learning rate factors from `components.trainer.loop.trainable.rate_factors`.
 
     Returns:
         The optimizer, not built yet.
     """
+    span = settings.average_epochs * plan.updates_per_epoch
     optimizer = FusedAdamW(
-        learning_rate=WarmupLinearDecay(settings.peak_learning_rate, settings.warmup, total_steps),
+        learning_rate=WarmupLinearDecay(settings.peak_learning_rate, settings.warmup, plan.updates),
         weight_decay=settings.weight_decay,
         epsilon=1e-6,
         global_clipnorm=settings.clip_norm,
         rate_factors=rate_factors,
+        use_ema=span > 0,
+        ema_momentum=math.exp(-1 / span) if span > 0 else 0.0,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
@@ -50,6 +59,8 @@ class FusedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
 
     A variable may learn at `learning_rate` times a factor of its own; its weight decay has the same factor, as in
     ELECTRA's optimization.py. Without factors, nothing is computed for them.
+
+    With `use_ema`, Keras's moving average of the weights is brought up to date at every eighth update too.
 
     With several replicas, gradients are clipped after they are summed: Keras would clip each replica's and sum those.
 
@@ -104,6 +115,11 @@ class FusedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
         if self._factors:
             learning_rate = learning_rate * self._factors[index]
         self._decay_weights(variable, learning_rate)
+        self._update(gradient, variable, index, learning_rate)
+        if self.use_ema:
+            self._add_to_average(variable, self._model_variables_moving_average[index].value)
+
+    def _update(self, gradient: Any, variable: Any, index: int, learning_rate: Any) -> None:
         step = tf.cast(self.iterations.value + 1, variable.dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
@@ -117,6 +133,25 @@ class FusedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
             epsilon=self.epsilon,
             grad=gradient,
         )
+
+    def _update_model_variables_moving_average(self, trainable_variables: Any) -> None:
+        """Do nothing: `update_step` does it, on the replica that has the variable."""
+
+    def averages(self) -> list[Any]:
+        """Return the variables of the moving averages of the weights, in the order of the weights."""
+        return list(self._model_variables_moving_average)
+
+    def _add_to_average(self, variable: Any, average: Any) -> None:
+        update = self.iterations.value + 1
+        past = tf.cast(update, variable.dtype)
+        kept = tf.minimum(tf.cast(self.ema_momentum, variable.dtype), past / (past + _SLOW_START))
+        kept = tf.where(update == 1, tf.zeros_like(kept), kept**_UPDATES_PER_AVERAGE)
+        is_due = tf.logical_or(update == 1, tf.equal(update % _UPDATES_PER_AVERAGE, 0))
+
+        def add() -> None:
+            average.assign_sub((1 - kept) * (average - variable))
+
+        tf.cond(is_due, add, lambda: None)
 
     def _decay_weights(self, variable: Any, learning_rate: Any) -> None:
         if not self.weight_decay or not self._use_weight_decay(variable):

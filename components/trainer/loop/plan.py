@@ -44,7 +44,12 @@ class Plan:
     @property
     def updates(self) -> int:
         """Maximum number of weight updates, by which the learning rate is scheduled."""
-        return self.epochs * math.ceil(self.batches / self.accumulate)
+        return self.epochs * self.updates_per_epoch
+
+    @property
+    def updates_per_epoch(self) -> int:
+        """Weight updates of an epoch."""
+        return math.ceil(self.batches / self.accumulate)
 
     def ends_update(self, batch: int) -> bool:
         """Return whether the weights are updated after a batch of an epoch, counted from 0."""
@@ -53,4 +58,4 @@ class Plan:
     def update_of(self, step: int) -> int:
         """Return the number of the update, from 0, that a batch belongs to, given its number from 0 over all epochs."""
         epoch, batch = divmod(step, self.batches)
-        return epoch * math.ceil(self.batches / self.accumulate) + batch // self.accumulate
+        return epoch * self.updates_per_epoch + batch // self.accumulate

@@ -69,6 +69,12 @@ class LoopSettings(Settings):
         0.01, ge=0, description="AdamW's weight decay, of all weights except biases and LayerNorm."
     )
     clip_norm: PositiveFloat = Field(1.0, description="Global norm that gradients are clipped to.")
+    average_epochs: float = Field(
+        0.0,
+        ge=0,
+        description="Span, in epochs, of an exponential moving average of the weights, which is what is evaluated and "
+        "exported in place of the last weights; 0: the last weights.",
+    )
     patience: PositiveInt = Field(2, description="Epochs without a lower eval loss after which training stops.")
     seed: int = Field(
         0, ge=0, description="Seed of the head's initial weights, of dropout and of the order of examples."

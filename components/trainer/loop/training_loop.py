@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from components.trainer.decisions.scores import Scorer
@@ -63,7 +64,8 @@ class TrainingLoop:
             self._notify("on_epoch_begin", epoch)
             for batch in range(first, self._plan.batches):
                 self._train_on(batches, batch)
-            self._end_epoch(self._steps.evaluate(iter(evaluation)))
+            with averaged(self._model):
+                self._end_epoch(self._steps.evaluate(iter(evaluation)))
             self._notify("on_epoch_end", epoch, self.progress.history.last_epoch())
             self._save_if_due()
         if self.progress.best:
@@ -101,6 +103,25 @@ class TrainingLoop:
     def _notify(self, event: str, *arguments: Any) -> None:
         for callback in self._callbacks:
             getattr(callback, event)(*arguments)
+
+
+@contextmanager
+def averaged(model: Any) -> Iterator[None]:
+    """Give a model the moving average of its weights, if its optimizer keeps one, within this context.
+
+    Args:
+        model: Compiled model.
+    """
+    if not model.optimizer.use_ema:
+        yield
+        return
+    weights = model.trainable_variables
+    latest = [np.asarray(weight) for weight in weights]
+    for weight, average in zip(weights, model.optimizer.averages(), strict=True):
+        weight.assign(average)
+    yield
+    for weight, value in zip(weights, latest, strict=True):
+        weight.assign(value)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from tests.components.trainer.training_process import start
 from tests.support.tiny_bert import write_tiny_bert
 
 # Seven batches per epoch, the last of two examples; accumulated in pairs, the last update has one batch.
-_TRAINING = {"epochs": 2, "learning_rate": 1e-2, "accumulate": 2}
+_TRAINING = {"epochs": 2, "learning_rate": 1e-2, "accumulate": 2, "average_epochs": 0.5}
 
 
 def _free_port() -> int:

@@ -65,6 +65,20 @@ def test_restores_the_best_epoch_and_stops_early(model: Any, tmp_path: Path) -> 
     assert min(losses) < losses[-1]
 
 
+def test_what_is_kept_is_the_average_of_the_weights(model: Any, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"epochs": 6, "batch_size": 4, "learning_rate": 1e-2, "patience": 6}
+    initial = model.get_weights()
+    _fit(model, tmp_path, **settings)
+    plain, plain_weights = History.read(str(tmp_path)), model.get_weights()
+    model.set_weights(initial)
+    keras.utils.set_random_seed(0)
+    _fit(model, tmp_path, average_epochs=1.0, **settings)
+    history = History.read(str(tmp_path))
+    assert _eval_loss(model, _batches(1)) == pytest.approx(min(history.val_loss), abs=1e-4)
+    assert history.val_loss != plain.val_loss
+    assert any((one != other).any() for one, other in zip(model.get_weights(), plain_weights, strict=True))
+
+
 def test_history_has_the_scores_of_each_epoch(model: Any, tmp_path: Path) -> None:
     settings = TrainingSettings(epochs=2, batch_size=16, learning_rate=1e-2, warmup=0.0)
     evaluation = _batches(1)

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from components.checkpoints.find import find_checkpoint, load_backbone
 from components.trainer.loop.optimizer import FusedAdamW, WarmupLinearDecay, build_optimizer
+from components.trainer.loop.plan import Plan
 from components.trainer.model import build_classifier
 from components.trainer.settings import TrainingSettings
 from tests.support.tiny_bert import write_tiny_bert
@@ -26,7 +27,7 @@ def test_the_learning_rate_rises_and_falls_linearly() -> None:
 
 def test_biases_and_layer_norms_have_no_weight_decay(tmp_path: Path) -> None:
     classifier = build_classifier(load_backbone(find_checkpoint(str(write_tiny_bert(tmp_path)))), 40, 0.1)
-    optimizer = build_optimizer(TrainingSettings(), total_steps=10)
+    optimizer = build_optimizer(TrainingSettings(), Plan(1, 10, 1))
     optimizer.build(classifier.trainable_variables)
     decayed = {v.path.rsplit("/", 1)[-1] for v in classifier.trainable_variables if optimizer._use_weight_decay(v)}
     exempt = {v.path.rsplit("/", 1)[-1] for v in classifier.trainable_variables if not optimizer._use_weight_decay(v)}
@@ -35,7 +36,7 @@ def test_biases_and_layer_norms_have_no_weight_decay(tmp_path: Path) -> None:
 
 
 def test_gradients_are_clipped_to_a_global_norm_of_one() -> None:
-    optimizer = build_optimizer(TrainingSettings(), total_steps=10)
+    optimizer = build_optimizer(TrainingSettings(), Plan(1, 10, 1))
     clipped = optimizer._clip_gradients([tf.constant([30.0, 0.0]), tf.constant([0.0, 40.0])])
     np.testing.assert_allclose(clipped[0], [0.6, 0.0], rtol=1e-5)
     np.testing.assert_allclose(clipped[1], [0.0, 0.8], rtol=1e-5)
@@ -63,6 +64,35 @@ def test_the_fused_update_equals_adamw() -> None:
         for expected, fused in zip(train(keras.optimizers.AdamW, decay), train(FusedAdamW, decay), strict=True):
             np.testing.assert_allclose(fused, expected, atol=tolerance)
     assert np.abs(train(FusedAdamW, 0.1)[0] - train(FusedAdamW, 0.0)[0]).max() > 1e-2
+
+
+def test_the_average_is_over_its_span_and_leaves_the_weights_alone() -> None:
+    rng = np.random.default_rng(0)
+    gradients = [rng.normal(size=(4, 2)).astype(np.float32) for _ in range(304)]
+
+    def train(average_epochs: float) -> tuple[list[np.ndarray], Any]:
+        variable = keras.Variable(np.zeros((4, 2), np.float32), name="kernel")
+        settings = TrainingSettings(learning_rate=1e-2, average_epochs=average_epochs)
+        optimizer = build_optimizer(settings, Plan(1, 304, 1))
+        weights = []
+        step = tf.function(lambda gradient: optimizer.update([gradient], [variable]))
+        for gradient in gradients:
+            step(tf.constant(gradient))
+            weights.append(variable.numpy())
+        return weights, optimizer
+
+    weights, optimizer = train(0.1)
+    # Over 30 updates: each is worth exp(-1 / 30) of the next.
+    shares = np.exp(-np.arange(len(weights))[::-1] / 30)
+    expected = np.tensordot(shares / shares.sum(), np.stack(weights), axes=1)
+    (average,) = optimizer.averages()
+    # It reads the weights of every eighth update.
+    gap = np.linalg.norm(expected - weights[-1])
+    assert gap > 1e-3
+    assert np.linalg.norm(average - expected) < 0.4 * gap
+    plain, without = train(0.0)
+    np.testing.assert_array_equal(plain[-1], weights[-1])
+    assert not without.use_ema
 
 
 def test_a_sparse_gradient_with_repeated_rows_equals_its_dense_form() -> None:

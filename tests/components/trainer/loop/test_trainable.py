@@ -14,6 +14,7 @@ from components.checkpoints.find import find_checkpoint, load_backbone
 from components.trainer.loop.fit import fit
 from components.trainer.loop.losses import multi_hot_loss
 from components.trainer.loop.optimizer import FusedAdamW, build_optimizer
+from components.trainer.loop.plan import Plan
 from components.trainer.loop.settings import Trainable
 from components.trainer.loop.trainable import freeze, rate_factors
 from components.trainer.model import build_classifier
@@ -142,7 +143,7 @@ def test_the_optimizer_moves_each_variable_at_its_rate(bert: Path) -> None:
     """With a constant gradient, each step of Adam is the learning rate in its direction, plus the weight decay."""
     model = _build(bert)
     settings = TrainingSettings(learning_rate=1e-3, warmup=0.0, layer_decay=0.5, weight_decay=0.1)
-    optimizer = build_optimizer(settings, 100_000, rate_factors(model, settings.layer_decay))
+    optimizer = build_optimizer(settings, Plan(1, 100_000, 1), rate_factors(model, settings.layer_decay))
     variables = model.trainable_variables
     before = [variable.numpy() for variable in variables]
     optimizer.build(variables)
