@@ -38,7 +38,7 @@ COPY image/imports.py /project/
 # The imports write the bytecode that is still missing, which the image's user could not. The user is a number, so that
 # Kubernetes can verify that it is not root. Kubeflow's launcher puts copies into the folders.
 RUN pip install --no-cache-dir --no-deps --no-index /project/*.whl \
-    && HOME=/tmp/home python /project/imports.py --project && rm -rf /tmp/* \
+    && mkdir /tmp/home && HOME=/tmp/home python /project/imports.py --project && rm -rf /tmp/home \
     && useradd --uid 1000 --create-home bert \
     && install --directory --owner=bert /gcs /minio /s3
 USER 1000
