@@ -1,6 +1,8 @@
 """The compiled pipeline on the stand-in for Kubeflow's backend, each step by its container's own command."""
 
+import csv
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,8 +15,11 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from components.example_gen.report import IngestReport
+from components.registry import ModelRecord
 from components.report.summary import Provenance, Summary, summarize_rows
 from components.schema_import.schema_file import SCHEMA_FILE
+from components.stratification.memory import DealRecord
+from components.suspects.suspects import Suspects
 from pipeline.remote_runs import read_runs
 from runners.kfp.protection import protect_json
 from runners.kfp.provenance import PROVENANCE
@@ -26,7 +31,7 @@ from tests.runners.kubeflow.services import Services
 from tests.runners.kubeflow.test_spec import compile_project
 from tests.runners.kubeflow.warm_backend import WarmBackend
 from tests.support.hook import Hook
-from tests.support.small_project import Project, make_project, write_rows
+from tests.support.small_project import LABELS, Project, make_project, write_rows
 
 # Steps that look at more than Kubeflow's cache does, and those after them.
 _EVERY_TIME = {
@@ -49,6 +54,9 @@ _STORE = {
 _NOT_MEASURED = {"NewData", "Report", "TrainingRecord", "Notify"}
 # Steps whose outputs depend on the registry, on durations or on the time.
 _NOT_REPEATABLE = {"DataGate", "RegistryBaseline", "Canary", "Report", "Notify"}
+
+_ROWS = 60
+_CUT, _SHARES = 0.6, (0.5, 0.75)  # of annotators: below and above the cut
 
 
 @dataclass
@@ -105,15 +113,26 @@ class Cluster:
 def cluster(tmp_path_factory: pytest.TempPathFactory, services: Services) -> Iterator[Cluster]:
     """A cluster whose containers have the project's folder, as a volume, at the same path."""
     folder = tmp_path_factory.mktemp("conformance")
-    project = make_project(folder / "project", rows=60)
-    span = project.folder / "data" / "span-1"
-    span.mkdir()
-    project.data.rename(span / "rows.csv")
-    spans = {"pattern": "span-{SPAN}/*.csv", "split": {"train": 6, "eval": 2, "test": 2}}
-    settings = {"input_base": "data", "id": "id", "labels": {"kind": "delimited", "column": "labels"}}
+    project = make_project(folder / "project", rows=1)
+    shutil.rmtree(project.folder / "data")
+    _write_span(project, 1)
+    # Labels that only some annotators gave, a file in which one label alone was asked about, a label that implies
+    # another, and splits that are dealt out: what such data ask of a step travels in its settings.
+    assert command("labels", "imply", "refund", "account", "--schema", str(project.folder / "schema.pbtxt")) == 0
+    split = {"train": 6, "eval": 2, "test": 2}
+    inputs = [
+        {"pattern": "span-{SPAN}/rows.csv", "split": split},
+        {"pattern": "span-{SPAN}/asked.csv", "split": split, "asked": ["praise"]},
+    ]
+    settings = {
+        "input_base": "data",
+        "id": "id",
+        "labels": {"kind": "list", "column": "labels", "soft": True, "cut": _CUT},
+    }
     project.configure(
-        examples=settings | {"slices": ["channel"], "split_by": "id", "inputs": [spans]},
+        examples=settings | {"slices": ["channel"], "split_by": "stratified", "inputs": inputs},
         training={"epochs": 1, "batch_size": 16},
+        suspects={"folds": 2},
         evaluation={"slices": ["channel"], "gates": ["macro_f1 >= 0"]},
         notify={"url_from": "HOOK"},
         runner={"kubeflow": {
@@ -133,11 +152,27 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, services: Services) -> Ite
         yield cluster
 
 
+def _write_span(project: Project, span: int) -> None:
+    """Write the rows of a span: some annotators gave `account`, and of every tenth row only `praise` is known."""
+    folder = project.folder / "data" / f"span-{span}"
+    write_rows(folder / "rows.csv", _ROWS, seed=span)
+    with (folder / "rows.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for number, row in enumerate(rows):
+        shares = {label: 1 if label in row["labels"].split("|") else 0 for label in LABELS}
+        row["labels"] = json.dumps(shares | ({"account": _SHARES[number % 2]} if number % 5 == 1 else {}))
+    for name, chosen in (("asked", rows[::10]), ("rows", [row for row in rows if row not in rows[::10]])):
+        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(chosen)
+
+
 def test_a_first_run_pushes(cluster: Cluster) -> None:
     run = cluster.run()
     assert not run.failed
     assert not run.cached
-    assert len(run.executed) == 17
+    assert len(run.executed) == 18
     assert "labels" in Path(cluster.download("SchemaImport", "schema"), SCHEMA_FILE).read_text()
     report = cluster.download("Report", "report")
     summary = Summary.read(report)
@@ -150,11 +185,29 @@ def test_a_first_run_pushes(cluster: Cluster) -> None:
     page = Path(report, "report.html").read_text()
     assert all(f'<bdi dir="auto">{shown}</bdi>' in page for shown in ("a" * 12, "desk", "ada", "Kubeflow"))
     assert "Configuration: what differs from the defaults" in page
+    _check_unusual_labels(cluster, summary)
     notification = cluster.notification()
     assert notification["outcome"] == "blessed"
     assert notification["run"] == f"https://kubeflow.example/#/runs/details/{run.id}"
     assert notification["summary"]["pushed"] == summary.pushed
     assert not (cluster.project.registry / ".runs" / run.id).exists()
+
+
+def _check_unusual_labels(cluster: Cluster, summary: Summary) -> None:
+    """Check what the steps made of unknown, soft and implied labels, and of splits that are dealt out."""
+    assert summary.data is not None
+    with (cluster.project.folder / "data" / "span-1" / "asked.csv").open(newline="", encoding="utf-8") as file:
+        asked = [json.loads(row["labels"]) for row in csv.DictReader(file)]
+    assert summary.data.partly_known["refund"].unknown == sum(not labels["refund"] for labels in asked) > 0
+    assert "praise" not in summary.data.partly_known
+    assert summary.data.completed_labels["account"] > 0
+    record = ModelRecord.read(str(summary.pushed))
+    assert (record.implies, record.slices) == ({"refund": ["account"]}, ["channel"])
+    deal = cluster.project.registry / ".splits" / "00000001"
+    assert DealRecord.read(str(deal)).dealt > _ROWS / 2
+    found = Suspects.read(cluster.download("LabelSuspects", "suspects"))
+    assert (found.examples, found.folds, found.not_searched) == (summary.data.splits["train"], 2, "")
+    assert "Likely errors" in Path(cluster.download("Report", "report"), "report.html").read_text() or not found.found
 
 
 def test_running_a_step_again_changes_nothing(cluster: Cluster) -> None:
@@ -191,7 +244,9 @@ def test_a_model_that_is_not_blessed_is_not_pushed(cluster: Cluster) -> None:
     run = cluster.run()
     assert not run.failed
     assert set(run.executed) == _EVERY_TIME | {"Trainer", "BehaviouralTests"}
-    assert set(run.cached) == {"TextExampleGen", "StatisticsGen", "SchemaImport", "ExampleValidator", "Transform"}
+    assert set(run.cached) == {
+        "TextExampleGen", "StatisticsGen", "SchemaImport", "ExampleValidator", "Transform", "LabelSuspects",
+    }  # fmt: skip
     summary = Summary.read(cluster.download("Report", "report"))
     assert summary.baseline is not None
     assert "Trainer" in summary.costs
@@ -210,7 +265,7 @@ def test_a_model_whose_gates_were_lowered_is_pushed_without_another_training(clu
     run = cluster.run()
     assert not run.failed
     assert set(run.executed) == _EVERY_TIME
-    assert set(run.cached) == set(CACHED)
+    assert set(run.cached) == {*CACHED, "LabelSuspects"}
     summary = Summary.read(cluster.download("Report", "report"))
     assert summary.baseline is not None
     assert summary.pushed is not None
@@ -228,7 +283,7 @@ def test_a_step_whose_environment_changed_is_not_answered_from_the_cache(cluster
 def test_a_data_gate_that_stops_a_run_changes_nothing_and_notifies(cluster: Cluster) -> None:
     before = cluster.registry()
     rows = cluster.project.folder / "data" / "span-2" / "rows.csv"
-    write_rows(rows, 60, seed=1)
+    _write_span(cluster.project, 2)
     rows.write_text(rows.read_text().replace("praise", "rude"))
     run = cluster.run()
     ((step, failure),) = run.failed.items()
@@ -310,7 +365,7 @@ def test_what_the_live_model_needs_stays(cluster: Cluster, tmp_path: Path) -> No
 
 def test_missing_inputs_are_notified(cluster: Cluster) -> None:
     for span in (1, 2):
-        (cluster.project.folder / "data" / f"span-{span}" / "rows.csv").unlink(missing_ok=True)
+        shutil.rmtree(cluster.project.folder / "data" / f"span-{span}", ignore_errors=True)
     run = cluster.run()
     assert run.executed == ["Notify"]
     assert run.failed["NewData"].container_status == 2
@@ -330,7 +385,7 @@ def test_a_run_is_silent_if_the_driver_of_its_exit_handler_fails(cluster: Cluste
 
 def test_a_container_of_tfx_needs_nothing_but_its_command(cluster: Cluster, tmp_path: Path) -> None:
     """All others are forked from a process that has imported TensorFlow; here the root is of s3://, not of minio://."""
-    write_rows(cluster.project.folder / "data" / "span-1" / "rows.csv", 60, seed=2)
+    _write_span(cluster.project, 1)
     secrets, services = cluster.backend.secrets, cluster.backend.services
     backend = Backend(tmp_path / "disks", services, secrets, pipeline_root="s3://bucket/root")
     run = backend.run(cluster.package, "TextExampleGen")
@@ -339,7 +394,7 @@ def test_a_container_of_tfx_needs_nothing_but_its_command(cluster: Cluster, tmp_
     quarantine = run.outputs["TextExampleGen"]["quarantine"]["uri"]
     assert quarantine.startswith(f"s3://bucket/root/small/{run.id}/TextExampleGen/")
     report = IngestReport.read(str(backend.download(run, "TextExampleGen", "quarantine", tmp_path)))
-    assert (report.rows_read, report.accepted) == (60, 60)
+    assert (report.rows_read, report.accepted) == (_ROWS, _ROWS)
 
 
 def test_the_scoring_pipeline_scores_what_is_new_and_notifies(cluster: Cluster) -> None:
