@@ -126,7 +126,7 @@ def _measure(kind: str, arguments: argparse.Namespace) -> dict[str, Any]:
         run_fn(FnArgs(
             train_files=[f"{roots['train']}/examples/Split-train/*"],
             eval_files=[f"{roots['eval']}/examples/Split-train/*"],
-            transform_output=str(roots["train"] / "graph"),
+            transform_graph_path=str(roots["train"] / "graph"),
             schema_path=str(roots["train"] / "schema" / "schema.pbtxt"),
             serving_model_dir=str(folder / "model"),
             model_run_dir=str(folder / "run"),
