@@ -147,7 +147,7 @@ def _check_explanation(model: str, signature: Any, texts: Sequence[str]) -> None
 def _checkpoint(folder: Path, family: str, language: str) -> Path:
     vocabulary = _CHINESE if language == "chinese" else _MULTILINGUAL
     if family == "bert":
-        return write_tiny_bert(folder, vocabulary=vocabulary)
+        return write_tiny_bert(folder, vocabulary=vocabulary, lower_case=language == "chinese")
     reference = Path(__file__).parents[1] / "checkpoints" / "reference" / family
     shutil.copytree(reference, folder)
     size = next(
