@@ -27,6 +27,7 @@ from components.example_gen.formats.format import FileOptions, Format
 from components.example_gen.formats.rows import Reason, Rejected, Row, Table, readable
 from components.example_gen.formats.sniffing import BYTE_ORDER_MARK, sniff_text
 from schema.errors import Refused
+from schema.visible import in_one_line
 
 # BERT reads at most 512 tokens, about 2 KB of text: a row of a mebibyte is a sign of a broken file.
 MAX_ROW_BYTES = 1 << 20
@@ -190,7 +191,7 @@ class _Lines:
         """Reject the row that raised `error`, and go back to the line after its first."""
         first, *rest = self._row
         if isinstance(error, csv.Error) and "unexpected end" not in str(error):
-            reason, detail = Reason.MALFORMED_QUOTE, str(error)
+            reason, detail = Reason.MALFORMED_QUOTE, in_one_line(str(error))  # it may name a tab
         elif isinstance(error, csv.Error):
             reason, detail = Reason.UNTERMINATED_QUOTE, "no quote closes it before the end of the file"
         elif rest:

@@ -266,3 +266,8 @@ def test_an_escape_makes_a_quote_an_ordinary_character() -> None:
     content = b'text,labels\n"he said \\"no, not now\\", twice",a\n'
     table = read_table(to_stream(content), FileOptions("x.csv", escape="\\"), ",")
     assert [row.cells for row in accepted(table.rows)] == [['he said "no, not now", twice', "a"]]
+
+
+def test_explains_a_malformed_quote_without_control_characters() -> None:
+    (bad,) = rejected(read_rows(to_stream(b'"x"y\tz\n'), "\t"))
+    assert bad.explanation == "malformed quote: '\\t' expected after '\"'"
