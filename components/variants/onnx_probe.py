@@ -41,6 +41,7 @@ class _Model:
         return answer | {"seconds": time.perf_counter() - started, "cpu_s": time.process_time() - cpu}
 
     def _load(self, folder: Path) -> dict[str, Any]:
+        sys.dont_write_bytecode = True  # it would be a file of the variant that nobody exported
         spec = importlib.util.spec_from_file_location("client", folder / "client.py")
         assert spec is not None
         assert spec.loader is not None

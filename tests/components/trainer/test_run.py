@@ -83,6 +83,7 @@ def test_a_training_whose_export_failed_resumes_from_its_last_state(
     with caplog.at_level(logging.INFO):
         model = _train(tmp_path / "resumed", root, bert, resume_dir=resume_dir, checkpoint_every=4)
     assert "resuming after step 9 of 10" in caplog.text
+    assert f"tensorboard --logdir {tmp_path / 'resumed' / 'run'}" in caplog.text
     assert (model / "saved_model.pb").exists()
     assert not list(resume_dir.iterdir())
 

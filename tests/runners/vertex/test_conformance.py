@@ -13,6 +13,16 @@ from tests.serving.scoring.scored import push, rows_of
 from tests.support.small_project import make_project, write_rows
 
 
+def _specification(file: Path) -> str:
+    """Return the specification of a job, with the name of a run.
+
+    Vertex AI fills it (kfp 2.16, dsl/__init__.py, PIPELINE_JOB_NAME_PLACEHOLDER); KFP's launcher, which runs here,
+    fills only what is in the ExecutorInput.
+    """
+    specification = json.dumps(json.loads(file.read_text())["pipelineSpec"])
+    return specification.replace("{{$.pipeline_job_name}}", "small-20261128")
+
+
 def test_the_first_steps_need_nothing_but_the_job(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project", rows=60)
     paths = {**MINIMAL["paths"], "input_base": str(project.data.parent)}
@@ -22,7 +32,7 @@ def test_the_first_steps_need_nothing_but_the_job(tmp_path: Path) -> None:
     project.configuration.unlink()
     package = tmp_path / "specification.json"
     # A folder stands in for the bucket of the registry, which is out of reach here.
-    specification = json.dumps(json.loads(file.read_text())["pipelineSpec"])
+    specification = _specification(file)
     package.write_text(specification.replace(MINIMAL["paths"]["registry"], str(tmp_path / "registry")))
     root = str(tmp_path / "root")  # in the place of the folder that Cloud Storage is mounted at: nothing is copied
     with serve() as services:
@@ -45,7 +55,7 @@ def test_the_scoring_pipeline_scores_by_its_container_s_own_command(tmp_path: Pa
     status, file = compile_project(project, "pipeline=score", f"scoring={json.dumps(scoring)}")
     assert status == 0
     package = tmp_path / "specification.json"
-    specification = json.dumps(json.loads(file.read_text())["pipelineSpec"])
+    specification = _specification(file)
     # A folder stands in for the buckets, which are out of reach here, and the step's own process for Dataflow.
     for address in (MINIMAL["paths"]["registry"], "gs://bucket/new", "gs://bucket/scored"):
         specification = specification.replace(address, str(tmp_path / address.rpartition("/")[2]))

@@ -1,5 +1,6 @@
 """Runs and schedules on Vertex AI: Google's own client against a local server that keeps state."""
 
+import json
 import os
 import subprocess
 import sys
@@ -63,8 +64,10 @@ def test_submits_shows_and_cancels_runs(
     assert capsys.readouterr().out.splitlines() == [f"Run {run}: waiting", page]
     assert run.startswith("small-20")
     # What is compiled is sent as it is.
-    compiled = written(parse_job(build_job(config)))
-    assert compiled.items() <= written(job).items()
+    compiled, sent = written(parse_job(build_job(config))), written(job)
+    for each in (compiled, sent):  # the command that starts the run is another one here
+        assert json.loads(each["runtimeConfig"]["parameterValues"].pop("provenance"))["runner"].startswith("Vertex AI")
+    assert compiled.items() <= sent.items()
     assert set(written(job)) - set(compiled) == {"name", "state", "createTime"}
 
     assert command("status", *arguments(project)) == 0
