@@ -404,7 +404,7 @@ class _Pipeline:
             if local_path(artifact["uri"]) is not None:
                 self._objects.download(artifact["uri"], self._on_disk(artifact["uri"], disk))
         self._prepare_output_folders(executor_input, disk)
-        ended = self._backend.launch(filled, environment, disk)
+        ended = self._backend.launch(*_without_env(filled, environment), disk)
         if self._backend.publish_logs:  # component/launcher_v2.go:601-624, getLogWriter
             ((_, logs),) = [each for each in _single(executor_input["outputs"]) if each[0] == _LOGS]
             self._on_disk(logs["uri"], disk).write_text(ended.stdout + ended.stderr, encoding="utf-8")
@@ -534,6 +534,18 @@ def _all_upstream(tasks: Json, step: str) -> set[str]:
 def expand_variables(word: str, environment: Mapping[str, str]) -> str:
     """Expand variables as Kubernetes does in the command and args of a container; unknown ones stay as they are."""
     return _VARIABLE.sub(lambda match: "$" if match[1] is None else environment.get(match[1], match[0]), word)
+
+
+def _without_env(command: list[str], environment: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Return a command without `env A=b` before it, and the variables with those that it sets."""
+    variables = dict(environment)
+    if command[0] == "env":
+        command = command[1:]
+        while "=" in command[0]:
+            name, _, value = command[0].partition("=")
+            variables[name] = value
+            command = command[1:]
+    return command, variables
 
 
 def _filled(word: str, executor_input: Json, root: str) -> str:
