@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import cycle
 from pathlib import Path
@@ -28,6 +28,7 @@ from tests.faults.run_server import (
     NOT_REACHED,
     START,
     STEP_MARK,
+    STOPPED,
     Run,
     RunServer,
 )
@@ -74,7 +75,8 @@ def disk_rows(server: RunServer, folder: Path) -> Iterator[Row]:
     """Let the disk fail from the first write of each kind of file in each step on, mostly by ENOSPC.
 
     A run without a fault says which files each step writes. The other runs are of one project: each continues where the
-    one before ended, and the last one, without a fault, gets to the end.
+    one before ended, has to get as far as its own file, and must stop for the reason of its own error, which is never
+    that of the run before. The last one, without a fault, gets to the end.
     """
     project = make_project(folder / "disk", rows=200)
     trace = folder / "disk.trace"
@@ -87,7 +89,8 @@ def disk_rows(server: RunServer, folder: Path) -> Iterator[Row]:
         for step, patterns in kinds_of_files(trace).items():
             for pattern in patterns:
                 yield from _disk_row(server, project, hook, step, pattern, next(faults))
-        yield _last_row(server, project, "after a failing disk in each of them")
+        fault = "after a failing disk in each of them"
+        yield tried(f"{WHAT}none of its steps", fault, partial(_last_row, server, project, fault))
 
 
 def kinds_of_files(trace: Path) -> dict[str, list[str]]:
@@ -132,8 +135,7 @@ def _disk_row(server: RunServer, project: Project, hook: Hook, step: str, patter
     event = f"{fault} from each kind of file on"
 
     def check() -> Row:
-        assert "Traceback" not in "\n".join(said), said
-        assert status == 1, (pattern, fault, status, said)
+        check_stopped_by(fault, pattern, status, said)
         assert len(hook.received) == received + 1, f"{pattern}: a webhook is owed"
         served = _served(project)
         # A push that an earlier run finished is taken from the cache, and told again.
@@ -145,6 +147,24 @@ def _disk_row(server: RunServer, project: Project, hook: Hook, step: str, patter
         return Row(what, event, changed, told, "1", "continues from there")
 
     yield tried(what, event, check)
+
+
+def check_stopped_by(fault: str, pattern: str, status: int, said: Sequence[str]) -> None:
+    """Check that a run stopped in one line because of its own fault.
+
+    Args:
+        fault: Name of the error.
+        pattern: File that failed first.
+        status: Exit status of the case.
+        said: Lines of stderr.
+
+    Raises:
+        AssertionError: It stopped for something else, such as what an earlier fault left behind.
+    """
+    assert "Traceback" not in "\n".join(said), (pattern, said)
+    assert status != STOPPED, f"{pattern}: an earlier fault stops the run again: {said}"
+    assert status == 1, (pattern, fault, status, said)
+    assert os.strerror(FAULTS[fault]) in said[-1], f"{pattern}: {fault} is not why it stopped: {said}"
 
 
 def _without_file(line: str) -> str:
@@ -168,15 +188,12 @@ def cache_rows(server: RunServer, folder: Path) -> Iterator[Row]:
     outputs = _outputs(project)
     for step, found in outputs.items():
         for key, uri in found.items():
-            for number, (fault, damage, file) in enumerate(_damages(Path(uri))):
-                if number:
-                    shutil.rmtree(project.folder)
-                    shutil.copytree(whole, project.folder)
+            for fault, damage, file in _damages(Path(uri)):
                 file.write_bytes(damage(file.read_bytes()))
                 what = f"{CACHE}{key} of {step} in the cache"
                 yield tried(what, fault, partial(_cache_row, server, project, step, key, fault))
-        shutil.rmtree(project.folder)
-        shutil.copytree(whole, project.folder)
+                shutil.rmtree(project.folder)
+                shutil.copytree(whole, project.folder)
     what, fault = f"{CACHE}every output in the cache", "one damage each"
     yield tried(what, fault, partial(_all_damaged_row, server, project, outputs))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.libraries import libraries_logged
-from tests.faults.run_server import BEFORE_EXECUTOR, END, EXECUTOR_REACHED, NOT_REACHED, START, STEP_MARK, Case
+from tests.faults.run_server import BEFORE_EXECUTOR, END, EXECUTOR_REACHED, NOT_REACHED, START, STEP_MARK, STOPPED, Case
 
 
 def _import_everything(log: Path) -> None:
@@ -92,7 +92,14 @@ def _run(case: Case) -> int:
     except BaseException:
         traceback.print_exc()
         return 1
-    return status if not case.error or library.fault_begun() else NOT_REACHED
+    return status if not case.error else exit_status(status, has_begun=library.fault_begun())
+
+
+def exit_status(status: int, *, has_begun: bool) -> int:
+    """Return the exit status of a run with a fault, which tells whether the fault has begun."""
+    if has_begun:
+        return status
+    return STOPPED if status else NOT_REACHED
 
 
 def _in_child(case: Case) -> None:

@@ -16,8 +16,9 @@ _POLL_S = 0.05
 BEFORE_EXECUTOR = "before its executor"
 """End of a case: the process ends when the case's step is about to make its outputs anew."""
 
-EXECUTOR_REACHED, NOT_REACHED = 77, 78
-"""Exit statuses: the case ended there; the step ended, and has written no file that the fault waited for."""
+EXECUTOR_REACHED, NOT_REACHED, STOPPED = 77, 78, 79
+"""Exit statuses: the case ended there; the step ended, and has written no file that the fault waited for; the run
+failed before the fault began, so by something that an earlier fault left behind."""
 
 START, END = "before its first step", "after its last step"
 """Instead of a step: the time before the first one and that after the last one."""

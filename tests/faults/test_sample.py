@@ -8,8 +8,9 @@ import pytest
 from tests.faults import clean_cases, record_cases, registry_cases
 from tests.faults.__main__ import _PARTS, _part_of
 from tests.faults.injection import Server, compile_library
-from tests.faults.run_cases import kinds_of_files
-from tests.faults.run_server import START
+from tests.faults.run_cases import check_stopped_by, kinds_of_files
+from tests.faults.run_child import exit_status
+from tests.faults.run_server import NOT_REACHED, START, STOPPED
 from tests.faults.table import HEAD, Row, group, read_rows, read_table, tried, write_table
 
 
@@ -128,6 +129,18 @@ def test_files_of_a_run_that_differ_in_numbers_and_endings_are_of_one_kind(tmp_p
     }
 
 
+def test_a_run_that_an_earlier_fault_stops_again_is_wrong() -> None:
+    said = ["error: Trainer: work/model: No space left on device; free some disk space, then run again"]
+    assert exit_status(1, has_begun=True) == 1
+    check_stopped_by("ENOSPC", "work/model", 1, said)
+    assert exit_status(1, has_begun=False) == STOPPED
+    with pytest.raises(AssertionError, match=r"work/other: an earlier fault stops the run again: .*No space left"):
+        check_stopped_by("EIO", "work/other", STOPPED, said)
+    with pytest.raises(AssertionError, match=r"work/other: EIO is not why it stopped: .*No space left"):
+        check_stopped_by("EIO", "work/other", 1, said)
+    assert exit_status(0, has_begun=False) == NOT_REACHED, "the run has not written the file this time"
+
+
 def test_every_row_is_of_a_part_of_the_matrix_that_exists() -> None:
     assert {_part_of(row) for row in read_rows()} <= set(_PARTS)
 
@@ -137,7 +150,7 @@ def test_a_case_that_goes_wrong_is_a_row() -> None:
         raise AssertionError("a webhook\nis owed")
 
     row = tried("run", "EIO", case)
-    assert (row.served, row.next_run) == ("BROKEN: a webhook is owed", "-")
+    assert (row.served, row.next_run) == ("BROKEN: AssertionError: a webhook is owed", "-")
     assert registry_cases.untrue([row]) == [row]
 
 
