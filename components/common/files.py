@@ -81,6 +81,11 @@ def exists(path: str) -> bool:
     return bool(_fileio().exists(path)) if is_remote(path) else Path(path).exists()
 
 
+def is_folder(path: str) -> bool:
+    """Return whether a folder exists. In an object store, one exists if there is anything below it."""
+    return bool(_fileio().isdir(path)) if is_remote(path) else Path(path).is_dir()
+
+
 def list_folder(folder: str) -> list[str]:
     """Return the names in a folder, in no order; none if the folder does not exist."""
     if not exists(folder):

@@ -1,5 +1,6 @@
 """Reading of the request log."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,11 +10,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from components.common.files import escape_glob, list_files, open_seekable
+from components.common.files import escape_glob, is_folder, list_files, list_folder, open_seekable
 from schema.errors import Refused
-from serving.request_log.rows import HEADER_KEY, SCHEMA, LogHeader
+from serving.request_log.rows import HEADER_KEY, KEY_FILE, SCHEMA, LogHeader
 
 _HOUR = timedelta(hours=1)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOST_CHARACTERS = 200  # of an error of pyarrow, which may quote the file
 
 
@@ -57,8 +59,9 @@ def read_requests(folder: str, window: Window | None = None) -> Iterator[LogFile
         window: Time of the answers; None for everything.
 
     Raises:
-        Refused: A file is damaged, or of a newer format.
+        Refused: The folder is not that of a log, or a file is damaged or of a newer format.
     """
+    _check_folder(folder)
     window = window or Window()
     for path in list_files(f"{escape_glob(folder.rstrip('/'))}/*/*/*.parquet"):
         hour = _hour_of(path)
@@ -68,6 +71,22 @@ def read_requests(folder: str, window: Window | None = None) -> Iterator[LogFile
         rows = _within(found.rows, window)
         if rows.num_rows:
             yield LogFile(path, found.header, rows)
+
+
+def _check_folder(folder: str) -> None:
+    """Check that a folder is that of a log. One without requests yet is told apart from a misspelled one.
+
+    Raises:
+        Refused: It does not exist, or holds something else.
+    """
+    if not is_folder(folder):
+        raise Refused(
+            f"{folder}: there is no such folder; give the one of `serve --request-log`, which exists from the server's"
+            " start on, before the first request"
+        )
+    names = [name.rstrip("/") for name in list_folder(folder)]
+    if names and not any(name == KEY_FILE or _DATE.fullmatch(name) for name in names):
+        raise Refused(f"{folder}: is not a request log; give the folder of `serve --request-log`")
 
 
 def _read(path: str) -> LogFile:

@@ -22,6 +22,9 @@ from serving.request_log.slices import Slices
 HEADER_KEY = b"bert_multilabel"
 """Key of the header in a file's metadata, as JSON."""
 
+KEY_FILE = ".key"
+"""File of the key that clients' ids are hashed with, in the folder of the log from the first server's start on."""
+
 SCHEMA = pa.schema([
     pa.field("id", pa.string(), nullable=False),  # of the row: the request's, and the index of the text in it
     pa.field("request", pa.string(), nullable=False),  # keyed hash of the client's id, or a random id

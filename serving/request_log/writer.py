@@ -19,11 +19,10 @@ import pyarrow.parquet as pq
 
 from components.common.files import is_remote, make_private_folder, write_whole
 from schema.errors import Refused
-from serving.request_log.rows import HEADER_KEY, LoggedAnswer, table_of
+from serving.request_log.rows import HEADER_KEY, KEY_FILE, LoggedAnswer, table_of
 from serving.request_log.settings import RequestLogSettings
 
 _LOG = logging.getLogger(__name__)
-_KEY_FILE = ".key"
 _KEY_BYTES = 32
 _NAME = re.compile(r"\d{4}-\d{2}-\d{2}/\d{2}/[^/]+\.parquet")
 _MB = 1 << 20
@@ -67,7 +66,7 @@ class RequestLog:
         self._folder = Path(settings.folder)
         try:
             make_private_folder(settings.folder)
-            self._key = _read_key(self._folder / _KEY_FILE)
+            self._key = _read_key(self._folder / KEY_FILE)
             self._bytes = sum(path.stat().st_size for path in self._files())
         except OSError as error:
             raise Refused(
@@ -206,14 +205,23 @@ def _size(path: Path) -> int:
 
 def _read_key(path: Path) -> bytes:
     """Return the key of the hashes, which is created with the log: without it, ids cannot be found by trying."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        key = path.read_bytes()
-        if len(key) != _KEY_BYTES:
-            raise Refused(f"{path}: is damaged; remove it, then ids are hashed with a new key") from None
-        return key
-    with os.fdopen(descriptor, "wb") as file:
-        key = secrets.token_bytes(_KEY_BYTES)
-        file.write(key)
+    if not path.exists():
+        _create_key(path)
+    key = path.read_bytes()
+    if len(key) != _KEY_BYTES:
+        raise Refused(f"{path}: is damaged; remove it, then ids are hashed with a new key")
     return key
+
+
+def _create_key(path: Path) -> None:
+    """Create a key, whole from the first moment on; keep that of a server that creates one at the same time."""
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(8)}.partial")
+    try:
+        write_whole(str(unfinished), secrets.token_bytes(_KEY_BYTES), private=True)
+        os.link(unfinished, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without hard links, such as a mounted bucket
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from components.common.files import exists, is_remote, list_files, open_input, open_seekable
+from components.common.files import exists, list_files, open_input, open_seekable
 from components.registry import ModelRecord, find_model
 from schema.errors import Refused
 from serving.request_log.reader import Window, read_requests
@@ -112,8 +112,6 @@ def read_log(folder: str, window: Window) -> Iterator[Candidates]:
     Raises:
         Refused: There is no such folder, or a file is damaged.
     """
-    if not is_remote(folder) and not Path(folder).is_dir():
-        raise Refused(f"{folder}: there is no such folder; give the one of `serve --request-log`")
     for file in read_requests(folder, window):
         header = file.header
         kept = [index for index, label in enumerate(header.labels) if label not in header.retired]

@@ -8,6 +8,9 @@ from components.common.files import modification_time
 from components.common.record import Record, Value
 from components.example_gen.sources.sources import Sources
 
+LEFTOVERS = frozenset({"log.txt"})
+"""Names of what a refused scoring may leave in its folder."""
+
 
 class ScoredWith(Value):
     """Model that rows were scored with.

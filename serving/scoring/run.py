@@ -18,14 +18,12 @@ from schema.errors import Refused
 from serving.scoring import shards
 from serving.scoring.chunks import find_plan, is_usable
 from serving.scoring.model import check_signature, choose_model, verified_record
-from serving.scoring.record import Plan, ScoredWith, ScoringRecord, input_facts
+from serving.scoring.record import LEFTOVERS, Plan, ScoredWith, ScoringRecord, input_facts
 from serving.scoring.settings import ScoringSettings
 
 QUARANTINE = "quarantine"
 # Settings that do not change what is in the scores.
 _FREE = frozenset({"output", "input_base", "inputs", "spans", "batch_size", "read_method"})
-# What a refused scoring may leave in its folder.
-_LEFTOVERS = frozenset({"log.txt"})
 _ID = "id"
 _KEY = re.compile(r"\bexamples\.(?=\w)")
 _BEAM_SUFFIX = re.compile(r" \[while running .*\]$", re.DOTALL)
@@ -96,7 +94,7 @@ def begin(settings: ScoringSettings, model: ScoredWith, sources: Sources) -> Sco
         existing = ScoringRecord.read(settings.output.rstrip("/"))
     except FileNotFoundError:
         names = files.list_folder(settings.output)
-        found = [name for name in names if not name.startswith(".") and name.rstrip("/") not in _LEFTOVERS]
+        found = [name for name in names if not name.startswith(".") and name.rstrip("/") not in LEFTOVERS]
         if found:
             raise Refused(
                 f"{settings.output}: is not empty ('{min(found)}'), and has no {ScoringRecord.FILE}; give an empty or"

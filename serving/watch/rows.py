@@ -8,7 +8,6 @@ column per slice. A column that a source does not know is missing or null.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,12 +16,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from components.common.files import is_remote, list_files, list_folder, open_seekable
+from components.common.files import exists, is_folder, list_files, list_folder, open_seekable
 from schema.errors import Refused
 from schema.features import LABELS, TEXT_LENGTH
 from serving.request_log.language import languages_of
 from serving.request_log.reader import Window, read_requests
-from serving.scoring.record import ScoringRecord
+from serving.scoring.record import LEFTOVERS, ScoringRecord
 from serving.scoring.shards import SCORES
 
 UNKNOWN_PIECES, BLANK, CUT, LANGUAGE = "unknown_pieces", "blank", "cut", "language"
@@ -160,10 +159,8 @@ def _logged_slices(slices: pa.ChunkedArray, columns: Sequence[str]) -> dict[str,
 
 
 def _scored(folder: str, window: Window) -> Iterator[Answered]:
-    if not is_remote(folder) and Path(folder).exists() and not Path(folder).is_dir():
-        raise Refused(f"{folder}: is not a folder; give one whose folders `score` wrote")
-    for name in sorted(list_folder(folder)):
-        base = f"{folder.rstrip('/')}/{name.rstrip('/')}"
+    _check_folder_of_scores(folder)
+    for base in _folders_in(folder):
         try:
             record = ScoringRecord.read(base)
         except FileNotFoundError:
@@ -174,6 +171,32 @@ def _scored(folder: str, window: Window) -> Iterator[Answered]:
         if window.overlaps(finished, finished.replace(microsecond=999_999)):
             for path in list_files(f"{base}/{SCORES}/*.parquet"):
                 yield from _read_scores(path, record)
+
+
+def _check_folder_of_scores(folder: str) -> None:
+    """Check that `score` writes its folders into a folder. An empty one is told apart from a misspelled one.
+
+    Raises:
+        Refused: It does not exist, or holds something else.
+    """
+    remedy = "give the folder that the folders of `score` are in"
+    if not is_folder(folder):
+        raise Refused(f"{folder}: there is no such folder; {remedy}, or create it if nothing has been scored yet")
+    if exists(f"{folder.rstrip('/')}/{ScoringRecord.FILE}"):
+        raise Refused(f"{folder}: is the folder of one scoring; {remedy}")
+    below = _folders_in(folder)
+    if below and not any(_is_of_score(base) for base in below):
+        raise Refused(f"{folder}: has no folder that `score` wrote; {remedy}")
+
+
+def _is_of_score(folder: str) -> bool:
+    """Return whether a folder is that of a scoring, which may have only just begun."""
+    return exists(f"{folder}/{ScoringRecord.FILE}") or set(list_folder(folder)) <= LEFTOVERS
+
+
+def _folders_in(folder: str) -> list[str]:
+    names = sorted(name.rstrip("/") for name in list_folder(folder))
+    return [base for name in names if is_folder(base := f"{folder.rstrip('/')}/{name}")]
 
 
 def _read_scores(path: str, record: ScoringRecord) -> Iterator[Answered]:

@@ -1,5 +1,6 @@
 """The request log: what is written, what is kept from it, and what happens when there is no room."""
 
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -177,6 +178,34 @@ def test_a_remote_folder_and_a_damaged_key_are_refused(tmp_path: Path) -> None:
     (tmp_path / ".key").write_bytes(b"short")
     with pytest.raises(Refused, match=r"\.key: is damaged"):
         RequestLog(RequestLogSettings(folder=str(tmp_path)))
+
+
+def test_servers_that_start_at_once_share_one_whole_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first: list[bytes] = []
+
+    def link(source: Path, target: Path) -> None:
+        """Create the link, after another server has created its own."""
+        monkeypatch.undo()
+        write(tmp_path)
+        first.append(target.read_bytes())
+        os.link(source, target)
+
+    monkeypatch.setattr(os, "link", link)
+    write(tmp_path)
+    assert (tmp_path / ".key").read_bytes() == first[0]
+    assert [path.name for path in tmp_path.iterdir()] == [".key"]
+
+
+def test_a_log_without_requests_yet_is_told_apart_from_a_misspelled_folder(tmp_path: Path) -> None:
+    write(tmp_path / "log")
+    (tmp_path / "empty").mkdir()
+    assert rows(tmp_path / "log") == rows(tmp_path / "empty") == []
+    with pytest.raises(
+        Refused, match=r"gol: there is no such folder; give the one of `serve --request-log`, which exis"
+    ):
+        rows(tmp_path / "gol")
+    with pytest.raises(Refused, match=r": is not a request log; give the folder of `serve --request-log`$"):
+        rows(tmp_path)
 
 
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:

@@ -16,12 +16,14 @@ from pipeline.config.loading import load_configuration
 from pipeline.console import PlainConsole
 from pipeline.watch import watch
 from schema.errors import Refused
+from serving.request_log.reader import Window
 from serving.request_log.rows import LoggedAnswer, LogHeader, Pieces
 from serving.request_log.settings import RequestLogSettings
 from serving.request_log.writer import RequestLog
 from serving.watch.executor import profile_of
 from serving.watch.profile import write_profile
 from serving.watch.result import WatchResult
+from serving.watch.rows import answered
 from serving.watch.settings import WatchSettings
 from tests.components.behaviour.keyword_model import write_test_split
 from tests.end_to_end.command import command
@@ -154,6 +156,8 @@ def test_refuses_reports_of_evidently_where_it_is_not_installed(
 
 def test_does_not_judge_few_answers(project: Project) -> None:
     project.configure(retention={"keep_runs": 1, "older_than": "0h"})
+    with RequestLog(RequestLogSettings(folder=str(project.folder / "empty"))):  # a server that nobody has asked yet
+        pass
     summary, result = _look(_configure(project, log="empty"))
     project.configure(retention={})
     assert (summary.outcome, summary.reasons) == ("no_new_data", ["nothing was answered in the window"])
@@ -164,6 +168,26 @@ def test_does_not_judge_few_answers(project: Project) -> None:
     summary, _ = _look(_configure(project, log="few"))
     assert summary.outcome == "no_new_data"
     assert "20 rows are fewer than watch.min_rows (100)" in summary.reasons[0]
+
+
+def test_refuses_folders_that_are_not_those_of_answers(project: Project, tmp_path: Path) -> None:
+    run = ("watch", "--config", str(project.configuration), "--quiet")
+    _configure(project, log="lgo")
+    assert command(*run) == 2, "all is well otherwise, for a scheduler"
+    latest = max((project.folder / "work" / "watch" / "runs").iterdir())
+    assert Summary.read(str(latest)).outcome == "refused"
+    window, remedy = Window(), "give the folder that the folders of `score` are in"
+    scored = tmp_path / "scored"
+    (scored / "begun").mkdir(parents=True)
+    (scored / "begun" / "log.txt").touch()
+    assert answered(None, str(scored), window, 10) == []
+    with pytest.raises(Refused, match=rf"scord: there is no such folder; {remedy}, or create it if nothing has been"):
+        answered(None, str(tmp_path / "scord"), window, 10)
+    with pytest.raises(Refused, match=rf": has no folder that `score` wrote; {remedy}$"):
+        answered(None, str(tmp_path), window, 10)
+    (scored / "scoring.json").touch()
+    with pytest.raises(Refused, match=rf"scored: is the folder of one scoring; {remedy}$"):
+        answered(None, str(scored), window, 10)
 
 
 def test_says_that_a_version_has_no_profile(tmp_path: Path) -> None:
@@ -212,7 +236,8 @@ def test_drift_can_start_a_training(project: Project, monkeypatch: pytest.Monkey
     assert started == []
     assert command(*arguments, "--set", "watch.when=drift") == 3
     assert started == ["small"]
-    assert command(*arguments, "--set", "watch.log=empty") == 0
+    (project.folder / "silent").mkdir(exist_ok=True)
+    assert command(*arguments, "--set", f"watch.log={project.folder}/silent") == 0
     push(project.registry, project.folder / "newer", note="another")
     assert command(*arguments, "--set", "watch.when=drift") == 3
     assert started == ["small"], "what has drifted is not the live version"
