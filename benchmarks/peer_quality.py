@@ -5,7 +5,7 @@ It runs in an environment of its own, with torch, transformers and numpy but wit
     python peer_quality.py JOB
 
 The job, in JSON, has a model folder, the folder of the splits as token ids and labels, the recipe, and the path of
-the result: probabilities and labels of eval and test, of the epoch with the lowest eval loss. Texts of similar length
+the result: labels of eval and test, and their probabilities after each epoch. Texts of similar length
 share a batch, sorted within windows of 50 shuffled batches. bfloat16 by autocast if the job says so, fused AdamW
 without decay of biases and LayerNorm, gradients clipped by their global norm, warmup over a tenth of the steps and
 linear decay; the head's bias starts at each label's log odds.
@@ -70,7 +70,7 @@ def main(job: dict[str, Any]) -> None:
     rng = np.random.default_rng(job["seed"])
     n_batches = -(-len(train.lengths) // job["batch_size"])
     optimizer, schedule = _optimizer(model, job["learning_rate"], job["epochs"] * n_batches)
-    best, best_loss = {}, float("inf")
+    after_epochs = []
     started = time.perf_counter()
     for _ in range(job["epochs"]):
         model.train()
@@ -82,13 +82,11 @@ def main(job: dict[str, Any]) -> None:
             optimizer.step()
             schedule.step()
             optimizer.zero_grad(set_to_none=True)
-        logits = {name: _predict(model, splits[name]) for name in ("eval", "test")}
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits["eval"], splits["eval"].labels).item()
-        if loss < best_loss:
-            best, best_loss = logits, loss
+        after_epochs.append({name: _predict(model, splits[name]).sigmoid().numpy() for name in ("eval", "test")})
     arrays: dict[str, Any] = {"seconds": time.perf_counter() - started}
-    for name, values in best.items():
-        arrays |= {name: splits[name].labels.numpy(), f"{name}_probabilities": values.sigmoid().numpy()}
+    for name in ("eval", "test"):
+        arrays[name] = splits[name].labels.numpy()
+        arrays[f"{name}_probabilities"] = np.stack([each[name] for each in after_epochs])
     partial_path = Path(job["path"]).with_suffix(".part.npz")
     np.savez_compressed(partial_path, **arrays)
     partial_path.rename(job["path"])

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from components.evaluation.metrics.proportions import proportion_interval
 from components.trainer.decisions.calibration import fit_platt, to_logits
 from components.trainer.decisions.reliability import expected_calibration_error
+from components.trainer.decisions.scores import Scorer
 from components.trainer.decisions.settings import MinPrecision
 from components.trainer.decisions.thresholds import best_f_threshold, choose_thresholds
 
@@ -61,6 +62,18 @@ def cross_checked_macro_f1(run: Run) -> float:
             predicted[~half] = probabilities[~half] > choose_thresholds(probabilities[half], labels[half])
         scores.append(f1_score(labels, predicted, average="macro", zero_division=0))
     return float(np.mean(scores))
+
+
+def best_epoch(run: Run) -> Run:
+    """Keep the epoch with the highest macro F1 on the eval split, as `monitor: macro_f1` does.
+
+    Args:
+        run: Training whose probabilities are those after each epoch, [epochs, n, n_labels].
+    """
+    scorer = Scorer([str(column) for column in range(run["eval"].shape[1])])
+    best = int(np.argmax([scorer(epoch, run["eval"]).macro_f1 for epoch in run["eval_probabilities"]]))
+    names = ("eval_probabilities", "test_probabilities")
+    return run | {name: run[name][best] for name in names}
 
 
 def choose(runs: Mapping[float, Run]) -> float:

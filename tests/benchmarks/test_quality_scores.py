@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.quality_scores import DECISIONS, Run, choose, cross_checked_macro_f1, label_scores, score
+from benchmarks.quality_scores import DECISIONS, Run, best_epoch, choose, cross_checked_macro_f1, label_scores, score
 
 
 def _run(seed: int, informative: float) -> Run:
@@ -31,6 +31,13 @@ def test_the_better_run_is_chosen_and_has_the_higher_scores() -> None:
         worse, better = (score(run, decision) for run in runs.values())
         assert better["macro_auc"] > worse["macro_auc"]
         assert better["macro_f1"] > worse["macro_f1"]
+
+
+def test_the_epoch_that_is_best_on_the_eval_split_counts() -> None:
+    worse, better = _run(0, 0.5), _run(0, 1.5)
+    names = ("eval_probabilities", "test_probabilities")
+    epochs = worse | {name: np.stack([worse[name], better[name], worse[name]]) for name in names}
+    assert score(best_epoch(epochs), "own") == score(better, "own")
 
 
 def test_recall_is_that_of_the_threshold_that_keeps_the_precision() -> None:

@@ -38,7 +38,7 @@ def fit(
     notes: Notes | None = None,
     parts: Parts | None = None,
 ) -> None:
-    """Fit the model in place, to the weights of the epoch with the lowest eval loss.
+    """Fit the model in place, to the weights of the best epoch.
 
     Args:
         model: Model from `build_classifier` or `head_alone`, built in the scope of the strategy that it is fitted with.
@@ -51,8 +51,8 @@ def fit(
         eval_loss: Loss of the eval split; None if it is the same.
         state: Where the state is saved and restored from; None saves none.
         find_ids: Function from the number of a batch to the ids of its examples, see `StopOnNaN`.
-        scorer: Function that scores the predictions on the eval split after each epoch, for history.json; None to leave
-            that out.
+        scorer: Function that scores the predictions on the eval split after each epoch, for history.json and
+            `monitor: macro_f1`; None to leave that out.
         notes: What TensorBoard shows besides the numbers; None for nothing.
         parts: Division of batches whose gradient cannot be computed at once; None for none.
 
@@ -69,7 +69,7 @@ def fit(
             metrics=[],
         )
     steps = Steps(model, model.loss, strategy, settings.accumulate, xla=settings.xla, eval_loss=eval_loss, parts=parts)
-    loop = TrainingLoop(model, steps, plan, settings.patience, state, scorer)
+    loop = TrainingLoop(model, steps, plan, settings.patience, settings.monitor, state, scorer)
     done = loop.progress.step
     if done:
         PROGRESS.info("resuming after step %d of %d", done, plan.steps)

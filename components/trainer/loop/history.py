@@ -6,6 +6,7 @@ from pydantic import Field
 
 from components.common.record import Record
 from components.trainer.decisions.scores import EvalScores
+from components.trainer.loop.settings import Monitor
 
 
 class History(Record):
@@ -17,6 +18,7 @@ class History(Record):
         val_macro_f1: Macro F1 on the eval split at the thresholds chosen after the epoch, by epoch; empty in files of
             earlier versions and where nothing scores.
         val_f1: The same by label and epoch.
+        monitor: Which of them decides which epoch is the best.
     """
 
     FILE: ClassVar[str] = "history.json"
@@ -25,11 +27,16 @@ class History(Record):
     val_loss: list[float] = Field(default=[])
     val_macro_f1: list[float] = Field(default=[])
     val_f1: dict[str, list[float]] = Field(default={})
+    monitor: Monitor = "loss"
 
     @property
     def best_epoch(self) -> int | None:
-        """Epoch whose weights the training keeps, from 1: the one with the lowest eval loss; None without epochs."""
-        return self.val_loss.index(min(self.val_loss)) + 1 if self.val_loss else None
+        """Epoch whose weights the training keeps, from 1: the first of the best ones; None without epochs."""
+        if not self.val_loss:
+            return None
+        if self.monitor == "macro_f1":
+            return self.val_macro_f1.index(max(self.val_macro_f1)) + 1
+        return self.val_loss.index(min(self.val_loss)) + 1
 
     def with_epoch(self, loss: float, val_loss: float, scores: EvalScores | None = None) -> "History":
         """Return the history with another epoch."""
@@ -39,6 +46,7 @@ class History(Record):
             val_loss=[*self.val_loss, val_loss],
             val_macro_f1=[*self.val_macro_f1, *([] if scores is None else [scores.macro_f1])],
             val_f1={label: [*self.val_f1.get(label, []), f1] for label, f1 in added.items()},
+            monitor=self.monitor,
         )
 
     def last_epoch(self) -> dict[str, float]:

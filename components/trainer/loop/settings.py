@@ -7,6 +7,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_v
 from components.common.settings import Settings
 
 Trainable = Literal["all", "head"] | PositiveInt
+Monitor = Literal["loss", "macro_f1"]
 
 
 class PlainLoss(Settings):
@@ -75,7 +76,14 @@ class LoopSettings(Settings):
         description="Span, in epochs, of an exponential moving average of the weights, which is what is evaluated and "
         "exported in place of the last weights; 0: the last weights.",
     )
-    patience: PositiveInt = Field(2, description="Epochs without a lower eval loss after which training stops.")
+    monitor: Monitor = Field(
+        "loss",
+        description="What on the eval split decides which epoch is kept and when training stops: loss, the lowest loss; "
+        "macro_f1, the highest macro F1 at the thresholds chosen after the epoch.",
+    )
+    patience: PositiveInt = Field(
+        2, description="Epochs without a better value of what is monitored after which training stops."
+    )
     seed: int = Field(
         0, ge=0, description="Seed of the head's initial weights, of dropout and of the order of examples."
     )

@@ -10,6 +10,7 @@ import tensorflow as tf
 from components.trainer.decisions.scores import Scorer
 from components.trainer.loop.plan import Plan
 from components.trainer.loop.resume import Progress, TrainingState
+from components.trainer.loop.settings import Monitor
 from components.trainer.loop.steps import Evaluation, Steps
 
 
@@ -20,9 +21,11 @@ class TrainingLoop:
         model: Compiled model.
         steps: Steps of the model.
         plan: Number of epochs and batches.
-        patience: Epochs without a lower eval loss after which the training ends.
+        patience: Epochs without a better one after which the training ends.
+        monitor: What decides which epoch is better.
         state: Where the state is saved and restored from; None saves none.
-        scorer: Function that scores the predictions on the eval split after each epoch; None to leave that out.
+        scorer: Function that scores the predictions on the eval split after each epoch, which `macro_f1` needs; None to
+            leave that out.
 
     Attributes:
         progress: How far the training is.
@@ -34,6 +37,7 @@ class TrainingLoop:
         steps: Steps,
         plan: Plan,
         patience: int,
+        monitor: Monitor,
         state: TrainingState | None,
         scorer: Scorer | None = None,
     ) -> None:
@@ -41,6 +45,7 @@ class TrainingLoop:
         self._callbacks: Sequence[Any] = ()
         self._state, self._scorer = state, scorer
         self.progress = state.restore(self._variables) if state else Progress()
+        self.progress.history = self.progress.history.model_copy(update={"monitor": monitor})
 
     @property
     def _variables(self) -> list[Any]:
@@ -89,8 +94,8 @@ class TrainingLoop:
         progress, eval_loss = self.progress, evaluation.loss
         scores = self._scorer(evaluation.probabilities, evaluation.labels) if self._scorer else None
         self._notify("on_test_end", {"evaluation": evaluation, "scores": scores})
-        is_better = not progress.history.val_loss or eval_loss < min(progress.history.val_loss)
         progress.history = progress.history.with_epoch(progress.loss / progress.examples, eval_loss, scores)
+        is_better = progress.history.best_epoch == len(progress.history.loss)
         progress.loss = progress.examples = 0.0
         progress.waited = 0 if is_better else progress.waited + 1
         if is_better:

@@ -1,6 +1,7 @@
 """Fitting a model: weights that are kept, files that are written, and errors that end it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tensorboard.util.tensor_util import make_ndarray
 
 from components.checkpoints.find import find_checkpoint, load_backbone
-from components.trainer.decisions.scores import Scorer
+from components.trainer.decisions.scores import EvalScores, Scorer
 from components.trainer.loop import callbacks
 from components.trainer.loop.event_files import Notes, Samples, read_scalars
 from components.trainer.loop.fit import fit, predict
@@ -62,6 +63,27 @@ def test_restores_the_best_epoch_and_stops_early(model: Any, tmp_path: Path) -> 
     assert len(losses) < 12, "stopped early"
     assert _eval_loss(model, evaluation) == pytest.approx(min(losses), abs=1e-4)
     assert min(losses) < losses[-1]
+
+
+def test_monitor_decides_which_epoch_is_kept(model: Any, tmp_path: Path) -> None:
+    class Rising(Scorer):
+        """Scorer by which each epoch but the last is better than the one before."""
+
+        def __call__(self, probabilities: np.ndarray, labels: np.ndarray) -> EvalScores:
+            scores = super().__call__(probabilities, labels)
+            return replace(scores, macro_f1=next(values))
+
+    values = iter([0.1, 0.2, 0.3, 0.3])
+    train, evaluation = _batches(0, random_labels=True), _batches(1, random_labels=True)
+    settings = TrainingSettings(epochs=4, batch_size=16, learning_rate=1e-2, patience=4, warmup=0.0, monitor="macro_f1")
+    fit(
+        model, train, evaluation, settings, _N, str(tmp_path), loss=multi_hot_loss(),
+        scorer=Rising(["first", "second"]),
+    )  # fmt: skip
+    history = History.read(str(tmp_path))
+    assert history.best_epoch == 3
+    assert min(history.val_loss) < history.val_loss[2] - 1e-3
+    assert _eval_loss(model, evaluation) == pytest.approx(history.val_loss[2], abs=1e-4)
 
 
 def test_what_is_kept_is_the_average_of_the_weights(model: Any, tmp_path: Path) -> None:
