@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 
 from cli.prediction import TextPrediction, check_numbers, load, predict_loaded, quiet_tensorflow
-from components.explanation.explanation import Explanation, explain
+from components.explanation.explanation import SIGNATURE, Explanation, explain
 from components.registry import ModelRecord, find_model
 from schema.errors import Refused
 from schema.nearest import nearest
-
-_SIGNATURE = "explain"
 
 
 def explain_texts(
@@ -37,7 +35,7 @@ def explain_texts(
             raise Refused(f"--label {label}: the model has no such label; {nearest(label, known)}")
     with quiet_tensorflow():
         loaded = load(directory)
-        if _SIGNATURE not in loaded.signatures:
+        if SIGNATURE not in loaded.signatures:
             raise Refused(
                 f"{directory}: was exported without the signature explain; set training.export.explain: true and run"
                 " again"
@@ -51,7 +49,7 @@ def explain_texts(
             or [prediction.labels[0].name]
         ]
         explanations = explain(
-            loaded.signatures[_SIGNATURE],
+            loaded.signatures[SIGNATURE],
             [texts[number] for number, _ in chosen],
             [pairs[number] for number, _ in chosen] if pairs else (),
             [label for _, label in chosen],

@@ -32,7 +32,7 @@ _SLOW_MODULES: dict[str, set[str]] = {
     "components/common": {"resolving_driver"},
     "components/data_gate": {"artifacts", "component", "drift", "executor"},
     "components/evaluation": {"component", "eval_config", "executor", "extractors", "results"},
-    "components/evaluation/insights": {"gather"},
+    "components/evaluation/insights": {"explained", "gather"},
     "components/evaluation/metrics": {"intervals", "multi_label_metrics"},
     "components/example_gen": {"artifacts", "component", "driver", "executor", "ingest", "merging", "shards"},
     "components/example_gen/sources/bigquery": {"read"},

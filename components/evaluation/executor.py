@@ -20,7 +20,9 @@ from components import registry
 from components.baseline.record import BaselineRecord
 from components.baseline.shared_labels import match_outputs
 from components.evaluation.eval_config import model_outputs, set_baseline_outputs, set_thresholds
+from components.evaluation.insights.explained import add_explanations
 from components.evaluation.insights.gather import gathering
+from components.evaluation.insights.insights import Insights
 from components.registry import ModelRecord
 from schema.errors import Refused
 
@@ -39,7 +41,8 @@ class Executor(tfx_executor.Executor):  # type: ignore[misc]
     - A baseline with other labels is compared on the labels that both models have. Both are known only here, so the
       configured evaluation and its thresholds are adapted here.
     - The models' decision thresholds are added to the evaluation, and texts are sliced by the bucket of their length.
-    - insights.json is written beside TFMA's results: the data behind curves, confusions and mistakes.
+    - insights.json is written beside TFMA's results: the data behind curves, confusions and mistakes. If the model has
+      the signature `explain`, the most confident mistakes are explained.
     - If no gate is a threshold that applies, TFX would leave the blessing undecided (tfx issue 5148). Here the model is
       blessed, with a message. The gates that no threshold can express are decided by `components.blessing`.
     """
@@ -68,6 +71,7 @@ class Executor(tfx_executor.Executor):  # type: ignore[misc]
         evaluation = artifact_utils.get_single_instance(output_dict[EVALUATION_KEY])
         with gathering(evaluation.uri, candidate, baseline, baseline_outputs):
             super().Do(inputs, output_dict, exec_properties)
+        _explain_mistakes(inputs, evaluation.uri)
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
         if not blessing.has_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY):
             _bless_without_thresholds(blessing)
@@ -82,6 +86,15 @@ def _read_eval_config(exec_properties: dict[str, Any]) -> config_pb2.EvalConfig:
 def _read_model_record(inputs: Artifacts, key: str) -> ModelRecord:
     model = artifact_utils.get_single_instance(inputs[key])
     return registry.ModelRecord.read(path_utils.serving_model_path(model.uri))
+
+
+def _explain_mistakes(inputs: Artifacts, folder: str) -> None:
+    model = artifact_utils.get_single_instance(inputs[MODEL_KEY])
+    try:
+        insights = Insights.read(folder)
+    except FileNotFoundError:  # the test split has no examples
+        return
+    add_explanations(insights, path_utils.serving_model_path(model.uri)).write(folder)
 
 
 def _check_labels(candidate: ModelRecord, eval_config: config_pb2.EvalConfig) -> None:

@@ -1,13 +1,18 @@
 """Explanations of predictions, in words: what the signature `explain` of a model returns, read by a person."""
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from numpy.typing import NDArray
 
 # Of the difference between the two logits, or of a logit: what the signature refines its result to, if it can.
 _RELATIVE_BOUND, _ABSOLUTE_BOUND = 0.01, 0.01
 _CONTINUED = "##"
+
+# The signature of exported models that explains.
+SIGNATURE = "explain"
 
 
 @dataclass(frozen=True)
@@ -102,8 +107,22 @@ def explain(signature: Any, texts: Sequence[str], pairs: Sequence[str], labels: 
 
     columns = {"texts": texts, **({"text_pairs": pairs} if pairs else {}), "labels": labels}
     outputs = signature(**{name: tf.constant(list(column), tf.string) for name, column in columns.items()})
+    return read_explanations({name: values.numpy() for name, values in outputs.items()}, texts, pairs, labels)
+
+
+def read_explanations(
+    outputs: Mapping[str, NDArray[Any]], texts: Sequence[str], pairs: Sequence[str], labels: Sequence[str]
+) -> list[Explanation]:
+    """Return the explanations that are the outputs of the signature `explain`.
+
+    Args:
+        outputs: Its outputs, each with a row for every text.
+        texts: Texts.
+        pairs: The second text of each; empty if the model takes single texts.
+        labels: The label of each text.
+    """
     pieces, adds, logits, baselines, steps = (
-        outputs[name].numpy().tolist() for name in ("pieces", "attributions", "logits", "baseline_logits", "steps")
+        outputs[name].tolist() for name in ("pieces", "attributions", "logits", "baseline_logits", "steps")
     )
     return [
         Explanation(

@@ -75,6 +75,7 @@ def http_app(service: Service, max_bytes: int) -> Starlette:
             route("/", page.show, "page", "GET"),
             route("/page/model", page.describe, "page", "GET"),
             route("/page/classify", page.classify, "page", "POST"),
+            route("/page/explain", page.explain, "page", "POST"),
         ],
     )
 

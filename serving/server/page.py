@@ -1,19 +1,24 @@
-"""Page of the server: a text in, labels as bars with their thresholds out. Nothing on it comes from elsewhere."""
+"""Page of the server: a text in; labels as bars with thresholds, and why each, out. Nothing comes from elsewhere."""
 
 import base64
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from components.explanation.explanation import SIGNATURE as EXPLAIN_SIGNATURE
+from components.explanation.explanation import read_explanations
+from components.explanation.segments import segments
 from serving.server.errors import invalid
 from serving.server.json_tensors import parse_json, string_value
 from serving.server.live_model import Served
 from serving.server.service import TEXT_SIGNATURE, Origin, Service
+from serving.server.signatures import Signature
 
 _FILE = Path(__file__).with_name("page.html")
 _ELEMENT = r"<{name}>(.*?)</{name}>"
@@ -37,11 +42,8 @@ async def classify(service: Service, request: Request, body: bytes, origin: Orig
     served = service.find(service.name)
     content = parse_json(body)
     signature = served.model.signatures[TEXT_SIGNATURE]
-    values = {"texts": content.get("text"), "text_pairs": content.get("text_pair")}
-    if any(not isinstance(values.get(name), str) for name in signature.inputs):
-        raise invalid("the model needs: " + ", ".join(sorted(signature.inputs)))
-    columns = {name: [string_value(values[name])] for name in signature.inputs}
-    outputs = await service.predict(served, signature, columns, origin)
+    values = _values(content, signature)
+    outputs = await service.predict(served, signature, _columns(values), origin)
     header = served.model.header
     rows = zip(header.labels, outputs["probabilities"][0].tolist(), header.thresholds, strict=True)
     labels = [
@@ -51,6 +53,40 @@ async def classify(service: Service, request: Request, body: bytes, origin: Orig
     ]
     labels.sort(key=lambda label: -label["probability"])
     return _json({**_model(served), "labels": labels})
+
+
+async def explain(service: Service, request: Request, body: bytes, origin: Origin) -> Response:  # noqa: ARG001
+    """Return how much each word of a text adds to the log odds of one label."""
+    served = service.find(service.name)
+    content = parse_json(body)
+    signature = served.model.signatures.get(EXPLAIN_SIGNATURE)
+    if signature is None:
+        raise invalid("the model was exported without the signature explain (training.export.explain: true)")
+    values = _values(content, signature)
+    if values["labels"] not in served.model.header.labels:
+        raise invalid(f"the model has no label {values['labels']}")
+    outputs = await service.predict(served, signature, _columns(values), origin)
+    pairs = [values["text_pairs"]] if "text_pairs" in values else []
+    (found,) = read_explanations(outputs, [values["texts"]], pairs, [values["labels"]])
+    texts = [segments(found), *([segments(found, second=True)] if pairs else [])]
+    shown = [[segment.model_dump() for segment in text] for text in texts]
+    return _json({
+        "version": served.version.number, "label": found.label, "texts": shown, "complete": found.is_complete,
+        "adds": round(sum(word.adds for word in found.words), 3),
+    })  # fmt: skip
+
+
+def _values(content: Mapping[str, object], signature: Signature) -> dict[str, str]:
+    """Return the text for each input of a signature."""
+    sent = {"texts": content.get("text"), "text_pairs": content.get("text_pair"), "labels": content.get("label")}
+    values = {name: value for name in signature.inputs if isinstance(value := sent.get(name), str)}
+    if len(values) < len(signature.inputs):
+        raise invalid("the model needs: " + ", ".join(sorted(signature.inputs)))
+    return values
+
+
+def _columns(values: Mapping[str, str]) -> dict[str, list[bytes]]:
+    return {name: [string_value(value)] for name, value in values.items()}
 
 
 @cache
@@ -69,7 +105,12 @@ def _page() -> tuple[str, str]:
 
 
 def _model(served: Served) -> dict[str, object]:
-    return {"version": served.version.number, "pairs": "text_pairs" in served.model.signatures[TEXT_SIGNATURE].inputs}
+    signatures = served.model.signatures
+    return {
+        "version": served.version.number,
+        "pairs": "text_pairs" in signatures[TEXT_SIGNATURE].inputs,
+        "explains": EXPLAIN_SIGNATURE in signatures,
+    }
 
 
 def _json(content: object) -> Response:

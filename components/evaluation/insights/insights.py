@@ -10,6 +10,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from components.common.record import Record, Value
+from components.explanation.segments import Segment
 
 # Probabilities are counted in bins of equal width in log odds: those of a rare label crowd near 0, where even steps of
 # probability would put most of them into one bin. A bin of 0.05 is 0.0125 of probability wide at 0.5, less elsewhere.
@@ -50,6 +51,8 @@ class Mistake(Value):
     text_pair: str | None = None
     right: list[str] = Field(description="Labels that the example has.")
     given: list[str] = Field(description="Labels that the model predicts.")
+    why: list[Segment] = Field(default=[], description="What each word of the text adds; empty if that is not known.")
+    why_pair: list[Segment] = Field(default=[], description="The same of the second text.")
 
 
 class LabelMistakes(Value):

@@ -65,6 +65,11 @@ class LabelsView:
     left_out: int
     insights: bool
 
+    @property
+    def is_explained(self) -> bool:
+        """Return whether the words of any mistake are explained."""
+        return any(mistake.why for label in self.labels for mistake in (*label.wrongly_given, *label.missed))
+
 
 def labels_view(material: Material) -> LabelsView | None:
     """Return the labels' sections, or those of the most frequent labels; None if no model was judged."""
@@ -174,4 +179,4 @@ def _shown(mistakes: Sequence[Mistake], material: Material) -> list[Mistake]:
     first = mistakes[: min(material.mistakes, _FEW_MISTAKES) if many else material.mistakes]
     if material.texts:
         return list(first)
-    return [mistake.model_copy(update={"text": "", "text_pair": None}) for mistake in first]
+    return [mistake.model_copy(update={"text": "", "text_pair": None, "why": [], "why_pair": []}) for mistake in first]

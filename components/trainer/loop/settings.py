@@ -78,7 +78,7 @@ class LoopSettings(Settings):
     )
     monitor: Monitor = Field(
         "loss",
-        description="What on the eval split decides which epoch is kept and when training stops: loss, the lowest loss; "
+        description="What on the eval split decides which epoch is kept and when training stops: loss, the lowest; "
         "macro_f1, the highest macro F1 at the thresholds chosen after the epoch.",
     )
     patience: PositiveInt = Field(

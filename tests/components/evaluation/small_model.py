@@ -65,6 +65,23 @@ class SmallModel(tf.Module):  # type: ignore[misc]
     def serve_text(self, texts: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"probabilities": tf.gather(self.table, tf.strings.to_number(texts, tf.int32))}
 
+    @tf.function(  # type: ignore[untyped-decorator]
+        input_signature=[tf.TensorSpec([None], tf.string, "texts"), tf.TensorSpec([None], tf.string, "labels")]
+    )
+    def explain(self, texts: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
+        rows = tf.size(texts)
+        column = tf.argmax(tf.cast(labels[:, None] == self.labels, tf.int32), axis=1)
+        probabilities = tf.gather(self.serve_text(texts)["probabilities"], column, batch_dims=1)
+        logits = tf.math.log(probabilities / (1 - probabilities))
+        nothing = tf.zeros_like(logits)
+        return {
+            "pieces": tf.stack([tf.fill([rows], "[CLS]"), texts, tf.fill([rows], "[SEP]")], axis=1),
+            "attributions": tf.stack([nothing, logits, nothing], axis=1),
+            "logits": logits,
+            "baseline_logits": nothing,
+            "steps": tf.fill([rows], 16),
+        }
+
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
     def serving_default(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         spec = {"text": tf.io.FixedLenFeature([], tf.string)}
@@ -107,7 +124,7 @@ def export(
         The record of the model.
     """
     model = SmallModel(probabilities, labels, thresholds)
-    names = ["serving_default", "serve_text", "transform_features", "evaluation"]
+    names = ["serving_default", "serve_text", "transform_features", "evaluation", "explain"]
     signatures = {name: getattr(model, name) for name in names if name not in without}
     model_dir = model_uri / "Format-Serving"
     tf.saved_model.save(model, str(model_dir), signatures=signatures)

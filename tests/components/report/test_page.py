@@ -7,6 +7,7 @@ import pytest
 
 from components.evaluation.gates.result import GateResult
 from components.evaluation.insights.insights import MATRIX_LABELS
+from components.explanation.segments import Segment
 from components.report.page import build_page
 from components.report.summary import Summary, failed_summary
 from components.report.views import decision
@@ -138,6 +139,25 @@ def test_shows_only_ids_without_texts() -> None:
     assert "Texts are not shown" in mistakes
     with_texts = Page(build_page(material(text="secret words"))).text
     assert "secret words" in with_texts[with_texts.rindex("Label by label") : with_texts.index("Calibration\n")]
+
+
+def test_words_of_explained_mistakes_are_marked() -> None:
+    run = material()
+    assert run.insights is not None
+    refund = run.insights.mistakes["refund"]
+    why = [
+        Segment(text="quiet", adds=1.2, strength=5),
+        Segment(text=" "),
+        Segment(text="harbour", adds=-0.5, strength=-2),
+    ]
+    first = refund.wrongly_given[0].model_copy(update={"text": "quiet harbour", "why": why})
+    mistakes = {"refund": refund.model_copy(update={"wrongly_given": [first]})}
+    explained = replace(run, insights=run.insights.model_copy(update={"mistakes": mistakes}))
+    source = build_page(explained)
+    assert '<span class="adds5" title="+1.20">quiet</span> <span class="takes2" title="-0.50">harbour</span>' in source
+    assert "the more it adds to the label" in source
+    assert "the more it adds to the label" not in build_page(run)
+    assert "quiet" not in build_page(replace(explained, texts=False))
 
 
 @pytest.mark.parametrize("most", [0, 2])

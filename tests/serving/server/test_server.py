@@ -284,7 +284,7 @@ def test_slices_of_a_request_may_be_sent_over_every_interface(server: Server) ->
 
 
 @pytest.mark.skipif(_CHROMIUM is None, reason="no chromium here: apt-get install chromium")
-def test_the_page_shows_labels_as_bars_with_their_thresholds(server: Server, expected: Any) -> None:
+def test_the_page_shows_labels_as_bars_with_their_thresholds_and_why(server: Server, expected: Any) -> None:
     from playwright.sync_api import sync_playwright
 
     complaints: list[str] = []
@@ -310,6 +310,16 @@ def test_the_page_shows_labels_as_bars_with_their_thresholds(server: Server, exp
         ]
         given = page.locator("li.given .name").all_inner_texts()
         assert sorted(given) == sorted(label for label in expected["labels"][0] if label)
+        page.fill("#text", "Really <i>broken</i>, refund it")
+        page.keyboard.press("Control+Enter")
+        page.wait_for_function("document.querySelectorAll('#labels li').length === 3")
+        page.click("text=refund >> nth=-1")
+        page.wait_for_selector("#why .adds")
+        assert page.locator("#why p").last.inner_text() == "Really <i>broken</i>, refund it"
+        assert page.locator("#why .adds").all_inner_texts() == ["Really", "refund"]
+        assert page.locator("#why .takes").all_inner_texts() == ["<i>broken</i>,", "it"]
+        assert page.locator("#why .takes").first.get_attribute("title") == "-0.50"
+        assert "add 1.00 to its log odds" in page.locator("#why p").first.inner_text()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         page.fill("#text", "x" * 200_000)
         page.keyboard.press("Control+Enter")
