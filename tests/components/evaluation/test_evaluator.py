@@ -18,6 +18,7 @@ from tfx.types import Artifact
 from components.baseline.record import BaselineRecord
 from components.blessing.judge import judge_gates
 from components.evaluation.gates.gate import parse_gate
+from components.evaluation.insights.insights import Insights
 from components.evaluation.metrics.catalogue import average_names, label_rate_names
 from components.evaluation.metrics.proportions import proportion_interval
 from components.evaluation.metrics.values import Evaluation, LabelMetrics, Metrics
@@ -79,6 +80,13 @@ def with_baseline(evaluate: Evaluate) -> tuple[Path, Artifact]:
 @pytest.fixture(scope="module")
 def evaluation(with_baseline: tuple[Path, Artifact]) -> Evaluation:
     return read_evaluation(str(with_baseline[0]), LABELS)
+
+
+def test_mistakes_of_a_model_that_explains_are_explained(with_baseline: tuple[Path, Artifact]) -> None:
+    mistakes = Insights.read(str(with_baseline[0])).mistakes["billing"]
+    assert mistakes.wrongly_given
+    for each in (*mistakes.wrongly_given[:3], *mistakes.missed[:3]):
+        assert [segment.text for segment in each.why] == [each.text]
 
 
 def baseline_probabilities() -> npt.NDArray[np.float32]:
