@@ -80,7 +80,7 @@ def disk_rows(server: RunServer, folder: Path) -> Iterator[Row]:
     """
     project = make_project(folder / "disk", rows=200)
     trace = folder / "disk.trace"
-    assert _start(server, project, under=str(project.folder), trace=str(trace)).wait() == 0
+    _run_whole(server, project, under=str(project.folder), trace=str(trace))
     with project.data.open("a") as file:  # otherwise the steps that read data would come from the cache
         file.write("new,money refund,refund,chat\n")
     faults = cycle(name for other in _ERRORS if other != "ENOSPC" for name in ("ENOSPC", other))
@@ -342,9 +342,9 @@ def _last_row(server: RunServer, project: Project, fault: str) -> Row:
     return Row(f"{WHAT}none of its steps", fault, served, said, "0", "succeeds")
 
 
-def _run_whole(server: RunServer, project: Project) -> tuple[Summary, str]:
+def _run_whole(server: RunServer, project: Project, **what: str | int) -> tuple[Summary, str]:
     """Run to the end; return the summary, and what was written to stderr."""
-    run = _start(server, project)
+    run = _start(server, project, **what)
     status, said = run.wait(), "\n".join(run.last_words())
     assert status == 0, said
     return Summary.read(str(max(project.runs.iterdir()))), said
