@@ -194,8 +194,13 @@ def cache_rows(server: RunServer, folder: Path) -> Iterator[Row]:
                 yield tried(what, fault, partial(_cache_row, server, project, step, key, fault))
                 shutil.rmtree(project.folder)
                 shutil.copytree(whole, project.folder)
+    yield from all_damaged_rows(server, project)
+
+
+def all_damaged_rows(server: RunServer, project: Project) -> Iterator[Row]:
+    """Damage every output that a run left in the cache, and run to the end."""
     what, fault = f"{CACHE}every output in the cache", "one damage each"
-    yield tried(what, fault, partial(_all_damaged_row, server, project, outputs))
+    yield tried(what, fault, partial(_all_damaged_row, server, project, _outputs(project)))
 
 
 def _damages(folder: Path) -> Iterator[tuple[str, Callable[[bytes], bytes], Path]]:
@@ -224,16 +229,17 @@ def _cache_row(server: RunServer, project: Project, step: str, key: str, fault: 
 
 
 def _all_damaged_row(server: RunServer, project: Project, outputs: Mapping[str, Mapping[str, str]]) -> Row:
-    """Damage every output, and run to the end."""
-    damages = cycle(DAMAGES.items())
+    damages, damaged = cycle(DAMAGES.items()), set()
     for found in outputs.values():
         for uri in found.values():
             for path in _files(Path(uri))[:1]:
                 _, damage = next(damages)
                 path.write_bytes(damage(path.read_bytes()))
+                damaged.add(uri)
     summary, said = _run_whole(server, project)
     anew = _outputs(project)
-    assert not [step for step, found in outputs.items() if anew[step] == found and _files(Path(min(found.values())))]
+    old = {uri for step in anew.values() for uri in step.values()}.intersection(damaged)
+    assert not old, f"damaged, and taken from the cache: {old}"
     served = "the version of the run, whole"
     if summary.pushed != _served(project) or _broken(project):
         served = f"BROKEN: {_broken(project)}"
