@@ -9,7 +9,8 @@ from components.common.entries import numeric_names
 from components.common.files import exists, list_folder
 from components.common.tree import Tree, walk
 from components.common.tree import checksums as tree_checksums
-from components.registry.record import ModelRecord
+from components.registry.owner import Owner, find_owner
+from components.registry.record import ModelRecord, RemovedVersions
 from schema.errors import Refused
 
 GRAPH = "saved_model.pb"
@@ -55,7 +56,15 @@ def variant_folders(base: str) -> list[str]:
 
 
 def check_registry(base: str) -> Iterator[Finding]:
-    """Check every folder of the registry, oldest version first, and yield a finding for each that is not in order."""
+    """Check every folder of the registry, oldest version first, and yield a finding for each that is not in order.
+
+    The records of the registry itself come first: while one cannot be read, pushes are refused.
+    """
+    for record, find in ((Owner, find_owner), (RemovedVersions, RemovedVersions.find)):
+        try:
+            find(base)
+        except Refused as refused:
+            yield Finding(record.FILE, str(refused).partition(f"{record.FILE}: ")[2])
     yield from _check_folder(base)
     numbers = [number for number, _ in numbered(base)]
     for folder in variant_folders(base):

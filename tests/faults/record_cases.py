@@ -11,12 +11,15 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components import registry
 from components.example_gen.report import IngestReport
+from components.registry.record import RemovedVersions
 from components.report.summary import failed_summary
 from components.training_log.log import TrainingEntry, append_entry
 from pipeline.config.loading import load_configuration
+from pipeline.provenance import find_provenance
 from pipeline.registry import claimant
+from serving.scoring.record import ScoredWith, ScoringRecord
 from tests.faults.injection import Server
-from tests.faults.registry_cases import DAMAGES, newer_schema
+from tests.faults.registry_cases import DAMAGES, make_model, newer_schema
 from tests.faults.table import Row, normalize
 from tests.support.small_project import Project, make_project
 
@@ -26,10 +29,13 @@ _READERS = {
     "summary.json": ("report", "run"),
     "artifacts.json": ("report", "run"),
     "configuration.json": ("report", "run"),
+    "provenance.json": ("report", "run"),
     "quarantine/report.json": ("quarantine", "run"),
     "metadata.sqlite": ("history", "work"),
     ".trained_on/00000001/entry.json": ("run", "configuration"),
     ".owner.json": ("run", "configuration"),
+    ".removed.json": ("models verify", "pushed"),
+    "scoring.json": ("review sample", "scores"),
     "schema.pbtxt": ("labels", "configuration"),
     "pipeline.yaml": ("config", "configuration"),
 }
@@ -50,9 +56,10 @@ def record_rows(server: Server, folder: Path) -> Iterator[Row]:
             path.write_bytes(whole)
             assert "Traceback" not in ended.said, ended.said
             assert len(ended.said.strip().splitlines()) <= 1, ended.said
+            finding = next((line for line in ended.shown.splitlines() if line.startswith("broken: ")), "")
             if ended.status:
-                assert path.name in ended.last_line, ended.last_line
-            said = normalize(ended.last_line, project.folder)
+                assert path.name in (ended.last_line or finding), ended
+            said = normalize(ended.last_line or finding, project.folder)
             yield Row(f"`{command}`: {record}", what, "unchanged", said, str(ended.status), "the same")
 
 
@@ -86,6 +93,18 @@ def _project(folder: Path) -> Project:
     append_entry(str(project.registry), report, ["account"], statistics)
     assert (project.registry / ".trained_on" / "00000001" / TrainingEntry.FILE).exists()
     registry.adopt(str(project.registry), claimant(load_configuration(project.configuration)))
+    find_provenance().write(str(run))
+    model = str(make_model(folder / "model", "model"))
+    record = registry.ModelRecord.read(model)
+    registry.push(model, str(folder / "pushed"), record)
+    RemovedVersions().add({1: record}).write(str(folder / "pushed"))
+    scores = project.folder / "scored" / "scores"
+    scores.mkdir(parents=True)
+    scored_with = ScoredWith(path="m", version=1, model_id="m", labels=["refund"], thresholds={"refund": 0.5})
+    ScoringRecord(model=scored_with, inputs=[], options={}, started="").write(str(scores.parent))
+    (scores / "scores-00000-of-00001.jsonl").write_text(
+        '{"id": "1", "text": "my refund", "probabilities": {"refund": 0.6}}\n'
+    )
     connection = metadata_store_pb2.ConnectionConfig()
     connection.sqlite.filename_uri = str(project.folder / "work" / "metadata.sqlite")
     connection.sqlite.connection_mode = 3  # created if it does not exist
@@ -99,7 +118,10 @@ def _path(project: Project, record: str) -> Path:
         "metadata.sqlite": project.folder / "work" / record,
         "schema.pbtxt": project.folder / record,
         "pipeline.yaml": project.folder / record,
+        "scoring.json": project.folder / "scored" / record,
     }
+    if record == RemovedVersions.FILE:
+        return project.folder / "pushed" / record
     if record.startswith("."):
         return project.registry / record
     return places.get(record, project.runs / _RUN / record)
@@ -109,6 +131,11 @@ def _arguments(project: Project, command: str, target: str) -> list[str]:
     match command, target:
         case "labels", _:
             return ["labels", "list", "--config", str(project.configuration)]
+        case "models verify", _:
+            return ["models", "verify", "--registry", str(project.folder / "pushed")]
+        case "review sample", _:
+            scores, output = project.folder / "scored", project.folder / "review"
+            return ["review", "sample", "--scores", str(scores), "--output", str(output), "--band", "9"]
         case "config", _:
             return ["config", "show", "--config", str(project.configuration)]
         case _, "configuration":
