@@ -10,6 +10,7 @@ lower-cased differently.
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable
+from functools import cache
 
 LONGEST_WORD = 200
 """Longest word, in characters, that is split; Google's max_input_chars_per_word."""
@@ -59,12 +60,16 @@ def unassigned_characters(vocabulary: Iterable[str]) -> str:
     Google's code treats such a character as a letter, so that its word is [UNK]. Newer tables may call it punctuation,
     a mark or a control character. Replacing it by the `unknown_character` gives Google's ids whatever the tables say.
     """
-    known = set().union(*vocabulary)
-    return class_of(
-        lambda each: unicodedata.category(each) == "Cn" and each not in known and not _is_chinese(ord(each))
-    )
+    return _unassigned_but(frozenset(filter(_is_unassigned, set().union(*vocabulary))))
 
 
+@cache
+def _unassigned_but(known: frozenset[str]) -> str:
+    """Return the class of the unassigned characters without some, which are few: most vocabularies share a result."""
+    return class_of(lambda each: _is_unassigned(each) and each not in known)
+
+
+@cache
 def class_of(is_member: Callable[[str], bool]) -> str:
     r"""Return the regular expression of the characters for which a function is true, as ranges.
 
@@ -99,6 +104,11 @@ def is_single(character: str) -> bool:
     return is_symbol or unicodedata.category(character).startswith("P") or _is_chinese(ord(character))
 
 
+def _is_unassigned(character: str) -> bool:
+    return unicodedata.category(character) == "Cn" and not _is_chinese(ord(character))
+
+
 def _is_chinese(code: int) -> bool:
     """Return whether Google's code splits a character off, which depends on its block and not on its assignment."""
-    return any(first <= code <= last for first, last in _CHINESE)
+    # Most characters are outside of all blocks, which is quick to see.
+    return 0x3400 <= code <= 0x2FA1F and any(first <= code <= last for first, last in _CHINESE)
