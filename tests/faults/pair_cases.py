@@ -13,6 +13,7 @@ from itertools import combinations_with_replacement, product
 from pathlib import Path
 
 from components.registry import ModelRecord, check_registry, checksums, content_id, find_model, latest, push
+from tests.faults.run_cases import QUICK
 from tests.faults.run_server import Run, RunServer
 from tests.faults.table import Row, normalize, tried
 from tests.support.small_project import make_project
@@ -20,7 +21,6 @@ from tests.support.small_project import make_project
 _COMMANDS = ("run", "score", "serve", "watch", "review", "suspects", "clean")
 _OTHERS = ("rollback", "check", "predict")
 _NOT_BLESSED = 3  # of a run whose model was compared with a version that was rolled back meanwhile
-_QUICK = ("training.max_steps=2", "evaluation.gates=[]", "evaluation.slices=[]", "evaluation.label_slices=false")
 _LISTENS_WITHIN_S = 120
 
 WHAT = "real commands: "
@@ -50,7 +50,7 @@ class Setting:
         configuration = ["--config", str(self.project.configuration)]
         match name:
             case "run":
-                return ["run", *configuration, *(word for change in _QUICK for word in ("--set", change))]
+                return ["run", *configuration, *(word for change in QUICK for word in ("--set", change))]
             case "predict":
                 return ["predict", "--model", registry, "--text", "my refund"]
             case "score":

@@ -44,7 +44,12 @@ CACHE = f"{RUN}with "
 
 _ROOT = Path(__file__).parents[2]
 _STEP = re.compile(r"\[(\d+)/(\d+)\] (\w+) \.\.\.")
-_QUICK = ("training.max_steps=2", "evaluation.gates=[]", "evaluation.slices=[]", "evaluation.label_slices=false")
+QUICK = (
+    "training.max_steps=2", "evaluation.gates=[]", "evaluation.slices=[]", "evaluation.label_slices=false",
+    "canary.latency_ratio=null",
+)  # fmt: skip
+"""Changes of the configuration for runs of seconds, whose end does not depend on how busy the machine is."""
+
 _VARYING = re.compile(
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8,}|\d+|(?<=/Split-)\w+|(?<=/)(train|eval|test)(?=-)"
 )
@@ -357,7 +362,7 @@ def _run_whole(server: RunServer, project: Project, **what: str | int) -> tuple[
 
 
 def _arguments(project: Project, *changes: str) -> list[str]:
-    options = [word for change in (*_QUICK, *changes) for word in ("--set", change)]
+    options = [word for change in (*QUICK, *changes) for word in ("--set", change)]
     return ["run", "--config", str(project.configuration), *options]
 
 
