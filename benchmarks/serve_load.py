@@ -33,6 +33,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+import uvloop
 from numpy.typing import NDArray
 
 from benchmarks.goemotions import GOEMOTIONS, missing, read_rows
@@ -117,7 +118,7 @@ def _measure(folder: Path, models: list[Path], texts: list[str], arguments: argp
     try:
         assert server.stdout is not None
         url = server.stdout.readline().split()[0]
-        found = asyncio.run(_load_for(load, url, server.pid, registry, models[1], answers[1], arguments))
+        found = uvloop.run(_load_for(load, url, server.pid, registry, models[1], answers[1], arguments))
     finally:
         server.terminate()
         stopped = server.wait(60)

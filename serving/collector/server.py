@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 from functools import partial
 
+import uvloop
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from starlette.applications import Starlette
@@ -43,7 +44,7 @@ def collect(settings: CollectorSettings, started: Callable[[str], None] = lambda
         pairs = Pairs(settings.pair_s, int(settings.waiting_mb * (1 << 20)))
         collector = Collector(settings.name, pairs, Versions(settings.model, answering), log)
         app = collector_app(collector, log, settings.max_request_bytes)
-        asyncio.run(_run(collector, HttpServer(app, settings.grace_s), listener, settings.poll_s, started))
+        uvloop.run(_run(collector, HttpServer(app, settings.grace_s), listener, settings.poll_s, started))
 
 
 def collector_app(collector: Collector, log: RequestLog, max_bytes: int) -> Starlette:

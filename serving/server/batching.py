@@ -16,6 +16,22 @@ BatchObserver = Callable[[str, int, float], None]
 """Called after each call of the model with the signature, the number of rows and the seconds it took."""
 
 
+_RETURN_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class _Returning:
+    """Clients that a call has answered, and that may ask again.
+
+    Attributes:
+        rows: Rows that wait when all of them have done so.
+        until: Time until which they are waited for, in seconds of the monotonic clock.
+    """
+
+    rows: int = 0
+    until: float = 0.0
+
+
 @dataclass(eq=False)
 class _Piece:
     """Rows of one request that are answered by one call of the model."""
@@ -31,6 +47,10 @@ class Batcher:
 
     A free worker takes the oldest waiting request, and those of the same signature behind it, up to `max_batch` rows.
     So batches are small while the server is idle, and fill while it is busy. A larger request takes several calls.
+
+    After a call, the next one waits for the clients that were answered to ask again, for at most a tenth of the time
+    that the call took. Without that, clients that ask one question after the other would fall into two groups, of
+    which one waits while the other is answered, and batches would be half as large.
 
     Args:
         model: The model.
@@ -59,6 +79,7 @@ class Batcher:
         self._queues: dict[str, deque[_Piece]] = {name: deque() for name in model.signatures}
         self._running: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._returning = _Returning()
         self.waiting_rows = 0
 
     async def answer(self, signature: Signature, columns: Columns, rows: int) -> dict[str, Array]:
@@ -82,6 +103,8 @@ class Batcher:
         self.waiting_rows += rows
         self._start_batches()
         try:
+            if len(pieces) == 1:
+                return await pieces[0].answer
             return concatenate(await asyncio.gather(*(piece.answer for piece in pieces)))
         except BaseException:  # also of a client that is gone: what has not been computed need not be
             for piece in pieces:
@@ -116,8 +139,12 @@ class Batcher:
     def _waits_for_more(self, name: str) -> bool:
         """Return whether a call is better put off; set a timer then."""
         queue = self._queues[name]
-        left = queue[0].arrived + self._max_wait_s - time.monotonic()
-        if left <= 0 or sum(piece.rows for piece in queue) >= self._max_batch:
+        rows = sum(piece.rows for piece in queue)
+        until = queue[0].arrived + self._max_wait_s
+        if rows < self._returning.rows:
+            until = max(until, self._returning.until)
+        left = until - time.monotonic()
+        if left <= 0 or rows >= self._max_batch:
             return False
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(left, self._wake)
@@ -166,7 +193,9 @@ class Batcher:
         }
         started = time.monotonic()
         outputs = await asyncio.get_running_loop().run_in_executor(self._executor, self._model.call, name, columns)
-        self._observe(name, sum(piece.rows for piece in pieces), time.monotonic() - started)
+        ended, rows = time.monotonic(), sum(piece.rows for piece in pieces)
+        self._returning = _Returning(self.waiting_rows + rows, ended + _RETURN_SHARE * (ended - started))
+        self._observe(name, rows, ended - started)
         return outputs
 
 

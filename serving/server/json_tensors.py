@@ -9,6 +9,7 @@ import binascii
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -18,6 +19,8 @@ from serving.server.errors import invalid
 from serving.server.signatures import Array, Columns
 
 _SHOWN = 256  # characters of a value in messages: kMaxJsonDebugStringBytes, line 221
+_NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+_DECODER = json.JSONDecoder()
 _TYPES = {dict: "Object", list: "Array", str: "String", bool: "Boolean", type(None): "Null"}
 
 
@@ -62,7 +65,7 @@ def parse_json(body: bytes) -> Mapping[str, Any]:
         raise invalid("JSON Parse error: The document is empty")
     try:
         # Like RapidJSON with kParseStopWhenDoneFlag, ignore what follows the object.
-        content, _ = json.JSONDecoder().raw_decode(body.decode("utf-8", "surrogateescape").lstrip())
+        content, _ = _DECODER.raw_decode(body.decode("utf-8", "surrogateescape").lstrip())
     except (ValueError, RecursionError) as error:
         raise invalid(f"JSON Parse error: {error}") from None
     if not isinstance(content, dict):
@@ -139,7 +142,7 @@ def flat_json(values: Array) -> str:
         '[0.500000000, 0.100000001]'
     """
     if values.dtype == np.float32 and np.isfinite(values).all():
-        return f"[{', '.join([f'{value:#.9g}' for value in values.ravel().tolist()])}]"
+        return f"[{', '.join(['%#.9g'] * values.size)}]" % tuple(values.ravel().tolist())
     return f"[{', '.join(_tokens(values, as_bytes=False))}]"
 
 
@@ -221,25 +224,38 @@ def _tokens(values: Array, *, as_bytes: bool) -> list[str]:
     if values.dtype == object:
         if as_bytes:
             return [f'{{"b64": "{base64.b64encode(value).decode()}"}}' for value in flat]
-        return [json.dumps(value.decode("utf-8", "replace"), ensure_ascii=False) for value in flat]
+        return [_quoted(value) for value in flat]
     if values.dtype == np.float32:
-        return [_decimal(value) for value in flat]
+        return _decimals(values.ravel())
     return [json.dumps(value) for value in flat]
 
 
-def _decimal(value: float) -> str:
-    """Return a float32 as WriteDecimal does, lines 126-172: six digits if they are enough, nine otherwise.
+@lru_cache(maxsize=4096)
+def _quoted(value: bytes) -> str:
+    """Return the JSON of a string; labels are the same ones again and again."""
+    return json.dumps(value.decode("utf-8", "replace"), ensure_ascii=False)
+
+
+def _decimals(values: Array) -> list[str]:
+    """Return float32s as WriteDecimal does, lines 126-172: six digits if they are enough, nine otherwise.
 
     Example:
-        >>> [_decimal(value) for value in (0.5, 1.0, float(np.float32(0.1)), float(np.float32(1 / 3)))]
-        ['0.5', '1.0', '0.1', '0.333333343']
+        >>> _decimals(np.array([0.5, 1.0, 0.1, 1 / 3, np.inf], np.float32))
+        ['0.5', '1.0', '0.1', '0.333333343', 'Infinity']
     """
-    if not np.isfinite(value):
-        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
-    text = f"{value:.6g}"
-    if np.float32(text) != value:
-        text = f"{value:.9g}"
-    return text if "." in text or "e" in text else f"{text}.0"
+    exact = values.tolist()
+    texts = [f"{value:.6g}" for value in exact]
+    is_enough = np.array([float(text) for text in texts], np.float32) == values
+    return [
+        _with_point(text if enough else f"{value:.9g}")
+        for text, value, enough in zip(texts, exact, is_enough.tolist(), strict=True)
+    ]
+
+
+def _with_point(text: str) -> str:
+    if "." in text or "e" in text:
+        return text
+    return _NOT_FINITE.get(text) or f"{text}.0"
 
 
 def _nested(tokens: Sequence[str], shape: Sequence[int]) -> str:

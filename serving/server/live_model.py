@@ -135,7 +135,7 @@ class LiveModel:
         _LOG.info("version %d: loading %s", version.number, version.path)
         started = time.monotonic()
         try:
-            model = await asyncio.get_running_loop().run_in_executor(self._loader, self._load, version)
+            model = await asyncio.get_running_loop().run_in_executor(self._loader, self._load_lasting, version)
         except Exception as error:
             self._note_failure(version, error)
             return False
@@ -144,6 +144,11 @@ class LiveModel:
         self._exchange(Served(version, model, self._queue(model)))
         _LOG.info("version %d: answers, loaded in %.1f s", version.number, time.monotonic() - started)
         return True
+
+    def _load_lasting(self, version: Version) -> Model:
+        model = self._load(version)
+        gc.freeze()  # Python would search TensorFlow's million objects, which stay, for garbage while requests wait
+        return model
 
     def _note_failure(self, version: Version, error: Exception) -> None:
         former = self._failures.get(version.number)
@@ -171,6 +176,13 @@ class LiveModel:
         if self.status[number].state is State.UNLOADING:  # it may have been loaded again meanwhile
             self.status[number] = VersionStatus(State.END)
         del batcher
-        # A loaded SavedModel has reference cycles; in the thread of loads, as it takes a while.
-        await asyncio.get_running_loop().run_in_executor(self._loader, gc.collect)
+        # In the thread of loads, as it takes a while.
+        await asyncio.get_running_loop().run_in_executor(self._loader, _collect_frozen)
         _LOG.info("version %d: answered its last request", number)
+
+
+def _collect_frozen() -> None:
+    """Free what a retired version leaves: a loaded SavedModel has reference cycles."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()

@@ -29,6 +29,7 @@ class Metrics:
         self._registry.register(Collected(lambda: _live_metrics(live)))
         if log is not None:
             self._registry.register(Collected(lambda: log_metrics(log)))
+        self._by_request: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
         self._requests = Counter(
             f"{PREFIX}_requests", "Requests by interface and status.", ["api", "code"], registry=self._registry
         )
@@ -56,8 +57,15 @@ class Metrics:
 
     def request(self, api: str, code: str, seconds: float) -> None:
         """Count a request that was answered."""
-        self._requests.labels(api, code).inc()
-        self._seconds.labels(api).observe(seconds)
+        counter, histogram = self._of_request(api, code)
+        counter.inc()
+        histogram.observe(seconds)
+
+    def _of_request(self, api: str, code: str) -> tuple[Counter, Histogram]:
+        found = self._by_request.get((api, code))  # prometheus_client takes a lock to look them up
+        if found is None:
+            found = self._by_request[api, code] = self._requests.labels(api, code), self._seconds.labels(api)
+        return found
 
     def batch(self, signature: str, rows: int, seconds: float) -> None:
         """Count a call of the model."""

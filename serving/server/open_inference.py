@@ -65,16 +65,19 @@ async def infer(service: Service, request: Request, body: bytes, origin: Origin)
         raise invalid("'id' must be a string")
     columns = dict(_column(each) for each in _objects(content, "inputs"))
     only = [_name(each) for each in _objects(content, "outputs")] if content.get("outputs") else []
-    origin = replace(origin, request_id=request_id or origin.request_id)
+    if request_id:
+        origin = replace(origin, request_id=request_id)
     outputs = await service.predict(served, signature, columns, origin, only)
     tensors = ", ".join(
         f'{{"name": "{name}", "shape": {list(values.shape)}, "datatype": "{_TYPES[signature.outputs[name].dtype]}",'
         f' "data": {flat_json(values)}}}'
         for name, values in outputs.items()
     )
-    head = {"model_name": service.name, "model_version": str(served.version.number)}
-    head |= {} if request_id is None else {"id": request_id}
-    text = f'{json.dumps(head)[:-1]}, "outputs": [{tensors}]}}'
+    named = "" if request_id is None else f' "id": {json.dumps(request_id)},'
+    text = (
+        f'{{"model_name": {json.dumps(service.name)}, "model_version": "{served.version.number}",{named}'
+        f' "outputs": [{tensors}]}}'
+    )
     return Response(text.encode("utf-8", "replace"), media_type="application/json")
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import grpc
+import uvloop
 
 from schema.errors import Refused
 from serving.examples import rows_of_examples
@@ -54,7 +55,7 @@ def serve(settings: ServerSettings, started: Callable[[Addresses], None] = lambd
         executor = stack.enter_context(ThreadPoolExecutor(settings.workers, thread_name_prefix="model"))
         server = _Server(settings, executor, log)
         live = LiveModel(source, partial(load_version, name=settings.name), server.queue)
-        asyncio.run(server.run(live, listener, started))
+        uvloop.run(server.run(live, listener, started))
 
 
 class _Server:

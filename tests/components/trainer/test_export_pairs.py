@@ -1,6 +1,8 @@
 """A model of pairs of texts, from Transform's graph to its SavedModel: it is served the token ids it was trained on."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +120,35 @@ def test_the_export_brings_requests_that_warm_a_server_up(exported: Any, exporte
         answer = exported[signature](**{name: tf.constant(list(values)) for name, values in columns.items()})
         (rows,) = {len(values) for values in columns.values()}
         assert answer["probabilities"].shape == (rows, len(LABELS))
+
+
+@pytest.mark.usefixtures("exported")
+def test_the_first_request_after_warming_up_is_not_the_slow_one(exported_dir: str) -> None:
+    """A process that has just loaded the model: the slow request is the first of those that warm it up."""
+    ended = subprocess.run([sys.executable, "-c", _FIRST_REQUEST, exported_dir], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    without, after = json.loads(ended.stdout)
+    assert after < without / 4
+
+
+_FIRST_REQUEST = """
+import json, sys, time
+from serving.request_log.rows import LogHeader
+from serving.server.saved_model import SavedModel
+from serving.server.warmup import read_warmup
+
+header = LogHeader(model="m", version=1, labels=("praise", "refund", "trouble"), thresholds=(0.5,) * 3)
+model = SavedModel(sys.argv[1], header, counts_pieces=False)
+
+def seconds(signature, columns):
+    started = time.perf_counter()
+    model.call(signature, columns)
+    return time.perf_counter() - started
+
+without, *_ = [seconds(*request) for request in read_warmup(sys.argv[1])]
+after = seconds("serve_text", {"texts": [b"is it broken or slow?"] * 3, "text_pairs": [b"my password", b"", b"a b c"]})
+print(json.dumps([without, after]))
+"""
 
 
 def test_serves_the_models_own_probabilities_of_pairs(exported: Any, model: Any) -> None:

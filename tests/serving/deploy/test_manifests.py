@@ -1,4 +1,4 @@
-"""Manifests, held to the models of Kubernetes' own client and of KServe's.
+"""Manifests, held to the models of Kubernetes' own client and of KServe's, and to the schema of Compose files.
 
 What TensorFlow Serving itself reads was compared with its source, 2.19.1: the flags with model_servers/main.cc, the
 parameters of batching with servables/tensorflow/session_bundle_config.proto (BatchingParameters, whose numbers are
@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 import yaml
+from check_jsonschema import main as check_jsonschema
+from click.testing import CliRunner as ClickRunner
 from kubernetes import client
 from typer.testing import CliRunner
 
@@ -182,6 +184,17 @@ def test_compose_mounts_the_registry_read_only_and_listens_on_this_machine_alone
         name, _, value = argument.partition("=")
         if name.endswith("_file"):  # every file that is named is mounted, and was written
             assert (output / Path(mounts[value]["source"]).name).is_file()
+
+
+def test_the_compose_file_is_as_its_published_schema_has_it(registry: str, tmp_path: Path) -> None:
+    """The schema of https://github.com/compose-spec/compose-spec, in the release that check-jsonschema brings."""
+    rendered = render("compose", describe("compose", registry, name="tickets"))["compose.yaml"]
+    file = tmp_path / "compose.yaml"
+    arguments = ["--builtin-schema", "vendor.compose-spec", str(file)]
+    for text, is_valid in ((rendered, True), (rendered.replace("mem_limit:", "memory_limit:"), False)):
+        file.write_text(text)
+        checked = ClickRunner().invoke(check_jsonschema, arguments)
+        assert (checked.exit_code == 0) == is_valid, checked.output
 
 
 def test_a_folder_may_have_any_name(registry: str, tmp_path: Path) -> None:

@@ -150,3 +150,25 @@ def test_an_idle_server_waits_for_a_batch_to_fill() -> None:
 
     run(requests())
     assert [len(call) for call in model.calls] == [4]
+
+
+def test_the_next_call_waits_a_moment_for_clients_that_were_just_answered() -> None:
+    model = SlowModel()
+
+    async def requests() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            queue = batcher(model, executor)
+
+            async def client() -> None:
+                for _ in range(3):
+                    assert await ask(queue, MERGED, "a") == [1]
+
+            asked = [asyncio.create_task(client()) for _ in range(4)]
+            await asyncio.sleep(0.3)  # the first call takes so long, so 30 ms are waited for its one client
+            model.may_answer.set()
+            await asyncio.gather(*asked)
+
+    run(requests())
+    assert [len(call) for call in model.calls[:2]] == [1, 4], (
+        "the first client asks again before the others are answered"
+    )

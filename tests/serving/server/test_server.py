@@ -260,6 +260,39 @@ def test_open_inference_protocol_answers(server: Server, expected: Any) -> None:
     assert "shape must be [1]" in server.post("/v2/models/default/infer", wrong).json()["error"]
 
 
+def test_reads_heads_of_64_kib_and_refuses_larger_ones(server: Server) -> None:
+    host, port = server.http.removeprefix("http://").split(":")
+
+    def ask(*parts: bytes) -> bytes:
+        with socket.create_connection((host, int(port)), timeout=30) as connection:
+            try:
+                for part in parts:
+                    connection.sendall(part)
+            except OSError:  # refused before the end
+                pass
+            return b"".join(iter(lambda: connection.recv(1 << 16), b""))
+
+    start, end = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: ", b"\r\n\r\n"
+    assert ask(start + b"x" * 60_000 + end).startswith(b"HTTP/1.1 200 ")
+    assert ask(start + b"x" * 70_000 + end).startswith(b"HTTP/1.1 400 ")
+    assert ask(start, *[b"x" * 1_000] * 70, end).startswith(b"HTTP/1.1 400 "), "a line that does not end"
+
+
+def test_answers_each_request_of_a_connection_in_order_also_without_a_body(server: Server) -> None:
+    host, port = server.http.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        head = b"%s %s HTTP/1.1\r\nHost: x\r\n%s\r\n"
+        connection.sendall(
+            head % (b"GET", b"/healthz", b"") + head % (b"HEAD", b"/healthz", b"")
+            + head % (b"DELETE", b"/v2", b"") + head % (b"GET", b"/readyz", b"Connection: close\r\n")
+        )  # fmt: skip
+        answers = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200", b"200", b"405", b"200"]
+    assert answers.count(b'{"live":true,"ready":true}') == 1, "HEAD has no body"
+    assert b"\r\nallow: GET\r\n" in answers
+    assert answers.endswith(b'{"ready":true}')
+
+
 def test_slices_of_a_request_may_be_sent_over_every_interface(server: Server) -> None:
     """What is logged of them, the last test of the module looks at."""
     import base64
@@ -323,7 +356,7 @@ def test_the_page_shows_labels_as_bars_with_their_thresholds_and_why(server: Ser
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         page.fill("#text", "x" * 200_000)
         page.keyboard.press("Control+Enter")
-        page.wait_for_function("document.getElementById('message').textContent.includes('larger than')")
+        page.locator("#message", has_text="larger than").wait_for()
         browser.close()
     assert [each for each in complaints if "413" not in each] == []
 

@@ -28,6 +28,7 @@ from serving.watch.settings import WatchSettings
 from tests.components.behaviour.keyword_model import write_test_split
 from tests.end_to_end.command import command
 from tests.serving.scoring.scored import push, score_files
+from tests.support.hook import Hook
 from tests.support.small_project import Project, make_project
 
 _END = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -226,18 +227,23 @@ def test_refuses_a_configuration_that_watches_nothing(tmp_path: Path) -> None:
         WatchSettings()
 
 
-def test_drift_can_start_a_training(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drift_is_notified_and_can_start_a_training(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     _log(project.folder / "odd", _version(project), ["refund"] * 200, _END - timedelta(hours=1))
     started: list[str] = []
     monkeypatch.setattr("pipeline.run.run_pipeline", lambda config, *_, **__: started.append(config.name))
-    arguments = ("watch", "--config", str(project.configuration), "--until", "2026-11-28T12:00", "--quiet")
+    arguments = ["watch", "--config", str(project.configuration), "--until", "2026-11-28T12:00", "--quiet"]
     _configure(project, log="odd")
-    assert command(*arguments) == 3
+    (project.folder / "silent").mkdir(exist_ok=True)
+    with Hook() as hook:
+        heard = [*arguments, "--set", f"notify.url={hook.url}"]
+        assert command(*heard) == 3
+        assert command(*heard, "--set", f"watch.log={project.folder}/silent") == 0
+    notified = [(each["pipeline"], each["outcome"], each["exit_status"]) for each in hook.received]
+    assert notified == [("small-watch", "drifted", 3), ("small-watch", "no_new_data", 0)]
+    assert "'refund' is given to" in "".join(hook.received[0]["reasons"])
     assert started == []
     assert command(*arguments, "--set", "watch.when=drift") == 3
     assert started == ["small"]
-    (project.folder / "silent").mkdir(exist_ok=True)
-    assert command(*arguments, "--set", f"watch.log={project.folder}/silent") == 0
     push(project.registry, project.folder / "newer", note="another")
     assert command(*arguments, "--set", "watch.when=drift") == 3
     assert started == ["small"], "what has drifted is not the live version"
