@@ -173,7 +173,9 @@ def _check_rows(config: Configuration, sources: Sources, folder: RunFolder, cons
     report = found.report
     which = "" if found.is_complete else "the first "
     unusable = f", {report.quarantined:,} of them unusable" if report.quarantined else ""
-    console.print(Text(f"Read {which}{report.rows_read:,} rows{unusable}: no unknown label"), soft_wrap=True)
+    console.print(
+        Text(f"Read {which}{report.rows_read:,} rows{unusable}: all labels are in the schema"), soft_wrap=True
+    )
 
 
 def _show_incomplete_spans(config: Configuration, sources: Sources, console: Console) -> None:

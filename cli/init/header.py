@@ -1,5 +1,6 @@
 """Recognition of a file whose first row is data, not names of columns."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from schema.errors import Refused
 _SENTENCE_WORDS = 5
 _SENTENCE_CHARACTERS = 40
 _FEW_ROWS = 20
+_SEPARATORS = (",", ";", "\t", "|")
+_RULE = re.compile(r":?-{3,}:?")
 _ENDS_OF_QUESTIONS = ("?", ":", "*", ")")  # of a survey, whose columns are named by its questions
 
 
@@ -29,6 +32,7 @@ def refuse_data_as_header(data: Path, columns: Sequence[Column], rows: int, widt
             its column, and none is usual; or the header is repeated in the rows.
     """
     names = [column.name for column in columns]
+    _refuse_other_rows(data, columns)
     if width - len(names) > max(1, len(names)):
         raise Refused(
             f"{data}: its first row names {len(names)} of {width} columns ('{printable(names[0])[:30]}'), as a title"
@@ -49,6 +53,30 @@ def refuse_data_as_header(data: Path, columns: Sequence[Column], rows: int, widt
             f"{data}: its first row ({shown}) looks like data, not like names of columns ({evidence}); if there is no"
             " header, name the columns in order by --columns, such as --columns id,text,labels"
         )
+
+
+def _refuse_other_rows(data: Path, columns: Sequence[Column]) -> None:
+    """Refuse a file with rows that are neither header nor data, and one whose lines are in quotes as a whole.
+
+    Raises:
+        Refused: Rows describe the columns, or rule a line below the header; or there is one column for all fields.
+    """
+    if len(columns) == 1:
+        name = columns[0].name
+        mark = next((mark for mark in _SEPARATORS if mark in name), None)
+        if mark is not None:
+            raise Refused(
+                f"{data}: each line is one field, '{printable(name)}', as if the whole line were in quotes; remove"
+                f" these quotes, so that {mark!r} separates fields"
+            )
+        return
+    if any(value.startswith('{"ImportId":') for column in columns for value in column.values):
+        raise Refused(
+            f"{data}: the rows below the header are Qualtrics' descriptions of the columns, not data; remove them"
+            " (rows 2 and 3)"
+        )
+    if all(any(_RULE.fullmatch(value.strip()) for value in column.values) for column in columns):
+        raise Refused(f"{data}: it is a table in Markdown, with a ruled line below the header; write it as CSV")
 
 
 def _why_data(column: Column, rows: int) -> str:

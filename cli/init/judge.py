@@ -7,15 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from cli.init.hints import KINDS, Hints
-from cli.init.reading import AmbiguousError, LabelReading
+from cli.init.reading import AmbiguousError, LabelReading, option_text
 from cli.init.survey import MOST_VALUES, Column, may_mean_unknown
 from cli.init.values import STRONG_MARKS, rare_marks, read_values, single_labels, split_at
 from components.example_gen.formats.format import Format
 from components.example_gen.formats.formats import format_named
 from components.example_gen.formats.values import printable
 from components.example_gen.parsing.flags import parse_flag
-from components.example_gen.parsing.labels import read_label_names, split_labels
-from components.example_gen.parsing.printed import UnlabelledError, is_cut, is_printed, judgements, parse_printed
+from components.example_gen.parsing.judgements import UnlabelledError, judgements
+from components.example_gen.parsing.labels import read_label_names, split_indices, split_labels
+from components.example_gen.parsing.printed import is_cut, is_number, is_printed, parse_printed
 from components.example_gen.parsing.settings import (
     IndexedLabels,
     IndicatorLabels,
@@ -44,6 +45,7 @@ LABEL_NAMES = (
         "intent",
         "intents",
         "annotations",
+        "annotation",
         "completions",
     ),
 )
@@ -53,6 +55,10 @@ _MOST_COLUMNS_NAMED = 40
 _NUMBERED = re.compile(r"(.*?)[ _.-]?\d+")
 _FEW_LABELS = 20  # shown
 _ANSWERS = {"accept", "reject", "ignore"}
+_FEW_ROWS = 4  # labels with a number that prove something
+_MOST_BARE = 0.7  # share of labels that differ without their number
+# "2. joy" of a numbered list; "joy: 0.93", "joy (0.93)" and "joy=93%" of a classifier.
+_AT_A_LABEL = re.compile(r"\d+[.)]\s+(.+)|(.+?)\s*[:(=]\s*(?:0?\.\d+|1\.0+|\d{1,3}\s?%)\)?")
 _FEW_VALUES = 2  # of a column that is nearly one of 0 and 1
 _FEW_JOINED = 0.1  # share of labels that may look like others with a mark between
 _MOST_PER_NAME = 10  # positions are below this many times the number of different ones
@@ -164,7 +170,7 @@ def _columns_alike(candidates: Sequence[Column]) -> list[Column]:
     """Return the most columns that hold the same two values, or the same one; none if there are no two such columns."""
     alike = defaultdict(list)
     for column in candidates:
-        if 0 < len(column.values) <= _FEW_VALUES and not column.is_list:
+        if 0 < len(column.values) <= _FEW_VALUES and not column.is_list and any(map(str.strip, column.values)):
             alike[tuple(sorted(column.values))].append(column)
     columns = max(alike.values(), key=len, default=[])
     return columns if len(columns) > 1 else []
@@ -205,20 +211,29 @@ def _read_column(column: Column, hints: Hints, settings: ExamplesSettings) -> La
         )
     if kind is None and column.label_names:
         return _named_by_the_file(column)
-    if kind is None and column.is_indicator:
+    if kind is None and (column.is_indicator or column.is_flag_or_blank):
         return _indicators([column])
-    if len(column.values) > MOST_VALUES:
-        raise Refused(
-            f"column '{printable(column.name)}' has over {MOST_VALUES} different values; if it does not hold the"
-            " labels, name the column that does by --labels"
-        )
     reading = _read_values(column, hints, format_named(settings.format))
     if not reading.names:
-        raise Refused(f"column '{printable(column.name)}' holds no label; name another by --labels")
+        others = "; of the answers in Label Studio, choices about the whole text are read" if column.objects else ""
+        raise Refused(f"column '{printable(column.name)}' holds no label; name another by --labels{others}")
+    # Of lists, the trial finds the labels in the rows that the survey did not keep.
+    if len(column.values) > MOST_VALUES and (_is_single(reading) or len(reading.names) > MOST_VALUES):
+        raise Refused(
+            f"column '{printable(column.name)}' has over {MOST_VALUES} different values; if it does not hold the"
+            " labels, name the column that does by --labels; for so many labels, a method for extreme multi-label"
+            " classification (such as PECOS) or groups of labels fit better"
+        )
     if kind is None and hints.delimiter is None:
         _refuse_positions(column, reading)
+        _refuse_measures(column, reading)
         _refuse_joined(column, reading)
+        _refuse_numbered(column, reading)
     return reading
+
+
+def _is_single(reading: LabelReading) -> bool:
+    return reading.options.get("label_kind") == "single"
 
 
 def _read_values(column: Column, hints: Hints, file_format: Format) -> LabelReading:
@@ -248,6 +263,8 @@ def _read_values(column: Column, hints: Hints, file_format: Format) -> LabelRead
         reading
         for reading in readings[1:]
         if set(reading.names) != set(best[0].names)
+        and reading.options.get("delimiter", mark) not in (*mark[:-1], *mark[1:])
+        and not (_is_single(reading) and len(column.values) > MOST_VALUES)
         and ("label_kind" in reading.options or not any(mark and mark in name for name in reading.names))
     ]
     return replace(best[0], others=others)
@@ -289,6 +306,44 @@ def _refuse_positions(column: Column, reading: LabelReading) -> None:
             ("positions in a list of names: --label-names FILE, with one name a line", {}),
             (f"the labels themselves: --label-kind {kind}", {"label_kind": kind}),
         ],
+    )
+
+
+def _refuse_measures(column: Column, reading: LabelReading) -> None:
+    """Refuse labels that are numbers with fractions, one a row: how sure a label is, a rating, or another measure."""
+    if not _is_single(reading) or not all(map(is_number, reading.names)):
+        return
+    if all(map(_is_number, reading.names)):
+        return
+    shown = ", ".join(reading.names[:_FEW_LABELS])
+    name = printable(column.name)
+    share = f"how sure the label '{name}' is: --labels {name} --label-kind indicators"
+    raise AmbiguousError(
+        f"column '{name}' holds only numbers ({shown}); say what they are, or name another column by --labels",
+        [
+            *([(share, {"labels": column.name, "label_kind": "indicators"})] if column.is_share else []),
+            ("the labels themselves: --label-kind single", {"label_kind": "single"}),
+        ],
+    )
+
+
+def _refuse_numbered(column: Column, reading: LabelReading) -> None:
+    """Refuse labels with a number in a list or a score at each, by which one label has several names."""
+    bare = {
+        name: next(part for part in match.groups() if part)
+        for name in reading.names
+        if (match := _AT_A_LABEL.fullmatch(name))
+    }
+    if len(bare) < _FEW_ROWS or len(bare) < len(reading.names) / 2 or len(set(bare.values())) > _MOST_BARE * len(bare):
+        return
+    names = defaultdict(list)
+    for name, part in bare.items():
+        names[part].append(name)
+    first, same = max(names.values(), key=len)[:2]
+    raise Refused(
+        f"column '{printable(column.name)}': labels have a number or a score with them, such as '{printable(first)}'"
+        f" and '{printable(same)}', so that one label has several names; remove it from the data, or take them as they"
+        f" are by {option_text(reading.options)}"
     )
 
 
@@ -365,7 +420,7 @@ def _read_list(column: Column) -> LabelReading:
         except ValueError as error:
             raise Refused(
                 f"column '{printable(column.name)}' holds {printable(value)}: {error}; name the column with the labels"
-                " by --labels"
+                f" by --labels{_lift_up(column)}"
             ) from None
         names.update(label.strip() for label, score in found if label.strip() and score != 0)
         has_shares |= any(score is not None and 0 < score < 1 for _, score in found)
@@ -376,6 +431,17 @@ def _read_list(column: Column) -> LabelReading:
     if has_shares:
         form += f" with scores, given from {settings.cut} on (examples.labels.soft: true trains on the scores)"
     return LabelReading(settings, sorted(names), 2, {"label_kind": "list"}, form)
+
+
+def _lift_up(column: Column) -> str:
+    """Return what to do about labels in a field of an object; "" if the column holds none."""
+    if not column.objects or not any(value.startswith("{") for value in column.values):
+        return ""
+    name = f".{column.name}" if column.name.isidentifier() else f'.["{column.name}"]'
+    return (
+        "; if they are in a field of it, lift its fields up, as this does for JSON Lines: jq -c"
+        f" '. + {printable(name)}' FILE > FILE.jsonl"
+    )
 
 
 def _note_mark(text: str, marks: set[str]) -> bool:
@@ -412,17 +478,17 @@ def _positional(column: Column, hints: Hints, settings: ExamplesSettings) -> Lab
     delimiter = next((each for each in delimiters if _holds_indices(column, each)), delimiters[0])
     labels = IndexedLabels(kind="indices", column=column.name, delimiter=delimiter, names=path)
     names = read_label_names(labels, settings.input_base)
-    for index in (index for value in column.values for index in split_labels(value, delimiter)):
+    for index in (index for value in column.values for index in split_indices(value, delimiter)):
         if not (_is_index(index) and int(index) < len(names)) and not (column.label_names and index in names):
             raise Refused(
-                f"column '{printable(column.name)}' holds '{printable(index)}', not a line number of {file}; see"
-                " --labels"
+                f"column '{printable(column.name)}' holds '{printable(index)}', not a line number of {file}, which are"
+                f" 0 to {len(names) - 1}; see --labels"
             )
     return LabelReading(labels, names, 2, {"label_kind": "indices"}, "labels by line number")
 
 
 def _holds_indices(column: Column, delimiter: str = ",") -> bool:
-    indices = [index for value in column.values for index in split_labels(value, delimiter)]
+    indices = [index for value in column.values for index in split_indices(value, delimiter)]
     return bool(indices) and all(map(_is_index, indices))
 
 

@@ -18,7 +18,7 @@ from cli.init.hints import NO_HINTS, Hints
 from cli.init.judge import STAR, choose_labels
 from cli.init.reading import LabelReading
 from cli.init.survey import Column, survey
-from cli.init.trial import Trial, refuse_contradictions, try_rows
+from cli.init.trial import Trial, refuse_contradictions, row_count, try_rows
 from components.common.validation import explain
 from components.data_gate.settings import DataGateSettings
 from components.example_gen.formats.formats import format_of_file
@@ -56,7 +56,8 @@ _REMEDIES = {
     str(Reason.MALFORMED_QUOTE): "correct the quotes",
     str(Reason.UNTERMINATED_QUOTE): "correct the quotes",
     str(Reason.BLANK_TEXT): "name the column of the texts by --text, or leave these rows out",
-    str(Reason.BLANK_ID): "fill the ids, or rename the column",
+    str(Reason.BLANK_ID): "fill the ids (in pandas, merged cells by df.ffill()), or rename the column",
+    str(Reason.MISSING_FIELD): "write the field in every row: [] or null for none",
     str(Reason.NOT_A_VECTOR): "correct these rows; all vectors have one length",
     str(Reason.NOT_A_LIST): "write whole lists, such as by json.dumps; Excel cuts cells after 32,767 characters",
     f"{Reason.NOT_JSON}: NaN": "write null in its place",
@@ -101,7 +102,7 @@ class Project:
         slices = ", ".join(map(printable, self.slices)) or "none"
         number = f"{len(names)} {'label' if len(names) == 1 else 'labels'}"
         labels = _join(self.labels.settings.label_columns)
-        found = f"{trial.accepted} rows; text in '{printable(self.columns.text)}'; {number}: {counts}{more}"
+        found = f"{row_count(trial.accepted)}; text in '{printable(self.columns.text)}'; {number}: {counts}{more}"
         form = f"{self.labels.form} in '{labels}' ({_OTHER_OPTIONS} read others)"
         lines = [f"{found}; slices: {slices}", f"Labels: {form}"]
         lines += [f"Could also be: {reading.describe()}" for reading in self.labels.others[:_MOST_OTHERS_SHOWN]]
@@ -109,14 +110,23 @@ class Project:
         lines += self._describe_merging()
         lines += self._describe_unknown()
         if trial.rejected:
-            rows = "1 row" if trial.rejected.total() == 1 else f"{trial.rejected.total()} rows"
-            lines.append(f"{rows} cannot be read and would be left out: {trial.describe_rejected(self.data)}")
+            rows, why = row_count(trial.rejected.total()), trial.describe_rejected(self.data)
+            lines.append(f"{rows} cannot be read and would be left out: {why}")
         if self.columns.left_out:
             left_out = [f"'{printable(name)}' {reason}" for name, reason in self.columns.left_out.items()]
             more = ", ..." if len(left_out) > _MOST_COLUMNS_SHOWN else ""
             lines.append(f"Left out: {', '.join(left_out[:_MOST_COLUMNS_SHOWN])}{more}")
+        lines += self._describe_partly_flags()
         lines += [f"Warning: {warning}" for warning in trial.warnings(names, self.examples)]
         return "\n".join([*lines, f"Wrote {self.schema} and {self.configuration}"])
+
+    def _describe_partly_flags(self) -> list[str]:
+        """Return which columns have 0 and 1 in some rows, if labels are columns of 0 and 1."""
+        found = self.columns.partly_flags
+        if not found or not isinstance(self.labels.settings, IndicatorLabels):
+            return []
+        named = ", ".join(f"'{printable(name)}' (in {row_count(count)})" for name, count in found.items())
+        return [f"No labels, since they have other values beside 0 and 1: {named}; --labels says otherwise"]
 
     def _describe_merging(self) -> list[str]:
         """Return which rows become one example, if any do."""

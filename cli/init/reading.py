@@ -38,7 +38,8 @@ class LabelReading:
         """Return the reading in words, with its option and some of its labels."""
         shown = ", ".join(f"'{printable(name)}'" for name in self.names[:_MOST_SHOWN])
         more = ", ..." if len(self.names) > _MOST_SHOWN else ""
-        return f"{len(self.names)} {self.form} ({shown}{more}): {option_text(self.options)}"
+        form = self.form.replace("labels", "label", 1) if len(self.names) == 1 else self.form
+        return f"{len(self.names)} {form} ({shown}{more}): {option_text(self.options)}"
 
 
 class AmbiguousError(Refused):

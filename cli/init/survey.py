@@ -11,8 +11,9 @@ from components.example_gen.formats.formats import format_named
 from components.example_gen.formats.opening import open_table, refuse_other_format
 from components.example_gen.formats.rows import Cell, Object, Reason, Rejected, Row
 from components.example_gen.formats.values import printable
-from components.example_gen.parsing.flags import UnknownValues, parse_flag, parse_share, parse_shares, vector_parts
+from components.example_gen.parsing.flags import UnknownValues, parse_flag, parse_share
 from components.example_gen.parsing.printed import is_cut, is_number, is_printed
+from components.example_gen.parsing.vectors import parse_shares, vector_parts
 from components.example_gen.settings import ExamplesSettings
 from schema.errors import Refused
 
@@ -22,7 +23,8 @@ MOST_VALUES = 5_000
 _MOST_SLICE_VALUES = 20
 _MOST_NAMES = 5  # of columns in a message
 _MOST_CHARACTERS = 10_000  # kept of a value; a longer one is not a label
-_UNKNOWN = ("", "nan", "none", "null", "na", "n/a", "?", "unknown", "uncertain")  # beside yes and no
+# Beside yes and no; the backslash is MySQL's null.
+_UNKNOWN = ("", "nan", "none", "null", "na", "n/a", "<na>", "#n/a", "\\n", "?", "unknown", "uncertain")
 _MINUS_ONE = re.compile(r"-1(\.0*)?")
 # Two words, or two letters of a script without blanks between words.
 _WORDED = re.compile(r"\w\W*\s+\W*\w|[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{2}")
@@ -179,6 +181,21 @@ class Column:
         return all(may_mean_unknown(value.strip()) for value in self.values if parse_flag(value) is None)
 
     @property
+    def is_flag_or_blank(self) -> bool:
+        """True if there are rows with yes, rows with no, and others that are blank or have a word for it."""
+        words = {value.strip() for value in self.values if parse_flag(value) is None}
+        return (
+            not self.is_list
+            and self.has_both
+            and all(may_mean_unknown(word) and not _MINUS_ONE.fullmatch(word) for word in words)
+        )
+
+    @property
+    def varies(self) -> bool:
+        """True if rows differ in their values, or there is only one."""
+        return len(self.values) > 1 or self.rows <= 1
+
+    @property
     def has_shares(self) -> bool:
         """True if some values are between 0 and 1, and none is another number but -1."""
         others = [value.strip() for value in self.values if parse_flag(value) is None and value.strip()]
@@ -247,18 +264,23 @@ def survey(data: Path, settings: ExamplesSettings) -> Survey:
                 first_rejected = row
     if not rows:
         _refuse_without_rows(data, settings, columns, first_rejected)
+    named = [column for column in columns if column.rows and column.name]
+    if not named:
+        raise Refused(f"{data}: no column has a name and values; see the first rows of the file")
     width = sum(column.blank < column.rows for column in columns)
-    return Survey([column for column in columns if column.rows and column.name], rows, width)
+    return Survey(named, rows, width)
 
 
 def _refuse_without_rows(
     data: Path, settings: ExamplesSettings, columns: Sequence[Column], rejected: Rejected | None
 ) -> NoReturn:
     has_header = format_named(settings.format).has_header and settings.columns is None
-    header = " with a header" if has_header else ""
+    text = ""
+    if format_named(settings.format).is_text:
+        text = f"; is it {settings.format.upper()} in UTF-8{' with a header' if has_header else ''}?"
     if rejected is None:
         what = "there is no row below the header" if has_header else "it has no rows"
-        raise Refused(f"{data}: {what}; is it {settings.format.upper()} in UTF-8{header}?")
+        raise Refused(f"{data}: {what}{text}")
     why = f"no row could be read (line {rejected.line}: {rejected.explanation})"
     if rejected.reason is Reason.WRONG_FIELDS and has_header:
         names = ", ".join(printable(column.name) for column in columns[:_MOST_NAMES])
@@ -266,7 +288,7 @@ def _refuse_without_rows(
             f"{data}: {why}; the first line ({names}) is taken for the names of the columns: remove lines above them,"
             " name the columns by --columns, or the character between fields by --separator"
         )
-    raise Refused(f"{data}: {why}; is it {settings.format.upper()} in UTF-8{header}?")
+    raise Refused(f"{data}: {why}{text}")
 
 
 def _refuse_repeated_names(data: Path, names: Sequence[str]) -> None:
@@ -277,7 +299,9 @@ def _refuse_repeated_names(data: Path, names: Sequence[str]) -> None:
             " columns in order by --columns, such as --columns id,text,labels"
         )
     if repeated is not None:
-        raise Refused(f"{data}: two columns are named '{printable(repeated)}'; rename one")
+        name = printable(repeated)
+        numbered = f", such as to {name}_1 and {name}_2, which are read as one list if they hold labels"
+        raise Refused(f"{data}: two columns are named '{name}'; rename one{numbered}")
 
 
 def _unwrap(cell: Cell) -> Cell:

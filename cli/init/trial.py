@@ -24,6 +24,7 @@ _MOST_CHARACTERS = 160  # of an explanation
 _MOST_NAMED = 3
 _LONG_FORM = 0.05  # share of rows that are copies with another single label, from which on it is no accident
 _LEAST_LONG = 5
+_FEW_ROWS = 20  # fewer prove nothing
 _MANY_CONTRADICTORY = 0.2  # share of the texts in several rows
 
 
@@ -109,7 +110,7 @@ class Trial:
     def describe_edited(self, key: str) -> str:
         """Return which rows have another text than the first row with their key."""
         line, first = self.edited[0]
-        count = f"{_rows(len(self.edited))} {'has' if len(self.edited) == 1 else 'have'}"
+        count = f"{row_count(len(self.edited))} {'has' if len(self.edited) == 1 else 'have'}"
         same = f"the same '{printable(key)}'"
         return f"{count} another text than the first row with {same}, such as line {line} than line {first}"
 
@@ -144,12 +145,15 @@ class Trial:
         """
         merged = examples.copies == "merge"
         copied, contradictory = (0, 0) if merged else self.contradictory_texts()
-        found = describe_oddities(self.labels, len(self.copies) if merged else self.accepted, copied, contradictory)
+        rows = len(self.copies) if merged else self.accepted
+        found = describe_oddities(self.labels, rows, copied, contradictory, {} if merged else self.unknown)
         is_told = any("several rows" in each for each in found)
         if contradictory >= max(_LEAST_LONG, _MANY_CONTRADICTORY * copied) and not is_told:
             found += [f"{contradictory} of {copied} texts that are in several rows have other labels in some of them"]
         if examples.merge_by is not None and self.edited:
             found.append(f"{self.describe_edited(examples.merge_by)}, and would be left out")
+        elif examples.id is not None and self.edited:
+            found.append(self.describe_edited(examples.id))
         if absent := [name for name in names if not self.labels[name]]:
             found.append(f"no row has the label {_named(absent)}")
         if self.swallowed:
@@ -197,7 +201,8 @@ def try_rows(data: Path, settings: ExamplesSettings) -> Trial:
     return trial
 
 
-def _rows(count: int) -> str:
+def row_count(count: int) -> str:
+    """Return a number of rows in words."""
     return f"{count} row" if count == 1 else f"{count} rows"
 
 
@@ -210,16 +215,19 @@ def refuse_contradictions(trial: Trial, data: Path, remedies: Mapping[str, str])
         remedies: What to do about rows that cannot be read, by the beginning of their explanation.
 
     Raises:
-        Refused: More rows cannot be read, or may have been swallowed by quotes, than a run allows.
+        Refused: More rows cannot be read, or may have been swallowed by quotes, than a run allows; or all rows have the
+            same text.
     """
     bound = DataGateSettings().quarantined
     if trial.rejected.total() > bound * trial.rows:
         commonest = trial.rejected.most_common(1)[0][0]
         remedy = next((text for start, text in remedies.items() if commonest.startswith(start)), "correct these rows")
         raise Refused(
-            f"{data}: {trial.rejected.total()} of {_rows(trial.rows)} cannot be read, more than a run allows"
+            f"{data}: {trial.rejected.total()} of {row_count(trial.rows)} cannot be read, more than a run allows"
             f" ({bound:.0%}): {trial.describe_rejected(data)}; {remedy}"
         )
+    if len(trial.copies) == 1 and trial.accepted >= _FEW_ROWS and not trial.unknown:
+        raise Refused(f"{data}: all rows have the same text; name the column of the texts by --text")
     if trial.swallowed > bound * (trial.rows + trial.swallowed):
         raise Refused(
             f"{data}: {trial.swallowed} lines look like rows, but are within quotes, as part of the row before; if"

@@ -69,7 +69,7 @@ def warnings(report: IngestReport, active: Sequence[str]) -> list[str]:
         *labels_without_rows(report, active),
         *labels_nobody_knows(report, active),
         *swallowed_rows(report),
-        *describe_oddities(counts, report.accepted, duplicates.texts, duplicates.contradictory),
+        *describe_oddities(counts, report.accepted, duplicates.texts, duplicates.contradictory, report.unknown),
     ]
 
 

@@ -359,3 +359,141 @@ def test_label_names_may_repeat_what_the_file_says(tmp_path: Path) -> None:
     examples, labels, printed = _init(tmp_path, "a.parquet", content, label_names=_names(tmp_path))
     assert (examples.labels.kind, labels) == ("indices", list(LABELS))
     assert "refund (28)" in printed
+
+
+def test_reads_lists_with_more_combinations_than_values_are_kept(tmp_path: Path) -> None:
+    rows = [f"text {n},{'|'.join(f'l{n // 20**power % 20}' for power in range(4))}\n" for n in range(5_100)]
+    examples, labels, printed = _init(tmp_path, "a.csv", "text,labels\n" + "".join(rows))
+    assert examples.labels.model_dump() == {"kind": "delimited", "column": "labels", "delimiter": "|"}
+    assert len(labels) == 20
+    assert "one a row" not in printed
+
+
+def test_reads_printed_positions(tmp_path: Path) -> None:
+    content = _csv(lambda given: str([LABELS.index(label) for label in given]))
+    examples, labels, printed = _init(tmp_path, "a.csv", content, label_names=_names(tmp_path))
+    assert examples.labels.kind == "indices"
+    assert labels == list(LABELS)
+    assert "billing (30), login (30), refund (28)" in printed
+
+
+def test_asks_what_numbers_with_fractions_are(tmp_path: Path) -> None:
+    content = "text,target\n" + "".join(f"{text},{n % 7 / 6:.3f}\n" for n, text, _ in ROWS)
+    with pytest.raises(AmbiguousError, match=r"holds only numbers .*: how sure the label 'target' is: --labels target"):
+        _init(tmp_path, "a.csv", content)
+    examples, labels, _ = _init(tmp_path, "a.csv", content, labels="target", label_kind="indicators")
+    assert examples.has_soft_labels
+    assert labels == ["target"]
+
+
+@pytest.mark.parametrize("show", ["{n}. {label}", "{label}: 0.9{n}", "{label} (0.9{n})"])
+def test_refuses_numbers_and_scores_at_labels(tmp_path: Path, show: str) -> None:
+    content = _csv(lambda given: ", ".join(show.format(n=n, label=label) for n, label in enumerate(given)))
+    with pytest.raises(Refused, match="labels have a number or a score with them"):
+        _init(tmp_path, "a.csv", content)
+    assert len(_init(tmp_path, "a.csv", content, delimiter=",")[1]) == 6
+
+
+def test_one_column_of_flags_may_have_blanks(tmp_path: Path) -> None:
+    content = "text,label\n" + "".join(f"{text},{('yes', 'no', '')[n % 3]}\n" for n, text, _ in ROWS)
+    examples, labels, printed = _init(tmp_path, "a.csv", content)
+    assert (labels, examples.labels.model_dump()["unknown"]) == (["label"], ("",))
+    assert "20 rows without any known label are left out" in printed
+
+
+def test_warns_of_a_label_that_no_row_denies(tmp_path: Path) -> None:
+    rows = (f"{text},{'' if n % 3 else 1},{n % 2 if n % 5 else ''}\n" for n, text, _ in ROWS)
+    printed = _init(tmp_path, "a.csv", "text,No Finding,Edema\n" + "".join(rows))[2]
+    assert "label 'No Finding' (20 rows) is in every row that says anything about it" in printed
+
+
+def test_says_which_columns_have_flags_in_some_rows_only(tmp_path: Path) -> None:
+    rows = (f"{text},{n % 2},{n // 2 % 2},{n % 5}\n" for n, text, _ in ROWS)
+    printed = _init(tmp_path, "a.csv", "text,billing,login,votes\n" + "".join(rows))[2]
+    assert "No labels, since they have other values beside 0 and 1: 'votes' (in 24 rows)" in printed
+
+
+def test_takes_the_column_with_most_different_texts_for_the_text(tmp_path: Path) -> None:
+    link = "https://example.org/" + "a" * 60
+    rows = "".join(
+        json.dumps(
+            {"Description": "Read and choose topics " * 9, "link": f"{link}{n}", "headline": text, "labels": given}
+        )
+        + "\n"
+        for n, text, given in ROWS
+    )
+    assert _init(tmp_path, "a.jsonl", rows)[0].text == "headline"
+
+
+def test_refuses_one_text_in_all_rows(tmp_path: Path) -> None:
+    content = "text,labels\n" + "".join(f"a text,{'|'.join(given)}\n" for *_, given in ROWS)
+    with pytest.raises(Refused, match="all rows have the same text"):
+        _init(tmp_path, "a.csv", content)
+
+
+def test_warns_of_an_id_with_several_texts(tmp_path: Path) -> None:
+    content = "id,text,labels\n" + "".join(f"{n % 50},{text},{'|'.join(given)}\n" for n, text, given in ROWS)
+    printed = _init(tmp_path, "a.csv", content)[2]
+    assert "10 rows have another text than the first row with the same 'id', such as line 52 than line 2" in printed
+
+
+def test_a_column_of_bytes_costs_no_row(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "text": [text for _, text, _ in ROWS],
+            "picture": [b"\xff\xd8"] * 60,
+            "labels": [[given] for *_, given in ROWS],
+        }
+    )
+    pq.write_table(table, tmp_path / "b.parquet")
+    examples, labels, _ = _init(tmp_path, "a.parquet", (tmp_path / "b.parquet").read_bytes())
+    assert (examples.text, labels) == ("text", list(LABELS))
+
+
+_OBJECT = {"text": "a text", "labels": ["joy"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "a.csv",
+            '"text,labels"\n"a text,""joy"""\n',
+            "each line is one field, 'text,labels', as if the whole line were",
+        ),
+        ("a.csv", "| text | labels |\n|---|---|\n| a text | joy |\n", "it is a table in Markdown"),
+        (
+            "a.csv",
+            'Q1,Q2\nWhat?,Which?\n"{""ImportId"":""QID1""}",x\na b,c\n',
+            "the rows below the header are Qualtrics'",
+        ),
+        (
+            "a.csv",
+            "text,Labels,Labels\na text,joy,\n",
+            "two columns are named 'Labels'; rename one, such as to Labels_1",
+        ),
+        ("a.csv", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is a workbook of Excel 97 to 2003"),
+        ("a.jsonl", b"\x28\xb5\x2f\xfd\xff\xff", "is compressed with Zstandard"),
+        ("a.parquet", b"ARROW1\0\0" * 9, "is an Arrow file"),
+        ("a.xml", "<a/>", "is not in one of the formats; write it as CSV"),
+        ("a.json", json.dumps(_OBJECT) * 2, "it has several objects on a line; write one per line: jq -c ."),
+        ("a.jsonl", f"\x1e{json.dumps(_OBJECT)}\n", "a record separator begins each line"),
+        ("a.json", f"// exported\n{json.dumps([_OBJECT])}\n", "it begins with a comment"),
+        ("a.jsonl", '{"text": "a", "labels": NaN}\n', "NaN is not valid JSON.*; write null in its place"),
+        ("a.json", "{}", "no column has a name and values"),
+        (
+            "a.json",
+            json.dumps({"v": "1", "data": {"rows": [_OBJECT] * 3, "names": [{"a": 1}]}}),
+            r"jq -c '\.data\.rows\[\]'",
+        ),
+        (
+            "a.jsonl",
+            f"{json.dumps({'meta': {'lang': 'en', 'tags': ['joy']}, 'text': 'a text'})}\n" * 2,
+            r"lift its fields up.*\. \+ \.meta",
+        ),
+    ],
+)
+def test_names_cause_and_remedy(tmp_path: Path, name: str, content: str | bytes, message: str) -> None:
+    with pytest.raises(Refused, match=message) as refused:
+        _init(tmp_path, name, content)
+    assert "\n" not in str(refused.value)

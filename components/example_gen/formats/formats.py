@@ -19,6 +19,19 @@ _OTHER_FILES = {
     (".xlsx", ".xls", ".ods", ".xlsm"): "is a workbook; save the sheet as CSV in UTF-8",
     (".arrow", ".feather", ".orc", ".avro"): "is not in one of the formats; write it as Parquet",
     (".spacy",): "is spaCy's DocBin; write text and cats of each doc as an object per line (.jsonl)",
+    (
+        ".npz",
+        ".npy",
+        ".h5",
+        ".hdf5",
+        ".sav",
+        ".dta",
+        ".rds",
+        ".rda",
+    ): "is not in one of the formats; write it as Parquet",
+    (".db", ".sqlite", ".sqlite3"): "is a database; export the table as CSV",
+    (".xml", ".html", ".htm", ".yaml", ".yml", ".md", ".pdf", ".docx"): "is not in one of the formats; write it as CSV,"
+    " or as an object per line (.jsonl)",
     (".pkl", ".pickle"): "is a pickle; write it as Parquet: df.to_parquet(FILE)",
 }
 

@@ -158,12 +158,19 @@ _ROWS_UNDER_KEY = re.compile(r'"([^"]+)"\s*:\s*\[\s*[{\[]')
 _LIKE_JSON = {
     re.compile(r"\{\s*'.*", re.DOTALL): "it is printed by Python; write each row by json.dumps",
     re.compile(r"\{[^\n]*\}\s*\r\s*\{.*", re.DOTALL): "its lines end with only a carriage return; write LF or CRLF",
+    re.compile(r"\{.*\}\s*\{.*", re.DOTALL): "it has several objects on a line; write one per line: jq -c . FILE >"
+    " FILE.jsonl",
+    re.compile(r"\x1e.*", re.DOTALL): "a record separator begins each line (RFC 7464); remove it: tr -d '\\036'"
+    " < FILE > FILE.jsonl",
+    re.compile(r"(//|/\*|#).*", re.DOTALL): "it begins with a comment, which JSON does not have; remove it",
+    re.compile(r"- .*", re.DOTALL): "it looks like YAML; write an object per line as JSON",
     re.compile(r"\{.*\},", re.DOTALL): "a comma ends each line; remove it: sed 's/,$//' FILE > FILE.jsonl",
     re.compile(r"\{\s*\w.*", re.DOTALL): "its keys are not in quotes; write each row by a JSON encoder",
     re.compile(r"<.*", re.DOTALL): "it is HTML or XML",
     re.compile(r"[^{\[\"]*[,;\t].*", re.DOTALL): "it looks like CSV; give the file such a name, or set examples.format",
 }
 _PEEKED_BYTES = 1_000
+_DEEPEST = 3  # level of objects in which rows are looked for
 # Arrays, and objects printed over several lines.
 _NOT_BY_LINES = re.compile(rb"\s*(?:\[|\{[ \t]*\r?\n)")
 
@@ -172,12 +179,14 @@ def _why_unreadable(first: Rejected) -> str:
     """Return why no row can be read, judging by the first one; "" if that is not known."""
     if first.reason is Reason.TOO_LONG and first.raw.startswith("{"):
         key = match[1] if (match := _ROWS_UNDER_KEY.search(first.raw)) else "KEY"
-        return _one_object(key)
+        return _one_object((key,))
     if first.reason is not Reason.NOT_JSON:
         return ""
+    if first.detail.endswith("is not valid JSON"):
+        return "write null in its place"
     if first.detail.startswith(f"it is {_KINDS[list]}") or first.detail in _SCALARS:
         return 'its rows are no objects; write each as {"text": ..., "labels": [...]}'
-    return next((why for pattern, why in _LIKE_JSON.items() if pattern.fullmatch(first.raw.strip())), "")
+    return next((why for pattern, why in _LIKE_JSON.items() if pattern.fullmatch(first.raw.strip(" \t\r\n"))), "")
 
 
 def _why_no_row(only: Fields) -> str:
@@ -185,9 +194,9 @@ def _why_no_row(only: Fields) -> str:
     fields = {name: value for name, value in only.values.items() if name.rpartition(".")[0] not in only.values}
     if any(isinstance(value, str) and " " in value.strip() for value in fields.values()):
         return ""  # it has a text
-    for key, value in fields.items():
-        if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
-            return _one_object(key)
+    paths = {path: len(rows) for path, rows in _arrays_of_objects(fields)}
+    if paths:
+        return _one_object(max(paths, key=lambda path: paths[path]))
     lengths = {len(value) if isinstance(value, list) else 0 for value in fields.values()}
     if len(fields) > 1 and len(lengths) == 1 and min(lengths) > 1:
         return f"is one JSON object of columns, {_BY_PANDAS}"
@@ -196,8 +205,20 @@ def _why_no_row(only: Fields) -> str:
     return ""
 
 
-def _one_object(key: str) -> str:
-    path = f".{key}[]" if key.isidentifier() else f'.["{key}"][]'
+def _arrays_of_objects(
+    value: dict[str, Any], path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], list[Any]]]:
+    """Yield the path and the content of every array of objects within an object, but for those within such arrays."""
+    for key, content in value.items():
+        if isinstance(content, list) and content and all(isinstance(each, dict) for each in content):
+            yield (*path, key), content
+        elif isinstance(content, dict) and len(path) < _DEEPEST:
+            yield from _arrays_of_objects(content, (*path, key))
+
+
+def _one_object(keys: tuple[str, ...]) -> str:
+    path = "".join(f".{key}" if key.isidentifier() else f'["{key}"]' for key in keys)
+    path = f"{path if path.startswith('.') else f'.{path}'}[]"
     return (
         f"is one JSON object that holds its rows in an array; write them one per line: jq -c '{printable(path)}' FILE >"
         " FILE.jsonl"

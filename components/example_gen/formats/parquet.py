@@ -4,7 +4,7 @@ from typing import BinaryIO
 
 from components.example_gen.formats.format import FileOptions, Format
 from components.example_gen.formats.rows import Table
-from components.example_gen.formats.sniffing import GZIP, PARQUET_ENCRYPTED
+from components.example_gen.formats.sniffing import GZIP, NOT_TEXT, PARQUET_ENCRYPTED
 from components.example_gen.formats.sniffing import PARQUET as FIRST_BYTES
 
 
@@ -13,7 +13,10 @@ def _sniff(head: bytes, _: FileOptions) -> str:
         return "is compressed with gzip; decompress it: Parquet is compressed inside, and not read front to back"
     if head.startswith(PARQUET_ENCRYPTED):
         return "is encrypted Parquet; decrypt it"
-    return "" if head.startswith(FIRST_BYTES) else "is not a Parquet file; check examples.format"
+    if head.startswith(FIRST_BYTES):
+        return ""
+    other = next((problem for start, problem in NOT_TEXT.items() if head.startswith(start)), "")
+    return other or "is not a Parquet file; check examples.format, and how the name of the file ends"
 
 
 def _read_table(stream: BinaryIO, options: FileOptions) -> Table:

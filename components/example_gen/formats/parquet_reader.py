@@ -35,7 +35,8 @@ def read_table(stream: BinaryIO, options: FileOptions) -> Table:
 
     Args:
         stream: File, seekable.
-        options: How the file is read. If all columns are wanted, those that no cell can be made of are left out.
+        options: How the file is read. If all columns are wanted, those that no cell can be made of are left out,
+            and a value that cannot become a cell counts as missing.
 
     Raises:
         Refused: The file is not Parquet or cut short, two columns have the same name, or a wanted column cannot be
@@ -54,7 +55,7 @@ def read_table(stream: BinaryIO, options: FileOptions) -> Table:
     others = tuple(field.name for field in fields if field.name not in read)
     numbers = {field.name for field in fields if field.name in read and _holds_integers(field.type)}
     names = {column: labels for column, labels in class_names(file.schema_arrow.metadata).items() if column in numbers}
-    return Table(columns, _rows(file, columns, names), others, names)
+    return Table(columns, _rows(file, columns, names, is_survey=options.wanted is None), others, names)
 
 
 def _readable_columns(fields: Sequence[pa.Field], options: FileOptions) -> Iterator[str]:
@@ -102,12 +103,15 @@ def _holds_integers(data_type: pa.DataType) -> bool:
 
 def _is_object(data_type: pa.DataType) -> bool:
     """Return whether a value is an object, or a list of objects or lists."""
+    levels = 0
     while _is_list(data_type):
-        data_type = data_type.value_type
-    return bool(pa.types.is_struct(data_type) or pa.types.is_map(data_type))
+        data_type, levels = data_type.value_type, levels + 1
+    return bool(pa.types.is_struct(data_type) or pa.types.is_map(data_type)) or (levels > 1 and _is_readable(data_type))
 
 
-def _rows(file: pq.ParquetFile, columns: tuple[str, ...], names: _LabelNames) -> Iterator[Row | Rejected]:
+def _rows(
+    file: pq.ParquetFile, columns: tuple[str, ...], names: _LabelNames, *, is_survey: bool
+) -> Iterator[Row | Rejected]:
     line = 0
     batches = _batches(file, columns)
     while True:
@@ -122,7 +126,7 @@ def _rows(file: pq.ParquetFile, columns: tuple[str, ...], names: _LabelNames) ->
             break
         for values in batch:
             line += 1
-            yield _row(line, columns, values, names)
+            yield _row(line, columns, values, names, is_survey=is_survey)
     if line != file.metadata.num_rows:
         yield Rejected(line + 1, Reason.DAMAGED, f"{line} rows instead of {file.metadata.num_rows}", "")
 
@@ -149,12 +153,18 @@ def _batch_rows(metadata: pq.FileMetaData) -> int:
     return max(1, min(_BATCH_ROWS, int(_BATCH_BYTES / max(largest, 1.0))))
 
 
-def _row(line: int, columns: Sequence[str], values: Sequence[Any], names: _LabelNames) -> Row | Rejected:
-    try:
-        cells = [_to_cell(value, column, names.get(column)) for column, value in zip(columns, values, strict=True)]
-    except UnusableValueError as error:
-        raw = readable(excerpt(dict(zip(columns, values, strict=True))))
-        return Rejected(line, error.reason, error.detail, raw)
+def _row(
+    line: int, columns: Sequence[str], values: Sequence[Any], names: _LabelNames, *, is_survey: bool
+) -> Row | Rejected:
+    cells: list[Cell] = []
+    for column, value in zip(columns, values, strict=True):
+        try:
+            cells.append(_to_cell(value, column, names.get(column)))
+        except UnusableValueError as error:
+            if not is_survey:
+                raw = readable(excerpt(dict(zip(columns, values, strict=True))))
+                return Rejected(line, error.reason, error.detail, raw)
+            cells.append(None)  # a picture in a column that may not be used
     return Row(line, cells, dict(zip(columns, cells, strict=True)))
 
 

@@ -6,22 +6,9 @@ from dataclasses import dataclass
 from components.common.files import read_bytes
 from components.example_gen.formats.rows import Cell, LabelName, Reason
 from components.example_gen.formats.values import UnusableValueError, printable, single_string
-from components.example_gen.parsing.flags import (
-    NO_VALUES,
-    UnknownValues,
-    parse_flag,
-    parse_share,
-    parse_shares,
-    parse_vector,
-)
-from components.example_gen.parsing.printed import (
-    Judgement,
-    UnlabelledError,
-    is_cut,
-    is_printed,
-    judgements,
-    parse_printed,
-)
+from components.example_gen.parsing.flags import NO_VALUES, UnknownValues, parse_flag, parse_share
+from components.example_gen.parsing.judgements import Judgement, UnlabelledError, judgements
+from components.example_gen.parsing.printed import is_cut, is_printed, parse_printed
 from components.example_gen.parsing.settings import (
     DelimitedLabels,
     IndexedLabels,
@@ -33,6 +20,7 @@ from components.example_gen.parsing.settings import (
     SeveralColumns,
     SoftSettings,
 )
+from components.example_gen.parsing.vectors import parse_shares, parse_vector
 from schema.errors import Refused
 
 # Takes the cells of a row's label columns; returns its labels in the order of the row, each once. Raises
@@ -188,6 +176,22 @@ def split_labels(value: str, delimiter: str) -> list[str]:
     if delimiter == TAGS:
         value = value.strip().removeprefix("<").removesuffix(">")
     return _distinct(value.split(delimiter))
+
+
+def split_indices(value: str, delimiter: str) -> list[str]:
+    """Split a list of positions, delimited or printed; return its parts as they are, in order.
+
+    Example:
+        >>> split_indices("4,27", ","), split_indices("[4, 27]", ",")
+        (['4', '27'], ['4', '27'])
+    """
+    if not is_printed(value):
+        return split_labels(value, delimiter)
+    try:
+        printed = parse_printed(value)
+    except ValueError:
+        return [value]
+    return _distinct(map(str, printed)) if isinstance(printed, list | tuple) else [value]
 
 
 def _distinct(labels: Iterable[str]) -> list[str]:
@@ -350,7 +354,7 @@ class _IndexParser:
                 raise UnusableValueError(Reason.NOT_AN_INDEX, f"'{printable(part)}'")
             yield str(part)
             return
-        yield from map(self._name, split_labels(part, self.delimiter))
+        yield from map(self._name, split_indices(part, self.delimiter))
 
     def _name(self, index: str) -> str:
         shown = index[:_SHOWN_CHARACTERS]

@@ -1,61 +1,52 @@
-"""Labels in a printed list or an object, as Python, NumPy, JSON, spaCy, Label Studio and others write them."""
+"""Lists and objects that were printed into a text, as Python, NumPy, JSON, PostgreSQL, Spark and R write them."""
 
 import ast
 import json
-import math
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 _PAIRS = {"[": "]", "(": ")", "{": "}"}
-_CALL = re.compile(r"(?:array|set|frozenset|tensor|Index|list|tuple)\((.*)\)", re.DOTALL)
-_DTYPE = re.compile(r",\s*dtype=[^)\]]*$")
+# Calls and types that stand around a printed list: of Python, NumPy, pandas, TensorFlow and PyTorch; Scala; R.
+_CALL = re.compile(
+    r"(?:(?:np|numpy|pd|tf|torch|collections)\.)?"
+    r"(?:array|set|frozenset|tensor|Tensor|Index|Series|list|tuple|dict|deque|dict_keys|dict_values|OrderedDict|Counter"
+    r"|WrappedArray|ArraySeq|ArraySeries|ArrayBuffer|Array|List|Seq|Set|Vector|c)\((.*)\)",
+    re.DOTALL,
+)
+_ARGUMENTS = re.compile(r"(?:,\s*(?:dtype|shape|device|name|maxlen)=(?:\([^)]*\)|[^,()\[\]]*))+$")  # of such a call
 _QUOTED = re.compile(r"""[ub]?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", re.DOTALL)
 _QUOTED_LIST = re.compile(rf"{_QUOTED.pattern}(?:\s*,\s*{_QUOTED.pattern})*", re.DOTALL)
+# A scalar of NumPy as version 2 prints it, such as np.str_('joy'), np.int64(1) and np.True_.
+_SCALAR = re.compile(rf"\b(?:np|numpy)\.(?:(True|False)_|\w+\(({_QUOTED.pattern}|[^()]*)\))", re.DOTALL)
 # An element of a list with some elements in quotes, as PostgreSQL writes {login,"account access"}.
 _ELEMENT = re.compile(rf"\s*(?:({_QUOTED.pattern})|([^\s,'\"][^,\"]*))\s*(?:,|$)", re.DOTALL)
 _OPENED = re.compile(r"[\[({]\s*[\"'{\[(]")
-_NAMES = ("choices", "label", "labels", "name", "category", "tag", "title")  # keys of an object that name a label
-_SCORES = ("score", "value", "probability", "prob", "confidence", "weight")  # keys beside them: how sure that is
-_CONTAINERS = ("annotations", "completions", "result", "value")  # keys under which Label Studio has its choices
+# Quotes that office software has made of straight ones: at the beginning, before an element and after one.
+_CURLY = re.compile(r"[\[({]?\s*[\u201c\u201e\u2018\u201a\u00ab]")
+_CURLY_BEFORE = re.compile(r"(^|[\[({,])\s*[\u201c\u201e\u2018\u201a\u00ab]")
+_CURLY_AFTER = re.compile(r"[\u201d\u201c\u2019\u2018\u00bb](?=\s*(?:[,\])}]|$))")
+_BULLET = re.compile(r"\s*[-*\u2022\u2023]\s+(\S.*?)\s*")
+_BULLET_CHARACTERS = 60  # of a label; longer ones are lines of a text
 _RARE_MARKS = (";", "|")  # between the elements of a list without commas
 _NOTHING = ("None", "nan", "NaN", "null", "")
-_LEAST_SCORE = 0.5  # of a label in an object of scores
-
-
-class UnlabelledError(ValueError):
-    """Nobody has labelled the row yet."""
-
-
-class Judgement(NamedTuple):
-    """A label in a list or object.
-
-    Attributes:
-        label: The label.
-        score: 1 if it is given, 0 if not, a fraction in between, or None if nobody knows.
-    """
-
-    label: str
-    score: float | None
 
 
 def is_printed(text: str) -> bool:
-    """Return whether a text is in brackets, as printed lists and objects are, or is a list of quoted strings.
+    """Return whether a text is in brackets, as printed lists are, or is a list of quoted strings or of bullets.
 
     Example:
-        >>> is_printed("['joy']"), is_printed("array(['joy'], dtype=object)"), is_printed("joy")
-        (True, True, False)
+        >>> is_printed("['joy']"), is_printed("array(['joy'], dtype=object)"), is_printed("joy"), is_printed("- joy")
+        (True, True, False, True)
     """
     text = unwrap(text)
     if text[:1] in ("'", '"'):
         return _QUOTED_LIST.fullmatch(text) is not None
-    return len(text) > 1 and text[-1] == _PAIRS.get(text[0])
+    return len(text) > 1 and (text[-1] == _PAIRS.get(text[0]) or bool(_bullets(text)))
 
 
 def parse_printed(text: str) -> Any:
-    """Return the value that was printed: lists, objects and scalars.
+    r"""Return the value that was printed: lists, objects and scalars.
 
     Raises:
         ValueError: Nothing that is known prints like this.
@@ -63,16 +54,17 @@ def parse_printed(text: str) -> Any:
     Example:
         >>> parse_printed("['a' 'b c']"), parse_printed("[a, b c]"), parse_printed('{"a": 1}')
         (['a', 'b c'], ['a', 'b c'], {'a': 1})
+        >>> parse_printed("[np.str_('a')]"), parse_printed("WrappedArray(a, b)"), parse_printed("- a\n- b")
+        (['a'], ['a', 'b'], ['a', 'b'])
     """
     text = unwrap(text)
-    try:
-        value = json.loads(text)
-        return [value] if isinstance(value, str) else value
-    except (json.JSONDecodeError, RecursionError):
-        pass
-    if '""' in text:
-        with suppress(json.JSONDecodeError):
-            return json.loads(text.replace('""', '"'))  # quotes that were doubled for CSV twice
+    if bullets := _bullets(text):
+        return bullets
+    value = _parse_json(text)
+    if isinstance(value, str):
+        return parse_printed(value) if is_printed(value) else [value]  # JSON within JSON
+    if value is not None:
+        return value
     body = text if text[:1] in ("'", '"') else text[1:-1].strip()
     if not _is_nested(body):
         return _flat(body)
@@ -93,147 +85,47 @@ def is_cut(text: str) -> bool:
     return _OPENED.match(text) is not None and not is_printed(text)
 
 
-def labels_of(value: Any, least: float = _LEAST_SCORE) -> list[str]:
-    """Return the labels that a parsed list or object holds, in order.
-
-    An object of scores has the labels of at least 0.5, or another least score; another one has the labels under a key
-    such as "choices", "label" or "name".
-
-    Raises:
-        ValueError: An object names no label, or lists are nested too deeply.
-        UnlabelledError: Nobody has labelled the row yet.
-
-    Example:
-        >>> labels_of({"toxic": 1, "insult": 0}), labels_of([{"id": 28, "name": "Drama"}])
-        (['toxic'], ['Drama'])
-        >>> labels_of([{"label": "toxic", "score": 0.9}, {"label": "insult", "score": 0.2}])
-        ['toxic']
-    """
-    return [label for label, score in judgements(value) if score is not None and score >= least]
-
-
-def scores_of(value: Any) -> dict[str, float]:
-    """Return the scores between 0 and 1 of the labels in an object of scores; empty for anything else.
-
-    Example:
-        >>> scores_of({"toxic": 0.8, "insult": 0, "threat": 1})
-        {'toxic': 0.8}
-    """
-    scores = {label.strip(): score for label, score in judgements(value)}
-    return {label: score for label, score in scores.items() if label and score is not None and 0 < score < 1}
-
-
-def judgements(value: Any, is_unknown: Callable[[str], bool] = lambda _: False) -> list[Judgement]:
-    """Return what a parsed list or object says about labels, in order.
-
-    Several annotations of Label Studio are votes: the score is the share of those that gave the label.
-
-    Args:
-        value: What was parsed.
-        is_unknown: Returns whether a value in place of a score, as text, means that nobody knows.
-
-    Raises:
-        ValueError: An object names no label, or lists are nested too deeply.
-        UnlabelledError: Nobody has labelled the row yet.
-
-    Example:
-        >>> judgements({"toxic": 1, "insult": None}, lambda text: text == "")
-        [Judgement(label='toxic', score=1.0), Judgement(label='insult', score=None)]
-    """
-    try:
-        return list(_judge(value, is_unknown))
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-
-
-def _judge(value: Any, is_unknown: Callable[[str], bool]) -> Iterator[Judgement]:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return
-    if isinstance(value, dict):
-        yield from _judge_object(value, is_unknown)
-    elif isinstance(value, list | tuple | set | frozenset):
-        if isinstance(value, list) and _are_annotations(value):
-            yield from _count_votes(value)
-            return
-        elements: Iterable[Any] = sorted(value, key=str) if isinstance(value, set | frozenset) else value
-        for element in elements:
-            yield from _judge(element, is_unknown)
-    else:
-        yield Judgement(str(value), 1.0)
-
-
-def _judge_object(value: dict[str, Any], is_unknown: Callable[[str], bool]) -> Iterator[Judgement]:
-    key = next((key for key in (*_NAMES, *_CONTAINERS) if key in value), None)
-    if key is None:
-        yield from _judge_scores(value, is_unknown)
-    elif key in _NAMES and isinstance(value[key], str) and (given := _score_beside(value, key, is_unknown)):
-        yield Judgement(value[key], given[0])
-    else:
-        yield from _judge(value[key], is_unknown)
-
-
-def _score_beside(value: dict[str, Any], name: str, is_unknown: Callable[[str], bool]) -> tuple[float | None] | None:
-    """Return the score beside a label in its object, as a tuple of one; None if there is none."""
-    key = next((key for key in _SCORES if key in value and key != name), None)
-    if key is None or isinstance(value[key], dict | list):
-        return None
-    score = _score(value[key])
-    if score is None and is_unknown(_text(value[key])):
-        return (None,)
-    # Other numbers are no shares, such as a rank or a count.
-    return None if score is None else (score,)
-
-
-def _judge_scores(value: dict[str, Any], is_unknown: Callable[[str], bool]) -> Iterator[Judgement]:
-    for name, content in value.items():
-        score = _score(content)
-        if score is None and not is_unknown(_text(content)):
-            known = ", ".join(map(str, list(value)[:5]))
-            raise ValueError(
-                f"the object has neither scores nor a key that names labels (its keys: {known}; '{name}' has"
-                f" {_text(content)[:20] or 'null'})"
-            )
-        yield Judgement(str(name), score)
-
-
-def _are_annotations(value: list[Any]) -> bool:
-    """Return whether a list is that of the annotations of a task, as Label Studio exports them."""
-    return bool(value) and all(isinstance(each, dict) and "result" in each for each in value)
-
-
-def _count_votes(annotations: list[dict[str, Any]]) -> Iterator[Judgement]:
-    counted = [each["result"] for each in annotations if str(each.get("was_cancelled", False)).lower() != "true"]
-    if not counted:
-        raise UnlabelledError("no annotation")
-    chosen = [[answer for answer in each if _is_choice(answer)] for each in counted]
-    votes = Counter(label for each in chosen for label in dict.fromkeys(labels_of(each)))
-    for label, count in votes.items():
-        yield Judgement(label, count / len(counted))
-
-
-def _is_choice(answer: Any) -> bool:
-    """Return whether an answer in an annotation is about the whole text, and not a rating, a note or a span of it."""
-    value = answer.get("value") if isinstance(answer, dict) else None
-    return not isinstance(value, dict) or ("start" not in value and any(key in value for key in _NAMES))
-
-
-def _score(value: Any) -> float | None:
-    try:
-        score = float(value)
-    except (TypeError, ValueError):
-        return None
-    return score if 0 <= score <= 1 else None
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
-
-
 def unwrap(text: str) -> str:
-    """Return a printed list without the call around it, as in `array([1, 0], dtype=int8)`."""
+    """Return a printed list without what some tools add: a call around it, types of its elements, curly quotes.
+
+    Example:
+        >>> unwrap("array([1, 0], dtype=int8)"), unwrap("[np.int64(1)]"), unwrap("[\u2018joy\u2019]"), unwrap('c("a")')
+        ('[1, 0]', '[1]', '["joy"]', '"a"')
+    """
     text = text.strip()
-    match = _CALL.fullmatch(text)
-    return (_DTYPE.sub("", match[1].strip()).strip() or "[]") if match else text
+    if text == "character(0)":
+        return "[]"  # no string, in R
+    if text[-1:] == ")" and (match := _CALL.fullmatch(text)):
+        text = _ARGUMENTS.sub("", match[1].strip()).strip()
+        if text[:1] not in ("[", "(", "{", "'", '"'):
+            text = f"[{text}]"
+    if "np." in text or "numpy." in text:
+        text = _SCALAR.sub(lambda scalar: scalar[1] or scalar[2], text)
+    if _CURLY.match(text):
+        text = _CURLY_AFTER.sub('"', _CURLY_BEFORE.sub(r'\1"', text))
+    return text
+
+
+def _bullets(text: str) -> list[str]:
+    """Return the elements of a list with a bullet on each line, as YAML has them; [] if a text is none."""
+    if text[:1] not in ("-", "*", "\u2022", "\u2023"):
+        return []
+    elements = [_BULLET.fullmatch(line) for line in text.split("\n") if line.strip()]
+    found = [element[1] for element in elements if element and len(element[1]) <= _BULLET_CHARACTERS]
+    return found if len(found) == len(elements) else []
+
+
+def _parse_json(text: str) -> Any:
+    """Return the value of a text in JSON, also with quotes that were doubled for CSV or escaped twice; else None."""
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError):
+        pass
+    for doubled in ('""', '\\"'):
+        if doubled in text:
+            with suppress(json.JSONDecodeError, RecursionError):
+                return json.loads(text.replace(doubled, '"'))
+    return None
 
 
 def _is_nested(body: str) -> bool:
