@@ -224,7 +224,14 @@ def _is_choice(answer: Any) -> bool:
 
 
 def _score(value: Any) -> float | None:
-    return None if value is None or isinstance(value, dict | list) else parse_share(str(value))
+    """Return a number from 0 to 1, or what a word such as yes or false says; None for a letter, such as a grade."""
+    if (
+        value is None
+        or isinstance(value, dict | list)
+        or (isinstance(value, str) and len(value) == 1 and value.isalpha())
+    ):
+        return None
+    return parse_share(str(value))
 
 
 def _text(value: Any) -> str:
