@@ -147,6 +147,8 @@ class LiveModel:
 
     def _load_lasting(self, version: Version) -> Model:
         model = self._load(version)
+        if self.served is None:
+            gc.collect()  # nobody waits; what a later load leaves goes with the former version
         gc.freeze()  # Python would search TensorFlow's million objects, which stay, for garbage while requests wait
         return model
 
