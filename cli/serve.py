@@ -23,7 +23,9 @@ def serve(
     max_wait_ms: Annotated[
         float, typer.Option(help="Time that a batch which is not full waits for further requests, in ms.")
     ] = 0.0,
-    workers: Annotated[int, typer.Option(help="Batches that the model computes at the same time.")] = 1,
+    workers: Annotated[
+        int, typer.Option(help="Batches that the model computes at the same time, each on its share of the cores.")
+    ] = 1,
     queue: Annotated[int, typer.Option(help="Texts that may wait; requests beyond are answered with 429.")] = 1000,
     max_request_mb: Annotated[float, typer.Option(help="Size of a request; above it, the answer is 413.")] = 8.0,
     poll_s: Annotated[float, typer.Option(help="Seconds between two looks for a new version.")] = 5.0,
@@ -80,6 +82,9 @@ def serve(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # TensorFlow enables oneDNN by default only on some processors.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    if workers > 1:
+        # Otherwise the parts of each batch would be spread over all cores, and wait for each other.
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, len(os.sched_getaffinity(0)) // workers)))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     from serving.server.server import Addresses
     from serving.server.server import serve as run

@@ -20,7 +20,9 @@ class ServerSettings(Settings):
     max_wait_ms: float = Field(
         default=0.0, ge=0, description="Time that an idle server waits for further requests to fill a batch, in ms."
     )
-    workers: int = Field(default=1, ge=1, description="Batches that the model computes at the same time.")
+    workers: int = Field(
+        default=1, ge=1, description="Batches that the model computes at the same time, each on its share of the cores."
+    )
     queue: int = Field(default=1000, ge=1, description="Texts that may wait; requests beyond are answered with 429.")
     max_request_mb: float = Field(
         default=8.0, gt=0, description="Size of a request; larger ones are answered with 413."
