@@ -131,7 +131,9 @@ def _labels_column(candidates: Sequence[Column], hints: Hints) -> Column | None:
 def _columns_of_one_label_each(candidates: Sequence[Column]) -> LabelReading | None:
     """Return the reading of columns of 0 and 1, or of numbered ones; None if there are none."""
     flags = [column for column in candidates if column.is_indicator or column.is_nearly_indicator]
-    if any(column.has_both for column in flags) and (len(flags) > 1 or flags[0].is_indicator):
+    if any(column.has_both for column in flags) and (
+        len(flags) > 1 or flags[0].is_indicator or flags[0].is_flag_or_blank
+    ):
         _refuse_others_alike(candidates, flags)
         return _indicators(flags)
     for each in candidates:

@@ -275,10 +275,15 @@ def _names_in_use(labels: LabelReading, trial: Trial) -> Sequence[str]:
             f"no row is labelled yet: column '{printable(labels.settings.label_columns[0])}' holds no annotation; name"
             " another by --labels"
         )
-    if len(trial.labels) == 1 and trial.labels.total() == trial.accepted >= _FEW_ROWS:
+    if trial.labels and min(trial.labels.values()) == trial.accepted >= _FEW_ROWS:
+        first = printable(next(iter(trial.labels)))
+        if len(trial.labels) == 1:
+            what, remedy = f"the only label, '{first}'", "add rows without it"
+        else:
+            what = f"every label ('{first}' and {len(trial.labels) - 1} more)"
+            remedy = "if another column says how sure each is, leave out those that are not"
         raise Refused(
-            f"every row has the only label, '{printable(next(iter(trial.labels)))}', so that there is nothing to learn;"
-            " add rows without it, or name another column by --labels"
+            f"every row has {what}, so that there is nothing to learn; {remedy}, or name another column by --labels"
         )
     if not trial.labels:
         raise Refused(

@@ -401,6 +401,19 @@ def test_one_column_of_flags_may_have_blanks(tmp_path: Path) -> None:
     assert "20 rows without any known label are left out" in printed
 
 
+def test_one_column_of_flags_that_is_named_like_a_label_may_have_blanks(tmp_path: Path) -> None:
+    content = "text,toxic\n" + "".join(f"{text},{('yes', 'no', 'NA')[n % 3]}\n" for n, text, _ in ROWS)
+    examples, labels, _ = _init(tmp_path, "a.csv", content)
+    assert (labels, examples.labels.model_dump()["unknown"]) == (["toxic"], ("NA",))
+
+
+def test_refuses_all_labels_in_every_row(tmp_path: Path) -> None:
+    # As a zero-shot classifier answers: all labels, the most likely first, and their scores in another column.
+    rows = (json.dumps({"sequence": text, "labels": [*LABELS], "scores": [0.9, 0.2, 0.1]}) for _, text, _ in ROWS)
+    with pytest.raises(Refused, match=r"every row has every label \('billing' and 2 more\).*how sure each is"):
+        _init(tmp_path, "a.jsonl", "\n".join(rows))
+
+
 def test_warns_of_a_label_that_no_row_denies(tmp_path: Path) -> None:
     rows = (f"{text},{'' if n % 3 else 1},{n % 2 if n % 5 else ''}\n" for n, text, _ in ROWS)
     printed = _init(tmp_path, "a.csv", "text,No Finding,Edema\n" + "".join(rows))[2]

@@ -138,8 +138,8 @@ def _score_beside(value: dict[str, Any], name: str, is_unknown: Callable[[str], 
     """Return the score beside a label in its object, as a tuple of one; None if there is none."""
     keys = _plain_keys(value)
     key = next((keys[score] for score in _SCORES if score in keys and keys[score] != name), None)
-    if key is None or isinstance(value[key], dict | list):
-        return None
+    if key is None or value[key] is None or isinstance(value[key], dict | list):
+        return None  # a label without a score is given
     score = _score(value[key])
     if score is None and is_unknown(_text(value[key])):
         return (None,)

@@ -38,6 +38,7 @@ def _given(text: str) -> list[str]:
         '[{"displayName": "a"}, {"displayName": "b c"}]',
         '[{"slug": "a", "id": 0}, {"slug": "b c", "id": 7}]',
         '[{"Label_Name": "a", "score": 0.9}, {"Label_Name": "b c"}, {"Label_Name": "z", "score": 0.1}]',
+        '[{"label": "a", "score": null}, {"label": "b c", "score": null}]',
         '{"/m/01": "a", "/m/02": "b c"}',
         '{"1": "a", "2": "b c"}',
     ],
