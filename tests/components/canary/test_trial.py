@@ -15,7 +15,7 @@ from components.canary.reference import Reference
 from components.canary.settings import CanarySettings
 from components.canary.trial import try_model
 from components.registry import ModelRecord
-from tests.components.trainer.test_export_pairs import PAIRS
+from tests.components.trainer.pair_rows import PAIRS
 
 Outputs = dict[str, tf.Tensor]
 

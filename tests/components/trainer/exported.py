@@ -1,11 +1,14 @@
-"""Exporting a model through the Trainer's `run_fn`."""
+"""Models that the Trainer's `run_fn` exports."""
 
 from pathlib import Path
 
+import pytest
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.trainer.run import run_fn
-from components.trainer.settings import TrainerConfig
+from components.trainer.settings import TrainerConfig, TrainingSettings
+from tests.components.trainer.pair_rows import transformed
+from tests.support.once import made_once
 
 
 def export(folder: Path, root: Path, config: TrainerConfig) -> Path:
@@ -32,3 +35,18 @@ def export(folder: Path, root: Path, config: TrainerConfig) -> Path:
         )
     )
     return folder / "model"
+
+
+def trained_on_pairs(factory: pytest.TempPathFactory) -> Path:
+    """Return a Model artifact of pairs of texts, trained in bfloat16, where most could go wrong; once per test run."""
+    root = transformed(factory, pair=True)
+    config = TrainerConfig(
+        training=TrainingSettings(epochs=1, batch_size=8, precision="bfloat16"),
+        checkpoint=str(root / "bert"),
+        checkpoint_fingerprint="f",
+    )
+
+    def make(folder: Path) -> None:
+        export(folder, root, config).rename(folder / "Format-Serving")
+
+    return made_once(factory, "trained-on-pairs", make)

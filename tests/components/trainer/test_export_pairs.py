@@ -26,52 +26,21 @@ from schema.errors import Refused
 from schema.features import NO_GROUP
 from serving.server.warmup import read_warmup
 from tests.components.preprocessing.reference import GoogleTokenizer, google_pair
-from tests.components.preprocessing.transform import Row, run_transform, serialized
-from tests.components.trainer.exported import export
-from tests.support.tiny_bert import VOCABULARY, write_tiny_bert
-
-LABELS = ("praise", "refund", "trouble")
-PAIRS = [
-    ("the refund is my money back", "it is not broken"),
-    ("it is not broken", "the refund is my money back"),
-    ("slow login!", ""),
-    ("", "love"),
-    ("my password " * 20, "thanks " * 30),
-    *((f"the refund {'is slow ' * n}", f"i love it {'and it is not broken ' * (n % 7)}") for n in range(70)),
-]
-MAX_TOKENS = 32
-
-
-def rows(*, pair: bool) -> list[Row]:
-    second = [{"text_pair": [b]} if pair else {} for _, b in PAIRS]
-    return [
-        {"id": [str(n)], "text": [a], "labels": [LABELS[n % 3]], **columns}
-        for n, ((a, _), columns) in enumerate(zip(PAIRS, second, strict=True))
-    ]
+from tests.components.preprocessing.transform import serialized
+from tests.components.trainer.exported import export, trained_on_pairs
+from tests.components.trainer.pair_rows import LABELS, MAX_TOKENS, PAIRS, rows, transformed
+from tests.support.tiny_bert import VOCABULARY
 
 
 @pytest.fixture(scope="module")
-def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_bert(tmp_path_factory.mktemp("bert"))
-
-
-def transformed(folder: Path, bert: Path, *, pair: bool) -> Path:
-    """Run Transform on the rows and return its output folder."""
-    settings = {
-        "vocabulary": str(bert / "vocab.txt"), "lower_case": True, "max_tokens": MAX_TOKENS, "truncation": "head_tail",
-    }  # fmt: skip
-    return run_transform(folder, rows(pair=pair), LABELS, settings, pair=pair)
+def pair_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return transformed(tmp_path_factory, pair=True)
 
 
 @pytest.fixture(scope="module")
-def pair_root(tmp_path_factory: pytest.TempPathFactory, bert: Path) -> Path:
-    return transformed(tmp_path_factory.mktemp("pairs"), bert, pair=True)
-
-
-@pytest.fixture(scope="module")
-def model(bert: Path) -> Any:
+def model(pair_root: Path) -> Any:
     keras.utils.set_random_seed(0)
-    model = build_classifier(load_backbone(find_checkpoint(str(bert))), len(LABELS), dropout=0.1)
+    model = build_classifier(load_backbone(find_checkpoint(str(pair_root / "bert"))), len(LABELS), dropout=0.1)
     # A new head gives nearly the same probabilities to every text.
     model.layers[-1].kernel.assign(np.random.default_rng(0).normal(0, 1, (16, len(LABELS))))
     return model
@@ -118,8 +87,8 @@ def test_the_export_brings_requests_that_warm_a_server_up(exported: Any, exporte
     assert len({len(text.split()) for _, columns in requests for text in columns.get("texts", ())}) > 5
     for signature, columns in requests:
         answer = exported[signature](**{name: tf.constant(list(values)) for name, values in columns.items()})
-        (rows,) = {len(values) for values in columns.values()}
-        assert answer["probabilities"].shape == (rows, len(LABELS))
+        (n_rows,) = {len(values) for values in columns.values()}
+        assert answer["probabilities"].shape == (n_rows, len(LABELS))
 
 
 @pytest.mark.usefixtures("exported")
@@ -201,23 +170,18 @@ def test_prediction_in_chunks_keeps_segment_ids_with_their_token_ids(model: Any)
 # === The Trainer, and predicting with its model ===
 
 
-def train(folder: Path, root: Path, bert: Path) -> Path:
-    """Train for one step through `run_fn`, which recognizes pairs by Transform's output; return the model."""
-    trainer = TrainerConfig(
-        training=TrainingSettings(max_steps=1, batch_size=8), checkpoint=str(bert), checkpoint_fingerprint=""
-    )
-    return export(folder, root, trainer)
+@pytest.fixture(scope="module")
+def pair_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the model of a training, which recognized pairs by Transform's output."""
+    return trained_on_pairs(tmp_path_factory) / "Format-Serving"
 
 
 @pytest.fixture(scope="module")
-def pair_model(tmp_path_factory: pytest.TempPathFactory, pair_root: Path, bert: Path) -> Path:
-    return train(tmp_path_factory.mktemp("trained"), pair_root, bert)
-
-
-@pytest.fixture(scope="module")
-def single_model(tmp_path_factory: pytest.TempPathFactory, bert: Path) -> Path:
-    root = transformed(tmp_path_factory.mktemp("single"), bert, pair=False)
-    return train(tmp_path_factory.mktemp("trained"), root, bert)
+def single_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = transformed(tmp_path_factory, pair=False)
+    training = TrainingSettings(max_steps=1, batch_size=8)
+    config = TrainerConfig(training=training, checkpoint=str(root / "bert"), checkpoint_fingerprint="")
+    return export(tmp_path_factory.mktemp("trained"), root, config)
 
 
 def test_predicts_pairs(pair_model: Path) -> None:

@@ -14,18 +14,17 @@ from components.trainer import run
 from components.trainer.settings import TrainerConfig, TrainingSettings, WarmStart
 from components.trainer.start import find_start
 from tests.components.trainer.exported import export
-from tests.components.trainer.test_export_pairs import PAIRS, transformed
-from tests.support.tiny_bert import write_tiny_bert
+from tests.components.trainer.pair_rows import PAIRS, transformed
 
 
 @pytest.fixture(scope="module")
-def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_bert(tmp_path_factory.mktemp("bert"))
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return transformed(tmp_path_factory, pair=False)
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory, bert: Path) -> Path:
-    return transformed(tmp_path_factory.mktemp("transformed"), bert, pair=False)
+def bert(root: Path) -> Path:
+    return root / "bert"
 
 
 def _train(

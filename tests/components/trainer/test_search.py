@@ -18,20 +18,19 @@ from components.trainer import run, search
 from components.trainer.settings import TrainerConfig, TrainingSettings
 from components.trainer.tuning.trials import read_trials
 from schema.errors import Refused
-from tests.components.trainer.test_export_pairs import PAIRS, transformed
-from tests.support.tiny_bert import write_tiny_bert
+from tests.components.trainer.pair_rows import PAIRS, transformed
 
 _OVER = {"learning_rate": {"low": 1e-4, "high": 1e-2, "scale": "log"}, "batch_size": [4, 8]}
 
 
 @pytest.fixture(scope="module")
-def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_bert(tmp_path_factory.mktemp("bert"))
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return transformed(tmp_path_factory, pair=False)
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory, bert: Path) -> Path:
-    return transformed(tmp_path_factory.mktemp("transformed"), bert, pair=False)
+def bert(root: Path) -> Path:
+    return root / "bert"
 
 
 class _Killed(BaseException):
