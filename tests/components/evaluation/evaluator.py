@@ -13,6 +13,7 @@ from components.evaluation.executor import Executor
 from components.evaluation.settings import EvaluationSettings
 from schema.label_list import LabelList
 from tests.components.evaluation.small_model import LABELS, artifact
+from tests.support.beam import BEAM_ARGUMENTS
 
 
 def make_eval_config(settings: EvaluationSettings, labels: Sequence[str] = LABELS) -> config_pb2.EvalConfig:
@@ -36,7 +37,7 @@ def run_evaluator(
     """
     blessing = artifact(standard_artifacts.ModelBlessing, output / "blessing")
     context = BaseBeamExecutor.Context(
-        beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(output / "tmp"), unique_id="1"
+        beam_pipeline_args=list(BEAM_ARGUMENTS), tmp_dir=str(output / "tmp"), unique_id="1"
     )
     Executor(context).Do(
         {

@@ -20,7 +20,8 @@ from components.example_gen.settings import ExamplesSettings
 from components.stratification.memory import remember
 from schema.errors import Refused
 from tests.components.example_gen.support import csv_text, distinct_rows, settings_for, write_file
-from tests.components.example_gen.test_executor import BEAM_ARGS, examples_in, files_in
+from tests.components.example_gen.test_executor import examples_in, files_in
+from tests.support.beam import BEAM_ARGUMENTS
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def pipeline_of(base: Path, settings: ExamplesSettings, registry: str | None = N
         components=[TextExampleGen(settings=settings, registry=registry)],
         enable_cache=True,
         metadata_connection_config=sqlite_metadata_connection_config(str(base / "metadata.db")),
-        beam_pipeline_args=BEAM_ARGS,
+        beam_pipeline_args=list(BEAM_ARGUMENTS),
     )
 
 

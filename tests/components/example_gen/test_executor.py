@@ -28,9 +28,9 @@ from components.example_gen.settings import ExamplesSettings
 from components.example_gen.sources.settings import SPLITS
 from schema.errors import Refused
 from tests.components.example_gen.support import TRAIN_EVAL_TEST, csv_text, distinct_rows, settings_for, write_file
+from tests.support.beam import BEAM_ARGUMENTS
 
 # Without an image, TFX would package its own source for workers, which an in-process runner does not have.
-BEAM_ARGS = ["--runner=FnApiRunner", "--sdk_container_image=unused"]
 
 Features = dict[str, list[str]]
 
@@ -41,7 +41,7 @@ class Ingested:
     def __init__(self, base: Path, settings: ExamplesSettings, **properties: str) -> None:
         self.examples, self.quarantine = Examples(), Quarantine()
         self.examples.uri, self.quarantine.uri = str(base / "examples"), str(base / "quarantine")
-        executor = Executor(BaseBeamExecutor.Context(beam_pipeline_args=BEAM_ARGS))
+        executor = Executor(BaseBeamExecutor.Context(beam_pipeline_args=list(BEAM_ARGUMENTS)))
         outputs = {"examples": [self.examples], "quarantine": [self.quarantine]}
         executor.Do({}, outputs, {"settings": settings.model_dump_json(), **properties})
 

@@ -19,7 +19,8 @@ from components.example_gen.sources.settings import SPLITS
 from schema.errors import Refused
 from tests.components.example_gen import encoders
 from tests.components.example_gen.support import csv_text, distinct_rows, settings_for, write_file
-from tests.components.example_gen.test_executor import BEAM_ARGS, Ingested, examples_in, files_in
+from tests.components.example_gen.test_executor import Ingested, examples_in, files_in
+from tests.support.beam import BEAM_ARGUMENTS
 from tests.support.bigquery.clients import point_clients_at
 from tests.support.bigquery.read_api import ReadApi
 from tests.support.bigquery.server import BigQueryServer, Table
@@ -101,7 +102,7 @@ def test_reads_the_same_examples_from_queries(
     config = settings_for("", format="bigquery", id="id", inputs=[query], read_method=method)
     examples, quarantined = Examples(), Quarantine()
     examples.uri, quarantined.uri = str(tmp_path / "examples"), str(tmp_path / "quarantine")
-    arguments = [*BEAM_ARGS, "--project=shop", "--temp_location=gs://bucket/temp"]
+    arguments = [*BEAM_ARGUMENTS, "--project=shop", "--temp_location=gs://bucket/temp"]
     executor = Executor(BaseBeamExecutor.Context(beam_pipeline_args=arguments))
     properties = {"settings": config.model_dump_json(), "project": "shop"}
     executor.Do({}, {"examples": [examples], "quarantine": [quarantined]}, properties)

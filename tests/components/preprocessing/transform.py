@@ -13,6 +13,7 @@ from tfx.types import artifact_utils, standard_artifacts, standard_component_spe
 from components.data_gate.schema import complete_schema
 from components.data_gate.settings import DataGateSettings
 from schema.infer import infer_schema, schema_text
+from tests.support.beam import BEAM_ARGUMENTS
 
 Row = Mapping[str, Sequence[str] | Sequence[int] | Sequence[float]]
 
@@ -52,7 +53,7 @@ def run_transform(
     outputs[standard_component_specs.TRANSFORM_GRAPH_KEY].uri = str(root / "graph")
     outputs[standard_component_specs.TRANSFORMED_EXAMPLES_KEY].uri = str(root / "examples")
     context = base_beam_executor.BaseBeamExecutor.Context(
-        beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(root / "tmp"), unique_id="1"
+        beam_pipeline_args=list(BEAM_ARGUMENTS), tmp_dir=str(root / "tmp"), unique_id="1"
     )
     settings = {"tokenizer": dict(tokenizer), "labels": list(labels)}
     transform.Executor(context).Do(

@@ -29,6 +29,7 @@ from components.pusher.component import RegistryPusher
 from schema.label_list import LabelList
 from tests.components.evaluation import small_model
 from tests.components.evaluation.small_model import LABELS
+from tests.support.beam import BEAM_ARGUMENTS
 
 GATES = ["macro_f1 >= 0.3", "macro_f1 >= baseline - 0.5", "f1[*] >= 0.1 where support >= 10"]
 STEPS = ["RegistryBaseline", "MultiLabelEvaluator", "Blessing", "RegistryPusher"]
@@ -122,7 +123,7 @@ class Workshop:
             metadata_connection_config=self.connection,
             enable_cache=True,
             components=[examples, schema, model, baseline, evaluator, blessing, pusher],
-            beam_pipeline_args=["--runner=FnApiRunner"],
+            beam_pipeline_args=list(BEAM_ARGUMENTS),
         )
 
     def _import(self, name: str, kind: Any, **properties: str) -> Any:
