@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from cli.prediction import predict_texts
-from components.registry import ModelRecord
 from tests.end_to_end.command import command, run, summaries
 from tests.support.hook import Hook
 from tests.support.small_project import Project, make_project, write_rows
 
-# The quality of the model does not matter here: it is trained for two steps, and no gate can reject it.
-_TRIAL = ("training.max_steps=2", "evaluation.gates=[]", "evaluation.slices=[]", "evaluation.label_slices=false")
+# The quality of the model does not matter here: it is trained for two steps, and no gate can reject it, nor the latency
+# of the live model, which is short by chance.
+_TRIAL = (
+    "training.max_steps=2", "evaluation.gates=[]", "evaluation.slices=[]", "evaluation.label_slices=false",
+    "canary.latency_ratio=null",
+)  # fmt: skip
 
 
 def _day(project: Project, name: str, seed: int, rows: int = 200, **options: Any) -> None:
@@ -204,34 +206,3 @@ def test_refuses_to_show_a_missing_quarantine_in_one_line(tmp_path: Path, capfd:
         "no run here has read any data; give a folder of <work_dir>/runs",
         "no run here has read any data; give a folder of <work_dir>/runs",
     ]
-
-
-def test_the_label_list_may_change_between_runs(tmp_path: Path) -> None:
-    project = make_project(tmp_path / "project", rows=200)
-    status, _ = run(project, *_TRIAL)
-    assert status == 0
-    schema = ("--schema", str(project.folder / "schema.pbtxt"))
-    assert command("labels", "rename", "refund", "money_back", *schema) == 0
-    assert command("labels", "retire", "praise", *schema) == 0
-    assert command("labels", "add", "slow", *schema) == 0
-    assert command("labels", "imply", "money_back", "account", *schema) == 0
-
-    # The rows still have the old name refund, and the retired label praise.
-    trial = [change for change in _TRIAL if "gates" not in change]
-    status, summary = run(project, *trial, "evaluation.gates=[macro_f1 >= baseline - 0.99]")
-    assert status == 0, summary["reasons"]
-    assert list(summary["metrics"]["per_label"]) == ["account", "money_back", "slow"]
-    assert summary["metrics"]["per_label"]["money_back"]["support"] > 0
-    assert list(summary["baseline"]["per_label"]) == ["account", "money_back"]
-    assert set(summary["data"]["retired_labels"]) == {"praise"}
-    assert 0 < summary["data"]["completed_labels"]["account"] < 200
-    model = ModelRecord.read(summary["pushed"])
-    assert model.implies == {"money_back": ["account"]}
-    answers = predict_texts(str(project.registry), ["refund money", "login", "slow broken", "thanks"])
-    for answer in answers:
-        given = {each.name for each in answer.labels if each.given}
-        assert "account" in given or "money_back" not in given
-    assert summary["data"]["warnings"] == ["no row has the label slow"]
-    (gate,) = summary["gates"]
-    assert gate["passed"]
-    assert gate["value"] is not None

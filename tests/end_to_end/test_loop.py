@@ -22,6 +22,7 @@ import yaml
 from markdown_it import MarkdownIt
 from prometheus_client.parser import text_string_to_metric_families
 
+from cli.prediction import predict_texts
 from components.registry import ModelRecord
 from components.tracking.mlflow_run import label_name
 from components.trainer.loop.event_files import read_scalars
@@ -47,7 +48,7 @@ _LABELS = (_ACCOUNT, _PRAISE, _REFUND, _LONG, *_OTHERS)
 _WORDS = dict(zip(_LABELS, ("login", "thanks", "refund", "slow", "broken", "not", "love"), strict=True))
 _SLICE, _VALUES = "kanal [1]/a.b <i>x</i> 🙂", ("<u>chat</u>", "mail [x] a=b, c")
 _ASKED_TEXTS = 60
-_TRIAL = ("training.max_steps=2",)
+_TRIAL = ("training.max_steps=2", "canary.latency_ratio=null")
 
 
 def _write_rows(path: Path, rows: int) -> None:
@@ -303,4 +304,12 @@ def test_the_loop_closes(project: Project, first: First, served: Path, capfd: py
     assert 0 < second["data"]["completed_labels"][_ACCOUNT] < 200
     record = ModelRecord.read(second["pushed"])
     assert record.implies == {"money back [$]": [_ACCOUNT]}
-    assert "no row has the label slow <i>" in second["data"]["warnings"]
+    of_rows = [warning for warning in second["data"]["warnings"] if warning.startswith("no row has")]
+    assert of_rows == ["no row has the label slow <i>"]
+    assert second["metrics"]["per_label"]["money back [$]"]["support"] > 0, "the rows have its former name"
+    (gate,) = second["gates"]
+    assert gate["passed"]
+    assert gate["value"] is not None
+    for answer in predict_texts(str(project.registry), ["refund login", "login", "slow broken", "thanks"]):
+        given = {each.name for each in answer.labels if each.given}
+        assert _ACCOUNT in given or "money back [$]" not in given
