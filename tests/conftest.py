@@ -21,6 +21,20 @@ LONGEST = (
     "runners/beam/test_flink.py",
     "components/trainer/loop/test_resume.py",
     "components/trainer/test_distributed.py",
+    "components/evaluation/test_other_labels.py",
+    "components/trainer/test_search.py",
+    "components/trainer/test_export_pairs.py",
+    "components/canary/test_trial.py",
+    "components/pusher/test_judgement.py",
+    "components/trainer/loop/test_steps.py",
+    "runners/beam/test_runner.py",
+    "runners/vertex/test_conformance.py",
+    "runners/vertex/test_spec.py",
+    "faults/test_sample.py",
+    "serving/server/test_server.py",
+    "serving/collector/test_collector.py",
+    "serving/scoring/test_scoring.py",
+    "test_wheel.py",
 )
 _TESTS = Path(__file__).parent
 
