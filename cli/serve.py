@@ -19,7 +19,7 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of HTTP; 0 for any free one.")] = 8501,
     grpc_port: Annotated[int, typer.Option(help="Port of gRPC; 0 for any free one.")] = 8500,
-    max_batch: Annotated[int, typer.Option(help="Most texts that the model is called with at once.")] = 128,
+    max_batch: Annotated[int, typer.Option(help="Most texts that the model is called with at once.")] = 256,
     max_wait_ms: Annotated[
         float, typer.Option(help="Time that a batch which is not full waits for further requests, in ms.")
     ] = 0.0,

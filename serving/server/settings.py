@@ -16,7 +16,7 @@ class ServerSettings(Settings):
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8501, ge=0, le=65535, description="Port of HTTP; 0 for any free one.")
     grpc_port: int = Field(default=8500, ge=0, le=65535, description="Port of gRPC; 0 for any free one.")
-    max_batch: int = Field(default=128, ge=1, description="Most texts that the model is called with at once.")
+    max_batch: int = Field(default=256, ge=1, description="Most texts that the model is called with at once.")
     max_wait_ms: float = Field(
         default=0.0, ge=0, description="Time that an idle server waits for further requests to fill a batch, in ms."
     )
