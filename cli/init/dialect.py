@@ -14,7 +14,7 @@ from components.example_gen.formats.delimited import named_separator, read_rows,
 from components.example_gen.formats.encoding import UTF_8, check_encoding, decoded
 from components.example_gen.formats.format import FileOptions, Format
 from components.example_gen.formats.rows import Rejected, Row
-from components.example_gen.formats.sniffing import NOT_TEXT
+from components.example_gen.formats.sniffing import why_not_text
 from components.example_gen.formats.values import printable
 from schema.errors import Refused
 
@@ -144,7 +144,7 @@ def _find_encoding(data: Path, hints: Hints) -> str:
     even, odd = head[:1000:2].count(0), head[1:1000:2].count(0)
     if max(even, odd) > min(len(head), 1000) // 4 and min(even, odd) < max(even, odd) // 10:
         return "utf-16-le" if odd > even else "utf-16-be"
-    if head.startswith(tuple(NOT_TEXT)):
+    if why_not_text(head):
         return UTF_8  # not text: `survey` says what it is
     lines = head.split(b"\n")
     invalid = [line for line in (lines[:-1] if len(head) == _HEAD_BYTES else lines) if not _is_utf_8(line)]

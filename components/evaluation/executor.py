@@ -20,9 +20,8 @@ from components import registry
 from components.baseline.record import BaselineRecord
 from components.baseline.shared_labels import match_outputs
 from components.evaluation.eval_config import model_outputs, set_baseline_outputs, set_thresholds
-from components.evaluation.insights.explained import add_explanations
+from components.evaluation.insights.explained import explain_mistakes
 from components.evaluation.insights.gather import gathering
-from components.evaluation.insights.insights import Insights
 from components.registry import ModelRecord
 from schema.errors import Refused
 
@@ -71,7 +70,7 @@ class Executor(tfx_executor.Executor):  # type: ignore[misc]
         evaluation = artifact_utils.get_single_instance(output_dict[EVALUATION_KEY])
         with gathering(evaluation.uri, candidate, baseline, baseline_outputs):
             super().Do(inputs, output_dict, exec_properties)
-        _explain_mistakes(inputs, evaluation.uri)
+        explain_mistakes(evaluation.uri, _model_dir(inputs, MODEL_KEY))
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
         if not blessing.has_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY):
             _bless_without_thresholds(blessing)
@@ -84,17 +83,11 @@ def _read_eval_config(exec_properties: dict[str, Any]) -> config_pb2.EvalConfig:
 
 
 def _read_model_record(inputs: Artifacts, key: str) -> ModelRecord:
-    model = artifact_utils.get_single_instance(inputs[key])
-    return registry.ModelRecord.read(path_utils.serving_model_path(model.uri))
+    return registry.ModelRecord.read(_model_dir(inputs, key))
 
 
-def _explain_mistakes(inputs: Artifacts, folder: str) -> None:
-    model = artifact_utils.get_single_instance(inputs[MODEL_KEY])
-    try:
-        insights = Insights.read(folder)
-    except FileNotFoundError:  # the test split has no examples
-        return
-    add_explanations(insights, path_utils.serving_model_path(model.uri)).write(folder)
+def _model_dir(inputs: Artifacts, key: str) -> str:
+    return str(path_utils.serving_model_path(artifact_utils.get_single_instance(inputs[key]).uri))
 
 
 def _check_labels(candidate: ModelRecord, eval_config: config_pb2.EvalConfig) -> None:

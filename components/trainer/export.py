@@ -28,6 +28,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.explanation.explanation import SIGNATURE as EXPLAIN_SIGNATURE
 from components.preprocessing import features as transformed
 from components.trainer.decision_scores import decision_scores, obey_implications
 from components.trainer.integrated_gradients import integrated_gradients
@@ -35,8 +36,6 @@ from components.trainer.serving_classifier import ServingClassifier
 from components.trainer.warmup import write_warmup
 from components.trainer.windowed_serving import serving_classifier
 from schema.features import LABELS, SOFT_LABELS, SOFT_SCORES, TEXT, TEXT_PAIR, UNKNOWN_LABELS
-
-EXPLAIN = "explain"
 
 
 def export_classifier(
@@ -80,7 +79,7 @@ def export_classifier(
         signatures.append((partial(endpoints.explain, vocabulary), [*endpoints.text_columns.values(), "labels"]))
     for endpoint, arguments in signatures:
         signature = [tf.TensorSpec([None], tf.string, name=argument) for argument in arguments]
-        archive.add_endpoint(getattr(endpoint, "__name__", EXPLAIN), endpoint, signature)
+        archive.add_endpoint(getattr(endpoint, "__name__", EXPLAIN_SIGNATURE), endpoint, signature)
     archive.write_out(directory, verbose=False)
     write_warmup(directory, list(endpoints.text_columns.values()))
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.common.files import is_remote, read_bytes
+from components.common.files import is_remote
+from components.common.saved_model import read_signatures
 from components.registry import ModelRecord, check_export, differences, find_model
 from schema.errors import Refused
 from serving.scoring.record import ScoredWith
@@ -69,10 +70,7 @@ def check_signature(path: str, *, pair: bool) -> None:
     Raises:
         Refused: It does not.
     """
-    from tensorflow.core.protobuf import saved_model_pb2
-
-    saved = saved_model_pb2.SavedModel.FromString(read_bytes(f"{path}/saved_model.pb"))
-    signatures = saved.meta_graphs[0].signature_def
+    signatures = read_signatures(path)
     if _SIGNATURE not in signatures:
         raise Refused(f"{path}: has no signature {_SIGNATURE}; this pipeline did not export it")
     takes_pairs = "text_pairs" in signatures[_SIGNATURE].inputs

@@ -1,15 +1,14 @@
 """Loading and calling of an exported SavedModel, with nothing but TensorFlow and TensorFlow Text."""
 
 import tempfile
-from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 import tensorflow_text  # noqa: F401 - registers the tokenizer's operations
 from grpc import StatusCode
-from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
-from components.common.files import is_remote, read_bytes
+from components.common.files import is_remote
+from components.common.saved_model import read_signatures
 from components.registry import ModelRecord, Version, check_export, copy_model, differences
 from schema.errors import Refused
 from serving.pieces import SIGNATURE, piece_counter
@@ -36,7 +35,7 @@ class SavedModel:
 
     def __init__(self, model_dir: str, header: LogHeader, *, counts_pieces: bool = True) -> None:
         self.header = header
-        self.signature_defs = _read_signature_defs(model_dir)
+        self.signature_defs = read_signatures(model_dir)
         self.signatures = {
             name: signature for name, each in self.signature_defs.items() if (signature := _signature(name, each))
         }
@@ -114,12 +113,6 @@ def _check_answers(model: SavedModel) -> None:
         raise ValueError("its answers do not have a probability for each label")
     if not ((probabilities >= 0) & (probabilities <= 1)).all():
         raise ValueError("its probabilities are not from 0 to 1")
-
-
-def _read_signature_defs(model_dir: str) -> Mapping[str, meta_graph_pb2.SignatureDef]:
-    content = read_bytes(f"{model_dir.rstrip('/')}/saved_model.pb")
-    graphs = saved_model_pb2.SavedModel.FromString(content).meta_graphs
-    return dict(graphs[0].signature_def)
 
 
 def _signature(name: str, definition: Any) -> Signature | None:

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
 
-from components.common.files import read_bytes
 from components.common.progress import PROGRESS
+from components.common.saved_model import read_signatures
 from components.evaluation.insights.insights import Insights, Mistake
 from components.evaluation.insights.tally import TEXT_CHARACTERS
 from components.explanation.explanation import SIGNATURE, explain
@@ -23,19 +22,27 @@ _SECONDS = 60.0
 _Case = tuple[str, Mistake]
 
 
-def add_explanations(insights: Insights, model_dir: str, seconds: float = _SECONDS) -> Insights:
-    """Return the insights with explanations of the most confident mistakes of each label.
+def explain_mistakes(folder: str, model_dir: str, seconds: float = _SECONDS) -> None:
+    """Add explanations of the most confident mistakes of each label to insights.json.
 
     Up to three of each label and kind are explained, the first of each list before the second, until the time is up.
     Texts that insights keep only the beginning of are left out.
 
     Args:
-        insights: Insights into the model.
-        model_dir: The exported model. Without the signature `explain`, the insights are returned as they are.
+        folder: Folder of insights.json, which is not there if the test split has no examples.
+        model_dir: The exported model. Without the signature `explain`, nothing is done.
         seconds: Time after which no further mistake is explained.
     """
-    if not _explains(model_dir):
-        return insights
+    if SIGNATURE not in read_signatures(model_dir):
+        return
+    try:
+        insights = Insights.read(folder)
+    except FileNotFoundError:
+        return
+    _add_explanations(insights, model_dir, seconds).write(folder)
+
+
+def _add_explanations(insights: Insights, model_dir: str, seconds: float) -> Insights:
     signature = tf.saved_model.load(model_dir).signatures[SIGNATURE]
     end = time.monotonic() + seconds
     cases = list(_cases(insights))
@@ -88,8 +95,3 @@ def _explain(signature: Any, cases: Sequence[_Case]) -> Iterator[Mistake]:
     for mistake, explanation in zip(mistakes, explanations, strict=True):
         why_pair = segments(explanation, second=True) if has_pairs else []
         yield mistake.model_copy(update={"why": segments(explanation), "why_pair": why_pair})
-
-
-def _explains(model_dir: str) -> bool:
-    graphs = saved_model_pb2.SavedModel.FromString(read_bytes(f"{model_dir}/saved_model.pb")).meta_graphs
-    return SIGNATURE in graphs[0].signature_def

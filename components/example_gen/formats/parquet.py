@@ -4,7 +4,7 @@ from typing import BinaryIO
 
 from components.example_gen.formats.format import FileOptions, Format
 from components.example_gen.formats.rows import Table
-from components.example_gen.formats.sniffing import GZIP, NOT_TEXT, PARQUET_ENCRYPTED
+from components.example_gen.formats.sniffing import GZIP, PARQUET_ENCRYPTED, why_not_text
 from components.example_gen.formats.sniffing import PARQUET as FIRST_BYTES
 
 
@@ -15,8 +15,7 @@ def _sniff(head: bytes, _: FileOptions) -> str:
         return "is encrypted Parquet; decrypt it"
     if head.startswith(FIRST_BYTES):
         return ""
-    other = next((problem for start, problem in NOT_TEXT.items() if head.startswith(start)), "")
-    return other or "is not a Parquet file; check examples.format, and how the name of the file ends"
+    return why_not_text(head) or "is not a Parquet file; check examples.format, and how the name of the file ends"
 
 
 def _read_table(stream: BinaryIO, options: FileOptions) -> Table:

@@ -38,6 +38,15 @@ NOT_TEXT = {
 }
 
 
+def why_not_text(head: bytes) -> str:
+    """Return what a file is that begins like a known kind of file that is no text, and what to do; "" if it does not.
+
+    Args:
+        head: First bytes of the file.
+    """
+    return next((problem for start, problem in NOT_TEXT.items() if head.startswith(start)), "")
+
+
 def sniff_text(head: bytes, *, has_header: bool) -> str:
     """Return why a file is not text in UTF-8 and what to do about it; "" if it may be.
 
@@ -49,7 +58,7 @@ def sniff_text(head: bytes, *, has_header: bool) -> str:
         >>> sniff_text("text,labels".encode("utf-16"), has_header=True)
         'is UTF-16; set examples.encoding to utf-16'
     """
-    problem = next((problem for start, problem in NOT_TEXT.items() if head.startswith(start)), "")
+    problem = why_not_text(head)
     # A text may hold a NUL, but no header does; and in UTF-16 every other byte of Latin text is one.
     nuls = head.partition(b"\n")[0].count(0) if has_header else 0
     if not problem and (nuls or head.count(0) > len(head) // 4):

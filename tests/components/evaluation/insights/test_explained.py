@@ -1,11 +1,12 @@
 """Explanations of mistakes, through a real SavedModel's signature."""
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from components.evaluation.insights.explained import add_explanations
+from components.evaluation.insights.explained import explain_mistakes
 from components.evaluation.insights.insights import Insights, Mistake
 from components.evaluation.insights.tally import TEXT_CHARACTERS
 from tests.components.evaluation import small_model
@@ -22,6 +23,13 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def insights() -> Insights:
     return fill_tally([each._replace(text=str(row)) for row, each in enumerate(examples())]).insights()
+
+
+def add_explanations(insights: Insights, model_dir: str, seconds: float = 60.0) -> Insights:
+    with tempfile.TemporaryDirectory() as folder:
+        insights.write(folder)
+        explain_mistakes(folder, model_dir, seconds)
+        return Insights.read(folder)
 
 
 def _lists(insights: Insights) -> list[tuple[str, list[Mistake]]]:
